@@ -1,0 +1,60 @@
+"""What can go wrong, split by what the caller does about it.
+
+    GrapherError                the command stops; its text says what, where, and the way out
+    ├── UsageError              asked wrongly: a bad indicator, an unknown source, a clash of flags    exit 2
+    ├── KeyMissingError         a service needs a key that is not set, or refused the one that is      exit 4
+    ├── BusyError               another process holds the cache, the files or the store                exit 1
+    ├── CacheError              the raw cache can't be read or written                                 exit 1
+    ├── TransformError          the flat files can't be made                                           exit 1
+    ├── LoadError               a database refused, is missing, or differs from the files              exit 1
+    └── SourceError             a source's file is wrong; its author mends it                          exit 1
+    BadValue                    one value can't be a fact: counted and listed, the run goes on
+
+Only the command line prints. It shows a GrapherError's text and nothing else, and never the values of locals.
+"""
+
+
+class GrapherError(Exception):
+    """The command can't go on. The text says what happened, where, and what to do."""
+
+    exit_code = 1
+
+
+class UsageError(GrapherError):
+    """Asked wrongly; nothing was done."""
+
+    exit_code = 2
+
+
+class KeyMissingError(GrapherError):
+    """A service needs a key; the text names the environment variable."""
+
+    exit_code = 4
+
+
+class BusyError(GrapherError):
+    """Another process is at work in the same place; the text names it."""
+
+
+class CacheError(GrapherError):
+    """The raw cache can't be read or written."""
+
+
+class TransformError(GrapherError):
+    """The flat files can't be made; the earlier ones are as they were."""
+
+
+class LoadError(GrapherError):
+    """A database refused, is missing, or holds something else than the files."""
+
+
+class SourceError(GrapherError):
+    """A source is declared wrongly, or maps to what the schema does not allow."""
+
+
+class BadValue(ValueError):  # noqa: N818 - a value's fault, not the program's
+    """One value can't be a fact. `reason` is a short fixed phrase, so that rejects can be counted by it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
