@@ -1,0 +1,61 @@
+# make fetch transform load: the main job. Everything sets up on its own what it needs, in .venv.
+PYTHON ?= python3
+INDICATORS ?= data/indicators.txt
+ifeq ($(INDICATORS),data/indicators.txt)
+SOURCES ?= threatcrowd internetdb doh
+endif
+BIN := .venv/bin
+RUN := $(BIN)/intel-grapher
+FLAGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup fetch transform load run test lint format types docs check clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/ready ## Set up the environment
+
+.venv/ready: pyproject.toml requirements.lock
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Setting up .venv (once; about a minute)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+data/raw: | .venv/ready
+	@$(RUN) cache add data/samples
+
+fetch: .venv/ready | data/raw ## Ask the sources about INDICATORS=data/indicators.txt; the samples answer these
+	$(RUN) fetch --file $(INDICATORS) $(addprefix --source ,$(SOURCES)) $(FLAGS)
+
+transform: .venv/ready ## Turn the cached replies into flat files in import/
+	$(RUN) transform $(FLAGS)
+
+load: .venv/ready ## Load the flat files into the embedded graph (TO=neo4j: into Neo4j)
+	$(RUN) load --to $(or $(TO),embedded) $(FLAGS)
+
+test: .venv/ready ## Run the tests
+	$(BIN)/python -m pytest
+
+lint: .venv/ready ## Check style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: .venv/ready ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: .venv/ready ## Check types
+	$(BIN)/mypy
+
+docs: .venv/ready ## Print the generated parts of the docs anew
+	$(BIN)/cog -r README.md docs/*.md
+
+docs-check: .venv/ready ## Check that the generated parts of the docs are fresh
+	$(BIN)/cog --check README.md docs/*.md
+
+check: lint types docs-check ## Lint, types and docs
+
+clean: ## Remove what was made: files and graph, not the cache
+	rm -rf import data/graph*

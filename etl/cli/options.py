@@ -1,0 +1,18 @@
+"""The options that several commands share. A flag wins over its environment variable, and that over the default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Data = Annotated[Path, typer.Option("--data", envvar="INTEL_GRAPHER_DATA", help="Folder of the raw cache.")]
+Import = Annotated[Path, typer.Option("--import", envvar="INTEL_GRAPHER_IMPORT", help="Folder of the flat files.")]
+Db = Annotated[Path, typer.Option("--db", envvar="INTEL_GRAPHER_DB", help="The embedded graph.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+NoProgress = Annotated[bool, typer.Option("--no-progress", help="Show no progress, on a terminal either.")]
+
+DATA = Path("data")
+IMPORT = Path("import")
+DB = Path("data/graph.lbug")

@@ -1,0 +1,76 @@
+"""What people and programs see: results on standard output, all else on standard error, plain where it is piped."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+JSON_VERSION = 1
+
+
+def _console(*, stderr: bool) -> Console:
+    forced = os.environ.get("CLICOLOR_FORCE", "0") != "0" and "NO_COLOR" not in os.environ
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, force_terminal=True if forced else None)
+
+
+def say(text: str) -> None:
+    """Tell the person something, on standard error."""
+    _console(stderr=True).print(Text(text), soft_wrap=True)
+
+
+def print_line(text: str) -> None:
+    """Print a line of the result."""
+    sys.stdout.write(printable(text) + "\n")
+
+
+def print_json(document: Mapping[str, object]) -> None:
+    """Print one JSON document with the member `version`."""
+    encoded = msgspec.json.encode({"version": JSON_VERSION, **document}, enc_hook=str)
+    sys.stdout.write(msgspec.json.format(encoded, indent=2).decode() + "\n")
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table: ruled on a terminal, parted by tabs where it is piped."""
+    console = _console(stderr=False)
+    if not console.is_terminal:
+        for row in (columns, *rows):
+            print_line("\t".join(_flat(each) for each in row))
+        return
+    table = Table(*columns, header_style="bold", box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*(Text(_flat(each)) for each in row))
+    console.print(table)
+
+
+def _flat(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, list | tuple):
+        return ", ".join(_flat(each) for each in value)
+    return printable(str(value).replace("\t", " ").replace("\n", " "))
+
+
+def printable(text: str) -> str:
+    """Return a text without the control characters that a terminal would obey."""
+    return "".join(each for each in text if each.isprintable() or each in "\n\t")
+
+
+@contextmanager
+def progress(what: str, *, hidden: bool = False) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar on a terminal while the body calls back with how much is done, and of how much."""
+    console = _console(stderr=True)
+    if hidden or not console.is_terminal:
+        yield lambda _done, _of: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
+    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console, transient=True) as bar:
+        task: TaskID = bar.add_task(what, total=None)
+        yield lambda done, of: bar.update(task, completed=done, total=of)

@@ -1,0 +1,122 @@
+"""How one raw reply is read: typed, with its faulty members set aside one by one, and found again by their values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+
+from etl.errors import BadValue
+from etl.source import Endpoint
+
+MAX_FAULTS = 100
+SHOWN = 200
+_AT = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?", re.DOTALL)
+_STEP = re.compile(r"\.(?P<member>[^.\[]+)|\[(?P<index>\d+)\]")
+
+
+class Fault(NamedTuple):
+    """Something in a reply that can't be part of a fact: where it is, what it is, and why not."""
+
+    path: str
+    value: str
+    reason: str
+
+
+def read(endpoint: Endpoint, content: bytes | msgspec.Raw) -> tuple[Any, list[Fault]]:
+    """Return the typed reply and what had to be left out of it, a member or list item each.
+
+    BadValue tells why the reply as a whole can't be read: it is empty, not JSON, or not of the declared shape.
+    """
+    content = _as_json(endpoint, content)
+    try:
+        return endpoint.decoder.decode(content), []
+    except msgspec.ValidationError:
+        return _prune(endpoint.reply, msgspec.json.decode(content))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
+        raise BadValue("not JSON" if bytes(content).strip() else "an empty body") from wrong
+
+
+def _as_json(endpoint: Endpoint, content: bytes | msgspec.Raw) -> bytes | msgspec.Raw:
+    """Return a reply in the formats "lines" and "text" as one JSON value."""
+    if endpoint.format == "json":
+        return content
+    if not bytes(content).strip():
+        raise BadValue("an empty body")
+    if endpoint.format == "lines":
+        return b"[" + b",".join(line for line in bytes(content).splitlines() if line.strip()) + b"]"
+    return msgspec.json.encode(bytes(content).decode("utf-8", "replace"))
+
+
+def _prune(type_: Any, reply: Any) -> tuple[Any, list[Fault]]:  # noqa: ANN401 - a reply may be anything
+    """Convert a decoded reply, taking out what the type refuses, until the rest fits."""
+    faults: list[Fault] = []
+    kept: dict[int, list[int]] = {}  # for each list that lost items: the original places of those left
+    while len(faults) < MAX_FAULTS:
+        try:
+            return msgspec.convert(reply, type_, strict=False), faults
+        except msgspec.ValidationError as wrong:
+            faults.append(_take_out(reply, str(wrong), kept))
+    raise BadValue("wrong shape")
+
+
+def _take_out(reply: Any, message: str, kept: dict[int, list[int]]) -> Fault:  # noqa: ANN401
+    """Delete the member or item that msgspec's message points at; return it with its path in the original reply."""
+    at = _AT.fullmatch(message)
+    inside, place, path = None, None, "$"
+    here = reply
+    for step in _STEP.finditer((at["path"] if at else None) or ""):
+        inside, place = here, step["member"] if step["index"] is None else int(step["index"])
+        original = kept[id(here)][place] if isinstance(place, int) and id(here) in kept else place
+        path += f"[{original}]" if isinstance(place, int) else f".{place}"
+        try:
+            here = here[place]
+        except (KeyError, IndexError, TypeError):  # a renamed member, or one with a dot in its name
+            break
+    if isinstance(inside, list) and isinstance(place, int):
+        kept.setdefault(id(inside), list(range(len(inside)))).pop(place)
+        del inside[place]
+    elif isinstance(inside, dict) and place in inside:
+        del inside[place]
+    else:
+        raise BadValue("wrong shape")
+    return Fault(path, shown(here), "wrong type")
+
+
+def shown(value: object) -> str:
+    """Return a value as it is listed among the rejects: text as it is, else JSON, cut to a length one can read."""
+    text = value if isinstance(value, str) else msgspec.json.encode(value, enc_hook=str).decode()
+    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+
+
+def leaves(value: object, path: str = "$") -> Iterator[tuple[str, object]]:
+    """Yield each scalar of a decoded reply with its path, in document order."""
+    if isinstance(value, dict):
+        for name, member in value.items():
+            yield from leaves(member, f"{path}.{name}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from leaves(item, f"{path}[{index}]")
+    else:
+        yield path, value
+
+
+def paths(endpoint: Endpoint, content: bytes | msgspec.Raw, wanted: dict[object, int]) -> dict[object, list[str]]:
+    """Return for each value of `wanted` the paths of at most so many places where the reply has it.
+
+    Where it is nowhere by itself, the mapping took it out of a text: the first place that contains it is returned.
+    """
+    found: dict[object, list[str]] = {value: [] for value in wanted}
+    reply = msgspec.json.decode(_as_json(endpoint, content))
+    if endpoint.format == "text":
+        reply = reply.splitlines()
+    for path, value in leaves(reply):
+        places = found.get(value)
+        if places is not None and len(places) < wanted[value]:
+            places.append(path)
+    for value, places in found.items():
+        if not places and isinstance(value, str) and value:
+            places.extend([path for path, text in leaves(reply) if isinstance(text, str) and value in text][:1])
+    return found

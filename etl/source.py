@@ -1,0 +1,257 @@
+"""What a source is: a service's address, rate, key and replies, with one mapping to facts for each endpoint.
+
+A source is one file in `etl/sources/` (or in a package that offers the entry point group `intel_grapher.sources`) with
+a module attribute `source`. The decorator `source.get` reads what it needs off the mapping it is put on: its name is
+the endpoint's, the annotation of its first argument says what may be asked for, that of its second how a reply is
+decoded, and its docstring is the docs' row.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cached_property
+from importlib import metadata
+from itertools import product
+from typing import Any, Literal, TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from etl import schema, sources
+from etl.errors import BadValue, SourceError, UsageError
+from etl.graph import Facts, Kind, Label
+
+SECONDS = 1.0
+MINUTES = 60.0
+HOURS = 3600.0
+DAYS = 86400.0
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,63}")
+ENTRY_POINTS = "intel_grapher.sources"
+
+Format = Literal["json", "lines", "text"]  # JSON, JSON Lines (the reply is a list), or a str
+F = TypeVar("F", bound=Callable[[Any, Any], Facts])
+
+
+class Outcome(Enum):
+    """What a well-formed reply says."""
+
+    FOUND = "found"
+    NOT_FOUND = "not found"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Rate:
+    """At most `requests` in any `per` seconds."""
+
+    requests: int
+    per: float = SECONDS
+
+
+@dataclass(frozen=True)
+class Key:
+    """Where a service's key comes from (an environment variable) and where it goes (one header or query parameter)."""
+
+    variable: str
+    header: str = ""
+    query: str = ""
+    prefix: str = ""
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request to a service, without its secret. `params` tell it from the endpoint's others for the same key."""
+
+    url: str
+    method: str = "GET"
+    query: Mapping[str, str] = field(default_factory=dict)
+    form: Mapping[str, str] | None = None
+    json: Mapping[str, str] | None = None
+    params: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Endpoint:
+    """One thing that a source can be asked, and what its replies mean."""
+
+    source: Source
+    name: str
+    kinds: tuple[Kind[Any], ...]
+    reply: Any
+    mapping: Callable[[Any, Any], Facts]
+    doc: str
+    method: str
+    path: str
+    query: Mapping[str, str]
+    form: Mapping[str, str] | None
+    json: Mapping[str, str] | None
+    vary: Mapping[str, tuple[str, ...]]
+    more: Callable[[Any], Mapping[str, str] | None] | None
+    format: Format
+    also: tuple[str, ...]
+
+    def resolve(self, raw: str) -> tuple[Label, str]:
+        """Return the label and canonical key of what is asked for; BadValue if this endpoint can't be asked for it."""
+        reason = "not of a kind that is asked"
+        for kind in self.kinds:
+            try:
+                return kind.resolve(raw)
+            except BadValue as bad:
+                reason = bad.reason
+        raise BadValue(reason)
+
+    def requests(self, key: str) -> Iterator[Request]:
+        """Yield the requests for one canonical key; the key becomes one path segment, quoted, or a parameter."""
+        for values in product(*self.vary.values()):
+            yield self.request(key, dict(zip(self.vary, values, strict=True)))
+
+    def request(self, key: str, params: Mapping[str, str]) -> Request:
+        """Return the request for one canonical key and one choice of parameters (a page's cursor is one)."""
+
+        def filled(template: Mapping[str, str]) -> dict[str, str]:
+            return {name: value.replace("{key}", key) for name, value in template.items()}
+
+        return Request(
+            url=self.source.home + self.path.replace("{key}", quote(key, safe="")),
+            method=self.method,
+            query={**filled(self.query), **params} if self.method == "GET" else filled(self.query),
+            form=None if self.form is None else {**filled(self.form), **params},
+            json=None if self.json is None else {**filled(self.json), **params},
+            params=params,
+        )
+
+    @cached_property
+    def decoder(self) -> msgspec.json.Decoder[Any]:
+        """Return the decoder of its replies: numbers may come as strings, unknown members are passed over."""
+        return msgspec.json.Decoder(self.reply, strict=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A service. `judge` tells what a well-formed reply says; by default it is an answer with something in it.
+
+    `retired` says since when it no longer answers: it is then never asked, and its kept replies serve on.
+    `also` are other names that kept replies of it go by.
+    """
+
+    name: str
+    title: str
+    home: str
+    limits: tuple[Rate, ...]
+    key: Key | None = None
+    judge: Callable[[Any], Outcome] = lambda _reply: Outcome.FOUND
+    retired: str = ""
+    terms: str = ""
+    status: str = ""
+    also: tuple[str, ...] = ()
+    endpoints: dict[str, Endpoint] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.name):
+            raise SourceError(f"a source's name is lower case letters, digits and _, not {self.name!r}")
+
+    def get(
+        self,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        *,
+        vary: Mapping[str, tuple[str, ...]] | None = None,
+        more: Callable[[Any], Mapping[str, str] | None] | None = None,
+        format: Format = "json",  # noqa: A002 - the field's term
+        also: tuple[str, ...] = (),
+    ) -> Callable[[F], F]:
+        """Declare the mapping of what GET answers. `{key}` in the path or in a parameter is what is asked for.
+
+        `vary` are parameters that are asked in turn, each with all its values. `more` returns the parameters of a
+        reply's next page, or None. A reply in the format "lines" is a list with an item for each line of JSON, one in
+        the format "text" a str. `also` are other names that kept replies of the endpoint go by.
+        """
+        return self._declare(
+            method="GET", path=path, query=query or {}, form=None, json=None, vary=vary or {}, more=more,
+            format=format, also=also,
+        )  # fmt: skip
+
+    def post(
+        self,
+        path: str,
+        *,
+        form: Mapping[str, str] | None = None,
+        json: Mapping[str, str] | None = None,
+        also: tuple[str, ...] = (),
+    ) -> Callable[[F], F]:
+        """Declare the mapping of what POST answers to a form or to a JSON object."""
+        return self._declare(method="POST", path=path, query={}, form=form, json=json, vary={}, more=None, also=also)
+
+    def _declare(self, **request: Any) -> Callable[[F], F]:  # noqa: ANN401 - get and post type them
+        def declare(mapping: F) -> F:
+            name = mapping.__name__
+            if not NAME.fullmatch(name) or name in self.endpoints:
+                raise SourceError(f"source {self.name}: endpoint {name!r} has a bad name or is there already")
+            kinds, reply = _annotations(self.name, mapping)
+            doc = inspect.getdoc(mapping)
+            if not doc:
+                raise SourceError(f"source {self.name}: endpoint {name} needs a docstring; it is its row in the docs")
+            self.endpoints[name] = Endpoint(
+                source=self, name=name, kinds=kinds, reply=reply, mapping=mapping, doc=doc.splitlines()[0], **request
+            )
+            return mapping
+
+        return declare
+
+    def endpoint(self, name: str) -> Endpoint | None:
+        """Return the endpoint of that name, or of that other name, or None."""
+        name = name.lower().replace("-", "_")
+        return self.endpoints.get(name) or next((each for each in self.endpoints.values() if name in each.also), None)
+
+
+def _annotations(source: str, mapping: Callable[..., Any]) -> tuple[tuple[Kind[Any], ...], Any]:
+    """Read off a mapping which kinds it is asked for and which type its replies have."""
+    hints = typing.get_type_hints(mapping)
+    parameters = list(inspect.signature(mapping).parameters)
+    try:
+        asked, reply = (hints[name] for name in parameters)
+        members = typing.get_args(asked) if isinstance(asked, types.UnionType) else (asked,)
+        return tuple(schema.KINDS[each] for each in members), reply
+    except (KeyError, ValueError) as wrong:
+        raise SourceError(
+            f"source {source}: {mapping.__name__}(asked, reply) must annotate asked with kinds of etl/schema.py "
+            f"and reply with the type of its replies"
+        ) from wrong
+
+
+def discover() -> dict[str, Source]:
+    """Return all sources by name: the package's own files, then those that installed packages offer.
+
+    Raises SourceError for two of one name, or an entry point that is no Source.
+    """
+    own = (
+        importlib.import_module(f"{sources.__name__}.{module.name}").source
+        for module in pkgutil.iter_modules(sources.__path__)
+    )
+    found: dict[str, Source] = {}
+    for source in [*own, *(entry.load() for entry in metadata.entry_points(group=ENTRY_POINTS))]:
+        if not isinstance(source, Source):
+            raise SourceError(f"entry point group {ENTRY_POINTS}: {source!r} is not a Source")
+        if source.name in found:
+            raise SourceError(f"two sources are called {source.name!r}")
+        found[source.name] = source
+    return dict(sorted(found.items()))
+
+
+def named(name: str, among: Mapping[str, Source]) -> Source:
+    """Return the source of that name, or of that other name; UsageError names the known ones."""
+    folded = name.lower().replace("-", "_")
+    source = among.get(folded) or next((each for each in among.values() if folded in each.also), None)
+    if source is None:
+        raise UsageError(f"no source is called {name!r}; there are: {', '.join(among)}")
+    return source
