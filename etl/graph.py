@@ -120,13 +120,13 @@ def either(name: str, *kinds: Kind[Any]) -> Kind[Any]:
     """Return the kind of a string that may be any of several: the first that has a canonical form of it."""
 
     def resolve(raw: str) -> tuple[Label, str]:
-        reason = "no value"
+        reasons = []
         for kind in kinds:
             try:
                 return kind.resolve(raw)
             except BadValue as bad:
-                reason = bad.reason
-        raise BadValue(reason)
+                reasons.append(bad.reason)
+        raise BadValue(next((each for each in reasons if not each.startswith("not ")), reasons[0]))
 
     return Kind(
         None,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
-from etl import times
-from etl.cache import Cache, adopt, verify
+from etl import keys, times
+from etl.cache import Cache, Holding, adopt, verify
 from etl.cli import options
 from etl.cli.output import print_json, print_line, print_table, say
 from etl.errors import BadValue, UsageError
@@ -38,27 +40,32 @@ def add(
     """Put replies from elsewhere into the cache.
 
     Where source and endpoint are not given, they are the names of the two folders above a file. The key, where it is
-    not given, is the file's name up to the first `__` or to its extension. A reply that is there already is passed over.
+    not given, is the file's name up to the first `__` or to its extension. What is there already is passed over.
     """
     sources = discover()
     if source is not None:
         source = named(source, sources).name
-    missing = [str(path) for path in paths if not path.exists()]
-    if missing:
-        raise UsageError(f"not there: {', '.join(missing)}")
-    cache = Cache(data)
-    with cache.writer() as writer:
+    with Cache(data) as cache, cache.writer("cache add") as writer:
         added = adopt(
             writer, paths, source=source, endpoint=endpoint, key=key, fetched_at=_moment(fetched_at),
             resolve=lambda *place: resolve(sources, *place),
         )  # fmt: skip
+    left_out = sum(added.reasons.values())
     for skipped in added.skipped:
-        say(f"left out: {skipped}")
+        say(f"left out: {skipped.where}: {skipped.reason}")
     if json:
-        print_json({"added": added.added, "present": added.present, "skipped": [str(each) for each in added.skipped]})
+        print_json(
+            {
+                "added": added.added,
+                "already_there": added.already_there,
+                "left_out": left_out,
+                "reasons": added.reasons,
+                "skipped": [dataclasses.asdict(each) for each in added.skipped],
+            }
+        )
     else:
-        print_line(f"{added.added} added, {added.present} there already, {len(added.skipped)} left out")
-    if added.skipped:
+        print_line(f"{added.added} added, {added.already_there} there already, {left_out} left out")
+    if left_out:
         raise typer.Exit(PART)
 
 
@@ -91,18 +98,16 @@ def _moment(text: str | None) -> int | None:
 
 @app.command("list")
 def list_(data: options.Data = options.DATA, *, json: options.Json = False) -> None:
-    """List what the cache holds of each endpoint."""
-    rows = Cache(data).summary()
+    """List what the cache holds of each endpoint: answers ("raw") and failures ("failed")."""
+    with Cache(data) as cache:
+        rows = [dataclasses.asdict(each) for each in cache.holdings()]
+    for row in rows:
+        row["oldest"], row["newest"] = times.text(row["oldest"]), times.text(row["newest"])
     if json:
-        print_json({"endpoints": rows})
+        print_json({"holdings": rows})
     else:
-        print_table(
-            list(rows[0].__struct_fields__) if rows else ["source"], [list(_plain(row).values()) for row in rows]
-        )
-
-
-def _plain(row: object) -> dict[str, object]:
-    return {name: getattr(row, name) for name in row.__struct_fields__}  # type: ignore[attr-defined]
+        names = [each.name for each in dataclasses.fields(Holding)]
+        print_table(names, [[row[name] for name in names] for row in rows])
 
 
 @app.command()
@@ -113,21 +118,36 @@ def show(
     data: options.Data = options.DATA,
 ) -> None:
     """Print the replies kept for a key, the newest first, one envelope a line."""
-    entries = list(Cache(data).entries(key, source=source, endpoint=endpoint))
-    if not entries:
-        raise UsageError(f"nothing is kept for {key!r}; `intel-grapher cache list` tells what is there")
-    for line in entries:
-        print_line(line)
+    known = named(source, discover()).name if source else None
+    with Cache(data) as cache:
+        found = cache.history(key, known, endpoint) or cache.history(_canonical(key), known, endpoint)
+        if not found:
+            raise UsageError(f"nothing is kept for {key!r}; `intel-grapher cache list` tells what is there")
+        for each in found:
+            envelope = cache.read(each)
+            content = envelope.content.decode("utf-8", "replace")
+            line = {name: getattr(each, name) for name in ("area", "source", "endpoint", "key", "params")}
+            line |= {"fetched_at": times.text(each.fetched_at), "status": each.status}
+            line |= {"body": envelope.body} if envelope.form == "json" else {"text": content}
+            print_line(msgspec.json.encode(line).decode())
+
+
+def _canonical(key: str) -> str:
+    try:
+        return keys.detect(key)[1]
+    except BadValue:
+        return key
 
 
 @app.command("verify")
 def verify_(data: options.Data = options.DATA, *, json: options.Json = False) -> None:
     """Check every record of the cache against its checksum."""
-    problems = verify(Cache(data))
+    with Cache(data) as cache:
+        problems = verify(cache)
     if json:
         print_json({"problems": problems})
     for problem in problems:
-        say(str(problem))
+        say(f"{problem.where}: {problem.what}; {problem.remedy}")
     if problems:
         raise typer.Exit(1)
     if not json:
