@@ -15,4 +15,4 @@ NoProgress = Annotated[bool, typer.Option("--no-progress", help="Show no progres
 
 DATA = Path("data")
 IMPORT = Path("import")
-DB = Path("data/graph.lbug")
+DB = Path("data/graph")
