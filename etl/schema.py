@@ -7,12 +7,14 @@ Raise VERSION when a change here alters what the same replies give.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, NewType
+from urllib.parse import urlsplit
 
 from etl import keys
 from etl.errors import BadValue
-from etl.graph import Kind, Label, Merge, Property, Relationship, Type, either
+from etl.graph import Fact, Kind, Label, Merge, Property, Relationship, Type, either
 
 VERSION = "1"
 
@@ -280,6 +282,15 @@ def registrable(name: Hostname) -> DomainName:
 def service_name(address: Address, port: int, transport: str = "tcp") -> ServiceName:
     """Return the raw name of the service at an address's port."""
     return ServiceName(f"[{address}]:{port}/{transport}" if ":" in address else f"{address}:{port}/{transport}")
+
+
+def on_hosts(links: Sequence[Link]) -> Fact:
+    """Return the fact that these URLs lie on their hosts. What is no URL is passed over: its own reject tells."""
+    placed = []
+    for link in links:
+        with suppress(BadValue):
+            placed.append((link, Hostname(urlsplit(keys.url(link)).hostname or "")))
+    return ON.each([link for link, _ in placed], [host for _, host in placed])
 
 
 # --- relationship types: from, type, to -----------------------------------------------------------------------------
