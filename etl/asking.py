@@ -98,7 +98,11 @@ def endpoints(source: Source, kind: str, key: str) -> list[Endpoint]:
         label, _ = _KINDS[kind].resolve(key)
     except BadValue:
         return []
-    return [each for each in source.endpoints.values() if any(label in asked.labels for asked in each.kinds)]
+    return [
+        each
+        for each in source.endpoints.values()
+        if not each.kept_only and any(label in asked.labels for asked in each.kinds)
+    ]
 
 
 def following(endpoint: Endpoint, reply: Any, ask: Ask, pages: int) -> Ask | None:  # noqa: ANN401 - typed by the endpoint

@@ -190,7 +190,7 @@ class Batch:
 
     def _asked_for(self, raw: str) -> str:
         try:
-            return self.endpoint.resolve(raw)[1]
+            return self.endpoint.canonical(raw)
         except BadValue as bad:
             raise BadValue(f"asked for {bad.reason}") from bad
 

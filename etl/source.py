@@ -12,7 +12,6 @@ import importlib
 import inspect
 import pkgutil
 import re
-import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -27,7 +26,7 @@ import msgspec
 
 from etl import schema, sources
 from etl.errors import BadValue, SourceError, UsageError
-from etl.graph import Facts, Kind, Label
+from etl.graph import Facts, Kind
 
 SECONDS = 1.0
 MINUTES = 60.0
@@ -82,7 +81,10 @@ class Request:
 
 @dataclass(frozen=True, eq=False)
 class Endpoint:
-    """One thing that a source can be asked, and what its replies mean."""
+    """One thing that a source can be asked, and what its replies mean.
+
+    `kept_only` says why it is never asked (it takes another key than the source's, …): its kept replies are read.
+    """
 
     source: Source
     name: str
@@ -98,14 +100,15 @@ class Endpoint:
     vary: Mapping[str, tuple[str, ...]]
     more: Callable[[Any], Mapping[str, str] | None] | None
     format: Format
+    kept_only: str
     also: tuple[str, ...]
 
-    def resolve(self, raw: str) -> tuple[Label, str]:
-        """Return the label and canonical key of what is asked for; BadValue if this endpoint can't be asked for it."""
+    def canonical(self, raw: str) -> str:
+        """Return the canonical key of what is asked for; BadValue if this endpoint can't be asked for it."""
         reason = "not of a kind that is asked"
         for kind in self.kinds:
             try:
-                return kind.resolve(raw)
+                return kind.canonical(raw)
             except BadValue as bad:
                 reason = bad.reason
         raise BadValue(reason)
@@ -168,17 +171,19 @@ class Source:
         vary: Mapping[str, tuple[str, ...]] | None = None,
         more: Callable[[Any], Mapping[str, str] | None] | None = None,
         format: Format = "json",  # noqa: A002 - the field's term
+        kept_only: str = "",
         also: tuple[str, ...] = (),
     ) -> Callable[[F], F]:
         """Declare the mapping of what GET answers. `{key}` in the path or in a parameter is what is asked for.
 
         `vary` are parameters that are asked in turn, each with all its values. `more` returns the parameters of a
         reply's next page, or None. A reply in the format "lines" is a list with an item for each line of JSON, one in
-        the format "text" a str. `also` are other names that kept replies of the endpoint go by.
+        the format "text" a str. `kept_only` says why it is never asked, where it is not: its kept replies are read.
+        `also` are other names that kept replies of the endpoint go by.
         """
         return self._declare(
             method="GET", path=path, query=query or {}, form=None, json=None, vary=vary or {}, more=more,
-            format=format, also=also,
+            format=format, kept_only=kept_only, also=also,
         )  # fmt: skip
 
     def post(
@@ -190,7 +195,9 @@ class Source:
         also: tuple[str, ...] = (),
     ) -> Callable[[F], F]:
         """Declare the mapping of what POST answers to a form or to a JSON object."""
-        return self._declare(method="POST", path=path, query={}, form=form, json=json, vary={}, more=None, also=also)
+        return self._declare(
+            method="POST", path=path, query={}, form=form, json=json, vary={}, more=None, kept_only="", also=also
+        )
 
     def _declare(self, **request: Any) -> Callable[[F], F]:  # noqa: ANN401 - get and post type them
         def declare(mapping: F) -> F:
@@ -220,8 +227,7 @@ def _annotations(source: str, mapping: Callable[..., Any]) -> tuple[tuple[Kind[A
     parameters = list(inspect.signature(mapping).parameters)
     try:
         asked, reply = (hints[name] for name in parameters)
-        members = typing.get_args(asked) if isinstance(asked, types.UnionType) else (asked,)
-        return tuple(schema.KINDS[each] for each in members), reply
+        return tuple(schema.KINDS[each] for each in typing.get_args(asked) or (asked,)), reply
     except (KeyError, ValueError) as wrong:
         raise SourceError(
             f"source {source}: {mapping.__name__}(asked, reply) must annotate asked with kinds of etl/schema.py "

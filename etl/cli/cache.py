@@ -80,7 +80,7 @@ def resolve(sources: dict[str, Source], source: str, endpoint: str, key: str) ->
     if found is None:
         return known.name, endpoint.lower().replace("-", "_"), key
     try:
-        return known.name, found.name, found.resolve(key)[1]
+        return known.name, found.name, found.canonical(key)
     except BadValue:
         return known.name, found.name, key
 
