@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -12,9 +12,10 @@ from etl.errors import BadValue
 from etl.source import Endpoint
 
 MAX_FAULTS = 100
+MAX_TRIALS = 500
 SHOWN = 200
 _AT = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?", re.DOTALL)
-_STEP = re.compile(r"\.(?P<member>[^.\[]+)|\[(?P<index>\d+)\]")
+_STEP = re.compile(r"\.(?P<member>[^.\[]+)|\[(?P<index>\d+)\]|(?P<any>\[\.\.\.\])")
 
 
 class Fault(NamedTuple):
@@ -39,6 +40,15 @@ def read(endpoint: Endpoint, content: bytes | msgspec.Raw) -> tuple[Any, list[Fa
         raise BadValue("not JSON" if bytes(content).strip() else "an empty body") from wrong
 
 
+def plain(endpoint: Endpoint, content: bytes | msgspec.Raw) -> Any:  # noqa: ANN401 - a reply may be anything
+    """Return a reply as plain JSON values, a text as its lines; BadValue tells why it can't be read."""
+    try:
+        reply = msgspec.json.decode(_as_json(endpoint, content))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
+        raise BadValue("not JSON") from wrong
+    return reply.splitlines() if endpoint.format == "text" else reply
+
+
 def _as_json(endpoint: Endpoint, content: bytes | msgspec.Raw) -> bytes | msgspec.Raw:
     """Return a reply in the formats "lines" and "text" as one JSON value."""
     if endpoint.format == "json":
@@ -54,21 +64,35 @@ def _prune(type_: Any, reply: Any) -> tuple[Any, list[Fault]]:  # noqa: ANN401 -
     """Convert a decoded reply, taking out what the type refuses, until the rest fits."""
     faults: list[Fault] = []
     kept: dict[int, list[int]] = {}  # for each list that lost items: the original places of those left
+    trials = 0
+
+    def refused() -> str:
+        nonlocal trials
+        trials += 1
+        if trials > MAX_TRIALS:
+            raise BadValue("wrong shape")
+        try:
+            msgspec.convert(reply, type_, strict=False)
+        except msgspec.ValidationError as wrong:
+            return str(wrong)
+        return ""
+
     while len(faults) < MAX_FAULTS:
         try:
             return msgspec.convert(reply, type_, strict=False), faults
         except msgspec.ValidationError as wrong:
-            faults.append(_take_out(reply, str(wrong), kept))
+            faults.append(_take_out(reply, str(wrong), kept, refused))
     raise BadValue("wrong shape")
 
 
-def _take_out(reply: Any, message: str, kept: dict[int, list[int]]) -> Fault:  # noqa: ANN401
+def _take_out(reply: Any, message: str, kept: dict[int, list[int]], refused: Callable[[], str]) -> Fault:  # noqa: ANN401
     """Delete the member or item that msgspec's message points at; return it with its path in the original reply."""
     at = _AT.fullmatch(message)
     inside, place, path = None, None, "$"
     here = reply
     for step in _STEP.finditer((at["path"] if at else None) or ""):
-        inside, place = here, step["member"] if step["index"] is None else int(step["index"])
+        member = _faulty(here, message, refused) if step["any"] else step["member"]
+        inside, place = here, member if step["index"] is None else int(step["index"])
         original = kept[id(here)][place] if isinstance(place, int) and id(here) in kept else place
         path += f"[{original}]" if isinstance(place, int) else f".{place}"
         try:
@@ -83,6 +107,21 @@ def _take_out(reply: Any, message: str, kept: dict[int, list[int]]) -> Fault:  #
     else:
         raise BadValue("wrong shape")
     return Fault(path, shown(here), "wrong type")
+
+
+def _faulty(among: dict[str, Any], message: str, refused: Callable[[], str]) -> str:
+    """Return which member of an object with names of its own is meant: the message does not tell, so each is tried."""
+    members = dict(among)
+    try:
+        for name, member in members.items():
+            among.clear()
+            among[name] = member
+            if refused() == message:
+                return name
+    finally:
+        among.clear()
+        among.update(members)
+    raise BadValue("wrong shape")
 
 
 def shown(value: object) -> str:
@@ -109,9 +148,7 @@ def paths(endpoint: Endpoint, content: bytes | msgspec.Raw, wanted: dict[object,
     Where it is nowhere by itself, the mapping took it out of a text: the first place that contains it is returned.
     """
     found: dict[object, list[str]] = {value: [] for value in wanted}
-    reply = msgspec.json.decode(_as_json(endpoint, content))
-    if endpoint.format == "text":
-        reply = reply.splitlines()
+    reply = plain(endpoint, content)
     for path, value in leaves(reply):
         places = found.get(value)
         if places is not None and len(places) < wanted[value]:
