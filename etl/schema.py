@@ -60,6 +60,7 @@ def _all(name: str, doc: str) -> Property:
 
 _CREATED = Property("created", Type.MOMENT, Merge.MIN, "when it was registered, made or posted")
 _REPUTATION = _newest("reputation", "VirusTotal's score by its community: below 0 is bad", Type.INTEGER)
+_MALICIOUS = _newest("malicious", "how many of VirusTotal's engines call it malicious", Type.INTEGER)
 _NAME = _newest("name", "what it is called")
 
 DOMAIN = _label(
@@ -69,12 +70,20 @@ DOMAIN = _label(
     "#0072B2",
     VOTES,
     _REPUTATION,
+    _MALICIOUS,
     _newest("registrar", "the registrar's name"),
     _CREATED,
     TAGS,
 )
 SUBDOMAIN = _label(
-    "SubDomain", "name", "A DNS name that is not registrable, in the same form.", "#56B4E9", VOTES, _REPUTATION, TAGS
+    "SubDomain",
+    "name",
+    "A DNS name that is not registrable, in the same form.",
+    "#56B4E9",
+    VOTES,
+    _REPUTATION,
+    _MALICIOUS,
+    TAGS,
 )
 IP_ADDRESS = _label(
     "IPAddress",
@@ -83,6 +92,7 @@ IP_ADDRESS = _label(
     "#E69F00",
     VOTES,
     _REPUTATION,
+    _MALICIOUS,
     _newest("country", "its country, two letters"),
     _newest("classification", "GreyNoise's: benign, malicious or unknown"),
     _newest("abuse_score", "AbuseIPDB's confidence of abuse, 0 to 100", Type.INTEGER),
@@ -99,7 +109,7 @@ HASH = _label(
     _ALGORITHM,
     _newest("size", "the file's size in bytes", Type.INTEGER),
     _newest("file_type", "what the file is"),
-    _newest("malicious", "how many of VirusTotal's engines call it malicious", Type.INTEGER),
+    _MALICIOUS,
     _all("names", "names the file went by"),
     TAGS,
     shape="triangle",
@@ -110,6 +120,7 @@ URL = _label(
     "Normalised as RFC 3986 says.",
     "#56B4E9",
     _newest("status", "online or offline"),
+    _MALICIOUS,
     TAGS,
     shape="hexagon",
 )
@@ -323,7 +334,8 @@ INDICATES = Relationship(
     DESTINATION, "INDICATES", MALWARE_NAME, "The name, address or URL serves or steers the malware.", SEEN
 )
 DELIVERS = Relationship(LINK, "DELIVERS", DIGEST, "The URL gave the file.", SEEN)
-ON = Relationship(LINK, "ON", HOST, "The URL's host.", SEEN)
+ON = Relationship(LINK, "ON", HOST, "The URL's host, or the address that answered for it.", SEEN)
+REDIRECTS_TO = Relationship(LINK, "REDIRECTS_TO", LINK, "Who asks for the URL is sent to the other.", SEEN)
 EXPOSES = Relationship(ADDRESS, "EXPOSES", SERVICE_NAME, "The port answers at the address.", SEEN)
 VULNERABLE_TO = Relationship(EXPOSED, "VULNERABLE_TO", CVE_ID, "What answers there may be vulnerable.", SEEN)
 USES = Relationship(ENDPOINT, "USES", CERTIFICATE_ID, "It shows the certificate.", SEEN)
