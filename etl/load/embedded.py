@@ -1,0 +1,239 @@
+"""The embedded graph: a projection of the flat files in LadybugDB, built beside, checked, swapped in, only read.
+
+    graph/graph.lbug        the store
+    graph/manifest.json     the manifest of the files that it was built from
+
+A build never touches the store in use: it is made in `.graph.new`, and one rename puts it in place when parity holds.
+Who has the old one open goes on reading it. A failed or killed build leaves the old one as it was; what it left beside
+is removed by the next. All tables of the schema exist, so that a query over a label without nodes finds none.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self, cast
+
+import ladybug
+import msgspec
+import pyarrow as pa
+
+from etl import schema
+from etl.errors import LoadError
+from etl.files import Files, Group, Manifest, locked, recover, swap_in, sync
+from etl.graph import Label, Property, Relationship
+from etl.load import parity
+
+STORE = "graph.lbug"
+MANIFEST = "manifest.json"
+SLICE = 1 << 17  # nodes whose rows are read back together, so that memory is bounded
+_LEAST_POOL = 64 << 20
+
+
+def _quarter_of_memory() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """An embedded graph in the folder `place`; `memory` is the engine's buffer pool while it builds, in bytes."""
+
+    place: Path
+    memory: int = field(default_factory=_quarter_of_memory)
+
+    def __str__(self) -> str:
+        return str(self.place)
+
+
+def build(files: Files, manifest: Manifest, target: Embedded, progress: parity.Progress) -> parity.Parity:
+    """Build the embedded graph of the files and put it in place; return how it compares with them.
+
+    Raises BusyError where another build is at work there, LoadError where the graph can't be built or differs from the
+    files; the old one is then as it was.
+    """
+    place = target.place.absolute()
+    new = place.parent / f".{place.name}.new"
+    try:
+        with locked(place.parent / f".{place.name}.lock", str(place)):
+            recover(place)
+            shutil.rmtree(new, ignore_errors=True)
+            _refuse_foreign(place)
+            try:
+                new.mkdir()
+                _copy(files, manifest, new / STORE, target.memory, progress)
+                with Graph(new / STORE, target.memory) as graph:
+                    found = parity.check(files, graph, progress)
+                if not found.equal:
+                    raise LoadError(_differs(place, found))
+                _write(new / MANIFEST, msgspec.json.encode(manifest))
+                sync(new / STORE)
+                swap_in(new, place)
+            finally:
+                shutil.rmtree(new, ignore_errors=True)
+    except (OSError, RuntimeError) as wrong:  # LadybugDB raises RuntimeError for everything
+        hint = ": give it more with --memory" if "uffer" in str(wrong) else ""
+        raise LoadError(
+            f"the embedded graph can't be built at {place} ({wrong}){hint}; what was there is as it was"
+        ) from wrong
+    return found
+
+
+def open_embedded(place: Path, manifest: Manifest | None = None, *, memory: int = 0) -> Graph:
+    """Open the embedded graph at `place`, read-only; `memory` bounds its buffer pool, in bytes (0: the engine's own).
+
+    Raises LoadError where there is none, where it was built with another schema, or, if a manifest is given, from
+    other files.
+    """
+    again = "run `intel-grapher load`"
+    try:
+        loaded = msgspec.json.decode((place / MANIFEST).read_bytes(), type=Manifest)
+    except FileNotFoundError as missing:
+        raise LoadError(f"there is no graph at {place}: {again} first") from missing
+    except (OSError, msgspec.MsgspecError) as wrong:
+        raise LoadError(f"the graph at {place} can't be read ({wrong}): {again} to build it again") from wrong
+    if loaded.schema != schema.VERSION:
+        raise LoadError(
+            f"the graph at {place} has schema {loaded.schema}, this program {schema.VERSION}:"
+            f" run `intel-grapher transform`, then `intel-grapher load`"
+        )
+    if manifest is not None and dict(manifest.groups()) != dict(loaded.groups()):
+        raise LoadError(f"the graph at {place} was built from other files than these: {again} to build it again")
+    try:
+        return Graph(place / STORE, memory)
+    except RuntimeError as wrong:
+        raise LoadError(f"the graph at {place} can't be opened ({wrong}): {again} to build it again") from wrong
+
+
+class Graph:
+    """An open embedded graph, read-only. `connection` takes Cypher; close it, or use it as a context."""
+
+    def __init__(self, store: Path, memory: int = 0) -> None:
+        self._database = ladybug.Database(store, buffer_pool_size=memory and max(memory, _LEAST_POOL), read_only=True)
+        self.connection = ladybug.Connection(self._database)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self.connection.close()
+        self._database.close()
+
+    def groups(self) -> Iterator[Group]:
+        """Yield every group of the schema that has rows."""
+        for label in schema.LABELS:
+            if self._count(f"MATCH (n:{_name(label)}) RETURN count(n)"):
+                yield Group(label)
+        for each in schema.RELATIONSHIPS.values():
+            for start, end in each.joins:
+                pattern = f"(:{_name(start.name)})-[r:{_name(each.type)}]->(:{_name(end.name)})"
+                if self._count(f"MATCH {pattern} RETURN count(r)"):
+                    yield Group(start.name, each.type, end.name)
+
+    def rows(self, group: Group) -> Iterator[pa.RecordBatch]:
+        """Yield a group's rows, those of some nodes at a time."""
+        own = "r" if group.type else "n"
+        columns = [f"{own}.{_name(each.name)} AS {_name(each.name)}" for each in group.properties]
+        if group.type:
+            match = f"(n:{_name(group.start)})-[r:{_name(group.type)}]->(m:{_name(group.end)})"
+            keys = (("n", group.start, "start"), ("m", group.end, "end"))
+            columns[:0] = [f"{node}.{_name(schema.LABELS[label].key)} AS {_name(to)}" for node, label, to in keys]
+        else:
+            match = f"(n:{_name(group.start)})"
+            columns[:0] = [f"n.{_name(group.keys[0])} AS {_name(group.keys[0])}"]
+        query = (
+            f"MATCH {match} WHERE offset(id(n)) >= $first AND offset(id(n)) < $first + $many "
+            f"RETURN {', '.join(columns)}"
+        )
+        last = self._count(f"MATCH (n:{_name(group.start)}) RETURN max(offset(id(n)))")
+        for first in range(0, (-1 if last is None else last) + 1, SLICE):
+            # The engine tells moments in UTC but without the zone.
+            yield from self._run(query, first=first, many=SLICE).cast(group.arrow).to_batches()
+
+    def _count(self, query: str) -> Any:  # noqa: ANN401 - a count, or null
+        return self._run(query)[0][0].as_py()
+
+    def _run(self, query: str, **parameters: object) -> pa.Table:
+        with cast("ladybug.QueryResult", self.connection.execute(query, parameters)) as result:
+            return result.get_as_arrow(chunk_size=SLICE)
+
+
+def _copy(files: Files, manifest: Manifest, store: Path, memory: int, progress: parity.Progress) -> None:
+    """Make the tables and fill them."""
+    groups = list(manifest.groups())
+    total, done = sum(content.rows for _, content in groups), 0
+    database = ladybug.Database(store, buffer_pool_size=max(memory, _LEAST_POOL))
+    connection = ladybug.Connection(database)
+    try:
+        for statement in tables():
+            connection.execute(statement)
+        for group, content in groups:
+            connection.execute(_copy_statement(files, group))
+            done += content.rows
+            progress("copy", done, total)
+        connection.execute("CHECKPOINT")
+    finally:
+        connection.close()
+        database.close()
+
+
+def tables() -> list[str]:
+    """Return the statements that make the schema's tables."""
+    return [*map(_node_table, schema.LABELS.values()), *map(_relationship_table, schema.RELATIONSHIPS.values())]
+
+
+def _node_table(label: Label) -> str:
+    columns = [f"{_name(label.key)} STRING", *map(_column, label.properties), f"PRIMARY KEY ({_name(label.key)})"]
+    return f"CREATE NODE TABLE {_name(label.name)} ({', '.join(columns)})"
+
+
+def _relationship_table(each: Relationship[str, str]) -> str:
+    columns = [f"FROM {_name(start.name)} TO {_name(end.name)}" for start, end in each.joins]
+    columns += map(_column, each.properties)
+    return f"CREATE REL TABLE {_name(each.type)} ({', '.join(columns)})"
+
+
+def _column(each: Property) -> str:
+    return f"{_name(each.name)} {each.type.ladybug}"  # no DEFAULT: a store that has one may not open after a crash
+
+
+def _copy_statement(files: Files, group: Group) -> str:
+    path = files.path(group, "parquet")
+    names = [each.name for each in group.properties] if group.type else group.arrow.names
+    # Parquet columns are taken by position; a relationship's first two are its ends' keys.
+    columns = f"({', '.join(map(_name, names))})" if names else ""
+    ends = f" (from = {_text(group.start)}, to = {_text(group.end)})" if group.type else ""
+    return f"COPY {_name(group.type or group.start)}{columns} FROM {_text(glob.escape(str(path.absolute())))}{ends}"
+
+
+def _name(name: str) -> str:
+    """Return a name of the schema as Cypher quotes it."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+def _text(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+    sync(path)
+
+
+def _refuse_foreign(place: Path) -> None:
+    """Never replace what is not a graph of ours."""
+    ours = place.is_dir() and (not any(place.iterdir()) or (place / STORE).exists())
+    if place.exists() and not ours:
+        raise LoadError(f"{place} is there and is no embedded graph: move it away, or name another place with --db")
+
+
+def _differs(place: Path, found: parity.Parity) -> str:
+    lines = "\n  ".join(found.differences())
+    return f"the graph built at {place} differs from the files, and was not put in place:\n  {lines}"
