@@ -32,6 +32,7 @@ SECONDS = 1.0
 MINUTES = 60.0
 HOURS = 3600.0
 DAYS = 86400.0
+MONTHS = 31 * DAYS
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,63}")
 ENTRY_POINTS = "intel_grapher.sources"
@@ -50,10 +51,11 @@ class Outcome(Enum):
 
 @dataclass(frozen=True)
 class Rate:
-    """At most `requests` in any `per` seconds."""
+    """At most `requests` in any `per` seconds; with `calendar`, in each UTC day (or month) instead."""
 
     requests: int
     per: float = SECONDS
+    calendar: bool = False
 
 
 @dataclass(frozen=True)
@@ -243,6 +245,7 @@ def discover() -> dict[str, Source]:
     own = (
         importlib.import_module(f"{sources.__name__}.{module.name}").source
         for module in pkgutil.iter_modules(sources.__path__)
+        if not module.name.startswith("_")  # what several sources share
     )
     found: dict[str, Source] = {}
     for source in [*own, *(entry.load() for entry in metadata.entry_points(group=ENTRY_POINTS))]:
