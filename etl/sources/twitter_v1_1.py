@@ -74,44 +74,50 @@ class Problem(Struct):
 
 
 class Refusal(Struct):
-    error: str | None = None
     errors: list[Problem] = []
 
 
 class ShownStatus(Status):
     id_str: TweetId = TweetId("")
-    error: str | None = None
     errors: list[Problem] = []
 
 
 class ShownUser(User):
     screen_name: ScreenName = ScreenName("")
-    error: str | None = None
     errors: list[Problem] = []
 
 
 class Users(Refusal):
-    users: list[User] = []
+    users: list[User] | None = None
 
 
 class Statuses(Refusal):
-    statuses: list[Status] = []
+    statuses: list[Status] | None = None
 
 
-def judge(reply: list[Status] | list[User] | Refusal | ShownStatus | ShownUser) -> Outcome:
-    """Tell an empty list, and a user or tweet that is gone, from a refusal."""
-    if isinstance(reply, list):
-        return Outcome.FOUND if reply else Outcome.NOT_FOUND
-    if reply.error or reply.errors:
-        gone = not reply.error and {each.code for each in reply.errors} <= NOTHING_THERE
-        return Outcome.NOT_FOUND if gone else Outcome.FAILED
+Reply = list[Status] | list[User] | Refusal | ShownStatus | ShownUser
+
+
+def judge(reply: Reply) -> Outcome:
+    """Tell an empty list, and a user or tweet that is gone, from a refusal, which may be no more than an `error`."""
+    said = _said(reply)
+    if said:
+        return Outcome.FOUND
+    codes = set() if isinstance(reply, list) else {each.code for each in reply.errors}
+    return Outcome.NOT_FOUND if said == [] or (codes and codes <= NOTHING_THERE) else Outcome.FAILED
+
+
+def _said(reply: Reply) -> object:
     match reply:
-        case Users(users=[]) | Statuses(statuses=[]):
-            return Outcome.NOT_FOUND
-        case Users() | Statuses():
-            return Outcome.FOUND
-    known = reply.id_str if isinstance(reply, ShownStatus | ShownUser) else None
-    return Outcome.FOUND if known else Outcome.FAILED
+        case Users():
+            return reply.users
+        case Statuses():
+            return reply.statuses
+        case ShownStatus() | ShownUser():
+            return reply.id_str
+        case Refusal():
+            return None
+    return reply
 
 
 source = Source(
@@ -226,7 +232,7 @@ def lists_statuses(asked: Term, reply: list[Status] | Refusal) -> Facts:
 @source.get("/search/tweets.json", {"q": "{key}"})
 def search_tweets(asked: Term, reply: Statuses) -> Facts:
     """Tweets that a search finds."""
-    yield from described(reply.statuses)
+    yield from described(reply.statuses or [])
 
 
 @source.get("/users/show.json", {"screen_name": "{key}"})
@@ -250,14 +256,14 @@ def users_search(asked: Term, reply: list[User] | Refusal) -> Facts:
 @source.get("/followers/list.json", {"screen_name": "{key}"})
 def followers_list(asked: ScreenName | Term, reply: Users) -> Facts:
     """Who follows a user."""
-    yield from described(users=reply.users)
+    yield from described(users=reply.users or [])
     if name := by_name(asked):
-        yield FOLLOWS.each([each.screen_name for each in reply.users], name)
+        yield FOLLOWS.each([each.screen_name for each in reply.users or []], name)
 
 
 @source.get("/friends/list.json", {"screen_name": "{key}"})
 def friends_list(asked: ScreenName | Term, reply: Users) -> Facts:
     """Whom a user follows."""
-    yield from described(users=reply.users)
+    yield from described(users=reply.users or [])
     if name := by_name(asked):
-        yield FOLLOWS.each(name, [each.screen_name for each in reply.users])
+        yield FOLLOWS.each(name, [each.screen_name for each in reply.users or []])
