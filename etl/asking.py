@@ -1,49 +1,65 @@
-"""What is to be asked: for each indicator, the endpoints that take its label, as far as the cache has no answer."""
+"""What can be asked: which of the sources' endpoints take an indicator, with which parameters and which keys."""
 
 from __future__ import annotations
 
 import ipaddress
 import os
-import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
 
 from etl import schema
-from etl.cache import Cache, Found
-from etl.errors import BadValue, CacheError, KeyMissingError
+from etl.cache.envelope import canonical_params
+from etl.errors import BadValue, KeyMissingError
 from etl.graph import Kind
-from etl.reading import read
-from etl.source import Endpoint, Outcome, Request, Source
+from etl.source import Endpoint, Request, Source
 
 NOT_FOUND: Final = 404
+PRIVATE: Final = "kept private"
 Indicator = tuple[str, str]
 """Kind and canonical key, as `keys.detect` gives them."""
 
-PRIVATE: Final = "kept private"
-RETIRED: Final = "retired"
-
-_KINDS: Final[dict[str, Kind[Any]]] = {
+KINDS: Final[dict[str, Kind[Any]]] = {
     "ip": schema.ADDRESS,
     "domain": schema.HOSTNAME,
     "email": schema.EMAIL_ADDRESS,
     "hash": schema.DIGEST,
+    "user": schema.SCREEN_NAME,
+    "url": schema.LINK,
     "cve": schema.CVE_ID,
+    "asn": schema.AS_NUMBER,
+    "network": schema.CIDR_RANGE,
 }
 # Names that mean something in one network only: RFC 6761, 6762, 8375, ICANN's .internal, and what offices use.
 _PRIVATE_ZONES: Final = (
     *(".localhost", ".local", ".internal", ".home.arpa", ".test", ".example", ".invalid", ".onion"),
     *(".localdomain", ".lan", ".intranet", ".private", ".corp", ".home"),
 )
+# All that is not global among IPv4 addresses begins with one of these.
+_MAYBE_PRIVATE: Final = frozenset(map(str, (0, 10, 100, 127, 169, 172, 192, 198, 203, *range(224, 256))))
+
+
+class Question(NamedTuple):
+    """What one endpoint is asked about any key: the parameters, and all of it as `Cache.held` names it."""
+
+    endpoint: Endpoint
+    params: Mapping[str, str]
+    name: tuple[str, str, str]
 
 
 class Ask(NamedTuple):
-    """One question to a service. `page` counts from 1."""
+    """One question about one key. `page` counts from 1."""
 
-    endpoint: Endpoint
+    question: Question
     key: str
-    request: Request
     page: int = 1
+
+    @property
+    def request(self) -> Request:
+        """Return the request to send."""
+        return self.question.endpoint.request(self.key, self.question.params)
 
 
 @dataclass(frozen=True)
@@ -63,6 +79,59 @@ class Freshness:
         """Return the age that a source's "not found" may have: never more than an answer's."""
         ages = [age for age in (self.of(source), self.not_found) if age is not None]
         return min(ages, default=None)
+
+
+def question(endpoint: Endpoint, params: Mapping[str, str]) -> Question:
+    """Return the question with these parameters."""
+    return Question(endpoint, params, (endpoint.source.name, endpoint.name, canonical_params(dict(params))))
+
+
+def following(ask: Ask, reply: Any, pages: int) -> Ask | None:  # noqa: ANN401 - typed by the endpoint
+    """Return the question for the page after a reply's, or None where it was the last, or the last that is wanted."""
+    more = ask.question.endpoint.more
+    if more is None or ask.page >= pages:
+        return None
+    params = more(reply)
+    if params is None or dict(params) == dict(ask.question.params):
+        return None
+    return Ask(question(ask.question.endpoint, params), ask.key, ask.page + 1)
+
+
+class Menu:
+    """What the sources can be asked about each kind of indicator, looked up quickly."""
+
+    def __init__(self, sources: Iterable[Source]) -> None:
+        by_label: dict[str, list[tuple[str, tuple[Question, ...]]]] = {}
+        for source in sources:
+            asked: dict[str, list[Question]] = {}
+            for endpoint in source.endpoints.values():
+                questions = [
+                    question(endpoint, dict(zip(endpoint.vary, values, strict=True)))
+                    for values in product(*endpoint.vary.values())
+                ]
+                for label in {label.name for kind in endpoint.kinds for label in kind.labels}:
+                    if not endpoint.kept_only:
+                        asked.setdefault(label, []).extend(questions)
+            for label, found in asked.items():
+                by_label.setdefault(label, []).append((source.name, tuple(found)))
+        self._by_label = by_label
+        self._by_kind = {name: self._of_kind(kind) for name, kind in KINDS.items()}
+
+    def of(self, kind: str, key: str) -> Sequence[tuple[str, tuple[Question, ...]]]:
+        """Return the questions about an indicator, by source; those of the endpoints that take its label."""
+        found = self._by_kind.get(kind, ())
+        if found is not None:
+            return found
+        try:
+            label, _ = KINDS[kind].resolve(key)
+        except BadValue:
+            return ()
+        return self._by_label.get(label.name, ())
+
+    def _of_kind(self, kind: Kind[Any]) -> Sequence[tuple[str, tuple[Question, ...]]] | None:
+        """Return the questions about any key of a kind, or None where they depend on the key's label."""
+        first, *others = (self._by_label.get(label.name, []) for label in kind.labels)
+        return first if all(each == first for each in others) else None
 
 
 def secrets(source: Source) -> list[str]:
@@ -85,96 +154,15 @@ def secrets(source: Source) -> list[str]:
 def is_private(kind: str, key: str) -> bool:
     """Tell whether an indicator means something in a private network only, or nothing at all: it is never sent out."""
     if kind == "ip":
-        address = ipaddress.ip_address(key)
-        return not address.is_global or address.is_multicast
+        return key.partition(".")[0] in _MAYBE_PRIVATE and _is_reserved(key) if "." in key else _is_reserved(key)
+    if kind == "network":
+        return not ipaddress.ip_network(key).is_global
+    if kind == "url":
+        host = urlsplit(key).hostname or ""
+        return host.endswith(_PRIVATE_ZONES) or ((":" in host or host[-1:].isdigit()) and _is_reserved(host))
     return kind in {"domain", "email"} and key.endswith(_PRIVATE_ZONES)
 
 
-def endpoints(source: Source, kind: str, key: str) -> list[Endpoint]:
-    """Return which of a source's endpoints are asked for an indicator: those whose label is its label."""
-    if kind not in _KINDS:
-        return []
-    try:
-        label, _ = _KINDS[kind].resolve(key)
-    except BadValue:
-        return []
-    return [
-        each
-        for each in source.endpoints.values()
-        if not each.kept_only and any(label in asked.labels for asked in each.kinds)
-    ]
-
-
-def following(endpoint: Endpoint, reply: Any, ask: Ask, pages: int) -> Ask | None:  # noqa: ANN401 - typed by the endpoint
-    """Return the question for the page after a reply's, or None where it was the last, or the last that is wanted."""
-    if endpoint.more is None or ask.page >= pages:
-        return None
-    params = endpoint.more(reply)
-    if params is None or dict(params) == dict(ask.request.params):
-        return None
-    return Ask(endpoint, ask.key, endpoint.request(ask.key, params), ask.page + 1)
-
-
-class Shelf:
-    """The cache as one run sees it: which answers are there and not too old. Times are epoch seconds."""
-
-    def __init__(self, cache: Cache, freshness: Freshness, pages: int) -> None:
-        self._cache = cache
-        self._freshness = freshness
-        self._pages = pages
-        self._now = time.time()
-
-    def missing(self, ask: Ask) -> tuple[int, Ask | None]:
-        """Return how many answers are there, and the first question, of this one and its next pages, that lacks one."""
-        there = 0
-        while True:
-            found = self._fresh(ask)
-            if found is None:
-                return there, ask
-            there += 1
-            following_ask = self._following(found, ask)
-            if following_ask is None:
-                return there, None
-            ask = following_ask
-
-    def _fresh(self, ask: Ask) -> Found | None:
-        source = ask.endpoint.source
-        found = self._cache.newest(source.name, ask.endpoint.name, ask.key, dict(ask.request.params))
-        if found is None:
-            return None
-        age = self._now - found.fetched_at
-        longest, not_found = self._freshness.of(source.name), self._freshness.of_not_found(source.name)
-        if longest is not None and age >= longest:
-            return None
-        if not_found is not None and age >= not_found and self._says_nothing(found, ask.endpoint):
-            return None
-        return found
-
-    def _says_nothing(self, found: Found, endpoint: Endpoint) -> bool:
-        if found.status == NOT_FOUND:
-            return True
-        reply = self._read(found, endpoint)
-        return reply is None or endpoint.source.judge(reply) is Outcome.NOT_FOUND
-
-    def _following(self, found: Found, ask: Ask) -> Ask | None:
-        if ask.endpoint.more is None or found.status == NOT_FOUND:
-            return None
-        reply = self._read(found, ask.endpoint)
-        return None if reply is None else following(ask.endpoint, reply, ask, self._pages)
-
-    def _read(self, found: Found, endpoint: Endpoint) -> Any:  # noqa: ANN401 - typed by the endpoint
-        """Return the typed reply, or None where it can't be read (any more)."""
-        try:
-            return read(endpoint, self._cache.read(found).content)[0]
-        except (BadValue, CacheError):
-            return None
-
-
-def questions(source: Source, indicators: Iterable[Indicator]) -> Iterator[tuple[Ask, bool]]:
-    """Yield all that a source can be asked for the indicators, and whether the indicator is private."""
-    for kind, key in indicators:
-        asked = endpoints(source, kind, key)
-        private = bool(asked) and is_private(kind, key)
-        for endpoint in asked:
-            for request in endpoint.requests(key):
-                yield Ask(endpoint, key, request), private
+def _is_reserved(address: str) -> bool:
+    parsed = ipaddress.ip_address(address)
+    return not parsed.is_global or parsed.is_multicast

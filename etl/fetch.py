@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import chain
+from pathlib import Path
 from threading import Event, Lock, Thread
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
 import msgspec
 
-from etl.asking import PRIVATE, RETIRED, Ask, Freshness, Indicator, Shelf, questions, secrets
+from etl import forecast
+from etl.asking import Ask, Freshness, Indicator, secrets
 from etl.cache import Cache, Entry, Writer
+from etl.forecast import Outlook
+from etl.frontier import Frontier
+from etl.hops import Hops, follow
 from etl.http import Reply
 from etl.judging import Verdict
-from etl.service import CONNECTIONS, Service, connections
+from etl.ledger import Ledger
+from etl.service import CONNECTIONS, Budget, Holder, Manners, Service
+from etl.shelf import Shelf
 from etl.source import Outcome, Source
 from etl.summary import Summary, Tally
+from etl.survey import bars, pending, survey
 
 EXCERPT: Final = 2000
 TICK: Final = 0.2
+OUTLOOK_SECONDS: Final = 2.0
+RATE_SECONDS: Final = 10.0
 GRACE: Final = 5.0
 """Seconds that requests under way are given to end when a run is interrupted."""
 
@@ -32,14 +43,23 @@ Progress = Callable[[Summary], None]
 class Options:
     """How to fetch.
 
-    `patience`: the longest wait in seconds for a rate or a Retry-After; a source that asks for more is set aside.
+    `patience`: the longest wait in seconds for a limit or a Retry-After; a source that asks for more is set aside.
     `pages`: how many pages of one answer are asked for. `connections`: how many at once to one source.
+    `requests`: how many may be sent in all; None for any number.
+    `ledger`: the file that counts what was sent; None for `ledger.sqlite` beside the cache's index.
     """
 
     freshness: Freshness = field(default_factory=Freshness)
+    hops: Hops = field(default_factory=Hops)
     patience: float = 90.0
     pages: int = 10
     connections: int = CONNECTIONS
+    requests: int | None = None
+    ledger: Path | None = None
+
+    def ledger_at(self, cache: Cache) -> Path:
+        """Return where the ledger is."""
+        return self.ledger or cache.root / "ledger.sqlite"
 
 
 class FailedBody(msgspec.Struct):
@@ -56,7 +76,7 @@ def fetch(
     options: Options | None = None,
     progress: Progress | None = None,
 ) -> Summary:
-    """Ask the sources about the indicators, as far as the cache lacks an answer that is fresh enough.
+    """Ask the sources about the indicators, and about what the answers lead to, as far as the cache lacks an answer.
 
     Answers ("not found" is one) go to the cache's `raw`, failures to `failed`. `progress` is called several times a
     second, from the calling thread, with the summary as it grows. An interrupt (KeyboardInterrupt) ends the run: what
@@ -65,110 +85,190 @@ def fetch(
     Raises BusyError where another process writes the cache, CacheError where it can't be written, KeyMissingError
     for a key that is malformed, SourceError for a source that is.
     """
-    return _Run(cache, options or Options(), progress or (lambda _: None)).go(sources, list(dict.fromkeys(indicators)))
+    with Run(cache, sources, options, progress) as run:
+        return run.ask_about(indicators)
 
 
-class _Run:
-    """One call of `fetch`."""
+class Run:
+    """One run over some sources. Use it in a `with`, once."""
 
-    def __init__(self, cache: Cache, options: Options, progress: Progress) -> None:
+    def __init__(
+        self,
+        cache: Cache,
+        sources: Sequence[Source],
+        options: Options | None = None,
+        progress: Progress | None = None,
+    ) -> None:
         self._cache = cache
-        self._options = options
-        self._progress = progress
-        self._summary = Summary()
-        self._shelf = Shelf(cache, options.freshness, options.pages)
-        self._services: list[Service] = []
+        self._sources = sources
+        self._options = options or Options()
+        self._progress = progress or (lambda _: None)
+        self.summary = Summary({source.name: Tally() for source in sources})
+        self._shelf = Shelf(cache, self._options.freshness, self._options.pages)
+        self._budget = Budget(self._options.requests)
+        self._services: dict[str, Service] = {}
+        self._stack = ExitStack()
+        self._ledger: Ledger | None = None
         self._writer: Writer | None = None
         self._writing = Lock()
         self._working = 0
         self._ended = Event()
         self._errors: list[BaseException] = []
+        self._closed = False
+        self._paces: dict[str, deque[tuple[float, int]]] = {}
+        self._looked = 0.0
 
-    def go(self, sources: Sequence[Source], indicators: Sequence[Indicator]) -> Summary:
-        """Run it."""
+    def __enter__(self) -> Self:
+        """Give itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close what it opened."""
+        self._stack.__exit__(kind, error, trace)
+
+    def ask_about(self, indicators: Iterable[Indicator]) -> Summary:
+        """Ask about indicators, and hop by hop about what the answers lead to."""
         try:
-            with ExitStack() as stack:
-                for source in sources:
-                    self._add(source, indicators, stack)
-                if self._services:
-                    self._writer = stack.enter_context(self._cache.writer("fetch"))
-                    self._work()
+            with Frontier() as frontier:
+                frontier.add(indicators)
+                start = 1
+                for hop in range(self._options.hops.depth + 1):
+                    stop = len(frontier) + 1
+                    self._ask_from(frontier, start)
+                    if self.summary.interrupted or hop == self._options.hops.depth:
+                        break
+                    self._sync()
+                    trail = follow(self._cache, self._sources, frontier, self._options.hops, start=start, stop=stop)
+                    self.summary.left_out += trail.left_out
+                    frontier.add(step.indicator for step in trail.steps)
+                    start = stop
+                self.summary.indicators = len(frontier)
         except KeyboardInterrupt:
-            self._summary.interrupted = True
+            self.summary.interrupted = True
+        return self._finish()
+
+    def ask_again(self, asks: Iterable[Ask]) -> Summary:
+        """Ask single questions, whatever the cache holds."""
+        by_source: dict[str, list[Ask]] = {}
+        for ask in asks:
+            by_source.setdefault(ask.question.name[0], []).append(ask)
+        todo = {}
+        for source in self._sources:
+            mine = by_source.get(source.name, [])
+            tally = self.summary.sources[source.name]
+            reason, tally.needs_key = bars(source)
+            if reason and mine:
+                tally.skipped[reason] += len(mine)
+            elif mine:
+                tally.to_ask += len(mine)
+                todo[source.name] = iter(mine)
+        try:
+            self._work(todo)
+        except KeyboardInterrupt:
+            self.summary.interrupted = True
+        return self._finish()
+
+    def _ask_from(self, frontier: Frontier, start: int) -> None:
+        """Ask all about the indicators from a place of the frontier on."""
+        seen = survey(frontier, self._sources, self._shelf, start=start, requests=self._budget.left)
+        self.summary.unasked += seen.unasked
+        todo = {}
+        for source in self._sources:
+            tally, count = self.summary.sources[source.name], seen.sources[source.name]
+            tally.cached += count.cached
+            tally.skipped += count.skipped
+            tally.to_ask += count.to_ask
+            _, tally.needs_key = bars(source)
+            if count.to_ask:
+                todo[source.name] = pending(frontier, source, self._shelf, start, seen.cut)
+        self._work(todo)
+
+    def _finish(self) -> Summary:
         if self._errors:
             raise self._errors[0]
-        self._progress(self._summary)
-        return self._summary
+        for tally in self.summary.sources.values():
+            tally.seconds_to_go = 0.0
+        self._progress(self.summary)
+        return self.summary
 
-    def _add(self, source: Source, indicators: Sequence[Indicator], stack: ExitStack) -> None:
-        """Prepare a source; it goes to work only if there is something to ask."""
-        tally = self._summary.sources[source.name] = Tally()
-        keys = secrets(source)
-        if source.key is not None and source.key.required and not keys and not source.retired:
-            tally.needs_key = source.key.variable
-        pending = self._pending(source, indicators, tally)
-        first = next(pending, None)
-        if first is None:
+    def _sync(self) -> None:
+        if self._writer is not None:
+            self._writer.sync()
+
+    def _service(self, source: Source) -> Service:
+        """Return the source's service, made when it is first needed."""
+        if source.name not in self._services:
+            if self._ledger is None:
+                self._ledger = self._stack.enter_context(Ledger(self._options.ledger_at(self._cache)))
+            ledger = self._ledger
+            holders = [
+                Holder(secret, place, ledger.account(source, secret))
+                for place, secret in enumerate(secrets(source) or [""], 1)
+            ]
+            manners = Manners(self._options.patience, self._options.pages, self._options.connections)
+            tally = self.summary.sources[source.name]
+            service = Service(
+                source,
+                holders,
+                shelf=self._shelf,
+                keep=self._keep,
+                tally=tally,
+                manners=manners,
+                budget=self._budget,
+            )
+            self._stack.callback(service.close)
+            self._services[source.name] = service
+        return self._services[source.name]
+
+    def _work(self, todo: dict[str, Iterator[Ask]]) -> None:
+        """Let the services ask, each in threads of its own, until all are done or the user interrupts."""
+        if not todo:
             return
-        count = connections(source, self._options.connections)
-        service = Service(
-            source,
-            chain([first], pending),
-            self._shelf,
-            self._keep,
-            tally,
-            secret=keys[0] if keys else "",
-            connections=count,
-            patience=self._options.patience,
-            pages=self._options.pages,
-        )
-        stack.callback(service.close)
-        self._services += [service]
-
-    def _pending(self, source: Source, indicators: Sequence[Indicator], tally: Tally) -> Iterator[Ask]:
-        """Yield what must be asked, and count what need not or can't be."""
-        barred = RETIRED if source.retired else f"no key in {tally.needs_key}" if tally.needs_key else ""
-        for ask, private in questions(source, indicators):
-            there, missing = self._shelf.missing(ask)
-            tally.cached += there
-            if missing is None:
-                continue
-            if reason := barred or (PRIVATE if private else ""):
-                tally.skipped[reason] += 1
-            else:
-                yield missing
-
-    def _work(self) -> None:
-        """Let every service work in threads of its own, until all are done or the user interrupts."""
+        if self._writer is None:
+            self._writer = self._stack.enter_context(self._cache.writer("fetch"))
+        services = [self._service(source) for source in self._sources if source.name in todo]
+        for service in services:
+            service.begin(todo[service.source.name])
         threads = [
             Thread(target=self._guard, args=(service,), name=service.source.name, daemon=True)
-            for service in self._services
-            for _ in range(connections(service.source, self._options.connections))
+            for service in services
+            for _ in range(min(service.connections, service.tally.to_ask))
         ]
         self._working = len(threads)
+        self._ended.clear()
+        whole = False
         try:
             for thread in threads:
                 thread.start()
             # Not Thread.join: an interrupt in it takes the thread for ended (Python 3.11).
             while not self._ended.wait(TICK):
-                self._progress(self._summary)
+                self._look(services)
+                self._progress(self.summary)
+            whole = not self._errors
         except KeyboardInterrupt:
-            self._summary.interrupted = True
+            self.summary.interrupted = True
             self._stop()
             if all(thread.ident for thread in threads):
                 self._ended.wait(GRACE)
         finally:
-            self._stop()
-            self._writer = None  # what comes later is not kept: it will be asked again
-            with self._writing:  # what is being written is written
-                pass
+            if not whole:
+                self._stop()
+                self._closed = True
+                self._writer = None  # what comes later is not kept: it will be asked again
+                with self._writing:  # what is being written is written
+                    pass
+        if self._errors:
+            raise self._errors[0]
 
     def _guard(self, service: Service) -> None:
-        """Let a service work. An error of ours (a full disk, a faulty source) ends the run, and `go` raises it."""
+        """Let a service work. An error of ours (a full disk, a faulty source) ends the run, and `_work` raises it."""
         try:
             service.work()
         except BaseException as error:  # noqa: BLE001 - raised again by the thread that called `fetch`
-            self._errors.append(error)
+            if not self._closed:  # else it is about what has been closed since
+                self._errors.append(error)
             self._stop()
         with self._writing:
             self._working -= 1
@@ -176,8 +276,25 @@ class _Run:
                 self._ended.set()
 
     def _stop(self) -> None:
-        for service in self._services:
+        for service in self._services.values():
             service.stop()
+
+    def _look(self, services: Sequence[Service]) -> None:
+        """Bring up to date how fast each service goes and how long it will take."""
+        now = time.monotonic()
+        if now - self._looked < OUTLOOK_SECONDS:
+            return
+        self._looked = now
+        for service in services:
+            tally = service.tally
+            pace = self._paces.setdefault(service.source.name, deque(maxlen=int(RATE_SECONDS / OUTLOOK_SECONDS) + 1))
+            pace.append((now, tally.requests))
+            (then, before), (_, so_far) = pace[0], pace[-1]
+            tally.rate = (so_far - before) / (now - then) if now > then else 0.0
+            outlooks = [Outlook.of(holder.account) for holder in service.holders if not holder.refused]
+            tally.left = sum(each.left[-1].left for each in outlooks) if service.source.limits and outlooks else None
+            by_limits = forecast.seconds(outlooks, tally.remaining, time.time())
+            tally.seconds_to_go = max(by_limits, tally.remaining / tally.rate if tally.rate else 0.0)
 
     def _keep(self, ask: Ask, reply: Reply, verdict: Verdict) -> None:
         failed = verdict.outcome is Outcome.FAILED
@@ -185,11 +302,12 @@ class _Run:
         if failed:
             excerpt = body[:EXCERPT].decode("utf-8", "replace")
             body = msgspec.json.encode(FailedBody(verdict.reason, excerpt))
+        source, endpoint, _ = ask.question.name
         entry = Entry(
-            source=ask.endpoint.source.name,
-            endpoint=ask.endpoint.name,
+            source=source,
+            endpoint=endpoint,
             key=ask.key,
-            params=dict(ask.request.params),
+            params=dict(ask.question.params),
             fetched_at=int(time.time()),
             status=reply.status,
             body=body,

@@ -43,7 +43,10 @@ def judge(endpoint: Endpoint, reply: Reply) -> Verdict:
         typed, _ = read(endpoint, reply.body)
     except BadValue as bad:
         return Verdict(Outcome.FAILED, _unreadable(reply.body) or bad.reason)
-    outcome = endpoint.source.judge(typed)
+    try:
+        outcome = endpoint.source.judge(typed)
+    except Exception as wrong:  # noqa: BLE001 - one reply's surprise must not cost the others theirs; it is listed
+        return Verdict(Outcome.FAILED, f"the source can't judge it: {type(wrong).__name__}")
     return Verdict(outcome, "the service reports a failure" if outcome is Outcome.FAILED else "", reply=typed)
 
 

@@ -3,70 +3,109 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from threading import Event, Lock
 from typing import Final
 
-from etl.asking import Ask, Shelf, following
+from etl.asking import Ask, following
 from etl.http import READ_SECONDS, Client, Reply
-from etl.judging import UNAUTHORIZED, Verdict, judge
-from etl.limits import Limits
+from etl.judging import TOO_MANY, UNAUTHORIZED, Verdict, judge
+from etl.ledger import Account, Slot
+from etl.shelf import Shelf
 from etl.source import Outcome, Source
 from etl.summary import Failure, Tally
-from etl.waiting import backoff, retry_after
+from etl.told import retry_after, told
+from etl.waiting import backoff
 
 ATTEMPTS: Final = 4
 FAILURES_IN_A_ROW: Final = 10
 """After so many requests without an answer a source is set aside."""
 MAX_REDIRECTS: Final = 3
 CONNECTIONS: Final = 8
+LIMIT_USED_UP: Final = "its limit is used up"
 
 Keep = Callable[[Ask, Reply, Verdict], None]
 
 
-def connections(source: Source, most: int) -> int:
-    """Return how many connections can be of use: what its rates let out in the time that an answer may take."""
-    a_second = min((rate.requests / rate.per for rate in source.limits), default=float(most))
-    return max(1, min(most, round(a_second * READ_SECONDS)))
+@dataclass
+class Holder:
+    """One key of a source, its place among the source's keys (from 1), and the account that its requests go to."""
+
+    secret: str
+    place: int
+    account: Account
+    refused: bool = False
+
+
+class Budget:
+    """How many requests a run may send in all; None for any number."""
+
+    def __init__(self, requests: int | None) -> None:
+        self._left = requests
+        self._lock = Lock()
+
+    @property
+    def left(self) -> int | None:
+        """Return how many may still be sent."""
+        return self._left
+
+    def take(self) -> bool:
+        """Take one, unless none is left."""
+        with self._lock:
+            if self._left is not None:
+                if not self._left:
+                    return False
+                self._left -= 1
+            return True
+
+
+@dataclass(frozen=True)
+class Manners:
+    """How a service is treated: the longest wait in seconds, pages of one answer, connections at once."""
+
+    patience: float
+    pages: int
+    connections: int
 
 
 class Service:
-    """Asks one source what `pending` yields, and hands what comes back to `keep`. `work` is run by several threads.
-
-    `patience` is the longest wait in seconds: for what asks for more the source is set aside.
-    """
+    """Asks one source what `begin` was given, and hands what comes back to `keep`. `work` is run by several threads."""
 
     def __init__(
         self,
         source: Source,
-        pending: Iterator[Ask],
+        holders: Sequence[Holder],
+        *,
         shelf: Shelf,
         keep: Keep,
         tally: Tally,
-        *,
-        secret: str,
-        connections: int,
-        patience: float,
-        pages: int,
+        manners: Manners,
+        budget: Budget,
     ) -> None:
         self.source = source
-        self._pending = pending
+        self.tally = tally
+        self.holders = holders
+        # What its rates let out in the time that an answer may take.
+        a_second = min((rate.requests / rate.per for rate in source.limits), default=float(manners.connections))
+        self.connections = max(1, min(manners.connections, round(a_second * READ_SECONDS) * len(holders)))
         self._shelf = shelf
         self._keep = keep
-        self._tally = tally
-        self._secret = secret
-        self._patience = patience
-        self._pages = pages
-        self._client = Client(source, connections)
-        self._limits = Limits(source.limits)
+        self._manners = manners
+        self._budget = budget
+        self._client = Client(source, self.connections)
+        self._pending: Iterator[Ask] = iter(())
         self._next = Lock()
         self._turn = Lock()
         self._counting = Lock()
         self._over = Event()
         self._stopped = False
-        self._not_before = 0.0  # monotonic
+        self._turns = 0
         self._failures = 0
+
+    def begin(self, pending: Iterator[Ask]) -> None:
+        """Set what is to be asked next, before threads are sent to work."""
+        self._pending = pending
 
     def stop(self) -> None:
         """Begin no further request. What is under way may end."""
@@ -80,9 +119,9 @@ class Service:
     def work(self) -> None:
         """Ask until nothing is left, the source is set aside, or it is stopped."""
         while (ask := self._take()) is not None:
-            following_ask: Ask | None = ask
-            while following_ask is not None:
-                following_ask = self._settle(following_ask)
+            page: Ask | None = ask
+            while page is not None:
+                page = self._settle(page)
 
     def _take(self) -> Ask | None:
         """Return the next question. Once the source is set aside, the rest is counted as not asked."""
@@ -104,19 +143,20 @@ class Service:
         self._keep(ask, reply, verdict)
         with self._counting:
             if verdict.outcome is Outcome.FAILED:
-                self._tally.fail(Failure(ask.endpoint.name, ask.key, verdict.reason))
+                self.tally.fail(Failure(ask.question.endpoint.name, ask.key, verdict.reason))
                 return None
-            self._tally.asked += 1
+            self.tally.asked += 1
             if verdict.outcome is Outcome.NOT_FOUND:
-                self._tally.not_found += 1
+                self.tally.not_found += 1
                 return None
-            self._tally.found += 1
-        page = following(ask.endpoint, verdict.reply, ask, self._pages)
-        if page is None:
+            self.tally.found += 1
+        page = following(ask, verdict.reply, self._manners.pages)
+        if page is None or self._stopped:
             return None
-        there, page = self._shelf.missing(page)
+        there, page = self._shelf.missing_page(page)
         with self._counting:
-            self._tally.cached += there
+            self.tally.cached += there
+            self.tally.to_ask += page is not None
         return page
 
     def _answer(self, ask: Ask) -> tuple[Reply | None, Verdict | None]:
@@ -125,60 +165,90 @@ class Service:
         verdict: Verdict | None = None
         request = ask.request
         attempt = redirects = 0
-        while self._slot():
-            reply = self._client.send(request, self._secret)
+        while attempt < ATTEMPTS and (taken := self._slot()) is not None:
+            holder, slot = taken
+            reply = self._client.send(request, holder.secret)
+            holder.account.settle(slot, reply.seconds if reply.status else 0.0)
             if reply.redirect and redirects < MAX_REDIRECTS:
                 redirects += 1
                 request = replace(request, url=reply.redirect, query={})
                 continue
-            verdict = judge(ask.endpoint, reply)
+            verdict = judge(ask.question.endpoint, reply)
+            told_ = told(reply.headers, time.time()) if reply.headers else None
+            if told_ is not None:
+                holder.account.learn(told_)
             if verdict.outcome is not Outcome.FAILED:
                 self._failures = 0
+                holder.account.answered()
                 break
-            attempt += 1
-            if not self._go_on(reply, verdict) or not verdict.passing or attempt == ATTEMPTS:
+            other_key = self._note(holder, reply, verdict, quota_told=told_ is not None and not told_.remaining)
+            if not verdict.passing and not other_key:
                 break
-            self._over.wait(backoff(attempt, self._patience))
+            attempt += not other_key
+            if reply.status != TOO_MANY and attempt < ATTEMPTS:
+                self._over.wait(backoff(attempt, self._manners.patience))
         return reply, verdict
 
-    def _slot(self) -> bool:
-        """Wait until a request may be sent; False where it may not be sent in this run."""
+    def _slot(self) -> tuple[Holder, Slot] | None:
+        """Wait until a request may be sent, with one of the keys in turn; None where it may not be in this run."""
         with self._turn:
             while not self._over.is_set():
-                wait = self._not_before - time.monotonic()
-                if wait <= 0:
-                    wait = self._limits.take()
-                    if not wait:
-                        with self._counting:
-                            self._tally.requests += 1
-                        return True
-                if wait > self._patience:
-                    self._set_aside("its limit is used up", wait)
-                self._over.wait(wait)
-        return False
+                usable = [each for each in self.holders if not each.refused]
+                waits: list[float] = []
+                self._turns += 1
+                for offset in range(len(usable)):
+                    holder = usable[(self._turns + offset) % len(usable)]
+                    slot = holder.account.take()
+                    if isinstance(slot, Slot):
+                        return self._spend(holder, slot)
+                    waits.append(slot)
+                if waits and min(waits) <= self._manners.patience:
+                    self._over.wait(min(waits))
+                elif waits:
+                    reasons = [reason for each in usable if (reason := each.account.held()[1])]
+                    self._set_aside(reasons[0] if reasons else LIMIT_USED_UP, min(waits))
+        return None
 
-    def _go_on(self, reply: Reply, verdict: Verdict) -> bool:
-        """Take note of a failure. False where the source is set aside for it."""
+    def _spend(self, holder: Holder, slot: Slot) -> tuple[Holder, Slot] | None:
+        if not self._budget.take():
+            holder.account.settle(slot, 0.0)
+            self._set_aside("the limit of requests is reached")
+            return None
+        with self._counting:
+            self.tally.requests += 1
+        return holder, slot
+
+    def _note(self, holder: Holder, reply: Reply, verdict: Verdict, *, quota_told: bool) -> bool:
+        """Take note of a failure. True where it is the key's, and the source has another one to try."""
         self._failures += 1
-        asked_wait = retry_after(reply.headers.get("retry-after", ""), time.time())
+        wait = retry_after(reply.headers.get("retry-after", ""), time.time())
         if reply.status == UNAUTHORIZED and self.source.key is not None:
-            self._set_aside(f"it refuses the key in {self.source.key.variable}")
-        elif asked_wait is not None and asked_wait > self._patience:
-            self._set_aside(f"it asks to wait: {verdict.reason}", asked_wait)
-        elif self._failures >= FAILURES_IN_A_ROW:
+            holder.refused = True
+            if all(each.refused for each in self.holders):
+                variable = self.source.key.variable
+                self.tally.needs_key = variable
+                self._set_aside(
+                    f"it refuses the key in {variable}" if holder.secret else f"it needs a key in {variable}"
+                )
+        elif wait:
+            holder.account.hold(wait, f"it asks to wait: {verdict.reason}")
+        elif reply.status == TOO_MANY and not quota_told:
+            known = wait is None and holder.account.refused(verdict.reason)
+            if not known:
+                self._over.wait(backoff(self._failures, self._manners.patience))
+        if self._failures >= FAILURES_IN_A_ROW:
             self._set_aside(f"it keeps failing: {verdict.reason}")
-        elif asked_wait is not None:
-            self._not_before = max(self._not_before, time.monotonic() + asked_wait)
-        return not self._over.is_set()
+        others = any(each is not holder and not each.refused for each in self.holders)
+        return reply.status in {UNAUTHORIZED, TOO_MANY} and others and not self._over.is_set()
 
     def _set_aside(self, why: str, seconds: float = 0.0) -> None:
         with self._counting:
-            if not self._tally.aside:
-                self._tally.aside = why
-                self._tally.until = time.time() + seconds if seconds else 0.0
+            if not self.tally.aside:
+                self.tally.aside = why
+                self.tally.until = time.time() + seconds if seconds else 0.0
         self._over.set()
 
     def _skip(self) -> None:
         with self._counting:
-            if self._tally.aside:
-                self._tally.skipped["set aside"] += 1
+            if self.tally.aside:
+                self.tally.skipped["set aside"] += 1

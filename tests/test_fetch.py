@@ -18,10 +18,11 @@ from etl.cache import Cache, Entry
 from etl.errors import BusyError, CacheError, KeyMissingError
 from etl.fetch import FailedBody, Options, fetch
 from etl.keys import detect
-from etl.limits import strictest
+from etl.windows import strictest
 from etl.source import DAYS, MINUTES, Key, Rate, Source
 from etl.summary import Summary, Tally
-from etl.waiting import backoff, retry_after
+from etl.told import retry_after
+from etl.waiting import backoff
 
 NAMES = [f"host{n}.example.net" for n in range(5)]
 HTML = Answer(b"<html>down</html>")
