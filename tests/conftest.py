@@ -1,0 +1,40 @@
+"""What several test files share: one real Neo4j for the whole session."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from neo4j import Driver
+
+from etl.errors import LoadError
+from etl.neo4j_server import LocalNeo4j, connect
+
+
+@pytest.fixture(scope="session")
+def one_neo4j(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalNeo4j]:
+    """Give an assembled Neo4j, which may be up or down; skip where none can be had, but never in CI."""
+    server = LocalNeo4j(tmp_path_factory.mktemp("neo4j") / "home", heap="512m", page_cache="64m")
+    try:
+        server.assemble()
+    except LoadError as error:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(f"NO NEO4J TO TEST WITH: {error}")
+    yield server
+    server.down()
+
+
+@pytest.fixture
+def neo4j(one_neo4j: LocalNeo4j) -> LocalNeo4j:
+    """Give the session's Neo4j, running; what a test leaves in its database, the next one finds."""
+    one_neo4j.up()
+    return one_neo4j
+
+
+@pytest.fixture
+def neo4j_driver(neo4j: LocalNeo4j) -> Iterator[Driver]:
+    """Give a driver for it."""
+    with connect(neo4j.connection()) as driver:
+        yield driver
