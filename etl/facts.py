@@ -151,7 +151,7 @@ class Batch:
     def _start(self) -> None:
         self._columns: dict[Any, Columns] = {}
         self._replies: list[Reply] = []
-        self._missed: dict[int, set[tuple[int, Any, str]]] = {}  # by reply: row, value, reason
+        self._missed: dict[int, set[tuple[object, int, Any, str]]] = {}  # by reply: what, row, value, reason
 
     def add(self, reply: Reply) -> None:
         """Take one reply: map it, or list why it can't be."""
@@ -246,9 +246,9 @@ class Batch:
                 memory.clear()
         return tables
 
-    def _list(self, reply: Reply, bad: set[tuple[int, Any, str]]) -> None:
+    def _list(self, reply: Reply, bad: set[tuple[object, int, Any, str]]) -> None:
         """List a reply's bad values, each with the places where the reply has it."""
-        counts = Counter((value, reason) for _, value, reason in bad)
+        counts = Counter((value, reason) for _, _, value, reason in bad)
         wanted: dict[object, int] = Counter()
         for (value, _), count in counts.items():
             wanted[value] += count
@@ -292,7 +292,9 @@ class Batch:
                     for side, (interned, _) in enumerate(sides)
                 ]
                 if isinstance(what, Relationship):
-                    yield Group(names[0], what.type, names[1]), self._joined(columns, what, mine, *keys_)
+                    joined = self._joined(columns, what, mine, *keys_)
+                    if joined.num_rows:
+                        yield Group(names[0], what.type, names[1]), joined
                 else:
                     yield Group(names[0]), _with_keys(mine, key=keys_[0])
 
@@ -314,7 +316,7 @@ class Batch:
         return _with_keys(table, start=start, end=end).filter(holds)
 
     def _miss(self, columns: Columns, row: int, value: object, reason: str) -> None:
-        self._missed.setdefault(columns.replies[row], set()).add((row, value, reason))
+        self._missed.setdefault(columns.replies[row], set()).add((columns.what, row, value, reason))
 
     def _arrays(self, columns: Columns) -> dict[str, pa.Array]:
         """Return the properties' columns, canonical, and `precision`: the coarsest of each row's moments."""

@@ -7,7 +7,7 @@ from etl import keys, reading, times
 from etl.cache import Cache
 from etl.errors import BadValue
 from etl.files import Group
-from etl.graph import Merge, Relationship, Type
+from etl.graph import Kind, Merge, Relationship, Type
 from etl.source import Outcome, discover
 
 Row = dict[str, Any]
@@ -30,12 +30,12 @@ def _facts(cache: Cache) -> Iterator[tuple[Group, tuple[str, ...], Row]]:
     for segment in cache.segments():
         source = discover()[segment.source]
         endpoint = source.endpoint(segment.endpoint)
-        for record in segment.read(lambda damage: None) if endpoint else ():
+        for record in segment.read(print) if endpoint else ():
             reply = record.envelope
             try:
                 assert endpoint is not None
                 typed, _ = reading.read(endpoint, reply.content)
-                key = endpoint.resolve(reply.key)[1]
+                key = endpoint.canonical(reply.key)
             except BadValue:
                 continue
             if not 200 <= reply.status < 300 or source.judge(typed) is not Outcome.FOUND:
@@ -51,7 +51,9 @@ def _facts(cache: Cache) -> Iterator[tuple[Group, tuple[str, ...], Row]]:
                     yield from _joined(fact.what, start, end, row)
 
 
-def _joined(what: Any, start: str, end: str | None, row: Row) -> Iterator[tuple[Group, tuple[str, ...], Row]]:
+def _joined(
+    what: Kind[Any] | Relationship[Any, Any], start: str, end: str | None, row: Row
+) -> Iterator[tuple[Group, tuple[str, ...], Row]]:
     try:
         if not isinstance(what, Relationship):
             label, key = what.resolve(start)
@@ -66,7 +68,7 @@ def _joined(what: Any, start: str, end: str | None, row: Row) -> Iterator[tuple[
         yield Group(start_label.name, what.type, end_label.name), (a, b), row
 
 
-def _row(what: Any, properties: dict[str, Any], place: int) -> Row:
+def _row(what: Kind[Any] | Relationship[Any, Any], properties: dict[str, Any], place: int) -> Row:
     declared = {
         each.name: each for each in (what.properties if isinstance(what, Relationship) else what.labels[0].properties)
     }

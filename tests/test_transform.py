@@ -29,7 +29,7 @@ FIXTURES = Path(__file__).resolve().parents[2] / "shared" / "fixtures"
 SAMPLES = Path(__file__).resolve().parents[1] / "data" / "samples" / "raw"
 
 NAMES = ["example.com", "www.example.com", "a.example.net", "EXAMPLE.org.", "b.c.example.net", "-", "x..y", "localhost"]
-ADDRESSES = ["192.0.2.1", "192.0.2.2", "2001:DB8::1", "::ffff:192.0.2.1", "0.0.0.0", "-", "66.0.543.66"]
+ADDRESSES = ["192.0.2.1", "192.0.2.2", "2001:DB8::1", "::ffff:192.0.2.1", "0.0.0.0", "-", "66.0.543.66"]  # noqa: S104
 HASHES = ["a" * 32, "B" * 40, "c" * 64, "", "zz"]
 DATES = ["2021-03-05", "2020-01-01", "2021-03-05 10:11:12", "0000-00-00", "soon"]
 EMAILS = ["me@example.com", "Me@Example.com", "", "x@y"]
@@ -74,7 +74,7 @@ entries = st.lists(
     ),
     max_size=12,
 )
-SLOW = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SLOW = settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def filled(root: Path, replies: list[Entry]) -> Cache:

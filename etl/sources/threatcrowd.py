@@ -38,7 +38,7 @@ class Report(Struct):
 
 class DomainResolution(Struct):
     ip_address: Address
-    last_resolved: str = ""
+    last_resolved: str | None = None
 
 
 class DomainReport(Report):
@@ -51,7 +51,7 @@ class DomainReport(Report):
 
 class AddressResolution(Struct):
     domain: Hostname
-    last_resolved: str = ""
+    last_resolved: str | None = None
 
 
 class AddressReport(Report):
