@@ -35,18 +35,26 @@ def read(endpoint: Endpoint, content: bytes | msgspec.Raw) -> tuple[Any, list[Fa
     try:
         return endpoint.decoder.decode(content), []
     except msgspec.ValidationError:
-        return _prune(endpoint.reply, msgspec.json.decode(content))
+        return _prune(endpoint.reply, _decoded(content))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
-        raise BadValue("not JSON" if bytes(content).strip() else "an empty body") from wrong
+        raise _unread(content) from wrong
 
 
 def plain(endpoint: Endpoint, content: bytes | msgspec.Raw) -> Any:  # noqa: ANN401 - a reply may be anything
     """Return a reply as plain JSON values, a text as its lines; BadValue tells why it can't be read."""
-    try:
-        reply = msgspec.json.decode(_as_json(endpoint, content))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
-        raise BadValue("not JSON") from wrong
+    reply = _decoded(_as_json(endpoint, content))
     return reply.splitlines() if endpoint.format == "text" else reply
+
+
+def _decoded(content: bytes | msgspec.Raw) -> Any:  # noqa: ANN401 - a reply may be anything
+    try:
+        return msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
+        raise _unread(content) from wrong
+
+
+def _unread(content: bytes | msgspec.Raw) -> BadValue:
+    return BadValue("not JSON" if bytes(content).strip() else "an empty body")
 
 
 def _as_json(endpoint: Endpoint, content: bytes | msgspec.Raw) -> bytes | msgspec.Raw:
@@ -148,7 +156,10 @@ def paths(endpoint: Endpoint, content: bytes | msgspec.Raw, wanted: dict[object,
     Where it is nowhere by itself, the mapping took it out of a text: the first place that contains it is returned.
     """
     found: dict[object, list[str]] = {value: [] for value in wanted}
-    reply = plain(endpoint, content)
+    try:
+        reply = plain(endpoint, content)
+    except BadValue:  # what no mapping reads may be past reading: nested too deep, a number out of range
+        return found
     for path, value in leaves(reply):
         places = found.get(value)
         if places is not None and len(places) < wanted[value]:
