@@ -95,7 +95,7 @@ class Endpoint:
     mapping: Callable[[Any, Any], Facts]
     doc: str
     method: str
-    path: str
+    path: str | Callable[[str], str]
     query: Mapping[str, str]
     form: Mapping[str, str] | None
     json: Mapping[str, str] | None
@@ -126,8 +126,9 @@ class Endpoint:
         def filled(template: Mapping[str, str]) -> dict[str, str]:
             return {name: value.replace("{key}", key) for name, value in template.items()}
 
+        path = self.path if isinstance(self.path, str) else self.path(key)
         return Request(
-            url=self.source.home + self.path.replace("{key}", quote(key, safe="")),
+            url=self.source.home + path.replace("{key}", quote(key, safe="")),
             method=self.method,
             query={**filled(self.query), **params} if self.method == "GET" else filled(self.query),
             form=None if self.form is None else {**filled(self.form), **params},
@@ -167,7 +168,7 @@ class Source:
 
     def get(
         self,
-        path: str,
+        path: str | Callable[[str], str],
         query: Mapping[str, str] | None = None,
         *,
         vary: Mapping[str, tuple[str, ...]] | None = None,
@@ -178,6 +179,7 @@ class Source:
     ) -> Callable[[F], F]:
         """Declare the mapping of what GET answers. `{key}` in the path or in a parameter is what is asked for.
 
+        Where the path depends on what kind of key is asked for, it is a function that returns it, with its `{key}`.
         `vary` are parameters that are asked in turn, each with all its values. `more` returns the parameters of a
         reply's next page, or None. A reply in the format "lines" is a list with an item for each line of JSON, one in
         the format "text" a str. `kept_only` says why it is never asked, where it is not: its kept replies are read.
