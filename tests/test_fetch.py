@@ -18,10 +18,8 @@ from etl.cache import Cache, Entry
 from etl.errors import BusyError, CacheError, KeyMissingError
 from etl.fetch import FailedBody, Options, fetch
 from etl.keys import detect
-from etl.windows import strictest
-from etl.source import DAYS, MINUTES, Key, Rate, Source
+from etl.source import DAYS, Key, Rate, Source
 from etl.summary import Summary, Tally
-from etl.told import retry_after
 from etl.waiting import backoff
 
 NAMES = [f"host{n}.example.net" for n in range(5)]
@@ -263,19 +261,6 @@ def test_a_source_that_keeps_failing_is_set_aside_and_the_others_go_on(service: 
     assert not summary.complete
 
 
-def test_every_form_of_retry_after() -> None:
-    now = 1_700_000_000.0
-    assert retry_after("17", now) == 17
-    assert retry_after(" 0 ", now) == 0
-    assert retry_after("1.5", now) == 1.5
-    assert retry_after(formatdate(now + 90, usegmt=True), now) == 90
-    assert retry_after(formatdate(now - 90, usegmt=True), now) == 0
-    assert retry_after("1000000000", now) > 1e8  # type: ignore[operator]
-    assert retry_after("9" * 400, now) > 1e8  # type: ignore[operator]
-    for nonsense in ("", "soon", "-5", "nan", "inf", "1e3", "Mon, 99 Foo 2024 99:99:99 GMT", "\x00", "²"):
-        assert retry_after(nonsense, now) is None, nonsense
-
-
 def test_waits_double_up_to_the_cap() -> None:
     for attempt in range(1, 40):
         assert 0 < backoff(attempt, 60) <= 60
@@ -330,13 +315,6 @@ def test_a_limit_that_is_used_up_sets_the_source_aside(service: Loopback, cache:
     tally = get(cache, source(service.home, limits=(Rate(2, per=DAYS),)))
     assert (tally.found, tally.skipped, tally.aside) == (2, {"set aside": 3}, "its limit is used up")
     assert tally.until > time.time() + DAYS / 2
-
-
-def test_rates_that_another_one_implies_are_dropped() -> None:
-    second, minute, day = Rate(1), Rate(60, per=MINUTES), Rate(500, per=DAYS)
-    assert strictest([day, minute, second]) == [second, day]
-    assert strictest([Rate(10), Rate(5, per=MINUTES)]) == [Rate(5, per=MINUTES)]
-    assert strictest([]) == []
 
 
 # --- the run as a whole -----------------------------------------------------------------------------------------------
