@@ -121,7 +121,12 @@ class Endpoint:
             yield self.request(key, dict(zip(self.vary, values, strict=True)))
 
     def request(self, key: str, params: Mapping[str, str]) -> Request:
-        """Return the request for one canonical key and one choice of parameters (a page's cursor is one)."""
+        """Return the request for one canonical key and one choice of parameters (a page's cursor is one).
+
+        BadValue for a key of dots alone, which as a segment of a path would lead elsewhere.
+        """
+        if key in {".", ".."}:
+            raise BadValue("not a name")
 
         def filled(template: Mapping[str, str]) -> dict[str, str]:
             return {name: value.replace("{key}", key) for name, value in template.items()}
@@ -200,8 +205,9 @@ class Source:
     ) -> Callable[[F], F]:
         """Declare the mapping of what POST answers to a form or to a JSON object."""
         return self._declare(
-            method="POST", path=path, query={}, form=form, json=json, vary={}, more=None, kept_only="", also=also
-        )
+            method="POST", path=path, query={}, form=form, json=json, vary={}, more=None, format="json",
+            kept_only="", also=also,
+        )  # fmt: skip
 
     def _declare(self, **request: Any) -> Callable[[F], F]:  # noqa: ANN401 - get and post type them
         def declare(mapping: F) -> F:
