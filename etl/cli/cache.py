@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -13,12 +14,13 @@ from etl import keys, times
 from etl.cache import Cache, Holding, adopt, verify
 from etl.cli import options
 from etl.cli.output import print_json, print_line, print_table, say
+from etl.coverage import coverage, document
 from etl.errors import BadValue, UsageError
 from etl.source import Source, discover, named
 
 PART = 3
 
-app = typer.Typer(no_args_is_help=True, help="The raw cache: add replies from elsewhere, list, show, verify.")
+app = typer.Typer(no_args_is_help=True, help="The raw cache: add replies from elsewhere, list, show, cover, verify.")
 KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="What was asked for.")]
 SourceOption = Annotated[str | None, typer.Option("--source", "-s", help="The source that replied.")]
 EndpointOption = Annotated[str | None, typer.Option("--endpoint", help="The source's endpoint.")]
@@ -137,6 +139,31 @@ def _canonical(key: str) -> str:
         return keys.detect(key)[1]
     except BadValue:
         return key
+
+
+@app.command("coverage")
+def coverage_(data: options.Data = options.DATA, *, json: options.Json = False) -> None:
+    """Tell what the mappings make of each endpoint's replies, and which of their fields no mapping reads.
+
+    A field's number is in how many places it says something; [] stands for a list's items, * for any member.
+    """
+    with Cache(data) as cache:
+        found = coverage(cache)
+    if json:
+        print_json({"coverage": document(found)})
+        return
+    columns = ("source", "endpoint", "replies", "facts", "rejects", "unread fields")
+    print_table(columns, [
+        (each.source, each.endpoint, each.replies, each.facts.total(), _counts(each.rejects), len(each.unread))
+        for each in found
+    ])  # fmt: skip
+    print_table(("source", "endpoint", "unread field", "places"), [
+        (each.source, each.endpoint, path, places) for each in found for path, places in sorted(each.unread.items())
+    ])  # fmt: skip
+
+
+def _counts(by_reason: Counter[str]) -> str:
+    return ", ".join(f"{reason} ({count})" for reason, count in sorted(by_reason.items()))
 
 
 @app.command("verify")
