@@ -2,21 +2,19 @@
 
 No other file but a source's names a label or a relationship type. Everything that depends on them (CSV headers,
 constraints, UNWIND statements, embedded tables, the page's palette, the table in the docs) is derived from here.
-Raise VERSION when a change here alters what the same replies give.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from hashlib import sha256
 from typing import Any, NewType
 from urllib.parse import urlsplit
 
 from etl import keys
 from etl.errors import BadValue
 from etl.graph import Fact, Kind, Label, Merge, Property, Relationship, Type, either
-
-VERSION = "1"
 
 # --- properties -----------------------------------------------------------------------------------------------------
 
@@ -181,6 +179,7 @@ REPORT = _label(
     "#999999",
     _newest("title", "its title"),
     _CREATED,
+    _all("links", "pages that it draws on"),
     TAGS,
 )
 
@@ -271,8 +270,8 @@ TERM = Kind(Term, "term", (), keys.name_text)  # what is asked for is no node: a
 
 HOST: Kind[Hostname | Address] = either("DNS name or IP address", ADDRESS, HOSTNAME)
 DESTINATION: Kind[Hostname | Address | Link] = either("DNS name, IP address or URL", ADDRESS, HOSTNAME, LINK)
-INDICATOR: Kind[Hostname | Address | EmailAddress | Digest | Link] = either(
-    "indicator", ADDRESS, DIGEST, EMAIL_ADDRESS, HOSTNAME, LINK
+INDICATOR: Kind[Hostname | Address | EmailAddress | Digest | Link | CVE] = either(
+    "indicator", ADDRESS, DIGEST, EMAIL_ADDRESS, HOSTNAME, CVE_ID, LINK
 )
 ENDPOINT: Kind[Hostname | Address | ServiceName] = either("host or service", ADDRESS, SERVICE_NAME, HOSTNAME)
 EXPOSED: Kind[Address | ServiceName] = either("IP address or service", ADDRESS, SERVICE_NAME)
@@ -370,3 +369,20 @@ LABELS: dict[str, Label] = {each.name: each for each in list(vars().values()) if
 RELATIONSHIPS: dict[str, Relationship[Any, Any]] = {
     each.type: each for each in list(vars().values()) if isinstance(each, Relationship)
 }
+
+
+def _version() -> str:
+    """Return a digest of all that the flat files' columns and their meaning depend on: it changes with the schema."""
+    labels = [(each.name, each.key, _told(each.properties)) for each in LABELS.values()]
+    types = [
+        (each.type, each.both_ways, [(start.name, end.name) for start, end in each.joins], _told(each.properties))
+        for each in RELATIONSHIPS.values()
+    ]
+    return sha256(repr((labels, types)).encode()).hexdigest()[:12]
+
+
+def _told(properties: tuple[Property, ...]) -> list[tuple[str, str, str]]:
+    return [(each.name, each.type.name, each.merge.name) for each in properties]
+
+
+VERSION = _version()
