@@ -1,93 +1,23 @@
-"""`show`, `query`, `sources`, `schema`: what is in the graph, and what it is made of."""
+"""`sources` and `schema`: whom we ask, and what the graph is made of."""
 
 from __future__ import annotations
 
-import dataclasses
 import os
-from typing import Annotated
 
 import typer
 
-from etl import ask, schema
-from etl.cli import options, targets
-from etl.cli.output import print_json, print_line, print_table, say
-from etl.errors import UsageError
+from etl import schema
+from etl.cli import asking, options
+from etl.cli.output import print_json, print_table
 from etl.graph import Label
 from etl.source import Source, discover
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command("show")(show)
-    app.command("query")(query)
+    """Add the commands, and those that ask the graph."""
+    asking.register(app)
     app.command("sources")(sources)
     app.command("schema")(schema_)
-
-
-Limit = Annotated[int, typer.Option(min=1, help="How many neighbours of each kind, or rows.")]
-
-
-def show(
-    indicator: Annotated[str, typer.Argument(metavar="INDICATOR", help="Any node's key, defanged too.")],
-    limit: Limit = 25,
-    db: options.Db = options.DB,
-    data: options.Data = options.DATA,
-    on: targets.On = "embedded",
-    *,
-    json: options.Json = False,
-) -> None:
-    """Show what the graph has about an indicator: its properties and its neighbours, with who says so and since when."""
-    candidates = ask.labels_of(indicator)
-    if not candidates:
-        raise UsageError(f"{indicator!r} can't be the key of any node")
-    with ask.opened(targets.target(on, db, data)) as graph:
-        each_ = (ask.show(graph, label, key, limit=limit) for label, key in candidates)
-        shown = next(filter(None, each_), None)
-    if shown is None:
-        tried = ", ".join(f"{label.name} {key}" for label, key in candidates[:3])
-        say(f"not in the graph: {tried}")
-        say("next: intel-grapher fetch it, then transform and load")
-        raise typer.Exit(1)
-    counts = [
-        {"type": type_, "direction": direction, "label": label, "count": count}
-        for (type_, direction, label), count in shown.counts.items()
-    ]
-    if json:
-        document = {"label": shown.label, "key": shown.key, "properties": shown.properties, "counts": counts}
-        print_json(document | {"neighbours": [dataclasses.asdict(each) for each in shown.neighbours]})
-        return
-    told = {name: value for name, value in shown.properties.items() if value is not None}
-    print_line(f"{shown.label} {shown.key}")
-    print_table(("property", "value"), told.items())
-    columns = ("type", "", "label", "neighbour", "first_seen", "last_seen", "sources")
-    print_table(columns, [
-        (each.type, each.direction, each.label, each.key, *(each.properties.get(name) for name in columns[4:]))
-        for each in shown.neighbours
-    ])  # fmt: skip
-    for (type_, direction, label), count in shown.counts.items():
-        if count > limit:
-            say(f"{limit} of {count} shown: {type_} {direction} {label}; --limit shows more")
-
-
-def query(
-    cypher: Annotated[str, typer.Argument(metavar="CYPHER", help="Cypher that only reads.")],
-    limit: Limit = ask.LIMIT,
-    timeout: Annotated[float, typer.Option(min=0.001, help="In seconds.")] = ask.TIMEOUT,
-    db: options.Db = options.DB,
-    data: options.Data = options.DATA,
-    on: targets.On = "embedded",
-    *,
-    json: options.Json = False,
-) -> None:
-    """Ask the graph in Cypher, which may only read."""
-    with ask.opened(targets.target(on, db, data)) as graph:
-        answer = graph.ask(cypher, limit=limit, timeout=timeout)
-    if json:
-        print_json({"columns": answer.columns, "rows": answer.rows, "cut": answer.cut})
-    else:
-        print_table(answer.columns, answer.rows)
-    if answer.cut:
-        say(f"the first {limit} rows; --limit gives more")
 
 
 def sources(*, json: options.Json = False) -> None:
