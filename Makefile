@@ -9,7 +9,7 @@ RUN := $(BIN)/intel-grapher
 FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fetch transform load run test lint format types docs check clean
+.PHONY: help setup fetch transform load run test lint format types docs docs-check golden check clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,10 +50,13 @@ types: .venv/ready ## Check types
 	$(BIN)/mypy
 
 docs: .venv/ready ## Print the generated parts of the docs anew
-	$(BIN)/cog -r README.md docs/*.md
+	$(BIN)/cog -I docs -r README.md docs/*.md
 
 docs-check: .venv/ready ## Check that the generated parts of the docs are fresh
-	$(BIN)/cog --check README.md docs/*.md
+	$(BIN)/cog -I docs --check --diff README.md docs/*.md
+
+golden: .venv/ready ## Count anew what the real replies beside the project give; read what changed
+	RENEW_GOLDEN=1 $(BIN)/python -m pytest -q tests/test_coverage.py
 
 check: lint types docs-check ## Lint, types and docs
 

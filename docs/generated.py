@@ -1,0 +1,190 @@
+"""What the docs say that the code already knows: cog puts it into the pages, and the gate fails where it is stale."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+os.environ |= {"TYPER_USE_RICH": "0", "COLUMNS": "100", "NO_COLOR": "1"}  # help is then the same on every machine
+
+import typer
+from typer.testing import CliRunner
+
+from etl import schema
+from etl.cache import Cache
+from etl.cli import app
+from etl.coverage import coverage
+from etl.files import Group
+from etl.graph import Property
+from etl.source import DAYS, HOURS, MINUTES, Rate, Source, discover
+
+SAMPLES = Path(__file__).resolve().parents[1] / "data" / "samples"
+COMMAND = "intel-grapher"
+PERIODS = {
+    1.0: "a second",
+    MINUTES: "a minute",
+    HOURS: "an hour",
+    DAYS: "a day",
+    7 * DAYS: "a week",
+    30 * DAYS: "a month",
+}
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table in Markdown."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(
+        "| " + " | ".join(each.replace("|", "\\|").replace("\n", " ") for each in line) + " |" for line in lines
+    )
+
+
+# --- docs/sources.md --------------------------------------------------------------------------------------------------
+
+
+def sources() -> str:
+    """Return the table of all sources."""
+    gives = _gives()
+    columns = ("source", "asks", "gives", "key", "rate", "status", "terms")
+    return table(columns, [_source(each, gives[each.name]) for each in discover().values()])
+
+
+def _source(source: Source, gives: tuple[list[str], list[str]]) -> list[str]:
+    labels, types = gives
+    return [
+        f"**{source.title}** `{source.name}`",
+        _asks(source),
+        f"{', '.join(f'`{each}`' for each in types)}; {', '.join(labels)}" if types else ", ".join(labels),
+        _key(source),
+        "; ".join(map(_rate, source.limits)) if not source.retired else "",
+        f"retired {source.retired}" if source.retired else source.status,
+        source.terms,
+    ]
+
+
+def _asks(source: Source) -> str:
+    """Return what it is asked about, where it is asked: a search or a feed is about nothing in particular."""
+    asked = [each for each in source.endpoints.values() if source.retired or not each.kept_only]
+    return ", ".join(dict.fromkeys(kind.name for each in asked for kind in each.kinds if kind.labels))
+
+
+def _gives() -> dict[str, tuple[list[str], list[str]]]:
+    """Return the labels and the relationship types that each source's samples give."""
+    found: dict[str, set[Group]] = {each: set() for each in discover()}
+    for each in coverage(Cache(SAMPLES)):
+        found[each.source] |= {Group.parse(name) for name in each.facts}
+    return {
+        name: (
+            sorted({label for each in groups for label in (each.start, each.end) if label}),
+            sorted({each.type for each in groups if each.type}),
+        )
+        for name, groups in found.items()
+    }
+
+
+def _key(source: Source) -> str:
+    if source.key is None:
+        return "none"
+    return f"`{source.key.variable}`" + ("" if source.key.required else ", not required")
+
+
+def _rate(rate: Rate) -> str:
+    number, unit = (rate.per / MINUTES, "minutes") if rate.per >= MINUTES else (rate.per, "seconds")
+    return f"{rate.requests:,} {PERIODS.get(rate.per) or f'in {number:g} {unit}'}"
+
+
+def endpoints() -> str:
+    """Return every source's endpoints: what each is asked and gives."""
+    return "\n\n".join(
+        f"### {source.title}\n\n`--source {source.name}`"
+        + (f", in kept replies also {', '.join(f'`{each}`' for each in source.also)}" if source.also else "")
+        + "\n\n"
+        + table(
+            ("endpoint", "asks", "gives"),
+            [
+                (
+                    f"`{each.name}`",
+                    ", ".join(kind.name for kind in each.kinds),
+                    each.doc + (f" Kept replies only: {each.kept_only}." if each.kept_only else ""),
+                )
+                for each in source.endpoints.values()
+            ],
+        )
+        for source in discover().values()
+    )
+
+
+# --- docs/schema.md ---------------------------------------------------------------------------------------------------
+
+
+def labels() -> str:
+    """Return the table of labels."""
+    columns = ("label", "key", "what it is", "colour, shape")
+    rows = [(f"**{each.name}**", each.key, each.doc, f"{each.colour} {each.shape}") for each in schema.LABELS.values()]
+    return table(columns, rows)
+
+
+def relationships() -> str:
+    """Return the table of relationship types."""
+    return table(
+        ("from", "type", "to", "what it says"),
+        [
+            (
+                ", ".join(each.name for each in what.start.labels),
+                f"`{what.type}`" + (" ↔" if what.both_ways else ""),
+                ", ".join(each.name for each in what.end.labels),
+                what.doc,
+            )
+            for what in schema.RELATIONSHIPS.values()
+        ],
+    )
+
+
+def shared_properties() -> str:
+    """Return the table of what every node and relationship carries."""
+    return table(("property", "type", "merges to", "what it is"), map(_property, schema.SEEN))
+
+
+def own_properties() -> str:
+    """Return the table of the properties that only some labels or relationship types have."""
+    owners: dict[Property, list[str]] = {}
+    declared = [(name, each.properties) for name, each in schema.LABELS.items()]
+    declared += [(f"`{name}`", each.properties) for name, each in schema.RELATIONSHIPS.items()]
+    for name, properties in declared:
+        for each in properties:
+            if each not in schema.SEEN:
+                owners.setdefault(each, []).append(name)
+    rows = [(", ".join(names), *_property(each)) for each, names in owners.items()]
+    return table(("of", "property", "type", "merges to", "what it is"), rows)
+
+
+def _property(each: Property) -> tuple[str, str, str, str]:
+    return f"`{each.name}`", each.type.title, "the key tells it" if each.derive else each.merge.value, each.doc
+
+
+# --- docs/cli.md ------------------------------------------------------------------------------------------------------
+
+
+def commands() -> Iterator[tuple[str, ...]]:
+    """Yield every command, as the words after `intel-grapher`; the whole comes first."""
+    yield from _below((), typer.main.get_command(app))
+
+
+def _below(words: tuple[str, ...], command: Any) -> Iterator[tuple[str, ...]]:  # noqa: ANN401 - typer's own click
+    yield words
+    for name, each in getattr(command, "commands", {}).items():
+        yield from _below((*words, name), each)
+
+
+def help_of(words: Sequence[str]) -> str:
+    """Return what `--help` prints."""
+    shown = CliRunner().invoke(app, [*words, "--help"], prog_name=COMMAND)
+    if shown.exit_code:
+        raise AssertionError(shown.output)
+    return "\n".join(line.rstrip() for line in shown.output.strip().splitlines())
+
+
+def reference() -> str:
+    """Return the help of every command, under a heading each."""
+    return "\n\n".join(f"## {' '.join((COMMAND, *words))}\n\n```text\n{help_of(words)}\n```" for words in commands())
