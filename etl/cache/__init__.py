@@ -1,0 +1,36 @@
+"""The raw cache: every reply as it came, in append-only files that any tool can read. It is the source of truth.
+
+    data/raw/<source>/<endpoint>/       answers, "not found" among them: segments of JSON Lines (`segment`, `envelope`)
+    data/failed/<source>/<endpoint>/    failures, in the same form, so that none ever shadows an answer
+    data/set-aside/…                    what a crash tore or a disk damaged: kept, and read by nothing
+    data/index.sqlite                   where each reply stands (`index`); derived, can be deleted at any time
+    data/.lock                          held by the one process that writes (`lock`, `writer`)
+
+`Cache` (`store`) reads, looks up and gives a `Writer`; `adopt` brings in replies from elsewhere; `verify` checks all.
+"""
+
+from etl.cache.adoption import Adopted, adopt
+from etl.cache.audit import Problem, set_aside, verify
+from etl.cache.envelope import Area, Entry, Envelope
+from etl.cache.index import Found, Holding
+from etl.cache.segment import Damage, Record, Segment
+from etl.cache.store import Cache
+from etl.cache.writer import Writer
+
+__all__ = [
+    "Adopted",
+    "Area",
+    "Cache",
+    "Damage",
+    "Entry",
+    "Envelope",
+    "Found",
+    "Holding",
+    "Problem",
+    "Record",
+    "Segment",
+    "Writer",
+    "adopt",
+    "set_aside",
+    "verify",
+]
