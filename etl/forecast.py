@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from etl.ledger import Account, Left
-from etl.source import Source
-from etl.windows import margin, strictest
+from etl.source import Rate, Source
+from etl.windows import margin, period, strictest
 
 
 @dataclass(frozen=True)
@@ -53,19 +53,6 @@ class Outlook:
         return min((_until(each, end, start) for each in self.left), default=None)
 
 
-def _opens(left: Left, more: int, now: float) -> float:
-    """Return in how many seconds the window opens in which the last of `more` than are left may be sent."""
-    whole = left.rate.per + (0.0 if left.rate.calendar else margin(left.rate.per))
-    first = left.opens - now if left.opens > now else whole
-    return first + (math.ceil(more / left.rate.requests) - 1) * whole
-
-
-def _until(left: Left, end: float, start: float) -> int:
-    whole = left.rate.per + (0.0 if left.rate.calendar else margin(left.rate.per))
-    opens = left.opens if left.opens > start else start + whole
-    return left.left + max(0, math.ceil((end - opens) / whole)) * left.rate.requests
-
-
 def seconds(outlooks: Sequence[Outlook], requests: int, now: float) -> float:
     """Return in how many seconds so many requests may have been sent, with a source's keys in turn."""
     if not outlooks or not requests:
@@ -80,3 +67,22 @@ def today(outlooks: Sequence[Outlook], now: float) -> int | None:
     midnight = (day + timedelta(days=1)).timestamp()
     each = [outlook.until(midnight, now) for outlook in outlooks]
     return None if None in each else sum(one or 0 for one in each)
+
+
+def _next_window(left: Left, at: float) -> float:
+    """Return when the window opens after the one that counts what is sent at a moment (epoch seconds)."""
+    return period(left.rate, at)[1] if left.left else max(left.opens, at)
+
+
+def _length(rate: Rate) -> float:
+    return rate.per + (0.0 if rate.calendar else margin(rate.per))
+
+
+def _opens(left: Left, more: int, now: float) -> float:
+    """Return in how many seconds the window opens in which the last of `more` than are left may be sent."""
+    return _next_window(left, now) - now + (math.ceil(more / left.rate.requests) - 1) * _length(left.rate)
+
+
+def _until(left: Left, end: float, start: float) -> int:
+    windows = math.ceil((end - _next_window(left, start)) / _length(left.rate))
+    return left.left + max(0, windows) * left.rate.requests

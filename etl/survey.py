@@ -55,47 +55,80 @@ def survey(
     requests: int | None = None,
 ) -> Survey:
     """Look through the frontier from place `start` on. `requests`: so many may be asked at most, the first ones."""
-    counts = {source.name: Count() for source in sources}
-    barred = {source.name: bars(source)[0] for source in sources}
+    tallies = _Tallies(sources)
     menu = Menu(sources)
-    found = Survey(counts, len(frontier) + 1)
+    found = Survey(tallies.counts, len(frontier) + 1)
     left = requests
     for chunk in frontier.chunks(start):
         held = shelf.held([key for _, _, key in chunk])
         for place, kind, key in chunk:
             courses = menu.of(kind, key)
-            found.unasked += not courses
-            there = held.get(key)
-            asked = Counter[str]()
-            for name, questions in courses:
-                count = counts[name]
-                cached, missing = (0, len(questions)) if there is None else _missing(shelf, key, questions, there)
-                count.cached += cached
-                if missing:
-                    reason = barred[name] or (PRIVATE if is_private(kind, key) else "")
-                    if reason:
-                        count.skipped[reason] += missing
-                    else:
-                        asked[name] = missing
-            if left is not None and place < found.cut:
-                left -= asked.total()
+            if not courses:
+                found.unasked += 1
+                continue
+            private = is_private(kind, key)
+            missing = _missing(shelf, key, courses, held[key], tallies) if key in held else None
+            if left is not None and place < found.cut and not private:
+                left -= tallies.cost(courses, missing)
                 if left < 0:
                     found.cut = place
-            for name, missing in asked.items():
-                if place < found.cut:
-                    counts[name].to_ask += missing
-                else:
-                    counts[name].skipped[BEYOND] += missing
+            tallies.note(courses, missing, PRIVATE if private else BEYOND if place >= found.cut else "")
+    tallies.finish()
     return found
 
 
-def _missing(shelf: Shelf, key: str, questions: Sequence[Question], held: Held) -> tuple[int, int]:
-    cached = missing = 0
-    for question in questions:
-        there, ask = shelf.missing(Ask(question, key), held)
-        cached += there
-        missing += ask is not None
-    return cached, missing
+Courses = Sequence[tuple[str, tuple[Question, ...]]]
+
+
+class _Tallies:
+    """Counts up. Most indicators have no answer at all: of those only how many there are of each kind is noted."""
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self.counts = {source.name: Count() for source in sources}
+        self._barred = {source.name: bars(source)[0] for source in sources}
+        self._courses: dict[int, Courses] = {}
+        self._costs: dict[int, int] = {}
+        self._bare = Counter[tuple[int, str]]()
+
+    def cost(self, courses: Courses, missing: Sequence[int] | None) -> int:
+        """Return how many requests it takes to ask what is missing (None: all)."""
+        if missing is None:
+            if id(courses) not in self._costs:
+                self._costs[id(courses)] = self.cost(courses, [len(questions) for _, questions in courses])
+            return self._costs[id(courses)]
+        return sum(many for (name, _), many in zip(courses, missing, strict=True) if not self._barred[name])
+
+    def note(self, courses: Courses, missing: Sequence[int] | None, reason: str, times: int = 1) -> None:
+        """Count what is missing (None: all) as to be asked, or as not asked for a reason."""
+        if missing is None:
+            self._courses[id(courses)] = courses
+            self._bare[id(courses), reason] += times
+            return
+        for (name, _), many in zip(courses, missing, strict=True):
+            if why := self._barred[name] or reason:
+                if many:
+                    self.counts[name].skipped[why] += many * times
+            else:
+                self.counts[name].to_ask += many * times
+
+    def finish(self) -> None:
+        """Add what was only noted."""
+        for (number, reason), times in self._bare.items():
+            courses = self._courses[number]
+            self.note(courses, [len(questions) for _, questions in courses], reason, times)
+
+
+def _missing(shelf: Shelf, key: str, courses: Courses, held: Held, tallies: _Tallies) -> list[int]:
+    """Count what is there, and return how many questions lack an answer, for each source."""
+    missing: list[int] = []
+    for name, questions in courses:
+        lacking = 0
+        for question in questions:
+            there, ask = shelf.missing(Ask(question, key), held)
+            tallies.counts[name].cached += there
+            lacking += ask is not None
+        missing.append(lacking)
+    return missing
 
 
 def pending(frontier: Frontier, source: Source, shelf: Shelf, start: int, stop: int) -> Iterator[Ask]:

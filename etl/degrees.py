@@ -1,0 +1,38 @@
+"""How many neighbours an indicator has in the graph: what has very many is a hub, and leads nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import duckdb
+
+from etl.hops import Degrees
+
+
+def in_files(folder: Path) -> Degrees | None:
+    """Return the degrees as the flat files in a folder (`import/`) have them; None where there are none.
+
+    The files are a projection of the cache as of the last transform.
+    """
+    files = sorted(map(str, (folder / "relationships").rglob("*.parquet")))
+    if not files:
+        return None
+
+    def degrees(keys: Sequence[str]) -> Mapping[str, int]:
+        with duckdb.connect() as database:
+            rows = database.execute(
+                """
+                WITH asked AS (SELECT unnest(?::VARCHAR[]) AS key),
+                     pairs AS (SELECT "start", "end" FROM read_parquet(?, union_by_name = true))
+                SELECT key, count(DISTINCT other) FROM (
+                    SELECT "start" AS key, "end" AS other FROM pairs WHERE "start" IN (FROM asked)
+                    UNION ALL
+                    SELECT "end", "start" FROM pairs WHERE "end" IN (FROM asked)
+                ) GROUP BY key
+                """,
+                [list(keys), files],
+            ).fetchall()
+        return dict(rows)
+
+    return degrees
