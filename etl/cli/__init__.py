@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 import etl
-from etl.cli import cache, graph, work
+from etl.cli import cache, graph, neo4j, work
 from etl.cli.output import say
 from etl.errors import GrapherError
 
@@ -28,6 +28,7 @@ app = typer.Typer(
 work.register(app)
 graph.register(app)
 app.add_typer(cache.app, name="cache")
+app.add_typer(neo4j.app, name="neo4j")
 
 
 def _version(asked: bool) -> None:  # noqa: FBT001 - typer's way
