@@ -317,6 +317,101 @@ def test_a_limit_that_is_used_up_sets_the_source_aside(service: Loopback, cache:
     assert tally.until > time.time() + DAYS / 2
 
 
+# --- keys and quotas --------------------------------------------------------------------------------------------------
+
+
+def keyed(service: Loopback, *limits: Rate) -> Source:
+    return source(service.home, limits=limits, key=Key("LOOPBACK_KEY", header="X-Key"))
+
+
+@pytest.fixture
+def _two_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOOPBACK_KEY", "first-key,second-key , first-key,")
+
+
+def used(service: Loopback) -> list[str]:
+    return [each.headers["x-key"] for each in service.asked]
+
+
+@pytest.mark.usefixtures("_two_keys")
+def test_several_keys_are_used_in_turn_each_within_its_limits(service: Loopback, cache: Cache) -> None:
+    tally = get(cache, keyed(service, Rate(2, per=DAYS)), options=Options(connections=1))
+    assert (tally.found, tally.aside) == (4, "its limit is used up")
+    assert sorted(used(service)) == ["first-key"] * 2 + ["second-key"] * 2
+    assert used(service)[0] != used(service)[1]
+
+
+@pytest.mark.usefixtures("_two_keys")
+def test_a_refused_key_leaves_the_other_ones(service: Loopback, cache: Cache) -> None:
+    service.script = lambda asked: Answer(status=401) if asked.headers["x-key"] == "first-key" else found()
+    tally = get(cache, keyed(service))
+    assert (tally.found, tally.failed, tally.aside, tally.needs_key) == (5, {}, "", "")
+    service.script = lambda _: Answer(status=401)
+    tally = get(cache, keyed(service), "more.example.net", "and.more.example.net", options=Options(connections=1))
+    assert (tally.aside, tally.needs_key) == ("it refuses the key in LOOPBACK_KEY", "LOOPBACK_KEY")
+    assert tally.skipped == {"set aside": 1}
+
+
+@pytest.mark.usefixtures("_two_keys")
+def test_a_key_without_quota_leaves_the_other_ones(service: Loopback, cache: Cache) -> None:
+    empty = Answer(status=429, headers={"Retry-After": "3600"})
+    service.script = lambda asked: empty if asked.headers["x-key"] == "first-key" else found()
+    tally = get(cache, keyed(service), options=Options(connections=1))
+    assert (tally.found, tally.failed, tally.aside) == (5, {}, "")
+    assert used(service).count("first-key") == 1
+
+
+def test_a_service_that_wants_a_key_after_all(service: Loopback, cache: Cache) -> None:
+    service.script = lambda _: Answer(status=401)
+    made = source(service.home, key=Key("LOOPBACK_KEY", header="X-Key", required=False))
+    tally = get(cache, made, NAMES[0])
+    assert (tally.aside, tally.needs_key) == ("it needs a key in LOOPBACK_KEY", "LOOPBACK_KEY")
+
+
+def test_a_quota_that_is_told_is_kept_to(service: Loopback, cache: Cache) -> None:
+    def script(_: Asked) -> Answer:
+        left = max(0, 3 - len(service.asked))
+        reset = time.time() + 3600
+        return Answer(found().body, headers={"X-RateLimit-Remaining": str(left), "X-RateLimit-Reset": f"{reset:.0f}"})
+
+    service.script = script
+    tally = get(cache, source(service.home), options=Options(connections=1))
+    assert (tally.found, tally.skipped) == (3, {"set aside": 2})
+    assert tally.aside == "its quota is used up, it says"
+    assert tally.until == pytest.approx(time.time() + 3600, abs=5)
+
+
+def test_a_short_pause_that_is_told_is_waited_for(service: Loopback, cache: Cache) -> None:
+    def script(_: Asked) -> Answer:
+        left = 0 if len(service.asked) == 2 else 9
+        return Answer(found().body, headers={"RateLimit-Remaining": str(left), "RateLimit-Reset": "1"})
+
+    service.script = script
+    assert get(cache, source(service.home), options=Options(connections=1)).found == 5
+    assert service.asked[2].at - service.asked[1].at >= 0.95
+
+
+def test_a_refusal_without_a_word_waits_for_the_shortest_window(service: Loopback, cache: Cache) -> None:
+    answers = iter([found(), Answer(status=429), found()])
+    service.script = lambda _: next(answers)
+    made = source(service.home, limits=(Rate(100, per=0.5), Rate(1000, per=DAYS)))
+    assert get(cache, made, *NAMES[:2], options=Options(connections=1)).found == 2
+    assert service.asked[2].at - service.asked[1].at >= 0.45
+    service.script = lambda _: Answer(status=429)
+    tally = get(cache, made, *NAMES[2:], options=Options(connections=1))
+    assert (tally.requests, tally.aside) == (2, "too many requests (HTTP 429)")  # then it is the day's quota
+    assert tally.until > time.time() + DAYS / 2
+
+
+def test_a_run_sends_no_more_than_it_may(service: Loopback, cache: Cache) -> None:
+    tally = get(cache, source(service.home), options=Options(requests=3))
+    assert (tally.requests, tally.found, tally.skipped) == (3, 3, {"beyond the limit of requests": 2})
+    service.script = lambda _: Answer(status=500)
+    tally = get(cache, source(service.home), options=Options(requests=2))  # attempts count, too
+    assert tally.requests == 2
+    assert len(service.asked) == 5
+
+
 # --- the run as a whole -----------------------------------------------------------------------------------------------
 
 
