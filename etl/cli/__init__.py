@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 import etl
-from etl.cli import cache, graph, neo4j, work
+from etl.cli import cache, fetching, graph, neo4j, work
 from etl.cli.output import say
 from etl.errors import GrapherError
 
@@ -25,6 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Indicators of compromise in, one deduplicated graph out: fetch, transform, load; then show and query.",
 )
+fetching.register(app)
 work.register(app)
 graph.register(app)
 app.add_typer(cache.app, name="cache")
