@@ -6,17 +6,21 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import Annotated
 
 import typer
 
 import etl
-from etl.cli import cache, fetching, graph, neo4j, work
+from etl.cli import cache, doctor, fetching, graph, neo4j, work
 from etl.cli.output import say
 from etl.errors import GrapherError
 
 INTERRUPTED = 130
+DEBUG = "INTEL_GRAPHER_DEBUG"
+SECRET = re.compile(r"KEY|TOKEN|PASSWORD|SECRET")
+SHORTEST_SECRET = 6
 
 app = typer.Typer(
     name="intel-grapher",
@@ -28,6 +32,7 @@ app = typer.Typer(
 fetching.register(app)
 work.register(app)
 graph.register(app)
+doctor.register(app)
 app.add_typer(cache.app, name="cache")
 app.add_typer(neo4j.app, name="neo4j")
 
@@ -41,11 +46,15 @@ def _version(asked: bool) -> None:  # noqa: FBT001 - typer's way
 @app.callback()
 def root(
     *,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Take the options of the whole command."""
+    _ = version  # its callback prints it
+    if debug:
+        os.environ[DEBUG] = "1"
 
 
 def main() -> None:
@@ -53,11 +62,25 @@ def main() -> None:
     try:
         app(prog_name="intel-grapher")
     except GrapherError as error:
-        if os.environ.get("INTEL_GRAPHER_DEBUG"):
+        if DEBUG in os.environ:
             raise
-        say(f"error: {error}")
+        say(f"error: {masked(str(error))}")
         sys.exit(error.exit_code)
+    except Exception as error:
+        if DEBUG in os.environ:
+            raise
+        say(f"error: {type(error).__name__}: {masked(str(error))}")
+        say("this is a fault of the program; `intel-grapher --debug …` shows where")
+        sys.exit(1)
     except SystemExit as ended:
         if ended.code == INTERRUPTED:
             say("interrupted: what was done is kept, and the same command goes on from there")
         raise
+
+
+def masked(text: str) -> str:
+    """Return a text without the secrets that the environment holds."""
+    for name, value in os.environ.items():
+        if SECRET.search(name) and len(value) >= SHORTEST_SECRET:
+            text = text.replace(value, "…")
+    return text

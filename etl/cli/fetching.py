@@ -355,7 +355,7 @@ def _act(
                 print_json({"sources": standings})
             else:
                 print_table(("source", "answers", "failed", "key", "left"), [
-                    (name, it.answers, sum(it.failed.values()), f"set {it.needs_key}" if it.needs_key else "", _left(it))
+                    (name, it.answers, sum(it.failed.values()), it.needs_key and f"set {it.needs_key}", _left(it))
                     for name, it in standings.items()
                 ])  # fmt: skip
 
