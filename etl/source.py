@@ -97,7 +97,7 @@ class Endpoint:
     method: str
     path: str | Callable[[str], str]
     query: Mapping[str, str]
-    form: Mapping[str, str] | None
+    form: Mapping[str, str] | Callable[[str], Mapping[str, str]] | None
     json: Mapping[str, str] | None
     vary: Mapping[str, tuple[str, ...]]
     more: Callable[[Any], Mapping[str, str] | None] | None
@@ -132,11 +132,12 @@ class Endpoint:
             return {name: value.replace("{key}", key) for name, value in template.items()}
 
         path = self.path if isinstance(self.path, str) else self.path(key)
+        form = self.form(key) if callable(self.form) else self.form
         return Request(
             url=self.source.home + path.replace("{key}", quote(key, safe="")),
             method=self.method,
             query={**filled(self.query), **params} if self.method == "GET" else filled(self.query),
-            form=None if self.form is None else {**filled(self.form), **params},
+            form=None if form is None else {**filled(form), **params},
             json=None if self.json is None else {**filled(self.json), **params},
             params=params,
         )
@@ -199,14 +200,18 @@ class Source:
         self,
         path: str,
         *,
-        form: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | Callable[[str], Mapping[str, str]] | None = None,
         json: Mapping[str, str] | None = None,
+        kept_only: str = "",
         also: tuple[str, ...] = (),
     ) -> Callable[[F], F]:
-        """Declare the mapping of what POST answers to a form or to a JSON object."""
+        """Declare the mapping of what POST answers to a form or to a JSON object.
+
+        Where the form depends on the key, it is a function that returns it, with its `{key}`.
+        """
         return self._declare(
             method="POST", path=path, query={}, form=form, json=json, vary={}, more=None, format="json",
-            kept_only="", also=also,
+            kept_only=kept_only, also=also,
         )  # fmt: skip
 
     def _declare(self, **request: Any) -> Callable[[F], F]:  # noqa: ANN401 - get and post type them
