@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from etl import times
+from etl import schema, times
 from etl.facts import Batch, Reply
+from etl.graph import Merge
 
 FIXTURES = Path(__file__).resolve().parents[3] / "shared" / "fixtures"
 
@@ -60,14 +61,24 @@ def told(source: str, endpoint: str, key: str, content: bytes, status: int = 200
                 edges.add((f"{group.start} {row['start']}", group.type, f"{group.end} {row['end']}", _sorted(stated)))
             else:
                 known = nodes.setdefault(f"{group.start} {row['key']}", {})
-                assert all(known.get(name, value) == value for name, value in stated.items()), (known, stated)
-                known.update(stated)
+                for name, value in stated.items():
+                    known[name] = _merged(group.start, name, known.get(name, value), value)
     return Told(
         next(iter(batch.outcomes)),
         {(name, _sorted(stated)) for name, stated in nodes.items()},
         edges,
         {(each.path, each.value, each.reason) for each in batch.rejects},
     )
+
+
+def _merged(label: str, name: str, one: Any, other: Any) -> Any:  # noqa: ANN401 - a property's value
+    declared = schema.LABELS[label].property(name)
+    assert declared is not None
+    if declared.merge is Merge.UNION:
+        return tuple(sorted({*one, *other}))
+    if declared.merge is Merge.NEWEST:
+        assert one == other, f"one reply says of {label} that {name} is {one} and {other}"
+    return min(one, other) if declared.merge is Merge.MIN else max(one, other)
 
 
 def _sorted(properties: dict[str, Any]) -> Properties:

@@ -1,0 +1,78 @@
+"""VirusTotal v2: what real replies tell, worked out by hand from their JSON."""
+
+from __future__ import annotations
+
+from replies import edge, fixture, node, told
+
+
+def test_a_domain_of_many_lists() -> None:
+    path = "virustotal_v2/domain-report/github.com__02May2019.json"
+    found = told("virustotal_v2", "domain-report", "github.com", fixture(path))
+    domain = "Domain github.com"
+    assert node(domain, tags=("computersandsoftware", "information technology", "social networks")) in found.nodes
+    seen = "2019-03-08T04:28:48Z"
+    assert edge(domain, "RESOLVES", "IPAddress 13.229.188.59", seen, last_resolved=seen) in found.edges
+    contacting = "Hash c70efc121f2055ae6b489275520d854aecda00a726442217feb52ea3abe17188"
+    assert edge(contacting, "CONTACTS", domain, "2019-05-01T04:32:16Z") in found.edges
+    held = "Hash b93fda792503654e6d9adf1aad6ffd291df07e367d5580ff9b3422b326753b58"
+    assert edge(domain, "ASSOCIATED", held, "2019-05-02T00:37:16Z") in found.edges
+    assert node(held, malicious=0) in found.nodes
+    url = "URL https://github.com/ytisf/theZoo/blob/master/malwares/Binaries/Artemis/Artemis.zip"
+    assert node(url, malicious=1, first_seen="2019-05-01T14:32:35Z", last_seen="2019-05-01T14:32:35Z") in found.nodes
+    assert edge(domain, "HOSTS", "SubDomain codeload.github.com") in found.edges
+    assert edge(domain, "REGISTRAR", "Email abusecomplaints@markmonitor.com", "2019-04-29T04:50:30Z") in found.edges
+    kinds = [each[1] for each in found.edges]
+    assert {kind: kinds.count(kind) for kind in kinds} == {
+        "RESOLVES": 19, "HOSTS": 100, "NAME_SERVER": 8, "REGISTRAR": 1, "CONTACTS": 200, "ASSOCIATED": 400, "ON": 196,
+    }  # fmt: skip
+    # Of 200 URLs three are git's, and two differ in their fragment alone.
+    assert {(value, reason) for _, value, reason in found.rejects} == {
+        (f"git://github.com/{name}.git", "a scheme other than http, https, ftp")
+        for name in ("feross/is-buffer", "feross/safe-buffer", "saltstack/salt")
+    }
+
+
+def test_an_address_and_the_names_that_are_none() -> None:
+    path = "virustotal_v2/ip-address-report/1.1.1.1__02May2019.json"
+    found = told("virustotal_v2", "ip-address-report", "1.1.1.1", fixture(path))
+    address = "IPAddress 1.1.1.1"
+    assert node(address, country="AU") in found.nodes
+    assert node("ASN AS13335", name="Cloudflare, Inc.") in found.nodes
+    assert edge(address, "IN_NETWORK", "Network 1.1.1.0/24") in found.edges
+    assert edge(address, "ANNOUNCED_BY", "ASN AS13335") in found.edges
+    seen = "2018-09-09T19:55:16Z"
+    assert edge("Domain 0-100edu.com", "RESOLVES", address, seen, last_resolved=seen) in found.edges
+    undated = "Hash 5d4c6801a5d1c9e4d3f8317242723e17eefc7fbdfcf1b0a99fbc5b92b4b83631"
+    assert edge(address, "ASSOCIATED", undated) in found.edges
+    assert found.rejects == {
+        ("$.resolutions[0].hostname", "%E2%80%A2hawahome.orkiservers.com", "percent-escapes"),
+        ("$.resolutions[1].hostname", "/netflixcustomers-001-site1.dtempurl.com", "not a DNS name"),
+        ("$.resolutions[32].hostname", "001.001.1.001", "an impossible address"),
+        ("$.resolutions[769].hostname", "1.1.1.1", "an IP address, not a name"),
+    }
+
+
+def test_a_file_that_no_engine_detects() -> None:
+    sha1 = "726a2eedb9df3d63ec1b4a7d774a799901f1a2b9"
+    found = told("virustotal_v2", "file-report", sha1, fixture("virustotal_v2/file-report/__02May2019.json"))
+    sha256, md5 = "b35ef2d8a3ee0d29eecb83acf45c1f192ceca75ab10dec861166af2b7bda373b", "998a38ee3e5d17dd1081fcd96ee81342"
+    assert found.nodes == {node(f"Hash {sha256}", malicious=0)}
+    assert found.edges == {
+        edge(f"Hash {md5}", "SAME_FILE", f"Hash {sha256}"),
+        edge(f"Hash {sha1}", "SAME_FILE", f"Hash {sha256}"),
+    }
+    assert found.rejects == set()
+
+
+def test_a_url() -> None:
+    path = "virustotal_v2/url-report/__02May2019.json"
+    found = told("virustotal_v2", "url-report", "http://github.com", fixture(path))
+    url, seen = "URL http://github.com/", "2019-05-02T07:09:02Z"
+    assert found.nodes == {node(url, malicious=0, first_seen=seen, last_seen=seen)}
+    assert found.edges == {edge(url, "ON", "Domain github.com")}
+
+
+def test_not_found_is_a_200() -> None:
+    path = "virustotal_v2/domain-report_notfound/a_domain_which_does_not_exist.co.jp__03May2019.json"
+    found = told("virustotal_v2", "domain-report_notfound", "a_domain_which_does_not_exist.co.jp", fixture(path))
+    assert found == ("not found", set(), set(), set())
