@@ -1,0 +1,32 @@
+"""GreyNoise: what replies tell, worked out by hand from their JSON."""
+
+from __future__ import annotations
+
+from replies import edge, fixture, node, told
+
+
+def test_a_real_scanner_is_known_but_not_by_what_it_tries_at_others() -> None:
+    path = "greynoise/gnql/gnql_cve_CVE-2020-9054__23Oct2021_1210.json"
+    found = told("greynoise", "gnql", "cve:CVE-2020-9054", fixture(path))
+    address, seen = "IPAddress 37.0.8.38", {"first_seen": "2021-09-24", "last_seen": "2021-10-19"}
+    tags = ("CHINANET SSH Bruteforcer", "SSH Worm", "Web Crawler", "ZMap Client", "Zyxel Firewall/NAS RCE")
+    assert found.nodes == {node(address, classification="malicious", country="NL", tags=tags, **seen)}
+    assert found.edges == {
+        edge(address, "ANNOUNCED_BY", "ASN AS211252", **seen),
+        edge(address, "OPERATED_BY", "Organization Delis LLC", **seen),
+        edge("SubDomain jugg.water24s.xyz", "RESOLVES", address, **seen),
+    }
+    assert found.rejects == set()
+
+
+def test_a_common_service() -> None:
+    found = told("greynoise", "community", "1.2.3.4", fixture("greynoise/community/rapid7_community_ip.json"))
+    address, owner = "IPAddress 1.2.3.4", "Organization Acme, Inc"
+    assert found.nodes == {node(address, classification="benign", tags=("riot",), last_seen="2020-01-01")}
+    assert found.edges == {edge(address, "OPERATED_BY", owner, last_seen="2020-01-01")}
+    assert found.rejects == set()
+
+
+def test_an_address_that_was_never_seen() -> None:
+    body = b'{"ip": "192.0.2.1", "noise": false, "riot": false, "message": "IP not observed scanning the internet"}'
+    assert told("greynoise", "community", "192.0.2.1", body) == ("not found", set(), set(), set())
