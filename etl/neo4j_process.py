@@ -21,6 +21,10 @@ SECONDS_BETWEEN_LOOKS = 0.1
 LINES_SHOWN = 15
 
 
+class PortTakenError(LoadError):
+    """The server's port is another program's."""
+
+
 class Commands:
     """Neo4j's own `neo4j` and `neo4j-admin` on one home, run by one Java."""
 
@@ -29,12 +33,17 @@ class Commands:
         self._java = java
 
     def start(self, within: float) -> None:
-        """Run `neo4j start`, which returns when the server is up or has failed; LoadError tells why."""
+        """Run `neo4j start`, which returns when the server is up or has failed; LoadError tells why.
+
+        PortTakenError is raised where another program was quicker to take a port that was free just before.
+        """
         code = self._run("Neo4jCommand", "start", within=within)
         if code is None:
             raise LoadError(f"Neo4j did not start within {within:.0f} seconds\n{self.last_words()}")
         if code or server(self._home) is None:
-            raise LoadError(f"Neo4j did not start\n{self.last_words()}")
+            why = self.last_words()
+            failed = PortTakenError if "Address already in use" in why else LoadError
+            raise failed(f"Neo4j did not start\n{why}")
 
     def stop(self, within: float) -> bool:
         """Run `neo4j stop`; tell whether the server ended within that many seconds."""

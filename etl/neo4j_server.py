@@ -20,7 +20,7 @@ from etl.files import locked
 from etl.neo4j_connection import DATABASE, USER, Connection, connect, connection_from_environment
 from etl.neo4j_home import BOLT, PAGE_CACHE, Home, is_whole, library
 from etl.neo4j_java import Java, Release, choose
-from etl.neo4j_process import Commands, end, server
+from etl.neo4j_process import Commands, PortTakenError, end, server
 from etl.neo4j_swap import StoreSwap
 
 __all__ = ["Connection", "LocalNeo4j", "Status", "connect", "connection_from_environment"]
@@ -28,6 +28,7 @@ __all__ = ["Connection", "LocalNeo4j", "Status", "connect", "connection_from_env
 SECONDS_TO_START = 180.0
 SECONDS_TO_STOP = 60.0
 SECONDS_BETWEEN_TRIES = 0.2
+TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,19 +136,17 @@ class LocalNeo4j:
             if server(self._home) is not None:
                 self._wait_for_bolt(within)
                 return self.connection()
-            before = self._home.address(BOLT)
+            had = self._home.address(BOLT)
             self.assemble()
-            after = self._home.address(BOLT)
-            if before not in {None, after}:
-                self._say(f"{before} is taken by another program: from now on this Neo4j answers at {after}")
-            self._say(f"Starting Neo4j {self._home.version} in {self.home}")
             self._home.pid_file.unlink(missing_ok=True)  # of a server that was killed; may be another's number now
             try:
-                self._commands.start(within)
+                self._start(within)
                 self._wait_for_bolt(within)
             except BaseException:
                 end(self._home)
                 raise
+            if had not in {None, has := self._home.address(BOLT)}:
+                self._say(f"{had} was taken by another program: this Neo4j answers at {has} from now on")
             return self.connection()
 
     def down(self, grace: float = SECONDS_TO_STOP) -> bool:
@@ -209,6 +208,16 @@ class LocalNeo4j:
                     f"The local Neo4j in {self.home} runs (process {pid}): stop it with `intel-grapher neo4j down`"
                 )
             yield
+
+    def _start(self, within: float) -> None:
+        self._say(f"Starting Neo4j {self._home.version} in {self.home}")
+        for _ in range(TRIES):
+            try:
+                return self._commands.start(within)
+            except PortTakenError as error:
+                lost = error
+                self._home.write_settings(self._chosen[0].settings)
+        raise lost
 
     def _wait_for_bolt(self, within: float) -> None:
         """Return when the database answers: that can be later than the server says that it has started."""

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -284,7 +285,7 @@ def test_admin_says_why_it_failed(neo4j: LocalNeo4j) -> None:
 
 
 @pytest.mark.neo4j
-def test_killed_and_up_again(neo4j: LocalNeo4j) -> None:
+def test_killed_and_up_again_though_its_port_is_taken_at_the_last_moment(neo4j: LocalNeo4j) -> None:
     with connect(neo4j.connection()) as driver:
         emptied_but_for(driver, "committed.example")
     before = neo4j.status()
@@ -293,9 +294,20 @@ def test_killed_and_up_again(neo4j: LocalNeo4j) -> None:
     while neo4j.status().running:
         time.sleep(0.01)
     assert (neo4j.home / "run" / "neo4j.pid").exists()
-    assert neo4j.up().uri == before.uri
+    with ExitStack() as others:
+        said = []
+
+        def take_the_port(text: str) -> None:
+            said.append(text)
+            if text.startswith("Starting"):
+                host, _, port = str(before.uri).removeprefix("bolt://").partition(":")
+                others.enter_context(socket.create_server((host, int(port))))
+
+        connection = LocalNeo4j(neo4j.home, heap="512m", page_cache="64m", say=take_the_port).up()
+    assert connection.uri != before.uri
+    assert "was taken by another program" in said[-1]
     assert neo4j.status().pid != before.pid
-    with connect(neo4j.connection()) as driver:
+    with connect(connection) as driver:
         assert names(driver) == ["committed.example"]
 
 
@@ -303,6 +315,7 @@ def test_killed_and_up_again(neo4j: LocalNeo4j) -> None:
 def test_import_beside_check_swap_and_back(neo4j: LocalNeo4j, tmp_path: Path) -> None:
     with connect(neo4j.connection()) as driver:
         emptied_but_for(driver, "old.example")
+    uri = neo4j.connection().uri
     import_into(neo4j, "fresh", tmp_path)  # while the server runs
     neo4j.admin("database", "check", "fresh", f"--report-path={tmp_path}")
     assert neo4j.down() is True
@@ -317,6 +330,7 @@ def test_import_beside_check_swap_and_back(neo4j: LocalNeo4j, tmp_path: Path) ->
     neo4j.swap_back()
     with connect(neo4j.up()) as driver:
         assert names(driver) == ["old.example"]
+    assert neo4j.connection().uri == uri
 
 
 # --- making one -------------------------------------------------------------------------------------------------------
