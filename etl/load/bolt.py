@@ -16,7 +16,7 @@ from typing import Any
 import neo4j
 import pyarrow as pa
 import pyarrow.parquet as pq
-from neo4j.exceptions import ConstraintError, DriverError, Neo4jError
+from neo4j.exceptions import ClientError, ConstraintError, DatabaseError, DriverError, Neo4jError
 
 from etl import schema
 from etl.errors import LoadError
@@ -48,15 +48,22 @@ class Server:
         return f"the Neo4j at {self.uri}"
 
 
+def _session(driver: neo4j.Driver) -> neo4j.Session:
+    # That a label or a type has no rows yet is nothing to warn of.
+    return driver.session(database=DATABASE, fetch_size=_READ, notifications_min_severity="OFF")
+
+
 @contextmanager
 def connected(server: Server) -> Iterator[Neo4j]:
     """Connect to a server; LoadError tells what is wrong with it, then and while it is used."""
     connection = Connection(server.uri, server.user, server.password)
-    with connect(connection) as driver, driver.session(database=DATABASE, fetch_size=_READ) as session:
+    with connect(connection) as driver, _session(driver) as session:
         try:
             yield Neo4j(session)
         except ConstraintError as wrong:
             raise LoadError(f"{server} holds a key twice: delete one of the two nodes, then load again") from wrong
+        except (ClientError, DatabaseError) as wrong:
+            raise LoadError(f"{server} refused ({wrong.code}): {wrong.message}") from wrong
         except (DriverError, Neo4jError) as wrong:
             raise LoadError(f"{explained(connection, wrong)}; then load again: nothing is doubled") from wrong
 
@@ -131,6 +138,10 @@ class Neo4j:
         for type_, each in schema.RELATIONSHIPS.items():
             if type_ in counts:
                 yield from (Group(start.name, type_, end.name) for start, end in each.joins)
+
+    def types(self) -> dict[str, int]:
+        """Return how many relationships of each type there are, whatever they join."""
+        return {name: rows for name, rows in self.counts().items() if name in schema.RELATIONSHIPS}
 
     def rows(self, group: Group) -> Iterator[pa.RecordBatch]:
         """Yield a group's rows."""

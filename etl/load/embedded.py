@@ -137,6 +137,10 @@ class Graph:
                 if self._count(f"MATCH {pattern} RETURN count(r)"):
                     yield Group(start.name, each.type, end.name)
 
+    def types(self) -> dict[str, int]:
+        """Return nothing: the tables admit no relationship but between the labels that its type joins."""
+        return {}
+
     def rows(self, group: Group) -> Iterator[pa.RecordBatch]:
         """Yield a group's rows, those of some nodes at a time."""
         own = "r" if group.type else "n"

@@ -1,0 +1,240 @@
+"""A real Neo4j, loaded both ways: the same graph as in the files, and in the embedded engine."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pytest
+from load_samples import HOSTILE, SAMPLE, Rows, day, write
+
+from etl.errors import LoadError, UsageError
+from etl.files import Group
+from etl.load import Embedded, Server, connected, load, verify
+from etl.neo4j_server import LocalNeo4j
+
+pytestmark = pytest.mark.neo4j
+EVERYTHING: Rows = {
+    group: sorted(
+        {
+            tuple(row[name] for name in group.keys): row for row in [*SAMPLE.get(group, []), *HOSTILE.get(group, [])]
+        }.values(),
+        key=lambda row: [row[name].encode() for name in group.keys],
+    )
+    for group in sorted({*SAMPLE, *HOSTILE}, key=lambda group: (bool(group.type), str(group)))
+}
+
+
+@pytest.fixture
+def server(neo4j: LocalNeo4j) -> Iterator[Server]:
+    started = Server.started(neo4j)
+    run(started, "MATCH (n) DETACH DELETE n")
+    yield started
+    run(started, "MATCH (n) DETACH DELETE n")
+
+
+def run(server: Server, query: str, **parameters: object) -> list[dict[str, Any]]:
+    with connected(server) as database:
+        return [record.data() for record in database.session.run(query, parameters)]
+
+
+def test_three_ways_hold_the_same_graph(tmp_path: Path, server: Server) -> None:
+    files = write(tmp_path / "im,port [1] (x)", EVERYTHING)
+    embedded = load(files, Embedded(tmp_path / "graph", 64 << 20))
+    bolt = load(files, server, method="bolt")
+    admin = load(files, server, method="admin", replace=True)
+    assert embedded.parity == bolt.parity == admin.parity
+    assert admin.parity.equal
+    assert (bolt.method, admin.method) == ("bolt", "admin")
+    assert verify(files, server).equal
+
+
+def test_values_have_the_schema_s_types_both_ways(tmp_path: Path, server: Server) -> None:
+    files = write(tmp_path / "import", EVERYTHING)
+    query = (
+        "MATCH (n) WHERE n.votes IS NOT NULL OR n.last_seen IS NOT NULL "
+        "RETURN n.name AS name, n.votes AS votes, n.last_seen AS seen, n.tags AS tags ORDER BY name"
+    )
+    load(files, server, method="bolt")
+    by_bolt = run(server, query)
+    load(files, server, method="admin", replace=True)
+    assert run(server, query) == by_bolt
+    assert by_bolt[0]["votes"] == 2**63 - 1
+    assert str(by_bolt[2]["seen"]).startswith("9999-12-31T23:59:59")
+    names = {row["name"] for row in run(server, "MATCH (m:Malware) RETURN m.name AS name")}
+    assert names == {row["name"] for row in HOSTILE[Group("Malware")]}
+
+
+def test_constraints_are_there_both_ways(tmp_path: Path, server: Server) -> None:
+    files = write(tmp_path / "import", SAMPLE)
+    for method in ("bolt", "admin"):
+        load(files, server, method=method, replace=method == "admin")
+        with pytest.raises(LoadError, match="twice"), connected(server) as database:
+            database.session.run("CREATE (:Domain {name: 'example.com'})").consume()
+
+
+def test_loading_twice_changes_nothing(tmp_path: Path, server: Server) -> None:
+    files = write(tmp_path / "import", EVERYTHING)
+    first = load(files, server, method="bolt")
+    second = load(files, server)
+    assert first.parity == second.parity
+    assert second.method == "bolt"
+    assert "holds" in second.why
+
+
+# --- additions: rows merge by the schema's rules, whatever their order ------------------------------------------------
+
+IP, HAS = Group("IPAddress"), Group("Domain", "RESOLVES", "IPAddress")
+
+
+def additions() -> list[Rows]:
+    """Return sets of rows about the same things, each seen on another day."""
+    return [
+        {
+            Group("Domain"): [
+                {
+                    "name": "example.com",
+                    "votes": [1, -1, 0, None][number % 4],
+                    "tags": [["c2"], None, ["a", "phish"], ["z"]][number % 4],
+                    "first_seen": day(20 - number) if number % 3 else None,
+                    "last_seen": day(number + 1),
+                    "precision": ["minute", "day", "second"][number % 3],
+                    "sources": ["doh", "threatcrowd"][: number % 2 + 1],
+                    "fetched_at": day(number + 3),
+                }
+            ],
+            IP: [{"address": f"192.0.2.{number}", "fetched_at": day(number + 3)}],
+            HAS: [
+                {
+                    "start": "example.com",
+                    "end": f"192.0.2.{number}",
+                    "last_resolved": day(1 + number * 7 % 5),
+                    "fetched_at": day(number + 3),
+                }
+            ],
+        }
+        for number in range(7)
+    ]
+
+
+WHOLE: Rows = {
+    Group("Domain"): [
+        {
+            "name": "example.com",
+            "votes": 0,  # of day 9, the newest that has any
+            "tags": ["a", "c2", "phish", "z"],
+            "first_seen": day(15),
+            "last_seen": day(7),
+            "precision": "day",
+            "sources": ["doh", "threatcrowd"],
+            "fetched_at": day(9),
+        }
+    ],
+    IP: [{"address": f"192.0.2.{number}", "fetched_at": day(number + 3)} for number in range(7)],
+    HAS: list(chain.from_iterable(each[HAS] for each in additions())),
+}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_additions_in_any_order_give_the_whole(tmp_path: Path, server: Server, seed: int) -> None:
+    parts = additions()
+    random.Random(seed).shuffle(parts)  # noqa: S311 - an order, not a secret
+    for number, part in enumerate([*parts, parts[0]]):
+        load(write(tmp_path / f"part{number}", part), server, method="bolt")
+    assert verify(write(tmp_path / "whole", WHOLE), server).equal
+
+
+def test_what_was_there_before_stays_and_is_told(tmp_path: Path, server: Server) -> None:
+    run(server, "CREATE (:Domain {name: 'example.org'})-[:RESOLVES]->(:IPAddress {address: '192.0.2.99'}), (:Note)")
+    loaded = load(write(tmp_path / "import", SAMPLE), server)
+    assert loaded.parity.held
+    assert not loaded.parity.equal
+    assert sum(each.extra for each in loaded.parity.groups) == 3
+    assert run(server, "MATCH (n:Note) RETURN count(n) AS notes") == [{"notes": 1}]
+
+
+# --- parity finds what is planted -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["bolt", "admin"])
+def test_a_planted_difference_is_found(tmp_path: Path, server: Server, method: str) -> None:
+    files = write(tmp_path / "import", SAMPLE)
+    load(files, server, method=method, replace=method == "admin")  # type: ignore[arg-type]
+    for change, word in {
+        "MATCH (d:Domain {name: 'example.com'}) SET d.votes = 7": "1 changed",
+        "MATCH (d:Domain {name: 'example.com'}) SET d.tags = ['c2']": "1 changed",
+        "MATCH (:Domain)-[r:RESOLVES]->() SET r.last_resolved = datetime('2021-01-01T00:00:00Z')": "1 changed",
+        "MATCH (d:Domain {name: 'example.net'}) DETACH DELETE d": "1 missing",
+        "MATCH (:Domain)-[r:RESOLVES]->() DELETE r": "1 missing",
+        "CREATE (:Domain {name: 'example.org'})": "1 extra",
+        "CREATE (:Vulnerability {id: 'CVE-2021-44228'})": "1 extra",
+        "MATCH (a:Domain)-[:RESOLVES]->(b) CREATE (a)-[:RESOLVES]->(b)": "2 in the database",
+        "MATCH (a:Domain)-[:RESOLVES]->(b) CREATE (b)-[:RESOLVES]->(a)": "RESOLVES",
+    }.items():
+        with connected(server) as database, database.session.begin_transaction() as transaction:
+            transaction.run(change).consume()
+            transaction.commit()
+        found = verify(files, server)
+        assert not found.equal, change
+        assert any(word in line for line in found.differences()), (change, found.differences())
+        run(server, "MATCH (n) DETACH DELETE n")
+        assert load(files, server, method="bolt").parity.equal
+
+
+@pytest.mark.parametrize("change", ["d.votes = '-1'", "d.first_seen = 'yesterday'", "d.tags = [1, 2]"])
+def test_a_value_of_another_type_is_found(tmp_path: Path, server: Server, change: str) -> None:
+    files = write(tmp_path / "import", SAMPLE)
+    load(files, server, method="bolt")
+    run(server, f"MATCH (d:Domain {{name: 'example.com'}}) SET {change}")
+    with pytest.raises(LoadError, match=r"Domain|Type"):
+        verify(files, server)
+
+
+# --- what goes wrong --------------------------------------------------------------------------------------------------
+
+
+def test_no_server_wrong_password_no_such_method(tmp_path: Path, server: Server) -> None:
+    files = write(tmp_path / "import", SAMPLE)
+    with pytest.raises(LoadError, match="neo4j up"):
+        load(files, Server("bolt://127.0.0.1:1", "neo4j", "x"))
+    with pytest.raises(LoadError, match="NEO4J_PASSWORD"):
+        load(files, Server(server.uri, "neo4j", "wrong"))
+    with pytest.raises(LoadError, match="neo4j-admin database import full"):
+        load(files, Server(server.uri, server.user, server.password), method="admin")
+    with pytest.raises(UsageError, match="--replace"):
+        load(files, server, method="bolt", replace=True)
+
+
+def test_admin_replaces_nothing_unasked(tmp_path: Path, server: Server) -> None:
+    run(server, "CREATE (:Note)")
+    with pytest.raises(LoadError, match="holds 1 nodes"):
+        load(write(tmp_path / "import", SAMPLE), server, method="admin")
+
+
+def test_a_failed_import_leaves_the_database_as_it_was(tmp_path: Path, server: Server) -> None:
+    files = write(tmp_path / "import", SAMPLE)
+    load(files, server, method="bolt")
+    twice = write(tmp_path / "twice", {Group("Domain"): [{"name": "example.com"}, {"name": "example.com"}]})
+    with pytest.raises(LoadError, match="neo4j-admin"):
+        load(twice, server, method="admin", replace=True)
+    assert verify(files, server).equal
+
+
+def test_an_import_that_differs_is_taken_back(tmp_path: Path, server: Server) -> None:
+    files = write(tmp_path / "import", SAMPLE)
+    load(files, server, method="bolt")
+    other = write(tmp_path / "other", SAMPLE)
+    csv = other.path(Group("Domain"), "csv")
+    csv.write_text(csv.read_text().replace("phishing", "fishing"))
+    with pytest.raises(LoadError, match="1 changed"):
+        load(other, server, method="admin", replace=True)
+    assert verify(files, server).equal
+
+
+def test_a_relationship_without_its_end_is_told(tmp_path: Path, server: Server) -> None:
+    files = write(tmp_path / "import", {HAS: SAMPLE[HAS]})
+    with pytest.raises(LoadError, match="an end that the database lacks"):
+        load(files, server, method="bolt")
