@@ -28,6 +28,7 @@ SEEN = (
 )
 TAGS = Property("tags", Type.TEXTS, Merge.UNION, "what the sources tag it with")
 VOTES = Property("votes", Type.INTEGER, Merge.NEWEST, "ThreatCrowd's votes: -1 malicious, 0 even, 1 benign")
+CONFIDENCE = Property("confidence", Type.INTEGER, Merge.MAX, "how sure a source is of it, 0 to 100")
 LAST_RESOLVED = Property("last_resolved", Type.MOMENT, Merge.MAX, "when the name last pointed there")
 
 
@@ -328,9 +329,15 @@ CONTACTS = Relationship(DIGEST, "CONTACTS", DESTINATION, "The file, when it runs
 DROPS = Relationship(DIGEST, "DROPS", DIGEST, "The file, when it runs, writes the other.", SEEN)
 CONTAINS = Relationship(DIGEST, "CONTAINS", DIGEST, "The file holds the other, as an archive does.", SEEN)
 EXECUTES = Relationship(DIGEST, "EXECUTES", DIGEST, "The file, when it runs, runs the other.", SEEN)
-DETECTED_AS = Relationship(DIGEST, "DETECTED_AS", MALWARE_NAME, "A scanner or an analyst calls the file so.", SEEN)
+DETECTED_AS = Relationship(
+    DIGEST, "DETECTED_AS", MALWARE_NAME, "A scanner or an analyst calls the file so.", _properties(CONFIDENCE)
+)
 INDICATES = Relationship(
-    DESTINATION, "INDICATES", MALWARE_NAME, "The name, address or URL serves or steers the malware.", SEEN
+    DESTINATION,
+    "INDICATES",
+    MALWARE_NAME,
+    "The name, address or URL serves or steers the malware.",
+    _properties(CONFIDENCE),
 )
 DELIVERS = Relationship(LINK, "DELIVERS", DIGEST, "The URL gave the file.", SEEN)
 ON = Relationship(LINK, "ON", HOST, "The URL's host, or the address that answered for it.", SEEN)
