@@ -58,13 +58,13 @@ def _unread(content: bytes | msgspec.Raw) -> BadValue:
 
 
 def _as_json(endpoint: Endpoint, content: bytes | msgspec.Raw) -> bytes | msgspec.Raw:
-    """Return a reply in the formats "lines" and "text" as one JSON value."""
+    """Return a reply in the formats "lines" and "text" as one JSON value. No line at all is a list of nothing."""
     if endpoint.format == "json":
         return content
-    if not bytes(content).strip():
-        raise BadValue("an empty body")
     if endpoint.format == "lines":
         return b"[" + b",".join(line for line in bytes(content).splitlines() if line.strip()) + b"]"
+    if not bytes(content).strip():
+        raise BadValue("an empty body")
     return msgspec.json.encode(bytes(content).decode("utf-8", "replace"))
 
 
