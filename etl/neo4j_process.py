@@ -53,7 +53,7 @@ class Commands:
 
     def admin(self, *arguments: str, lock: int) -> subprocess.CompletedProcess[str]:
         """Run `neo4j-admin`; the lock stays held as long as that works, even where we are killed."""
-        code = self._run("Neo4jAdminCommand", *arguments, pass_fds=(lock,))
+        code = self._run("Neo4jAdminCommand", *arguments, lock=lock)
         log = self._log("Neo4jAdminCommand")
         printed = log.read_text(encoding="utf-8", errors="replace")
         if code:
@@ -78,7 +78,7 @@ class Commands:
         *arguments: str,
         within: float = math.inf,
         enough: Callable[[], bool] = lambda: False,
-        pass_fds: tuple[int, ...] = (),
+        lock: int | None = None,
     ) -> int | None:
         """Return a command's exit code; None where it was ended, because of `enough`, or of the time."""
         command = [
@@ -103,10 +103,11 @@ class Commands:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                pass_fds=pass_fds,
+                pass_fds=() if lock is None else (lock,),
                 start_new_session=True,  # a group of its own: it is ended together with what it started
             )
         try:
+            _sign(lock, process.pid)
             limit = time.monotonic() + within
             while (code := process.poll()) is None and not enough() and time.monotonic() < limit:
                 time.sleep(SECONDS_BETWEEN_LOOKS)
@@ -115,6 +116,14 @@ class Commands:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+            _sign(lock, os.getpid())
+
+
+def _sign(lock: int | None, pid: int) -> None:
+    """Say in the lock file which process to wait for, or to stop."""
+    if lock is not None:
+        os.ftruncate(lock, 0)
+        os.write(lock, str(pid).encode())
 
 
 def server(home: Home) -> int | None:

@@ -247,8 +247,9 @@ def _gather(release: Release, folder: Path, say: Callable[[str], None]) -> None:
     try:
         from etl.neo4j_jars import gather  # noqa: PLC0415 - needs an extra that most users do without
     except ModuleNotFoundError as missing:
+        package = str(missing.name).partition(".")[0]
         raise LoadError(
-            f"A local Neo4j needs the package {missing.name}: `pip install 'intel-grapher[local-neo4j]'`. "
-            "Any other Neo4j will do as well: `docker compose up -d`, or set NEO4J_URI, NEO4J_USER and NEO4J_PASSWORD"
+            f"A local Neo4j needs the package {package}: `pip install 'intel-grapher[local-neo4j]'`. Any other "
+            "Neo4j will do as well: `docker compose up -d`, or set NEO4J_URI, NEO4J_USER and NEO4J_PASSWORD"
         ) from missing
     gather(release.version, folder, say)
