@@ -25,7 +25,7 @@ def pom(coordinate: str, *needs: str) -> bytes:
 
     dependencies = "".join(f"<dependency>{element(each)}</dependency>" for each in needs)
     body = f"<modelVersion>4.0.0</modelVersion>{element(coordinate)}<dependencies>{dependencies}</dependencies>"
-    return f'<project xmlns="http://maven.apache.org/POM/4.0.0">{body}</project>\n'.encode()
+    return f"<project>{body}</project>\n".encode()
 
 
 def jar() -> bytes:
