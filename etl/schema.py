@@ -198,6 +198,18 @@ SOFTWARE = _attack("Software", "ATT&CK software: malware and tools.", "#D55E00",
 GROUP = _attack("Group", "An ATT&CK group: who.", "#D55E00", "diamond")
 MITIGATION = _attack("Mitigation", "An ATT&CK mitigation: what helps.", "#009E73", "square")
 
+NOTE = _label(
+    "Note",
+    "id",
+    "What an analyst says of a node: a note, a tag or a verdict. Its id is that of the entry in the raw cache.",
+    "#999999",
+    _newest("author", "who says it"),
+    _newest("text", "the note"),
+    _newest("tag", "the tag"),
+    _newest("verdict", "malicious, suspicious, benign or unknown"),
+    shape="diamond",
+)
+
 # --- kinds: what a raw string of a reply claims to be ---------------------------------------------------------------
 
 Hostname = NewType("Hostname", str)
@@ -223,6 +235,8 @@ TechniqueId = NewType("TechniqueId", str)
 SoftwareId = NewType("SoftwareId", str)
 GroupId = NewType("GroupId", str)
 MitigationId = NewType("MitigationId", str)
+NoteId = NewType("NoteId", str)
+AnyNode = NewType("AnyNode", str)
 Term = NewType("Term", str)
 
 
@@ -267,6 +281,7 @@ TECHNIQUE_ID = Kind(TechniqueId, "technique", (TECHNIQUE,), _numbered("T"))
 SOFTWARE_ID = Kind(SoftwareId, "software", (SOFTWARE,), _numbered("S"))
 GROUP_ID = Kind(GroupId, "group", (GROUP,), _numbered("G"))
 MITIGATION_ID = Kind(MitigationId, "mitigation", (MITIGATION,), _numbered("M"))
+NOTE_ID = Kind(NoteId, "note", (NOTE,), keys.name_text)
 TERM = Kind(Term, "term", (), keys.name_text)  # what is asked for is no node: a search, a feed, a collection
 
 HOST: Kind[Hostname | Address] = either("DNS name or IP address", ADDRESS, HOSTNAME)
@@ -293,6 +308,11 @@ def registrable(name: Hostname) -> DomainName:
 def service_name(address: Address, port: int, transport: str = "tcp") -> ServiceName:
     """Return the raw name of the service at an address's port."""
     return ServiceName(f"[{address}]:{port}/{transport}" if ":" in address else f"{address}:{port}/{transport}")
+
+
+def refanged(indicator: str) -> str:
+    """Return an indicator as it was before someone defanged it: hxxp, [.], (dot), [at]."""
+    return keys.refang(indicator)
 
 
 def on_hosts(links: Sequence[Link]) -> Fact:
@@ -366,6 +386,31 @@ EMPLOYS = Relationship(ACTOR, "EMPLOYS", MEANS, "The group or software uses the 
 MITIGATES = Relationship(MITIGATION_ID, "MITIGATES", TECHNIQUE_ID, "The mitigation helps against it.", SEEN)
 SUBTECHNIQUE_OF = Relationship(TECHNIQUE_ID, "SUBTECHNIQUE_OF", TECHNIQUE_ID, "A special form of the other.", SEEN)
 ACHIEVES = Relationship(TECHNIQUE_ID, "ACHIEVES", TACTIC_ID, "What the technique is for.", SEEN)
+
+
+class _Labelled(Kind[AnyNode]):
+    """The kind of a string that names a node of any label: `LABEL:KEY`."""
+
+    def resolve(self, raw: str) -> tuple[Label, str]:
+        """Return the label and the canonical key; BadValue where the key is not one of that label."""
+        name, _, key = raw.partition(":")
+        for kind in _ALL_KINDS:
+            if name in (label.name for label in kind.labels):
+                label, canonical = kind.resolve(key)
+                if label.name == name:
+                    return label, canonical
+                raise BadValue("a key of another label")
+        raise BadValue("a label that the schema does not have")
+
+
+_ALL_KINDS = [each for each in list(vars().values()) if isinstance(each, Kind) and each.type]
+ANY_NODE: _Labelled = _Labelled(
+    None,
+    "node of any label",
+    tuple(dict.fromkeys(label for kind in _ALL_KINDS for label in kind.labels if label is not NOTE)),
+    lambda raw: ANY_NODE.resolve(raw)[1],
+)
+ABOUT = Relationship(NOTE_ID, "ABOUT", ANY_NODE, "The note, tag or verdict is about the node.", SEEN)
 
 # --- the whole, as data ---------------------------------------------------------------------------------------------
 

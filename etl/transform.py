@@ -43,6 +43,8 @@ from etl.files import (
     sync,
 )
 from etl.graph import Merge, Property, Type
+from etl.rulings import SOURCE as ANALYST
+from etl.rulings import Rulings, given, rulings
 from etl.source import discover
 
 BATCH = 8 << 20  # bytes of replies that are mapped together
@@ -100,9 +102,10 @@ def _make(cache: Cache, files: Files, stage: Path, options: Options) -> Manifest
     sources = discover()
     if len(sources) > MAX_SOURCES:
         raise TransformError(f"{len(sources)} sources are more than the {MAX_SOURCES} that one graph can tell apart")
-    segments = sorted(cache.segments(), key=lambda each: each.path)
-    reads = list(_map_all(segments, stage, options))
-    merged = _Merge(stage, list(sources), options)
+    ruled = rulings(cache)
+    segments = sorted(filter(given, cache.segments()), key=lambda each: each.path)
+    reads = list(_map_all(segments, stage, options, ruled.undone))
+    merged = _Merge(stage, list(sources), options, ruled)
     outcomes = sum((each.outcomes for each in reads), Counter[str]())
     manifest = Manifest(
         version=VERSION,
@@ -130,12 +133,12 @@ def _make(cache: Cache, files: Files, stage: Path, options: Options) -> Manifest
 # --- replies → staged facts -------------------------------------------------------------------------------------------
 
 
-def _map_all(segments: list[Segment], stage: Path, options: Options) -> Iterator[Read]:
+def _map_all(segments: list[Segment], stage: Path, options: Options, undone: frozenset[str]) -> Iterator[Read]:
     """Map all segments' replies, the largest first, in as many processes as that is worth."""
     order = sorted(range(len(segments)), key=lambda place: -segments[place].size)
     tasks = [(place, segments[place]) for place in order]
     total, done = sum(each.size for each in segments), 0
-    work = partial(_map_segment, stage=stage)
+    work = partial(_map_segment, stage=stage, undone=undone)
     reads: dict[int, Read] = {}
     processes = 1 if total < INLINE else min(options.processes, len(segments))
     if processes <= 1:
@@ -155,8 +158,8 @@ def _map_all(segments: list[Segment], stage: Path, options: Options) -> Iterator
     return iter([reads[place] for place in range(len(segments))])
 
 
-def _map_segment(task: tuple[int, Segment], stage: Path) -> tuple[int, Read]:
-    """Map one segment's replies and stage their facts; runs in a process of its own."""
+def _map_segment(task: tuple[int, Segment], stage: Path, undone: frozenset[str]) -> tuple[int, Read]:
+    """Map one segment's replies and stage their facts, save for undone entries; runs in a process of its own."""
     place, segment = task
     sources = discover()
     source = sources.get(segment.source)
@@ -174,6 +177,8 @@ def _map_segment(task: tuple[int, Segment], stage: Path) -> tuple[int, Read]:
         size = 0
         for record in segment.read(damage.append):
             reply = record.envelope
+            if undone and segment.source == ANALYST and reply.key in undone:
+                continue
             content = reply.body if reply.form == "json" else reply.content
             batch.add(Reply(reply.key, reply.epoch, reply.status, content))
             records += 1
@@ -241,7 +246,7 @@ def _complete(table: pa.Table, to: pa.Schema) -> pa.Table:
 class _Merge:
     """Groups staged facts and merges their properties by the schema's rules."""
 
-    def __init__(self, stage: Path, sources: list[str], options: Options) -> None:
+    def __init__(self, stage: Path, sources: list[str], options: Options, ruled: Rulings) -> None:
         self.stage = stage
         self.sources = sources
         self.options = options
@@ -253,6 +258,8 @@ class _Merge:
             "preserve_insertion_order": "false",
         }.items():
             self.connection.execute(f"SET {name} = {literal(value)}")
+        self.ruled = ruled
+        ruled.prepare(self.connection)
         self.staged: dict[str, list[Path]] = {}
         for path in sorted(stage.glob("*~*.parquet")):
             self.staged.setdefault(path.name.partition("~")[0], []).append(path)
@@ -291,7 +298,8 @@ class _Merge:
 
     def _facts(self, group: Group) -> str:
         paths = ", ".join(literal(str(path)) for path in self.staged[str(group)])
-        return f"SELECT *, 1::HUGEINT << source::INTEGER AS bits FROM read_parquet([{paths}])"
+        facts = f"SELECT *, 1::HUGEINT << source::INTEGER AS bits FROM read_parquet([{paths}])"
+        return self.ruled.applied(group, facts)
 
     def _merged(self, properties: Iterable[Property], *, complete: bool = True) -> str:
         """Return the SQL columns that merge a group's properties; only what all nodes have, where not `complete`."""

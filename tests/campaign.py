@@ -12,13 +12,14 @@ from etl.transform import Options, transform
 SAMPLES = Path(__file__).resolve().parents[1] / "data" / "samples"
 
 
-def campaign(folder: Path, *more: Entry) -> Path:
-    """Fill a cache in `folder`/data with the samples and some entries more, and make the files; return the folder."""
+def campaign(folder: Path, *more: Entry, load: bool = True) -> Path:
+    """Fill a cache in `folder`/data with the samples and some entries more; make files and graph; return the folder."""
     with Cache(folder / "data") as cache, cache.writer() as writer:
         adopt(writer, sorted((SAMPLES / "raw").iterdir()))
         for entry in more:
             writer.add(entry)
-    rebuild(folder)
+    if load:
+        rebuild(folder)
     return folder
 
 

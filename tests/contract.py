@@ -103,7 +103,7 @@ def _kind(label: str) -> Kind[Any]:
 
 
 def _key_faults(kind: Kind[Any], label: str, key: str) -> Iterator[str]:
-    told, canonical = kind.resolve(key)
+    told, canonical = kind.resolve(f"{label}:{key}" if kind is schema.ANY_NODE else key)
     if (told.name, canonical) != (label, key):
         yield f"{key!r} is {label} here, but its canonical form is {told.name} {canonical!r}"
     if not key.isprintable() and label not in {"Malware", "Organization"}:

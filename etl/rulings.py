@@ -1,0 +1,169 @@
+"""An analyst's rulings on facts: entries that are undone, nodes and relationships taken out, nodes that are one.
+
+They are entries of the raw cache under the source `analyst`, and work on whatever the sources tell, now and later: what
+is taken out stays out, however often a source tells it again, until the ruling is undone. They are applied where the
+transform groups its staged facts, and cost nothing where there are none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import duckdb
+import msgspec
+
+from etl import schema
+from etl.cache import Cache, Segment
+from etl.files import Group
+
+SOURCE: Final = "analyst"
+ENDPOINTS: Final = frozenset({"take_out", "undo"})
+"""Those whose entries give no facts, and so have no mapping."""
+
+
+class End(msgspec.Struct, frozen=True):
+    """A node."""
+
+    label: str
+    key: str
+
+
+class Body(msgspec.Struct, frozen=True):
+    """What the entries say that rulings are made of; each has some of these members."""
+
+    author: str = ""
+    node: End | None = None
+    start: End | None = None
+    type: str = ""
+    end: End | None = None
+    one: End | None = None
+    other: End | None = None
+    undoes: str = ""
+
+
+@dataclass(frozen=True)
+class Rulings:
+    """What holds: ids of undone entries; nodes and relationships that are out; for each node that is another, which."""
+
+    undone: frozenset[str] = frozenset()
+    nodes_out: frozenset[tuple[str, str]] = frozenset()
+    relationships_out: frozenset[tuple[str, str, str]] = frozenset()  # group, start, end
+    same: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Put the rulings where SQL finds them."""
+        for table, columns, rows in (
+            ("nodes_out", ("label", "key"), self.nodes_out),
+            ("relationships_out", ("name", "start", '"end"'), self.relationships_out),
+            ("same", ("label", "key", "one"), [(*node, one) for node, one in self.same.items()]),
+        ):
+            connection.execute(f"CREATE TABLE {table} ({', '.join(f'{each} VARCHAR' for each in columns)})")
+            if rows:
+                holes = ", ".join("?" * len(columns))
+                connection.executemany(f"INSERT INTO {table} VALUES ({holes})", sorted(rows))
+
+    def applied(self, group: Group, facts: str) -> str:
+        """Return the SQL of a group's staged facts as the rulings leave them."""
+        sides = [("start", group.start), ('"end"', group.end)] if group.type else [("key", group.start)]
+        for side, label in sides:
+            if any(label == each for each, _ in self.same):
+                facts = (
+                    f"SELECT f.* REPLACE (coalesce(s.one, f.{side}) AS {side}) FROM ({facts}) f"
+                    f" LEFT JOIN same s ON s.label = '{label}' AND s.key = f.{side}"
+                )
+            if any(label == each for each, _ in self.nodes_out):
+                facts = f"SELECT f.* FROM ({facts}) f ANTI JOIN nodes_out o ON o.label = '{label}' AND o.key = f.{side}"
+        if group.type:
+            changed = any(label == each for each, _ in self.same for label in (group.start, group.end))
+            if changed and group.start == group.end:
+                facts = f'SELECT f.* FROM ({facts}) f WHERE f.start <> f."end"'
+                if schema.RELATIONSHIPS[group.type].both_ways:
+                    ends = 'least(f.start, f."end") AS start, greatest(f.start, f."end") AS "end"'
+                    facts = f"SELECT f.* REPLACE ({ends}) FROM ({facts}) f"
+            if any(str(group) == each for each, _, _ in self.relationships_out):
+                facts = (
+                    f"SELECT f.* FROM ({facts}) f ANTI JOIN relationships_out o"
+                    f' ON o.name = \'{group}\' AND o.start = f.start AND o."end" = f."end"'
+                )
+        return facts
+
+
+def rulings(cache: Cache) -> Rulings:
+    """Return what the analyst's entries rule."""
+    entries = list(_entries(cache))
+    if not entries:
+        return Rulings()
+    undone = _undone({name: body.undoes for name, endpoint, body in entries if endpoint == "undo"})
+    valid = [(endpoint, body) for name, endpoint, body in entries if name not in undone]
+    out = [body for endpoint, body in valid if endpoint == "take_out"]
+    ends = [(body.start, body.type, body.end) for body in out if body.start and body.end]
+    same = {
+        (body.other.label, body.other.key): body.one.key
+        for endpoint, body in valid
+        if endpoint == "same_as" and body.one and body.other and body.one != body.other
+    }
+    return Rulings(
+        undone,
+        frozenset((each.node.label, each.node.key) for each in out if each.node),
+        frozenset(each for start, type_, end in ends for each in _relationship(start, type_, end)),
+        _resolved(same),
+    )
+
+
+def given(segment: Segment) -> bool:
+    """Tell whether a segment's entries are asked for facts: rulings are not."""
+    return not (segment.source == SOURCE and segment.endpoint in ENDPOINTS)
+
+
+def _entries(cache: Cache) -> Iterator[tuple[str, str, Body]]:
+    """Yield every entry that can be a ruling: its id, its endpoint, its body."""
+
+    def passed_over(_damage: Any) -> None:  # noqa: ANN401 - the transform counts what is damaged
+        return
+
+    for segment in cache.segments():
+        if segment.source != SOURCE:
+            continue
+        for record in segment.read(passed_over):
+            try:
+                body = msgspec.json.decode(record.envelope.content, type=Body)
+            except (msgspec.MsgspecError, UnicodeDecodeError):
+                continue
+            yield record.envelope.key, segment.endpoint, body
+
+
+def _undone(undoes: dict[str, str]) -> frozenset[str]:
+    """Return the ids that are undone. An undo that is undone itself undoes nothing."""
+    undone_by: dict[str, list[str]] = {}
+    for name, target in undoes.items():
+        undone_by.setdefault(target, []).append(name)
+
+    def is_undone(name: str, passed: frozenset[str]) -> bool:
+        if name in passed:
+            return False
+        return any(not is_undone(each, passed | {name}) for each in undone_by.get(name, []))
+
+    return frozenset(name for name in undone_by if is_undone(name, frozenset()))
+
+
+def _relationship(start: End, type_: str, end: End) -> Iterator[tuple[str, str, str]]:
+    known = schema.RELATIONSHIPS.get(type_)
+    if known is not None:
+        one, other = (start, end) if not known.both_ways or start.key <= end.key else (end, start)
+        yield str(Group(one.label, type_, other.label)), one.key, other.key
+
+
+def _resolved(same: dict[tuple[str, str], str]) -> dict[tuple[str, str], str]:
+    """Follow chains of nodes that are one to their end; the lesser key stands for a ring."""
+    found = {}
+    for label, key in same:
+        passed = [key]
+        while (next_ := same.get((label, passed[-1]))) is not None and next_ not in passed:
+            passed.append(next_)
+        ring = passed[passed.index(next_) :] if next_ in passed else passed[-1:]
+        one = min(ring)
+        if one != key:
+            found[label, key] = one
+    return found
