@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import importlib
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from etl import schema, times
+from etl.cache.envelope import decode
 from etl.facts import Batch, Reply
 from etl.graph import Merge
 
 FIXTURES = Path(__file__).resolve().parents[3] / "shared" / "fixtures"
+SAMPLES = Path(__file__).resolve().parents[2] / "data" / "samples" / "raw"
 
 Properties = tuple[tuple[str, Any], ...]
 Node = tuple[str, Properties]
@@ -34,6 +37,12 @@ def fixture(path: str) -> bytes:
     if not file.exists():
         pytest.skip(f"the shared fixtures are missing: {path}")
     return file.read_bytes()
+
+
+def sample(source: str, endpoint: str, key: str) -> bytes:
+    """Return the reply for a key that ships as a sample."""
+    lines = (SAMPLES / source / endpoint / "000001.jsonl").read_bytes().splitlines()
+    return next(each.content for each in map(partial(decode, check=True), lines) if each.key == key)
 
 
 def node(name: str, /, **properties: object) -> Node:

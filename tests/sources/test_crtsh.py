@@ -1,0 +1,59 @@
+"""crt.sh: a real reply, worked out by hand."""
+
+from __future__ import annotations
+
+from replies import edge, fixture, node, told
+
+
+def test_certificates_of_a_domain() -> None:
+    found = told("crtsh", "identity", "example.com", fixture("crtsh/identity/example.com__01Jan2024_1456.json"))
+    first, second, third, fourth = (
+        f"Certificate crtsh:{each}" for each in (8913351873, 8396709327, 10570508844, 8506962125)
+    )
+    digicert = {
+        "issuer": "C=US, O=DigiCert Inc, CN=DigiCert TLS RSA SHA256 2020 CA1",
+        "subject": "www.example.org",
+        "serial": "0c1fcb184518c7e3866741236d6b73f1",
+        "not_before": "2023-01-13T00:00:00Z",
+        "not_after": "2024-02-13T23:59:59Z",
+    }
+    assert found.nodes == {
+        node(first, **digicert),
+        node(second, **digicert),
+        node(
+            third,
+            issuer="C=GB, ST=Cymru, O=AS207960 Cyfyngedig, OU=AS207960 Department of Random Numbers, "
+            "CN=AS207960 Test CA",
+            subject="AS207960 Test Intermediate - example.com",
+            serial="1000",
+            not_before="2021-08-31T15:55:23Z",
+            not_after="2031-08-29T15:55:23Z",
+        ),
+        node(
+            fourth,
+            issuer="Issuer Not Found",
+            subject="example.com",
+            serial="1ac1e693c87d36563a92ca145c87bbc26fd49f4c",
+            not_before="2023-01-27T01:21:18Z",
+            not_after="2033-01-24T01:21:18Z",
+        ),
+    }
+    domain, www = "Domain example.com", "SubDomain www.example.com"
+    logged = {first: "2023-03-17T16:26:38Z", second: "2023-01-13T13:18:21Z"}
+    assert found.edges == {
+        *(edge(each, "NAMES", domain, when) for each, when in logged.items()),
+        *(edge(each, "NAMES", www, when) for each, when in logged.items()),
+        *(edge(each, "NAMES", "SubDomain www.example.org", when) for each, when in logged.items()),
+        *(edge(domain, "HOSTS", www, when) for when in logged.values()),
+        edge(fourth, "NAMES", domain),
+    }
+    assert {each[1:] for each in found.rejects} == {
+        ("AS207960 Test Intermediate - example.com", "not a DNS name"),
+        ("user@example.com", "an e-mail address, not a name"),
+    }
+
+
+def test_a_wildcard_is_no_name() -> None:
+    found = told("crtsh", "identity", "crt.sh", fixture("crtsh/identity/crt.sh__12Jan2020_3700.json"))
+    assert {each[1:] for each in found.rejects} == {("*.crt.sh", "a wildcard")}
+    assert len(found.nodes) == 12
