@@ -23,7 +23,7 @@ from etl.hops import Hops, follow
 from etl.http import Reply
 from etl.judging import Verdict
 from etl.ledger import Ledger
-from etl.service import CONNECTIONS, Budget, Holder, Manners, Service
+from etl.service import Budget, Holder, Manners, Service
 from etl.shelf import Shelf
 from etl.source import Outcome, Source
 from etl.summary import Summary, Tally
@@ -44,7 +44,8 @@ class Options:
     """How to fetch.
 
     `patience`: the longest wait in seconds for a limit or a Retry-After; a source that asks for more is set aside.
-    `pages`: how many pages of one answer are asked for. `connections`: how many at once to one source.
+    `pages`: how many pages of one answer are asked for. `connections`: how many at once to one source; None for what
+    its limits have a use for.
     `requests`: how many may be sent in all; None for any number.
     `ledger`: the file that counts what was sent; None for `ledger.sqlite` beside the cache's index.
     """
@@ -53,7 +54,7 @@ class Options:
     hops: Hops = field(default_factory=Hops)
     patience: float = 90.0
     pages: int = 10
-    connections: int = CONNECTIONS
+    connections: int | None = None
     requests: int | None = None
     ledger: Path | None = None
 
@@ -214,6 +215,7 @@ class Run:
                 holders,
                 shelf=self._shelf,
                 keep=self._keep,
+                spawn=self._spawn,
                 tally=tally,
                 manners=manners,
                 budget=self._budget,
@@ -231,17 +233,11 @@ class Run:
         services = [self._service(source) for source in self._sources if source.name in todo]
         for service in services:
             service.begin(todo[service.source.name])
-        threads = [
-            Thread(target=self._guard, args=(service,), name=service.source.name, daemon=True)
-            for service in services
-            for _ in range(min(service.connections, service.tally.to_ask))
-        ]
-        self._working = len(threads)
         self._ended.clear()
         whole = False
         try:
-            for thread in threads:
-                thread.start()
+            for service in services:
+                self._spawn(service)
             # Not Thread.join: an interrupt in it takes the thread for ended (Python 3.11).
             while not self._ended.wait(TICK):
                 self._look(services)
@@ -250,8 +246,7 @@ class Run:
         except KeyboardInterrupt:
             self.summary.interrupted = True
             self._stop()
-            if all(thread.ident for thread in threads):
-                self._ended.wait(GRACE)
+            self._ended.wait(GRACE)
         finally:
             if not whole:
                 self._stop()
@@ -261,6 +256,12 @@ class Run:
                     pass
         if self._errors:
             raise self._errors[0]
+
+    def _spawn(self, service: Service) -> None:
+        """Send a thread to work for a service."""
+        with self._writing:
+            self._working += 1
+        Thread(target=self._guard, args=(service,), name=service.source.name, daemon=True).start()
 
     def _guard(self, service: Service) -> None:
         """Let a service work. An error of ours (a full disk, a faulty source) ends the run, and `_work` raises it."""

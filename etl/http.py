@@ -8,16 +8,18 @@ put on when a request is sent and taken out of whatever the service quotes of it
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from http import client
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit, urlunsplit
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
 
 import etl
 from etl.errors import SourceError
@@ -67,12 +69,45 @@ for _name in ("connectionpool", "connection", "response", "util.retry", "poolman
     logging.getLogger(f"urllib3.{_name}").addFilter(_Silence())
 
 
+class _Sent(threading.local):
+    """When this thread's request was handed to the network, in epoch seconds; 0 while it was not."""
+
+    at = 0.0
+
+
+_sent: Final = _Sent()
+
+
+class _PlainConnection(HTTPConnection):
+    """Notes when a request has been sent: opening the connection, and waiting for the processor, are over then."""
+
+    def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as the base class has it
+        super().request(*args, **kwargs)
+        _sent.at = time.time()
+
+
+class _SecureConnection(HTTPSConnection):
+    """The same with TLS."""
+
+    def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as the base class has it
+        super().request(*args, **kwargs)
+        _sent.at = time.time()
+
+
+class _PlainPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _PlainConnection
+
+
+class _SecurePool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What came of one request. `fault` is empty where a whole reply came; `status` is 0 where none did.
 
     `headers` have lower-case names. `redirect` is where, at the same service, the request is to be sent again.
-    `seconds` is how long it took.
+    `sent_at` is when the request was handed to the network (epoch seconds), `seconds` how long the reply took then.
     """
 
     status: int = 0
@@ -80,6 +115,7 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
     fault: str = ""
     redirect: str = ""
+    sent_at: float = 0.0
     seconds: float = 0.0
 
 
@@ -101,6 +137,7 @@ class Client:
         self._verify = settings["verify"] or True
         self._proxies = settings["proxies"]
         self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections)
+        self._adapter.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
 
     def close(self) -> None:
         """Close the connections."""
@@ -109,6 +146,7 @@ class Client:
     def send(self, request: Request, secret: str = "") -> Reply:
         """Send a request once, with the source's key, and read the whole reply."""
         started = time.monotonic()
+        _sent.at = 0.0
         prepared = self._prepare(request, secret)
         if prepared is None:
             return Reply(fault=CANT_SEND)
@@ -121,7 +159,7 @@ class Client:
                 proxies=self._proxies,
             )
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            return Reply(fault=_phrase(error), seconds=time.monotonic() - started)
+            return Reply(fault=_phrase(error), sent_at=_sent.at)
         try:
             body, fault = self._read(response.raw, started + WHOLE_SECONDS)
         finally:
@@ -131,7 +169,8 @@ class Client:
         reply = Reply(response.status_code, _without(body, secret), headers, fault)
         if not fault and response.status_code in _FOLLOWED and "location" in response.headers:
             reply = self._redirected(reply, response.headers["location"], request, secret)
-        return replace(reply, seconds=time.monotonic() - started)
+        sent_at = _sent.at or time.time()  # through a proxy it is not known
+        return replace(reply, sent_at=sent_at, seconds=max(0.0, time.time() - sent_at))
 
     def _prepare(self, request: Request, secret: str) -> requests.PreparedRequest | None:
         """Return the request with its secret, or None where it would leave the source's own address."""

@@ -29,6 +29,7 @@ LONGEST_HOLD: Final = 1 * DAYS
 _VERSION: Final = 1
 _BUSY_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 1.0
+_FIRST_FEW: Final = 4
 _SCHEMA: Final = """
     BEGIN IMMEDIATE;
     CREATE TABLE IF NOT EXISTS salt (salt BLOB);
@@ -215,24 +216,25 @@ class Account:
         blocked = self._bucket.waiting(item)
         return max(blocked if isinstance(blocked, int) else 0, 1) / 1000
 
-    def settle(self, slot: Slot, seconds: float) -> None:
-        """Note that a request was answered, after so many seconds (0 where it was not).
+    def settle(self, slot: Slot, sent_at: float, seconds: float) -> None:
+        """Note that a request was sent at a moment (epoch seconds) and answered in so many seconds (0 if it was not).
 
-        A request counts for the service when it gets there. An answer that took longer than others did may have got
-        there late, and is then counted as late as it can have been.
+        It counts for the service when it gets there. One that came back later than the quickest may have got there
+        late, and is counted as of then.
         """
         if self._bucket is None:
             return
-        now = _now()
+        now = time.time()
         with self._ledger.turn:
             self._under_way -= 1
             self._answered += 1
-            # The first ones also open the connections, and nothing is known of how fast the service is.
-            fastest = self._fastest if self._answered > max(self._under_way, 1) else 0.0
             if seconds:
                 self._fastest = min(self._fastest or seconds, seconds)
-            latest = now - round(fastest * 1000)
-            if latest - slot.at > margin(self.rates[0].per) * 250:
+            # Of the first few it is not known whether any was quick: the way there takes half the time at most. Half
+            # the margin is kept back, for the way there of the next one.
+            quickest = self._fastest if self._answered > _FIRST_FEW else seconds / 2
+            latest = round(max(sent_at, now - quickest - margin(self.rates[0].per) / 2) * 1000)
+            if latest > slot.at:
                 self._execute(
                     f"UPDATE {self._table} SET item_timestamp = ? WHERE item_timestamp = ? AND name = ?",  # noqa: S608
                     (latest, slot.at, slot.name),

@@ -9,11 +9,11 @@ from threading import Event, Lock
 from typing import Final
 
 from etl.asking import Ask, following
-from etl.http import READ_SECONDS, Client, Reply
+from etl.http import Client, Reply
 from etl.judging import TOO_MANY, UNAUTHORIZED, Verdict, judge
 from etl.ledger import Account, Slot
 from etl.shelf import Shelf
-from etl.source import Outcome, Source
+from etl.source import Outcome, Request, Source
 from etl.summary import Failure, Tally
 from etl.told import retry_after, told
 from etl.waiting import backoff
@@ -23,9 +23,14 @@ FAILURES_IN_A_ROW: Final = 10
 """After so many requests without an answer a source is set aside."""
 MAX_REDIRECTS: Final = 3
 CONNECTIONS: Final = 8
+"""At once, to a service without limits."""
+MOST_CONNECTIONS: Final = 64
+ANSWER_SECONDS: Final = 10.0
+"""An answer that takes longer is waited for, too, but then the rate may not be reached."""
 LIMIT_USED_UP: Final = "its limit is used up"
 
 Keep = Callable[[Ask, Reply, Verdict], None]
+Spawn = Callable[["Service"], None]
 
 
 @dataclass
@@ -62,15 +67,27 @@ class Budget:
 
 @dataclass(frozen=True)
 class Manners:
-    """How a service is treated: the longest wait in seconds, pages of one answer, connections at once."""
+    """How a service is treated: the longest wait in seconds, pages of one answer, connections at once at most."""
 
     patience: float
     pages: int
-    connections: int
+    connections: int | None
+
+
+def connections(source: Source, keys: int, most: int | None) -> int:
+    """Return how many connections are of use: what the rates let out while an answer is waited for."""
+    if not source.limits:
+        return most or CONNECTIONS
+    a_second = keys * min(rate.requests / rate.per for rate in source.limits)
+    return max(1, min(most or MOST_CONNECTIONS, round(a_second * ANSWER_SECONDS)))
 
 
 class Service:
-    """Asks one source what `begin` was given, and hands what comes back to `keep`. `work` is run by several threads."""
+    """Asks one source what `begin` was given, and hands what comes back to `keep`.
+
+    `work` is run by a thread. While all its threads wait for answers and the limits let more out, it calls `spawn`,
+    which must send another one to work.
+    """
 
     def __init__(
         self,
@@ -79,6 +96,7 @@ class Service:
         *,
         shelf: Shelf,
         keep: Keep,
+        spawn: Spawn,
         tally: Tally,
         manners: Manners,
         budget: Budget,
@@ -86,11 +104,12 @@ class Service:
         self.source = source
         self.tally = tally
         self.holders = holders
-        # What its rates let out in the time that an answer may take.
-        a_second = min((rate.requests / rate.per for rate in source.limits), default=float(manners.connections))
-        self.connections = max(1, min(manners.connections, round(a_second * READ_SECONDS) * len(holders)))
+        self.connections = connections(source, len(holders), manners.connections)
         self._shelf = shelf
         self._keep = keep
+        self._spawn = spawn
+        self._threads = 0
+        self._waiting = 0
         self._manners = manners
         self._budget = budget
         self._client = Client(source, self.connections)
@@ -118,10 +137,28 @@ class Service:
 
     def work(self) -> None:
         """Ask until nothing is left, the source is set aside, or it is stopped."""
+        with self._counting:
+            self._threads += 1
         while (ask := self._take()) is not None:
             page: Ask | None = ask
             while page is not None:
                 page = self._settle(page)
+        with self._counting:
+            self._threads -= 1
+
+    def _send(self, request: Request, secret: str) -> Reply:
+        """Send a request; if no thread is left to send the next one meanwhile, call for one."""
+        with self._counting:
+            self.tally.requests += 1
+            self._waiting += 1
+            short = self._waiting == self._threads < self.connections
+        if short:
+            self._spawn(self)
+        try:
+            return self._client.send(request, secret)
+        finally:
+            with self._counting:
+                self._waiting -= 1
 
     def _take(self) -> Ask | None:
         """Return the next question. Once the source is set aside, the rest is counted as not asked."""
@@ -167,8 +204,8 @@ class Service:
         attempt = redirects = 0
         while attempt < ATTEMPTS and (taken := self._slot()) is not None:
             holder, slot = taken
-            reply = self._client.send(request, holder.secret)
-            holder.account.settle(slot, reply.seconds if reply.status else 0.0)
+            reply = self._send(request, holder.secret)
+            holder.account.settle(slot, reply.sent_at, reply.seconds)
             if reply.redirect and redirects < MAX_REDIRECTS:
                 redirects += 1
                 request = replace(request, url=reply.redirect, query={})
@@ -211,11 +248,9 @@ class Service:
 
     def _spend(self, holder: Holder, slot: Slot) -> tuple[Holder, Slot] | None:
         if not self._budget.take():
-            holder.account.settle(slot, 0.0)
+            holder.account.settle(slot, 0.0, 0.0)
             self._set_aside("the limit of requests is reached")
             return None
-        with self._counting:
-            self.tally.requests += 1
         return holder, slot
 
     def _note(self, holder: Holder, reply: Reply, verdict: Verdict, *, quota_told: bool) -> bool:

@@ -14,10 +14,10 @@ import pyrate_limiter
 
 from etl.source import DAYS, Rate
 
-MARGIN: Final = 0.02
+MARGIN: Final = 0.025
 LEAST_MARGIN: Final = 0.01
 MOST_MARGIN: Final = 2.0
-"""Seconds; of a window's length a fiftieth, within these."""
+"""Seconds; of a window's length a fortieth, within these."""
 
 
 def margin(per: float) -> float:
