@@ -24,7 +24,7 @@ setup: .venv/ready ## Set up the environment
 	@touch $@
 
 data/raw: | .venv/ready
-	@$(RUN) cache add data/samples
+	@$(RUN) cache add data/samples/raw
 
 fetch: .venv/ready | data/raw ## Ask the sources about INDICATORS=data/indicators.txt; the samples answer these
 	$(RUN) fetch --file $(INDICATORS) $(addprefix --source ,$(SOURCES)) $(FLAGS)

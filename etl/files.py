@@ -17,7 +17,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -140,6 +140,14 @@ class Files:
             raise TransformError(f"{path} can't be read ({wrong}): run `intel-grapher transform` again") from wrong
 
 
+class ParquetFile(pq.ParquetWriter):  # type: ignore[misc]  # pyarrow has no types
+    """A Parquet file in the making. The error of one that can't be written is raised where it is met, and once."""
+
+    def __del__(self) -> None:
+        with suppress(OSError, pa.ArrowException):
+            super().__del__()
+
+
 class Writer:
     """Writes one group's rows, in the order they come, as Parquet and CSV; the same rows give the same bytes."""
 
@@ -151,7 +159,7 @@ class Writer:
         self.parquet = self.csv = None
         self.paths = [files.path(group, suffix) for suffix in formats]
         if "parquet" in formats:
-            self.parquet = pq.ParquetWriter(files.path(group, "parquet"), group.arrow, compression="zstd")
+            self.parquet = ParquetFile(files.path(group, "parquet"), group.arrow, compression="zstd")
         if "csv" in formats:
             self.csv = pa.OSFile(str(files.path(group, "csv")), "wb")
             self.csv.write((",".join(group.header) + "\n").encode())

@@ -21,7 +21,6 @@ from pathlib import Path
 import duckdb
 import msgspec
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from etl import schema
 from etl.cache import Cache, Damage, Segment
@@ -32,6 +31,7 @@ from etl.files import (
     Files,
     Group,
     Manifest,
+    ParquetFile,
     SegmentRead,
     Writer,
     content,
@@ -80,21 +80,22 @@ def transform(cache: Cache, place: Path, options: Options | None = None) -> Mani
     """
     options = options or Options()
     place = place.absolute()
-    with locked(place.parent / f".{place.name}.lock", str(place)):
-        recover(place)
-        new = place.parent / f".{place.name}.new"
-        shutil.rmtree(new, ignore_errors=True)
-        try:
-            (new / "stage").mkdir(parents=True)
-            manifest = _make(cache, Files(new), new / "stage", options)
-            shutil.rmtree(new / "stage")
-            swap_in(new, place)
-        except (OSError, pa.ArrowException, duckdb.Error) as wrong:
-            raise TransformError(
-                f"the flat files can't be written at {place}: {wrong}; what was there is as it was"
-            ) from (wrong)
-        finally:
+    new = place.parent / f".{place.name}.new"
+    try:
+        with locked(place.parent / f".{place.name}.lock", str(place)):
+            recover(place)
             shutil.rmtree(new, ignore_errors=True)
+            try:
+                (new / "stage").mkdir(parents=True)
+                manifest = _make(cache, Files(new), new / "stage", options)
+                shutil.rmtree(new / "stage")
+                swap_in(new, place)
+            finally:
+                shutil.rmtree(new, ignore_errors=True)
+    except (OSError, pa.ArrowException, duckdb.Error) as wrong:
+        raise TransformError(
+            f"the flat files can't be written at {place}: {wrong}; what was there is as it was"
+        ) from wrong
     return manifest
 
 
@@ -200,7 +201,7 @@ class _Stage:
     def __init__(self, folder: Path, place: int) -> None:
         self.folder = folder
         self.place = place
-        self.writers: dict[str, pq.ParquetWriter] = {}
+        self.writers: dict[str, ParquetFile] = {}
 
     def put(self, batch: Batch) -> None:
         for group, table in batch.tables():
@@ -213,7 +214,7 @@ class _Stage:
     def _write(self, name: str, table: pa.Table) -> None:
         if name not in self.writers:
             path = self.folder / f"{name}~{self.place}.parquet"
-            self.writers[name] = pq.ParquetWriter(path, table.schema, compression="lz4")
+            self.writers[name] = ParquetFile(path, table.schema, compression="lz4")
         self.writers[name].write_table(table)
 
     def close(self) -> None:
