@@ -252,7 +252,7 @@ def test_a_spoiled_reply_costs_no_more_than_itself(endpoint: Endpoint) -> None:
     before = mapped(endpoint, bystander).facts
 
     @settings(
-        max_examples=25, phases=(Phase.generate,), deadline=None, derandomize=True, database=None,
+        max_examples=20, phases=(Phase.generate,), deadline=None, derandomize=True, database=None,
         report_multiple_bugs=False, suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(st.data())
