@@ -20,7 +20,7 @@ from etl.cache import Cache, Entry, Writer
 from etl.forecast import Outlook
 from etl.frontier import Frontier
 from etl.hops import Hops, follow
-from etl.http import Reply
+from etl.http import Reply, hang_up_on_the_slow
 from etl.judging import Verdict
 from etl.ledger import Ledger
 from etl.service import Budget, Holder, Manners, Service
@@ -240,6 +240,7 @@ class Run:
                 self._spawn(service)
             # Not Thread.join: an interrupt in it takes the thread for ended (Python 3.11).
             while not self._ended.wait(TICK):
+                hang_up_on_the_slow()
                 self._look(services)
                 self._progress(self.summary)
             whole = not self._errors

@@ -8,9 +8,11 @@ put on when a request is sent and taken out of whatever the service quotes of it
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from http import client
 from typing import Any, Final
@@ -37,7 +39,7 @@ _SHORTEST_SECRET: Final = 6  # a shorter one is no secret, and would be found in
 
 _HEADERS: Final = {
     "User-Agent": f"intel-grapher/{etl.__version__}",
-    "Accept": "application/json",
+    "Accept": "application/json, */*;q=0.1",
     "Accept-Encoding": "gzip, deflate",
 }
 _FOLLOWED: Final = frozenset({301, 302, 303, 307, 308})
@@ -76,6 +78,8 @@ class _Sent(threading.local):
 
 
 _sent: Final = _Sent()
+_under_way: Final[dict[int, tuple[float, HTTPConnection]]] = {}
+"""By thread: since when (monotonic) it waits for a reply, and where."""
 
 
 class _PlainConnection(HTTPConnection):
@@ -83,7 +87,7 @@ class _PlainConnection(HTTPConnection):
 
     def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as the base class has it
         super().request(*args, **kwargs)
-        _sent.at = time.time()
+        _note_sent(self)
 
 
 class _SecureConnection(HTTPSConnection):
@@ -91,7 +95,20 @@ class _SecureConnection(HTTPSConnection):
 
     def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as the base class has it
         super().request(*args, **kwargs)
-        _sent.at = time.time()
+        _note_sent(self)
+
+
+def _note_sent(connection: HTTPConnection) -> None:
+    _sent.at = time.time()
+    _under_way[threading.get_ident()] = (time.monotonic(), connection)
+
+
+def hang_up_on_the_slow() -> None:
+    """End the requests that have taken too long in all, whatever still trickles in. To be called now and then."""
+    for since, connection in list(_under_way.values()):
+        if time.monotonic() - since > WHOLE_SECONDS and connection.sock is not None:
+            with suppress(OSError):
+                socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)  # the thread that reads is told so
 
 
 class _PlainPool(urllib3.HTTPConnectionPool):
@@ -145,11 +162,21 @@ class Client:
 
     def send(self, request: Request, secret: str = "") -> Reply:
         """Send a request once, with the source's key, and read the whole reply."""
-        started = time.monotonic()
-        _sent.at = 0.0
         prepared = self._prepare(request, secret)
         if prepared is None:
             return Reply(fault=CANT_SEND)
+        _sent.at = 0.0
+        started = time.monotonic()
+        try:
+            reply = self._receive(prepared, request, secret, started + WHOLE_SECONDS)
+        finally:
+            _under_way.pop(threading.get_ident(), None)
+        if reply.fault and time.monotonic() - started > WHOLE_SECONDS:
+            reply = replace(reply, fault=TOO_SLOW)
+        sent_at = _sent.at or time.time()  # through a proxy it is not known
+        return replace(reply, sent_at=sent_at, seconds=max(0.0, time.time() - sent_at) if reply.status else 0.0)
+
+    def _receive(self, prepared: requests.PreparedRequest, request: Request, secret: str, deadline: float) -> Reply:
         try:
             response = self._adapter.send(
                 prepared,
@@ -159,9 +186,9 @@ class Client:
                 proxies=self._proxies,
             )
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            return Reply(fault=_phrase(error), sent_at=_sent.at)
+            return Reply(fault=_phrase(error))
         try:
-            body, fault = self._read(response.raw, started + WHOLE_SECONDS)
+            body, fault = self._read(response.raw, deadline)
         finally:
             # A connection is used again only after a reply that was read to its end.
             response.raw.release_conn() if _is_drained(response.raw) else response.raw.close()
@@ -169,8 +196,7 @@ class Client:
         reply = Reply(response.status_code, _without(body, secret), headers, fault)
         if not fault and response.status_code in _FOLLOWED and "location" in response.headers:
             reply = self._redirected(reply, response.headers["location"], request, secret)
-        sent_at = _sent.at or time.time()  # through a proxy it is not known
-        return replace(reply, sent_at=sent_at, seconds=max(0.0, time.time() - sent_at))
+        return reply
 
     def _prepare(self, request: Request, secret: str) -> requests.PreparedRequest | None:
         """Return the request with its secret, or None where it would leave the source's own address."""

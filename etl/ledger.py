@@ -12,7 +12,6 @@ import sqlite3
 import time
 from hashlib import blake2b
 from pathlib import Path
-from threading import RLock
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
@@ -21,6 +20,7 @@ import pyrate_limiter
 from etl.errors import CacheError
 from etl.source import DAYS, Rate, Source
 from etl.told import Told
+from etl.turns import REMEDY, Turn, failure
 from etl.windows import Window, Windows, margin, period, strictest
 
 LONGEST_HOLD: Final = 1 * DAYS
@@ -44,7 +44,6 @@ _SCHEMA: Final = """
     PRAGMA user_version = 1;
     COMMIT;
 """
-_REMEDY: Final = "It can be deleted; what was sent before is then not counted."
 
 
 class Slot(NamedTuple):
@@ -62,36 +61,6 @@ class Left(NamedTuple):
     opens: float
 
 
-class _Turn:
-    """One thread of one process at a time: a thread's lock, then SQLite's own, which dies with its process."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-        self._lock = RLock()
-        self._depth = 0
-
-    def __enter__(self) -> Self:
-        self._lock.acquire()
-        try:
-            if not self._depth:
-                self._db.execute("BEGIN IMMEDIATE")
-        except BaseException:
-            self._lock.release()
-            raise
-        self._depth += 1
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._depth -= 1
-        try:
-            if not self._depth and self._db.in_transaction:  # the bucket commits by itself
-                self._db.execute("COMMIT" if error is None else "ROLLBACK")
-        finally:
-            self._lock.release()
-
-
 class Ledger:
     """The file at `path`. Any thread may use it. Raises CacheError, everywhere, where the file can't be used."""
 
@@ -102,7 +71,7 @@ class Ledger:
             path.parent.mkdir(parents=True, exist_ok=True)
             self.db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         except (OSError, sqlite3.Error) as error:
-            raise self._failure(error) from error
+            raise failure(path, error) from error
         try:
             self.db.execute("PRAGMA journal_mode = WAL")
             self.db.execute("PRAGMA synchronous = NORMAL")
@@ -110,12 +79,12 @@ class Ledger:
             if version == 0:
                 self.db.executescript(_SCHEMA)
             elif version != _VERSION:
-                raise CacheError(f"{path} was written by another version of this program. {_REMEDY}")
+                raise CacheError(f"{path} was written by another version of this program. {REMEDY}")
             (self._salt,) = self.db.execute("SELECT salt FROM salt").fetchone()
         except (sqlite3.Error, TypeError) as error:
             self.db.close()
-            raise self._failure(error) from error
-        self.turn = _Turn(self.db)
+            raise failure(path, error) from error
+        self.turn = Turn(self.db, path)
 
     def __enter__(self) -> Self:
         """Give itself."""
@@ -134,20 +103,13 @@ class Ledger:
     def account(self, source: Source, secret: str = "") -> Account:
         """Return the account of one source with one key."""
         key = blake2b(secret.encode(), key=self._salt, digest_size=8).hexdigest() if secret else ""
-        try:
-            with self.turn:
-                return Account(self, source, key)
-        except sqlite3.Error as error:
-            raise self._failure(error) from error
+        with self.turn:
+            return Account(self, source, key)
 
     def slot_name(self) -> str:
         """Return a name that no other slot has. To be called within the turn."""
         self._taken += 1
         return f"{os.getpid()}-{self._taken}"
-
-    def _failure(self, error: Exception) -> CacheError:
-        why = error.strerror if isinstance(error, OSError) else error
-        return CacheError(f"{self.path}, which counts what was sent to the services, can't be used: {why}. {_REMEDY}")
 
 
 class Account:
@@ -186,11 +148,8 @@ class Account:
         if self._bucket is None and time.monotonic() - self._looked < _LOOK_SECONDS:
             wait = self._hold - time.time()  # without limits nobody else need be asked each time
             return Slot("", 0) if wait <= 0 else wait
-        try:
-            with self._ledger.turn:
-                return self._take(_now())
-        except sqlite3.Error as error:
-            raise self._ledger._failure(error) from error  # noqa: SLF001 - the account is part of the ledger
+        with self._ledger.turn:
+            return self._take(_now())
 
     def _take(self, now: int) -> Slot | float:
         db = self._ledger.db
@@ -291,10 +250,11 @@ class Account:
         found: list[Left] = []
         for rate in self.rates:
             start, _ = period(rate, now)
-            (sent, oldest) = self._ledger.db.execute(
-                f"SELECT count(*), min(item_timestamp) FROM {self._table} WHERE item_timestamp >= ?",  # noqa: S608
-                (round(start * 1000),),
-            ).fetchone()
+            with self._ledger.turn:
+                sent, oldest = self._ledger.db.execute(
+                    f"SELECT count(*), min(item_timestamp) FROM {self._table} WHERE item_timestamp >= ?",  # noqa: S608
+                    (round(start * 1000),),
+                ).fetchone()
             opens = now
             if sent >= rate.requests:
                 opens = period(rate, now if rate.calendar else oldest / 1000)[1]
@@ -308,16 +268,6 @@ class Account:
             ]
         return found
 
-    def sent(self, since: float) -> int:
-        """Return how many requests are counted since a moment (epoch seconds), as far as any of its rates reaches."""
-        if self._bucket is None:
-            return 0
-        (count,) = self._ledger.db.execute(
-            f"SELECT count(*) FROM {self._table} WHERE item_timestamp >= ?",  # noqa: S608 - our own table's name
-            (round(since * 1000),),
-        ).fetchone()
-        return int(count)
-
     def _row(self, columns: str) -> tuple[float, ...]:
         with self._ledger.turn:
             row: tuple[float, ...] = self._ledger.db.execute(
@@ -327,11 +277,8 @@ class Account:
         return row
 
     def _execute(self, sql: str, values: tuple[object, ...]) -> None:
-        try:
-            with self._ledger.turn:
-                self._ledger.db.execute(sql, values)
-        except sqlite3.Error as error:
-            raise self._ledger._failure(error) from error  # noqa: SLF001 - as above
+        with self._ledger.turn:
+            self._ledger.db.execute(sql, values)
 
 
 def _now() -> int:

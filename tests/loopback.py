@@ -7,8 +7,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from msgspec import Struct
@@ -58,6 +60,62 @@ NOTHING = Answer(json.dumps({"found": False}).encode())
 Script = Callable[[Asked], Answer]
 
 
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def __init__(self, service: Loopback, *args: Any) -> None:  # noqa: ANN401 - as the base class has it
+        self.service = service
+        super().__init__(*args)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def handle_any(self) -> None:
+        at = time.monotonic()
+        parts = urlsplit(self.path)
+        length = int(self.headers.get("Content-Length") or 0)
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        asked = Asked(at, self.command, parts.path, query, headers, self.rfile.read(length))
+        with self.service.lock:
+            self.service.asked.append(asked)
+            answer = self.service.script(asked)
+        try:
+            time.sleep(answer.delay)
+            if answer.raw:
+                self.send_raw(answer)
+            else:
+                self.send(answer)
+        except OSError:
+            self.close_connection = True
+
+    def send(self, answer: Answer) -> None:
+        self.send_response(answer.status)
+        self.send_header("Content-Type", "application/json")
+        if answer.drip:
+            self.send_header("Connection", "close")
+        else:
+            self.send_header("Content-Length", str(len(answer.body)))
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(answer.body[: len(answer.body) - answer.cut])
+        if answer.cut:
+            self.close_connection = True
+        while answer.drip:
+            self.wfile.write(answer.drip)
+
+    def send_raw(self, answer: Answer) -> None:
+        self.close_connection = True
+        self.wfile.write(answer.raw)
+        while answer.drip:
+            time.sleep(0.01)
+            self.wfile.write(answer.drip)
+
+    do_GET = do_POST = handle_any  # noqa: N815 - the base class asks for these names
+
+
 class Loopback:
     """The server: `script` decides on each answer; `asked` has what came, in its order."""
 
@@ -65,54 +123,7 @@ class Loopback:
         self.script: Script = lambda _: found("192.0.2.1")
         self.asked: list[Asked] = []
         self.lock = Lock()
-        loopback = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-            def handle_any(self) -> None:
-                at = time.monotonic()
-                parts = urlsplit(self.path)
-                length = int(self.headers.get("Content-Length") or 0)
-                query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-                headers = {name.lower(): value for name, value in self.headers.items()}
-                asked = Asked(at, self.command, parts.path, query, headers, self.rfile.read(length))
-                with loopback.lock:
-                    loopback.asked.append(asked)
-                    answer = loopback.script(asked)
-                try:
-                    self.send(answer)
-                except OSError:
-                    self.close_connection = True
-
-            def send(self, answer: Answer) -> None:
-                time.sleep(answer.delay)
-                if answer.raw:
-                    self.wfile.write(answer.raw)
-                    self.close_connection = True
-                    return
-                self.send_response(answer.status)
-                self.send_header("Content-Type", "application/json")
-                if answer.drip:
-                    self.send_header("Connection", "close")
-                else:
-                    self.send_header("Content-Length", str(len(answer.body)))
-                for name, value in answer.headers.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(answer.body[: len(answer.body) - answer.cut])
-                if answer.cut:
-                    self.close_connection = True
-                while answer.drip:
-                    self.wfile.write(answer.drip)
-
-            do_GET = do_POST = handle_any  # noqa: N815 - the base class asks for these names
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, self))
         self.server.daemon_threads = True
         self.server.block_on_close = False
         self.server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a client may hang up

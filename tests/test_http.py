@@ -2,11 +2,16 @@ from __future__ import annotations
 
 import gzip
 import logging
+import shutil
+import ssl
+import subprocess
+import threading
 import time
 import tracemalloc
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from loopback import Answer, Loopback, found, loopback, source
@@ -127,6 +132,46 @@ def test_a_bomb_is_stopped_under_a_fixed_memory(service: Loopback, encoding: str
         tracemalloc.stop()
     assert reply.fault == http.TOO_LARGE
     assert peak < 32 << 20
+
+
+@pytest.mark.parametrize("drip", [b"X", b"HTTP/1.1 100 Continue\r\n\r\n"])
+def test_an_endless_head_is_given_up(service: Loopback, monkeypatch: pytest.MonkeyPatch, drip: bytes) -> None:
+    monkeypatch.setattr(http, "WHOLE_SECONDS", 0.3)
+    service.script = lambda _: Answer(raw=drip, drip=drip)
+    over = threading.Event()
+
+    def now_and_then() -> None:
+        while not over.wait(0.05):
+            http.hang_up_on_the_slow()
+
+    watching = threading.Thread(target=now_and_then)
+    watching.start()
+    started = time.monotonic()
+    reply = ask(source(service.home))
+    over.set()
+    watching.join()
+    assert reply.fault == http.TOO_SLOW
+    assert time.monotonic() - started < 5
+
+
+def test_certificates_are_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("no openssl here to make a certificate with")
+    pem, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    command += ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(pem)]
+    subprocess.run(command, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem, key)
+    with loopback() as secure:
+        secure.server.socket = context.wrap_socket(secure.server.socket, server_side=True)
+        home = f"https://localhost:{secure.server.server_port}"
+        assert ask(source(home)).fault == http.NOT_TRUSTED
+        assert secure.asked == []
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(pem))
+        assert ask(source(home)).status == 200
+        assert ask(source(home.replace("localhost", "127.0.0.1"))).fault == http.NOT_TRUSTED  # another name
 
 
 def test_a_plain_endless_body_is_stopped(service: Loopback) -> None:
