@@ -1,4 +1,4 @@
-"""One thread of one process at a time on a SQLite file: a lock of the threads, then SQLite's own, which dies with it."""
+"""One thread of one process at a time on a SQLite file: the threads' lock, then SQLite's own, which dies with it."""
 
 from __future__ import annotations
 
