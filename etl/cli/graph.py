@@ -7,7 +7,7 @@ import os
 import typer
 
 from etl import schema
-from etl.cli import asking, options
+from etl.cli import asking, options, ui
 from etl.cli.output import print_json, print_table
 from etl.graph import Label
 from etl.source import Source, discover
@@ -16,6 +16,7 @@ from etl.source import Source, discover
 def register(app: typer.Typer) -> None:
     """Add the commands, and those that ask the graph."""
     asking.register(app)
+    ui.register(app)
     app.command("sources")(sources)
     app.command("schema")(schema_)
 

@@ -1,0 +1,64 @@
+// Elements from values: every string becomes text, never markup.
+
+export function el(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name === "class") element.className = value;
+    else if (name === "value" || name === "checked" || name === "disabled") element[name] = value;
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+export const fill = (element, ...children) => {
+  element.replaceChildren(...children.flat(Infinity).filter(Boolean));
+  return element;
+};
+
+export const button = (text, onclick, attributes = {}) => el("button", { type: "button", onclick, ...attributes }, text);
+
+// What a person is told in passing; errors stay until they are closed.
+export function toast(text, { wrong = false, action = null } = {}) {
+  const box = el("div", { class: wrong ? "toast wrong" : "toast" }, el("span", {}, String(text)));
+  if (action) box.append(button(action.text, () => { box.remove(); action.run(); }));
+  if (wrong) box.append(button("Close", () => box.remove()));
+  else setTimeout(() => box.remove(), 5000);
+  document.getElementById("toasts").append(box);
+}
+
+// A dialog with fields; resolves to their values by name, or null where it is closed.
+export function dialog(title, fields, { ok = "OK", content = [], danger = false } = {}) {
+  return new Promise((resolve) => {
+    const inputs = Object.entries(fields).map(([name, field]) => {
+      const input = field.options
+        ? el("select", { name }, field.options.map((each) => el("option", { value: each.value ?? each }, each.text ?? each)))
+        : el(field.long ? "textarea" : "input", { name, rows: field.long ? 4 : null, type: field.long ? null : (field.type ?? "text"), placeholder: field.hint, spellcheck: "false" });
+      if (field.value !== undefined) input.value = field.value;
+      if (field.changed) input.addEventListener("input", () => field.changed(input, box));
+      return el("label", { class: "field" }, el("span", {}, field.text), input);
+    });
+    const close = (value) => { box.close(); box.remove(); resolve(value); };
+    const box = el("dialog", { "aria-label": title, onclose: () => { box.remove(); resolve(null); } },
+      el("h2", {}, title),
+      el("form", { onsubmit: (event) => {
+        event.preventDefault();
+        close(Object.fromEntries([...box.querySelectorAll("[name]")].map((each) => [each.name, each.value])));
+      } }, content, inputs, el("div", { class: "end" },
+        ok === null ? null : button("Cancel", () => close(null)),
+        el("button", { type: "submit", class: danger ? "danger" : "main" }, ok ?? "Close"))));
+    document.body.append(box);
+    box.showModal();
+    box.querySelector("input, textarea, select, button.main")?.focus();
+  });
+}
+
+export const number = (value) => value.toLocaleString("en");
+export const plural = (count, word) => `${number(count)} ${word}${count === 1 ? "" : "s"}`;
+export const day = (moment) => (moment ? moment.slice(0, 10) : "");
+export const shortened = (text, most = 42) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
+
+// A key that nobody clicks by mistake.
+export const defanged = (key) => key.replace(/^http/i, "hxxp").replaceAll(".", "[.]").replaceAll("@", "[at]");

@@ -1,0 +1,50 @@
+// The legend, which is also the filter: labels, relationship types, sources, hubs.
+import { button, el, fill, number } from "./dom.js";
+import { sign } from "./palette.js";
+
+export class Filters {
+  constructor(model, schema) {
+    this.model = model;
+    this.schema = schema;
+    this.element = document.getElementById("filters");
+    model.addEventListener("change", () => this.#later());
+    this.draw();
+  }
+
+  #later() {
+    if (this.waiting) return;
+    this.waiting = setTimeout(() => { this.waiting = null; this.draw(); }, 120);
+  }
+
+  draw() {
+    const { model } = this;
+    const [labels, types, sources] = [new Map(), new Map(), new Map()];
+    const count = (map, name) => map.set(name, (map.get(name) ?? 0) + 1);
+    model.graph.forEachNode((_, node) => { if (!node.more) { count(labels, node.label); node.properties?.sources?.forEach((each) => count(sources, each)); } });
+    model.graph.forEachEdge((_, edge) => { if (!edge.more) { count(types, edge.type); edge.properties?.sources?.forEach((each) => count(sources, each)); } });
+    const focus = document.activeElement?.closest("#filters") ? document.activeElement.name : null;
+    fill(this.element,
+      this.#part("Labels", "label", labels, (name) => sign(name), (name) => this.schema.labels[name]?.doc),
+      this.#part("Relationships", "type", types, () => null, (name) => this.schema.types[name]?.doc),
+      this.#part("Said by", "source", sources, () => null, (name) => this.schema.sources[name]),
+      el("h2", {}, "Hubs"),
+      el("label", {}, el("span", { class: "name" }, "hide above"), el("input", { type: "number", min: "1", name: "hub", placeholder: "no limit", value: model.hub ?? "", "aria-label": "hide nodes with more neighbours than", onchange: (event) => { model.hub = event.target.value ? Number(event.target.value) : null; model.filter(); } })),
+      this.#any() ? el("p", {}, button("Show all", () => { for (const each of Object.values(model.hidden)) each.clear(); model.hub = null; model.filter(); this.draw(); })) : null);
+    if (focus) this.element.querySelector(`[name="${CSS.escape(focus)}"]`)?.focus();
+  }
+
+  #any() { return Object.values(this.model.hidden).some((each) => each.size) || this.model.hub !== null; }
+
+  #part(title, kind, counts, icon, doc) {
+    const { model } = this;
+    const hidden = model.hidden[kind];
+    const names = [...new Set([...counts.keys(), ...hidden])].sort();
+    return [el("h2", {}, title), names.length ? names.map((name) => el("label", { class: hidden.has(name) ? "off" : "", title: doc(name) },
+      el("input", { type: "checkbox", name: `${kind} ${name}`, checked: !hidden.has(name), onchange: (event) => {
+        if (event.target.checked) hidden.delete(name); else hidden.add(name);
+        model.filter();
+        this.draw();
+      } }),
+      icon(name), el("span", { class: "name" }, name), el("span", { class: "count" }, number(counts.get(name) ?? 0)))) : el("p", { class: "soft" }, "none yet")];
+  }
+}

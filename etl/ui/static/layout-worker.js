@@ -1,0 +1,35 @@
+// The layout, off the main thread: ForceAtlas2 steps on the matrices it is given, and the places as they change.
+const steps = "/static/vendor/forceatlas2-iterate.js";
+// Trusted Types: the one script that this worker may load.
+const policy = self.trustedTypes?.createPolicy("our-worker", { createScriptURL: (url) => (url === steps ? url : "") });
+self.module = {};
+importScripts(policy ? policy.createScriptURL(steps) : steps);
+const iterate = self.module.exports;
+const NODE = 10; // numbers a node has in the matrix: x, y, …
+let run = 0;
+
+self.onmessage = ({ data }) => {
+  run += 1;
+  if (data.nodes) work(run, data);
+};
+
+function work(mine, { nodes, edges, settings, seconds }) {
+  const until = performance.now() + seconds * 1000;
+  const count = nodes.length / NODE;
+  const step = () => {
+    if (mine !== run) return;
+    const slice = performance.now() + 45;
+    do iterate(settings, nodes, edges); while (performance.now() < slice);
+    const places = new Float32Array(2 * count);
+    let moved = 0;
+    for (let i = 0; i < count; i += 1) {
+      places[2 * i] = nodes[NODE * i];
+      places[2 * i + 1] = nodes[NODE * i + 1];
+      moved += Math.abs(nodes[NODE * i + 2]) + Math.abs(nodes[NODE * i + 3]);
+    }
+    const ended = performance.now() > until || Number.isNaN(moved);
+    self.postMessage({ places, ended }, [places.buffer]);
+    if (!ended) setTimeout(step, 12);
+  };
+  step();
+}

@@ -1,0 +1,61 @@
+// Colours and shapes of the schema's labels, in the picture, the legend, and the exports.
+
+export const SHAPES = ["circle", "square", "diamond", "triangle", "hexagon", "star", "cross"];
+let labels = {};
+
+export const learn = (schema) => { labels = schema; };
+export const isDark = () => document.documentElement.dataset.theme === "dark";
+export const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+export function colourOf(label) {
+  const colour = labels[label]?.colour ?? "#999999";
+  if (label === undefined) return colour;
+  // What is nearly the background's colour is drawn in the other: black in the dark, light yellow in the light.
+  if (isDark()) return luminance(colour) < 0.05 ? "#d5d9dd" : colour;
+  return luminance(colour) > 0.75 ? "#c9b800" : colour;
+}
+
+export const shapeOf = (label) => labels[label]?.shape ?? "circle";
+
+function luminance(colour) {
+  const [r, g, b] = [1, 3, 5].map((at) => (parseInt(colour.slice(at, at + 2), 16) / 255) ** 2.2);
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+}
+
+// Corners of each shape in the unit circle; the circle has none.
+export function corners(shape) {
+  const around = (count, turn, radius = () => 1) => Array.from({ length: count }, (_, i) => {
+    const angle = turn + (2 * Math.PI * i) / count;
+    return [radius(i) * Math.cos(angle), radius(i) * Math.sin(angle)];
+  });
+  const up = -Math.PI / 2;
+  switch (shape) {
+    case "square": return around(4, Math.PI / 4);
+    case "diamond": return around(4, 0);
+    case "triangle": return around(3, up);
+    case "hexagon": return around(6, 0);
+    case "star": return around(10, up, (i) => (i % 2 ? 0.45 : 1));
+    case "cross": return [[-.3, -.95], [.3, -.95], [.3, -.3], [.95, -.3], [.95, .3], [.3, .3], [.3, .95], [-.3, .95], [-.3, .3], [-.95, .3], [-.95, -.3], [-.3, -.3]];
+    default: return null;
+  }
+}
+
+const SVG = "http://www.w3.org/2000/svg";
+
+export function mark(shape, colour, x, y, radius) {
+  const points = corners(shape);
+  const element = document.createElementNS(SVG, points ? "polygon" : "circle");
+  if (points) element.setAttribute("points", points.map(([px, py]) => `${(x + radius * px).toFixed(1)},${(y + radius * py).toFixed(1)}`).join(" "));
+  else for (const [name, value] of [["cx", x], ["cy", y], ["r", radius]]) element.setAttribute(name, value.toFixed(1));
+  element.setAttribute("fill", colour);
+  return element;
+}
+
+export function sign(label) {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("viewBox", "0 0 16 16");
+  svg.setAttribute("class", "sign");
+  svg.setAttribute("aria-hidden", "true");
+  svg.append(mark(shapeOf(label), colourOf(label), 8, 8, 7));
+  return svg;
+}

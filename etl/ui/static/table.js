@@ -1,0 +1,130 @@
+// The table: the same nodes and relationships as the picture, in words; only the lines in view are made.
+import { day, el, fill, number } from "./dom.js";
+import { idOf } from "./model.js";
+
+const LINE = 25;
+const NODES = [
+  ["label", "Label", (node) => node.label], ["key", "Key", (node) => node.key],
+  ["degree", "Neighbours", (node) => node.degree ?? 0],
+  ["first", "First seen", (node) => day(node.properties?.first_seen)], ["last", "Last seen", (node) => day(node.properties?.last_seen)],
+  ["sources", "Said by", (node) => (node.properties?.sources ?? []).join(", ")], ["tags", "Tags", (node) => (node.properties?.tags ?? []).join(", ")],
+];
+const EDGES = [
+  ["start", "From", (edge) => edge.start.key], ["type", "Type", (edge) => edge.type], ["end", "To", (edge) => edge.end.key],
+  ["first", "First seen", (edge) => day(edge.properties?.first_seen)], ["last", "Last seen", (edge) => day(edge.properties?.last_seen)],
+  ["sources", "Said by", (edge) => (edge.properties?.sources ?? []).join(", ")],
+];
+const WIDE = { nodes: "110px minmax(240px, 2fr) 90px 92px 92px minmax(120px, 1fr) minmax(120px, 1fr)", edges: "minmax(200px, 1.4fr) 140px minmax(200px, 1.4fr) 92px 92px minmax(120px, 1fr)" };
+
+export class Table {
+  sort = { by: "key", down: false };
+  text = "";
+
+  constructor(model, sheet) {
+    this.model = model;
+    this.sheet = sheet;
+    sheet.addEventListener("scroll", () => this.#draw());
+    for (const what of ["change", "filter"]) model.addEventListener(what, () => this.#later());
+    model.addEventListener("select", () => { this.#draw(); this.#follow(); });
+  }
+
+  open(kind) { this.kind = kind; this.sort = { by: kind === "nodes" ? "key" : "start", down: false }; this.#make(); }
+  close() { this.kind = null; }
+  get columns() { return this.kind === "nodes" ? NODES : EDGES; }
+
+  #later() {
+    if (!this.kind || this.waiting) return;
+    this.waiting = setTimeout(() => { this.waiting = null; if (this.kind) this.#fill(); }, 80);
+  }
+
+  #make() {
+    this.head = el("div", { class: "line top", role: "row" });
+    this.body = el("div", { class: "body", role: "rowgroup" });
+    fill(this.sheet, el("div", { class: "grid", role: "table", "aria-label": this.kind === "nodes" ? "Nodes in the picture" : "Relationships in the picture" }, this.head, this.body));
+    this.#fill();
+  }
+
+  rows() {
+    const { model, kind } = this;
+    const wanted = this.text.toLowerCase();
+    const rows = kind === "nodes"
+      ? model.nodes().filter((id) => model.seesNode(id)).map((id) => ({ id, ...model.node(id) }))
+      : model.graph.edges().filter((id) => !model.graph.getEdgeAttribute(id, "more") && model.seesEdge(id)).map((id) => ({ id, ...model.graph.getEdgeAttributes(id) }));
+    const found = wanted ? rows.filter((row) => this.columns.some(([, , value]) => String(value(row)).toLowerCase().includes(wanted))) : rows;
+    const [, , value] = this.columns.find(([name]) => name === this.sort.by);
+    const compared = new Intl.Collator("en", { numeric: true });
+    found.sort((a, b) => compared.compare(value(a), value(b)));
+    if (this.sort.down) found.reverse();
+    return found;
+  }
+
+  #fill() {
+    this.lines = this.rows();
+    fill(this.head, this.columns.map(([name, title]) => {
+      const mine = this.sort.by === name;
+      return el("span", { role: "columnheader", "aria-sort": mine ? (this.sort.down ? "descending" : "ascending") : "none" },
+        el("button", { type: "button", onclick: () => { this.sort = { by: name, down: mine && !this.sort.down }; this.#fill(); } }, title + (mine ? (this.sort.down ? " ↓" : " ↑") : "")));
+    }));
+    this.head.style.gridTemplateColumns = WIDE[this.kind];
+    this.body.style.height = `${this.lines.length * LINE}px`;
+    this.#draw();
+    document.getElementById("shown-rows").textContent = `${number(this.lines.length)} shown`;
+  }
+
+  #draw() {
+    if (!this.kind) return;
+    const { model } = this;
+    const first = Math.max(0, Math.floor(this.sheet.scrollTop / LINE) - 8);
+    const last = Math.min(this.lines.length, first + Math.ceil(this.sheet.clientHeight / LINE) + 16);
+    fill(this.body, this.lines.slice(first, last).map((row, i) => {
+      const id = this.kind === "nodes" ? row.id : idOf(row.start);
+      const line = el("div", { class: `line${model.chosen.has(row.id) ? " selected" : ""}`, role: "row", tabindex: "0", "aria-rowindex": first + i + 2,
+        onclick: (event) => model.select(id, { more: event.shiftKey || event.ctrlKey }),
+        onkeydown: (event) => this.#key(event, first + i, id) },
+      this.columns.map(([, , value]) => el("span", { role: "cell" }, String(value(row)))));
+      line.style.top = `${(first + i) * LINE}px`;
+      line.style.gridTemplateColumns = WIDE[this.kind];
+      return line;
+    }));
+  }
+
+  #key(event, at, id) {
+    if (event.key === "Enter" || event.key === " ") { this.model.select(id); event.preventDefault(); }
+    const next = { ArrowDown: at + 1, ArrowUp: at - 1 }[event.key];
+    if (next === undefined || next < 0 || next >= this.lines.length) return;
+    event.preventDefault();
+    this.#reveal(next);
+    [...this.body.children].find((line) => line.getAttribute("aria-rowindex") === String(next + 2))?.focus();
+  }
+
+  #follow() {
+    if (this.kind !== "nodes" || document.activeElement?.closest(".grid")) return;
+    const at = this.lines.findIndex((row) => row.id === this.model.selected);
+    if (at >= 0) this.#reveal(at);
+  }
+
+  #reveal(at) {
+    const top = at * LINE;
+    if (top < this.sheet.scrollTop || top > this.sheet.scrollTop + this.sheet.clientHeight - 3 * LINE) { this.sheet.scrollTop = Math.max(0, top - this.sheet.clientHeight / 3); }
+    this.#draw();
+  }
+
+  // As the table shows it, for a spreadsheet: a cell that a spreadsheet would take for a formula is told to be text.
+  csv() {
+    const cell = (value) => {
+      const text = String(value ?? "");
+      return `"${(/^[=+\-@\t\r]/.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`;
+    };
+    const kind = this.kind;
+    const parts = ["nodes", "edges"].map((each) => {
+      this.kind = each;
+      const by = this.sort;
+      this.sort = { by: each === "nodes" ? "key" : "start", down: false };
+      const lines = [this.columns.map(([, title]) => cell(title)), ...this.rows().map((row) => this.columns.map(([, , value]) => cell(value(row))))];
+      this.sort = by;
+      return lines.map((line) => line.join(",")).join("\r\n");
+    });
+    this.kind = kind;
+    return { nodes: parts[0], relationships: parts[1] };
+  }
+}
