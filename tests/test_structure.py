@@ -1,0 +1,223 @@
+"""What the project promises of its own code and papers: the rooms and their order, one seam, nothing undocumented."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from etl import schema
+from etl.source import discover
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "docs"))
+
+import generated  # noqa: E402 - its folder had to be named first
+
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    .removesuffix(".__init__")
+    .removeprefix("etl.")
+    .strip("."): path
+    for path in sorted((ROOT / "etl").rglob("*.py"))
+}
+LONGEST = 450
+
+# The rooms, each with those whose modules it may import besides its own. ARCHITECTURE.md draws them. A module is in the
+# room of its first name; what is named nowhere belongs to fetching, which is the room with the most doors.
+BELOW = {
+    *("errors", "keys", "times", "graph", "schema", "source", "cache", "files", "mapping", "fetching"),
+    *("edits", "neo4j", "load", "ask"),
+}
+ROOMS = {
+    "errors": set[str](),
+    "keys": {"errors"},
+    "times": {"errors"},
+    "graph": {"errors"},
+    "schema": {"errors", "keys", "graph"},
+    "source": {"errors", "graph", "schema", "sources"},
+    "sources": {"errors", "graph", "schema", "source"},
+    "cache": {"errors"},
+    "files": {"errors", "graph", "schema"},
+    "edits": {"errors", "keys", "times", "graph", "schema", "files", "cache"},
+    "mapping": {"errors", "keys", "times", "graph", "schema", "source", "files", "cache", "edits"},
+    "fetching": {"errors", "keys", "times", "graph", "schema", "source", "cache", "mapping"},
+    "neo4j": {"errors", "files"},
+    "load": {"errors", "graph", "schema", "files", "neo4j"},
+    "ask": {"errors", "keys", "times", "graph", "schema", "load"},
+    "ui": BELOW,
+    "cli": BELOW | {"ui"},
+    "__main__": {"cli"},
+}
+IN_MAPPING = {"reading", "facts", "transform", "coverage"}
+IN_EDITS = {"edits", "rulings"}
+FETCHING_READS = {"reading"}  # of the room mapping: what a reply says decides on its next page
+
+
+def room(module: str) -> str:
+    name = module.split(".", maxsplit=1)[0]
+    if name in IN_MAPPING:
+        return "mapping"
+    if name in IN_EDITS:
+        return "edits"
+    if name.startswith("neo4j"):
+        return "neo4j"
+    return name if name in ROOMS else "fetching"
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Yield the full names of what a module imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (each.name for each in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert not node.level, f"{path}: imports by full names"
+            yield from (f"{node.module}.{each.name}" for each in node.names)
+
+
+def own_imports(path: Path) -> Iterator[str]:
+    """Yield the modules of ours that a module imports."""
+    for name in imports(path):
+        if name.startswith("etl."):
+            inner = name.removeprefix("etl.")
+            yield inner if inner in MODULES else inner.rpartition(".")[0]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_rooms_are_entered_in_one_order(module: str) -> None:
+    here = room(module)
+    for other in own_imports(MODULES[module]):
+        if other:
+            there = room(other)
+            assert there == here or there in ROOMS[here], f"etl.{module} ({here}) imports etl.{other} ({there})"
+            assert (here, there) != ("fetching", "mapping") or other in FETCHING_READS, f"etl.{module}: etl.{other}"
+
+
+def test_the_rooms_have_an_order() -> None:
+    passed: set[str] = set()
+    waiting = {name: doors - {"sources"} for name, doors in ROOMS.items()}  # discover() looks up what is there
+    while waiting:
+        open_ = [name for name, doors in waiting.items() if doors <= passed]
+        assert open_, f"in a circle: {sorted(waiting)}"
+        passed |= set(open_)
+        waiting = {name: doors for name, doors in waiting.items() if name not in passed}
+
+
+def test_a_source_takes_what_the_schema_and_the_contract_give_it_and_no_more() -> None:
+    for module, path in MODULES.items():
+        if module.startswith("sources."):
+            outside = {name.split(".")[0] for name in imports(path)} - {"etl", *sys.stdlib_module_names}
+            assert outside <= {"msgspec"}, module
+            for name in imports(path):
+                assert not name.startswith(("os.", "socket", "urllib.request", "subprocess")), f"{module}: {name}"
+
+
+@pytest.mark.parametrize(
+    ("package", "where"),
+    [
+        ("requests", {"http"}),
+        ("typer", {"cli"}),
+        ("rich", {"cli"}),
+        ("publicsuffixlist", {"keys"}),
+    ],
+)
+def test_a_package_is_known_in_its_place_only(package: str, where: set[str]) -> None:
+    users = {module for module, path in MODULES.items() if package in {name.split(".")[0] for name in imports(path)}}
+    assert {module.split(".")[0] for module in users} <= where, users
+    assert users
+
+
+def test_only_the_command_line_prints() -> None:
+    for module, path in MODULES.items():
+        if room(module) != "cli":
+            names = {node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)}
+            assert "print" not in names, module
+            assert "sys.stdout" not in path.read_text(), module
+
+
+def test_the_schemas_names_stand_in_the_schema_the_sources_and_the_queries_that_ship() -> None:
+    for module, path in MODULES.items():
+        if module != "schema" and room(module) != "sources" and module != "ask.saved":
+            words = set(re.findall(r"\b[A-Z_]{4,}\b", path.read_text()))
+            assert not words & {name for name in schema.RELATIONSHIPS if "_" in name or name == "RESOLVES"}, module
+
+
+def test_no_file_is_long() -> None:
+    lengths = {module: len(path.read_text().splitlines()) for module, path in MODULES.items()}
+    assert {module: length for module, length in lengths.items() if length > LONGEST} == {}
+
+
+def test_nothing_is_called_by_a_name_that_says_nothing() -> None:
+    names = {part for module in MODULES for part in module.split(".")}
+    assert not names & {"utils", "util", "helpers", "helper", "misc", "common"}
+
+
+def test_no_class_is_derived_twice() -> None:
+    for module, path in MODULES.items():
+        own = {node.name: node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef)}
+        parents = {name: [each.id for each in node.bases if isinstance(each, ast.Name)] for name, node in own.items()}
+        for name, above in parents.items():
+            for each in above:
+                grand = [one for one in parents.get(each, ()) if one in own and one != "GrapherError"]
+                assert not grand, f"{module}.{name} → {each} → {grand}"
+
+
+# --- what is undocumented fails ---------------------------------------------------------------------------------------
+
+
+COMMANDS = list(generated.commands())
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=[" ".join(each) or "intel-grapher" for each in COMMANDS])
+def test_every_command_and_option_is_documented(words: tuple[str, ...]) -> None:
+    page = (ROOT / "docs" / "cli.md").read_text()
+    told = generated.help_of(words)
+    heading = f"## {' '.join(('intel-grapher', *words))}\n"
+    assert heading in page, "`make docs` writes it"
+    section = page.partition(heading)[2].partition("\n## ")[0]
+    for option in re.findall(r"(?<!\S)--?[a-z][a-z-]*", told):
+        assert option in section, option
+    for line in re.findall(r"^ +(?:-\w+, )?(--[a-z-]+(?: <[^>]+>)?)(.*)$", told, re.MULTILINE):
+        assert line[1].strip() or f"{line[0]}\n" in told, f"{line[0]} says nothing of itself"
+
+
+@pytest.mark.parametrize("source", discover().values(), ids=list(discover()))
+def test_every_source_and_endpoint_is_documented(source: object) -> None:
+    page = (ROOT / "docs" / "sources.md").read_text()
+    assert f"`{source.name}` |" in page, "`make docs` writes it"  # type: ignore[attr-defined]
+    for each in source.endpoints.values():  # type: ignore[attr-defined]
+        assert f"| `{each.name}` |" in page
+        assert each.doc in page
+
+
+def test_every_label_type_and_property_is_documented() -> None:
+    page = (ROOT / "docs" / "schema.md").read_text()
+    for name, label in schema.LABELS.items():
+        assert f"| **{name}** |" in page, "`make docs` writes it"
+        assert all(f"`{each.name}`" in page for each in label.properties)
+    for name, type_ in schema.RELATIONSHIPS.items():
+        assert f"| `{name}`" in page
+        assert all(f"`{each.name}`" in page for each in type_.properties)
+
+
+def test_every_setting_that_the_code_reads_is_documented() -> None:
+    code = "\n".join(path.read_text() for path in MODULES.values())
+    settings = set(re.findall(r'"((?:INTEL_GRAPHER|NEO4J)_[A-Z0-9_]+)"', code)) - {
+        "NEO4J_HOME",
+        "NEO4J_CONF",
+    }  # its own
+    settings |= {source.key.variable for source in discover().values() if source.key}
+    papers = "\n".join((ROOT / name).read_text() for name in ("README.md", "docs/sources.md", "docs/cli.md"))
+    assert {each for each in settings if each not in papers} == set()
+
+
+def test_papers_point_at_files_that_are_there() -> None:
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+        for target in re.findall(r"`((?:etl|tests|docs|benchmarks)/[\w./-]+\.\w+)`", page.read_text()):
+            assert (ROOT / target).exists() or "made_up" in target, f"{page.name}: {target}"
