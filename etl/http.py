@@ -7,6 +7,7 @@ put on when a request is sent and taken out of whatever the service quotes of it
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import socket
 import threading
@@ -123,7 +124,8 @@ class _SecurePool(urllib3.HTTPSConnectionPool):
 class Reply:
     """What came of one request. `fault` is empty where a whole reply came; `status` is 0 where none did.
 
-    `headers` have lower-case names. `redirect` is where, at the same service, the request is to be sent again.
+    `headers` have lower-case names. `redirect` is where the request is to be sent again: at the same service, save
+    for a source that forwards.
     `sent_at` is when the request was handed to the network (epoch seconds), `seconds` how long the reply took then.
     """
 
@@ -148,6 +150,7 @@ class Client:
         self._origin = _origin(source.home)
         if self._origin is None:
             raise SourceError(f"source {source.name}: its home {source.home!r} is not an http or https URL")
+        self._origins = {self._origin}
         self._max_body = max_body
         with requests.Session() as usual:
             settings = usual.merge_environment_settings(source.home, {}, stream=True, verify=None, cert=None)
@@ -216,7 +219,7 @@ class Client:
             return None
         path = urlsplit(request.url).path
         dotted = any(segment in {".", ".."} for segment in path.replace("%2e", ".").replace("%2E", ".").split("/"))
-        if _origin(prepared.url or "") != self._origin or dotted:
+        if _origin(prepared.url or "") not in self._origins or dotted:
             return None
         return prepared
 
@@ -238,12 +241,15 @@ class Client:
         return b"".join(blocks), CUT_SHORT if getattr(raw, "length_remaining", None) else ""
 
     def _redirected(self, reply: Reply, location: str, request: Request, secret: str) -> Reply:
-        """Say where at the same service to go on, without the key; anywhere else is refused."""
+        """Say where at the same service to go on, without the key; anywhere else only for a source that forwards."""
         try:
             target = urlsplit(urljoin(request.url, location))
         except ValueError:
             return replace(reply, fault=REDIRECTED)
-        if request.method != "GET" or _origin(target.geturl()) != self._origin:
+        origin = _origin(target.geturl())
+        if self._source.forwards and request.method == "GET" and is_public(origin):
+            self._origins.add(origin)
+        if request.method != "GET" or origin not in self._origins:
             return replace(reply, fault=REDIRECTED)
         hidden = self._source.key.query if self._source.key else ""
         query = [(name, value) for name, value in parse_qsl(target.query, keep_blank_values=True) if name != hidden]
@@ -263,6 +269,17 @@ def _origin(url: str) -> tuple[str, str, int] | None:
     if not parts.hostname or "@" in parts.netloc:
         return None
     return parts.scheme, parts.hostname, port
+
+
+def is_public(origin: tuple[str, str, int] | None) -> bool:
+    """Tell whether an origin is https, at its usual port, and all of its host's addresses are public ones."""
+    if origin is None or (origin[0], origin[2]) != ("https", 443):
+        return False
+    try:
+        found = socket.getaddrinfo(origin[1], origin[2], type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return False
+    return all(ipaddress.ip_address(str(each[4][0]).partition("%")[0]).is_global for each in found)
 
 
 def _is_drained(raw: urllib3.BaseHTTPResponse) -> bool:

@@ -10,7 +10,6 @@ from etl.reading import read
 from etl.source import Endpoint, Outcome
 
 UNAUTHORIZED: Final = 401
-NOT_FOUND: Final = 404
 TOO_MANY: Final = 429
 _WHOLE: Final = range(200, 300)
 _PASSING: Final = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
@@ -34,7 +33,7 @@ def judge(endpoint: Endpoint, reply: Reply) -> Verdict:
     """Return what a reply to a question to this endpoint means."""
     if reply.fault:
         return Verdict(Outcome.FAILED, reply.fault, passing=reply.fault not in LASTING)
-    if reply.status == NOT_FOUND:
+    if reply.status in endpoint.source.absent:
         return Verdict(Outcome.NOT_FOUND)
     if reply.status not in _WHOLE:
         reason = _TITLES.get(reply.status, f"HTTP {reply.status}")

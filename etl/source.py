@@ -153,7 +153,9 @@ class Source:
     """A service. `judge` tells what a well-formed reply says; by default it is an answer with something in it.
 
     `retired` says since when it no longer answers: it is then never asked, and its kept replies serve on.
-    `also` are other names that kept replies of it go by.
+    `also` are other names that kept replies of it go by. `absent` are the HTTP statuses that say "not found".
+    `forwards` says that its address only points to others, which are then asked: only by https, at public addresses,
+    and never with a key.
     """
 
     name: str
@@ -166,11 +168,17 @@ class Source:
     terms: str = ""
     status: str = ""
     also: tuple[str, ...] = ()
+    absent: tuple[int, ...] = (404,)
+    forwards: bool = False
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
             raise SourceError(f"a source's name is lower case letters, digits and _, not {self.name!r}")
+        if self.forwards and self.key is not None:
+            raise SourceError(
+                f"source {self.name}: one that has a key can't forward, for the key would leave the service"
+            )
 
     def get(
         self,

@@ -87,6 +87,38 @@ def test_what_is_wrong_is_told_in_fixed_words(service: Loopback, answer: Answer,
     assert len(service.asked) == 1
 
 
+@pytest.mark.parametrize(
+    ("origin", "public"),
+    [
+        (("https", "192.0.32.10", 443), True),
+        (("https", "2606:4700::1", 443), True),
+        (("http", "192.0.32.10", 80), False),
+        (("https", "192.0.32.10", 8443), False),
+        (("https", "10.0.0.1", 443), False),
+        (("https", "127.0.0.1", 443), False),
+        (("https", "localhost", 443), False),
+        (("https", "::1", 443), False),
+        (("https", "fe80::1", 443), False),
+        (("https", "169.254.169.254", 443), False),
+        (None, False),
+    ],
+)
+def test_only_public_addresses_by_https_may_be_forwarded_to(origin: tuple[str, str, int] | None, public: bool) -> None:  # noqa: FBT001
+    assert http.is_public(origin) is public
+
+
+def test_a_source_that_forwards_is_not_sent_to_private_addresses_either(service: Loopback) -> None:
+    service.script = lambda _: Answer(status=302, headers={"Location": "https://127.0.0.1:443/names"})
+    source = Source("registry", title="Registry", home=service.home, limits=(), forwards=True)
+    client = http.Client(source)
+    try:
+        assert client.send(Request(f"{service.home}/x")).fault == http.REDIRECTED
+    finally:
+        client.close()
+    with pytest.raises(SourceError, match="key"):
+        Source("keyed", title="Keyed", home=service.home, limits=(), key=Key("K", header="k"), forwards=True)
+
+
 def test_a_redirect_within_the_service_is_told_without_the_key(service: Loopback) -> None:
     moved = Answer(status=301, headers={"Location": f"/new?q=example.com&apikey={CANARY}"})
     service.script = lambda _: moved

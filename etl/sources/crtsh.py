@@ -39,6 +39,7 @@ source = Source(
     limits=(Rate(1, per=5.0),),
     judge=lambda reply: Outcome.FOUND if reply else Outcome.NOT_FOUND,
     status="answers, with pauses (2026-11)",
+    absent=(),  # its 404 says that it is overloaded; nothing found is an empty list
     also=("crt_sh",),
 )
 

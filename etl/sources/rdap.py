@@ -123,6 +123,7 @@ source = Source(
     judge=judge,
     terms="each registry's own; contacts are not for advertising",
     status="answers (2026-11); sends each question on to a registry",
+    forwards=True,
 )
 
 
