@@ -247,7 +247,7 @@ class Client:
         except ValueError:
             return replace(reply, fault=REDIRECTED)
         origin = _origin(target.geturl())
-        if self._source.forwards and request.method == "GET" and is_public(origin):
+        if origin is not None and self._source.forwards and request.method == "GET" and is_public(origin):
             self._origins.add(origin)
         if request.method != "GET" or origin not in self._origins:
             return replace(reply, fault=REDIRECTED)
