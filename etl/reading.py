@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -11,9 +13,13 @@ import msgspec
 from etl.errors import BadValue
 from etl.source import Endpoint
 
-MAX_FAULTS = 100
+MAX_TURNS = 200
+MAX_WHOLE = 50
 MAX_TRIALS = 500
 SHOWN = 200
+WRONG_TYPE = "wrong type"
+_MISSING = "missing required field"
+_NULL = ""  # a member that is null says nothing, and is no fault
 _AT = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?", re.DOTALL)
 _STEP = re.compile(r"\.(?P<member>[^.\[]+)|\[(?P<index>\d+)\]|(?P<any>\[\.\.\.\])")
 
@@ -34,10 +40,8 @@ def read(endpoint: Endpoint, content: bytes | msgspec.Raw) -> tuple[Any, list[Fa
     content = _as_json(endpoint, content)
     try:
         return endpoint.decoder.decode(content), []
-    except msgspec.ValidationError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _prune(endpoint.reply, _decoded(content))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
-        raise _unread(content) from wrong
 
 
 def plain(endpoint: Endpoint, content: bytes | msgspec.Raw) -> Any:  # noqa: ANN401 - a reply may be anything
@@ -49,12 +53,21 @@ def plain(endpoint: Endpoint, content: bytes | msgspec.Raw) -> Any:  # noqa: ANN
 def _decoded(content: bytes | msgspec.Raw) -> Any:  # noqa: ANN401 - a reply may be anything
     try:
         return msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
-        raise _unread(content) from wrong
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    whole = bytes(content)
+    if not whole.strip():
+        raise BadValue("an empty body")
+    try:
+        return msgspec.json.decode(_mended(whole))
+    except (ValueError, RecursionError) as wrong:
+        raise BadValue("not JSON") from wrong
 
 
-def _unread(content: bytes | msgspec.Raw) -> BadValue:
-    return BadValue("not JSON" if bytes(content).strip() else "an empty body")
+def _mended(content: bytes) -> bytes:
+    """Return JSON that only Python's reader takes as all do: after a byte order mark, with halves of characters."""
+    encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    return json.dumps(json.loads(content.decode(encoding)), ensure_ascii=False).encode("utf-8", "replace")
 
 
 def _as_json(endpoint: Endpoint, content: bytes | msgspec.Raw) -> bytes | msgspec.Raw:
@@ -69,7 +82,10 @@ def _as_json(endpoint: Endpoint, content: bytes | msgspec.Raw) -> bytes | msgspe
 
 
 def _prune(type_: Any, reply: Any) -> tuple[Any, list[Fault]]:  # noqa: ANN401 - a reply may be anything
-    """Convert a decoded reply, taking out what the type refuses, until the rest fits."""
+    """Convert a decoded reply, taking out what the type refuses, until the rest fits.
+
+    Where that is too much one by one, the member of the reply that has the fault goes as a whole.
+    """
     faults: list[Fault] = []
     kept: dict[int, list[int]] = {}  # for each list that lost items: the original places of those left
     trials = 0
@@ -85,36 +101,56 @@ def _prune(type_: Any, reply: Any) -> tuple[Any, list[Fault]]:  # noqa: ANN401 -
             return str(wrong)
         return ""
 
-    while len(faults) < MAX_FAULTS:
+    for turn in range(MAX_TURNS + MAX_WHOLE):
         try:
             return msgspec.convert(reply, type_, strict=False), faults
         except msgspec.ValidationError as wrong:
-            faults.append(_take_out(reply, str(wrong), kept, refused))
+            message = str(wrong)
+        found = _take_out(reply, message, kept, refused, whole=turn >= MAX_TURNS)
+        beneath = faults[-1].path.startswith(found[0].path + ".") if faults else False
+        if not (beneath and _MISSING in message):  # an object that lost a member it can't be without
+            faults += [fault for fault in found if fault.value != _NULL]
     raise BadValue("wrong shape")
 
 
-def _take_out(reply: Any, message: str, kept: dict[int, list[int]], refused: Callable[[], str]) -> Fault:  # noqa: ANN401
-    """Delete the member or item that msgspec's message points at; return it with its path in the original reply."""
+def _take_out(
+    reply: Any,  # noqa: ANN401 - a reply may be anything
+    message: str,
+    kept: dict[int, list[int]],
+    refused: Callable[[], str],
+    *,
+    whole: bool,
+) -> list[Fault]:
+    """Delete the member or item that msgspec's message points at; return it with its path in the original reply.
+
+    Of a list, all items of a wrong JSON type go at once (texts do not: some may be read as numbers).
+    """
     at = _AT.fullmatch(message)
-    inside, place, path = None, None, "$"
+    inside, place, path, above = None, None, "$", "$"
     here = reply
     for step in _STEP.finditer((at["path"] if at else None) or ""):
         member = _faulty(here, message, refused) if step["any"] else step["member"]
-        inside, place = here, member if step["index"] is None else int(step["index"])
+        inside, place, above = here, member if step["index"] is None else int(step["index"]), path
         original = kept[id(here)][place] if isinstance(place, int) and id(here) in kept else place
         path += f"[{original}]" if isinstance(place, int) else f".{place}"
         try:
             here = here[place]
         except (KeyError, IndexError, TypeError):  # a renamed member, or one with a dot in its name
             break
+        if whole:
+            break
     if isinstance(inside, list) and isinstance(place, int):
-        kept.setdefault(id(inside), list(range(len(inside)))).pop(place)
-        del inside[place]
-    elif isinstance(inside, dict) and place in inside:
-        del inside[place]
-    else:
-        raise BadValue("wrong shape")
-    return Fault(path, shown(here), "wrong type")
+        originals = kept.setdefault(id(inside), list(range(len(inside))))
+        alike = message.startswith("Expected `") and not isinstance(here, str)
+        out = [each for each, item in enumerate(inside) if each == place or (alike and type(item) is type(here))]
+        found = [Fault(f"{above}[{originals[each]}]", shown(inside[each]), WRONG_TYPE) for each in out]
+        for each in reversed(out):
+            del inside[each], originals[each]
+        return found
+    if isinstance(inside, dict) and place in inside:
+        value = inside.pop(place)
+        return [Fault(path, _NULL if value is None else shown(value), WRONG_TYPE)]
+    raise BadValue("wrong shape")
 
 
 def _faulty(among: dict[str, Any], message: str, refused: Callable[[], str]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from hashlib import sha256
+from itertools import combinations
 from typing import Any, NewType
 from urllib.parse import urlsplit
 
@@ -282,7 +283,7 @@ SOFTWARE_ID = Kind(SoftwareId, "software", (SOFTWARE,), _numbered("S"))
 GROUP_ID = Kind(GroupId, "group", (GROUP,), _numbered("G"))
 MITIGATION_ID = Kind(MitigationId, "mitigation", (MITIGATION,), _numbered("M"))
 NOTE_ID = Kind(NoteId, "note", (NOTE,), keys.name_text)
-TERM = Kind(Term, "term", (), keys.name_text)  # what is asked for is no node: a search, a feed, a collection
+TERM = Kind(Term, "term", (), keys.text)  # what is asked for is no node: a search, a feed, a collection
 
 HOST: Kind[Hostname | Address] = either("DNS name or IP address", ADDRESS, HOSTNAME)
 DESTINATION: Kind[Hostname | Address | Link] = either("DNS name, IP address or URL", ADDRESS, HOSTNAME, LINK)
@@ -344,7 +345,9 @@ OWNS = Relationship(EMAIL_ADDRESS, "OWNS", DOMAIN_NAME, "The address is a contac
 REGISTRAR = Relationship(DOMAIN_NAME, "REGISTRAR", EMAIL_ADDRESS, "The contact of the domain's registrar.", SEEN)
 REGISTERED_TO = Relationship(DOMAIN_NAME, "REGISTERED_TO", ORGANIZATION_NAME, "Who registered the domain.", SEEN)
 ASSOCIATED = Relationship(HOST, "ASSOCIATED", DIGEST, "The file has been seen with the name or the address.", SEEN)
-SAME_FILE = Relationship(DIGEST, "SAME_FILE", DIGEST, "Two digests of one file.", SEEN, both_ways=True)
+SAME_FILE = Relationship(
+    DIGEST, "SAME_FILE", DIGEST, "Two digests of one file: all pairs of them.", SEEN, both_ways=True
+)
 CONTACTS = Relationship(DIGEST, "CONTACTS", DESTINATION, "The file, when it runs, contacts the other.", SEEN)
 DROPS = Relationship(DIGEST, "DROPS", DIGEST, "The file, when it runs, writes the other.", SEEN)
 CONTAINS = Relationship(DIGEST, "CONTAINS", DIGEST, "The file holds the other, as an archive does.", SEEN)
@@ -411,6 +414,13 @@ ANY_NODE: _Labelled = _Labelled(
     lambda raw: ANY_NODE.resolve(raw)[1],
 )
 ABOUT = Relationship(NOTE_ID, "ABOUT", ANY_NODE, "The note, tag or verdict is about the node.", SEEN)
+
+
+def same_file(*digests: Digest | None) -> Fact:
+    """Return that these are digests of one file, every two of them; one that is not told is None or empty."""
+    pairs = list(combinations([each for each in digests if each], 2))
+    return SAME_FILE.each([one for one, _ in pairs], [other for _, other in pairs])
+
 
 # --- the whole, as data ---------------------------------------------------------------------------------------------
 

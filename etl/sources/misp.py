@@ -22,7 +22,6 @@ from etl.schema import (
     REFERENCE,
     REPORTED_IN,
     RESOLVES,
-    SAME_FILE,
     Address,
     Digest,
     Hostname,
@@ -31,6 +30,7 @@ from etl.schema import (
     Reference,
     Term,
     on_hosts,
+    same_file,
 )
 from etl.source import Outcome, Rate, Source
 
@@ -186,12 +186,12 @@ def _told(event: Event) -> Facts:
 
 
 def _belonging(objects: list[Object]) -> Facts:
-    """Yield what objects are in themselves and to each other; the longest digest stands for a file."""
+    """Yield what objects are in themselves and to each other."""
     by_uuid = {each.uuid: each for each in objects}
     for one in objects:
         if one.digests:
             yield DIGEST.each(one.digests, names=[one.values({"filename"})] * len(one.digests))
-            yield SAME_FILE.each(one.digests[0], one.digests[1:])
+            yield same_file(*one.digests)
         yield _resolves(one, one)
         for reference in one.references:
             other = by_uuid.get(reference.referenced_uuid)

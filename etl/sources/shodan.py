@@ -160,13 +160,14 @@ def host(asked: Address | Term, reply: Host) -> Facts:
     address, seen = reply.ip_str, reply.last_update
     cpes = [cpe for each in reply.data for cpe in _cpes(each)]
     others = set(reply.ports) - {each.port for each in reply.data}
-    yield ADDRESS.each(address, country=reply.country_code, cpes=cpes, tags=reply.tags, last_seen=seen)
-    yield RESOLVES.each(reply.hostnames, address, last_seen=seen)
-    yield EXPOSES.each(address, [service_name(address, port) for port in sorted(others)], last_seen=seen)
-    yield VULNERABLE_TO.each(address, list(reply.vulns), last_seen=seen)
-    yield from _placed(address, reply.asn, reply.org)
+    if address:
+        yield ADDRESS.each(address, country=reply.country_code, cpes=cpes, tags=reply.tags, last_seen=seen)
+        yield RESOLVES.each(reply.hostnames, address, last_seen=seen)
+        yield EXPOSES.each(address, [service_name(address, port) for port in sorted(others)], last_seen=seen)
+        yield VULNERABLE_TO.each(address, list(reply.vulns), last_seen=seen)
+        yield from _placed(address, reply.asn, reply.org)
     for each in reply.data:
-        yield from _banner(address, each)
+        yield from _banner(each.ip_str or each.ipv6 or address, each)
 
 
 @source.get("/shodan/host/search", {"query": "{key}"}, kept_only="takes query credits", also=("search",))

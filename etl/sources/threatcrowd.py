@@ -17,7 +17,6 @@ from etl.schema import (
     OWNS,
     REPORTED_IN,
     RESOLVES,
-    SAME_FILE,
     Address,
     Digest,
     DomainName,
@@ -27,12 +26,13 @@ from etl.schema import (
     Reference,
     SubdomainName,
     registrable,
+    same_file,
 )
 from etl.source import SECONDS, Outcome, Rate, Source
 
 
 class Report(Struct):
-    response_code: str | int = "0"
+    response_code: str | int | None = None
     references: list[Reference] = []
 
 
@@ -76,12 +76,20 @@ class AntivirusReport(Report):
     hashes: list[Digest] = []
 
 
+def judge(reply: Report) -> Outcome:
+    """Tell what a reply says: "0" is not found; where the code is missing, what else there is decides."""
+    if str(reply.response_code) == "0":
+        return Outcome.NOT_FOUND
+    said = any(getattr(reply, name) for name in reply.__struct_fields__ if name != "response_code")
+    return Outcome.FOUND if said or reply.response_code is not None else Outcome.FAILED
+
+
 source = Source(
     "threatcrowd",
     title="ThreatCrowd",
     home="https://www.threatcrowd.org/searchApi/v2",
     limits=(Rate(1, per=10 * SECONDS),),
-    judge=lambda reply: Outcome.NOT_FOUND if str(reply.response_code) == "0" else Outcome.FOUND,
+    judge=judge,
     retired="since 2024: its name is gone from the DNS",
     also=("threatcrowd_v2",),
 )
@@ -119,7 +127,7 @@ def email(asked: EmailAddress, reply: EmailReport) -> Facts:
 @source.get("/file/report/", {"resource": "{key}"})
 def file(asked: Digest, reply: FileReport) -> Facts:
     """A file's other digest, scanners' names for it, and what it contacts."""
-    yield SAME_FILE.each(asked, [each for each in (reply.md5, reply.sha1) if each])
+    yield same_file(asked, reply.md5, reply.sha1)
     yield DETECTED_AS.each(asked, reply.scans)
     yield CONTACTS.each(asked, reply.ips)
     yield CONTACTS.each(asked, reply.domains)

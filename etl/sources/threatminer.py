@@ -28,7 +28,6 @@ from etl.schema import (
     REFERENCE,
     REPORTED_IN,
     RESOLVES,
-    SAME_FILE,
     Address,
     ASNumber,
     Digest,
@@ -42,6 +41,7 @@ from etl.schema import (
     SubdomainName,
     on_hosts,
     registrable,
+    same_file,
 )
 from etl.source import MINUTES, Outcome, Rate, Source
 
@@ -280,10 +280,9 @@ def host_reports(asked: Address, reply: Pages) -> Facts:
 def sample_metadata(asked: Digest, reply: Metadatas) -> Facts:
     """A file's digests, names, size and type."""
     for each in reply.results:
-        others = [digest for digest in (each.md5, each.sha1, each.sha256, each.sha512) if digest]
         names = [name for name in (each.file_name,) if name]
         yield DIGEST.each(asked, size=each.file_size, file_type=each.file_type, names=names)
-        yield SAME_FILE.each(asked, others)
+        yield same_file(asked, each.md5, each.sha1, each.sha256, each.sha512)
 
 
 @source.get("/sample.php", asks(3))

@@ -19,7 +19,6 @@ from etl.schema import (
     ON,
     REPORTED_IN,
     RESOLVES,
-    SAME_FILE,
     Address,
     ASNumber,
     Digest,
@@ -29,6 +28,7 @@ from etl.schema import (
     Reference,
     Term,
     on_hosts,
+    same_file,
 )
 from etl.source import Key, Outcome, Rate, Source
 from etl.sources._rows import rows
@@ -197,8 +197,7 @@ def payload(asked: Digest, reply: File) -> Facts:
 def _file(
     sha256: Digest, md5: Digest | None, signature: MalwareName | None, first: str | None, last: str | None
 ) -> Facts:
-    if md5:
-        yield SAME_FILE.each(sha256, md5)
+    yield same_file(sha256, md5)
     if signature:
         yield DETECTED_AS.each(sha256, signature, first_seen=first, last_seen=last or first)
 

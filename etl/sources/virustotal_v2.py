@@ -25,7 +25,6 @@ from etl.schema import (
     IN_NETWORK,
     LINK,
     RESOLVES,
-    SAME_FILE,
     Address,
     ASNumber,
     Digest,
@@ -36,6 +35,7 @@ from etl.schema import (
     Term,
     on_hosts,
     registrable,
+    same_file,
 )
 from etl.source import Outcome, Source
 from etl.sources.virustotal.objects import registration
@@ -174,7 +174,7 @@ def _files_and_urls(host: Hostname | Address, reply: HostReport) -> Facts:
 def file_report(asked: Digest | Term, reply: FileReport) -> Facts:
     """A file's digests and what the engines call it."""
     yield DIGEST.each(reply.sha256, malicious=reply.positives)
-    yield SAME_FILE.each(reply.sha256, [each for each in (reply.md5, reply.sha1) if each])
+    yield same_file(reply.md5, reply.sha1, reply.sha256)
     called = [each.result for each in reply.scans.values() if each.detected and each.result]
     yield DETECTED_AS.each(reply.sha256, called, seen=reply.scan_date)
 

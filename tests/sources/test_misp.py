@@ -93,6 +93,8 @@ def test_objects_and_how_they_belong_together() -> None:
         edge(first_sha256, "SAME_FILE", "Hash " + first_file[1]),
         edge("Hash " + second_file[1], "SAME_FILE", second_sha256),
         edge(second_sha256, "SAME_FILE", "Hash " + second_file[0]),
+        edge(min("Hash " + each for each in first_file), "SAME_FILE", max("Hash " + each for each in first_file)),
+        edge(min("Hash " + each for each in second_file), "SAME_FILE", max("Hash " + each for each in second_file)),
         edge(first_sha256, "DETECTED_AS", "Malware JS/WinterVivern.B"),
         edge(second_sha256, "DETECTED_AS", "Malware JS/Kryptik.BIK"),
         edge(check, "DELIVERS", first_sha256),

@@ -147,4 +147,8 @@ def test_what_is_no_answer_is_told_by_what_it_is() -> None:
     busy = told("threatcrowd", "domain", "example.com", fixture("threatcrowd_v2/errors/too_many_connections.txt"))
     assert (busy.outcome, busy.rejects) == ("unreadable", {("", "Too many connections", "not JSON")})
     empty = told("threatcrowd", "domain", "example.com", fixture("threatcrowd_v2/errors/rapid7_empty_response.json"))
-    assert (empty.outcome, empty.edges, empty.nodes) == ("not found", set(), set())
+    assert (empty.outcome, empty.edges, empty.nodes) == ("unreadable", set(), set())
+    none = told("threatcrowd", "domain", "example.com", b'{"response_code":"0"}')
+    assert (none.outcome, none.edges, none.nodes) == ("not found", set(), set())
+    kept = told("threatcrowd", "domain", "example.com", b'{"subdomains":["www.example.com"]}')  # its code is lost
+    assert ("Domain example.com", "HOSTS", "SubDomain www.example.com", ()) in kept.edges

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import combinations
 
 from replies import Told, edge, node, sample, told
 
@@ -60,8 +61,8 @@ def test_a_file() -> None:
     found = of("sample_metadata", MD5)
     assert found.nodes == {node(file, size=123456, file_type="PE32 executable", names=("lantern.exe",))}
     assert found.edges == {
-        edge(min(file, other), "SAME_FILE", max(file, other))
-        for other in (f"Hash {each}" for each in (SHA1, SHA256, SHA512))
+        edge(f"Hash {min(pair)}", "SAME_FILE", f"Hash {max(pair)}")
+        for pair in combinations((MD5, SHA1, SHA256, SHA512), 2)
     }
     assert of("sample_hosts", MD5).edges == {
         edge(file, "CONTACTS", "Domain cdn-update.example"),

@@ -174,6 +174,7 @@ def test_a_file_and_what_fifty_seven_engines_call_it() -> None:
     assert found.edges == {
         edge(file, "SAME_FILE", "Hash e2a1373f5a0024b81742be35880f9422"),
         edge(file, "SAME_FILE", "Hash d5fe4a085524645eb895dfff34e96cf2d1e9657f"),
+        edge("Hash d5fe4a085524645eb895dfff34e96cf2d1e9657f", "SAME_FILE", "Hash e2a1373f5a0024b81742be35880f9422"),
         *(edge(file, "DETECTED_AS", f"Malware {each}", "2019-10-24T01:59:26Z") for each in called),
     }
     assert found.rejects == set()

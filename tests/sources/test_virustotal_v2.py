@@ -60,6 +60,7 @@ def test_a_file_that_no_engine_detects() -> None:
     assert found.edges == {
         edge(f"Hash {md5}", "SAME_FILE", f"Hash {sha256}"),
         edge(f"Hash {sha1}", "SAME_FILE", f"Hash {sha256}"),
+        edge(f"Hash {sha1}", "SAME_FILE", f"Hash {md5}"),
     }
     assert found.rejects == set()
 

@@ -28,7 +28,6 @@ from etl.schema import (
     REGISTERED_TO,
     REGISTRAR,
     RESOLVES,
-    SAME_FILE,
     USES,
     Address,
     ASNumber,
@@ -40,6 +39,7 @@ from etl.schema import (
     Term,
     on_hosts,
     registrable,
+    same_file,
 )
 from etl.sources.virustotal.replies import Certificate, DnsRecord, Domain, File, Files, IpAddress, Resolutions, Url
 
@@ -134,7 +134,7 @@ def about_file(it: File) -> Facts:
         first_seen=said.first_submission_date,
         last_seen=said.last_submission_date,
     )
-    yield SAME_FILE.each(it.id, [each for each in (said.md5, said.sha1) if each])
+    yield same_file(it.id, said.md5, said.sha1)
     called = [
         each.result for each in said.last_analysis_results.values() if each.category in {"malicious", "suspicious"}
     ]
