@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -115,3 +116,21 @@ def install(folder: Path, module: str, code: str, entry: str = "source") -> None
     metadata.mkdir()
     (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n")
     (metadata / "entry_points.txt").write_text(f"[intel_grapher.sources]\n{module} = {module}:{entry}\n")
+
+
+# --- pages that show commands -----------------------------------------------------------------------------------------
+
+
+def steps(page: str) -> list[tuple[str, str]]:
+    """Return the commands that a page's consoles show, each with what they print there."""
+    return [
+        (command, printed)
+        for block in re.findall(r"^```console\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+        for command, printed in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)
+    ]
+
+
+def matches(printed: str, told: str) -> bool:
+    """Tell whether a command printed what a page shows; … stands for anything."""
+    pattern = ".*".join(map(re.escape, printed.strip().split("…")))
+    return re.fullmatch(pattern, told.strip(), re.DOTALL) is not None

@@ -9,24 +9,14 @@ import sys
 import tomllib
 from pathlib import Path
 
-from command import ROOT, Desk, Ran
+from command import ROOT, Desk, Ran, matches, steps
 from loopback import Answer, loopback
 
 PAGE = (ROOT / "CONTRIBUTING.md").read_text()
 WALK = PAGE.partition("## A source in one file")[2].partition("\n## ")[0]
 FILES = dict(re.findall(r"^`([\w./-]+)`:\n\n```\w+\n(.*?)^```$", WALK, re.DOTALL | re.MULTILINE))
-STEPS = [
-    (command, printed)
-    for block in re.findall(r"^```console\n(.*?)^```$", WALK, re.DOTALL | re.MULTILINE)
-    for command, printed in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)
-]
+STEPS = steps(WALK)
 SECRET = "made-up-key-0123456789"  # noqa: S105 - it opens nothing
-
-
-def matches(printed: str, told: str) -> bool:
-    """Tell whether a command printed what the page shows; … stands for anything."""
-    pattern = ".*".join(map(re.escape, printed.strip().split("…")))
-    return re.fullmatch(pattern, told.strip(), re.DOTALL) is not None
 
 
 def installed(folder: Path, home: str = "") -> Path:
