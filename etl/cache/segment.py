@@ -158,13 +158,20 @@ def list_segments(root: Path, areas: Iterable[Area] = AREAS) -> list[Segment]:
     return found
 
 
+def _paths(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError as error:
+        raise CacheError(f"{folder} can't be read: {error.strerror}. Make it readable for this user.") from error
+
+
 def list_folder(folder: Path, like: Segment) -> list[Segment]:
     """Give one folder's segments by number; area, source and endpoint are those of `like`.
 
     An open segment beside a closed one with the same content is what a crash left behind, and is not given.
     """
     found: list[Segment] = []
-    for path in folder.iterdir():
+    for path in _paths(folder):
         opened = _OPEN.fullmatch(path.name)
         closed = _CLOSED.fullmatch(path.name)
         try:

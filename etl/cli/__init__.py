@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import traceback
 from typing import Annotated
 
 import typer
@@ -62,13 +63,14 @@ def main() -> None:
     try:
         app(prog_name="intel-grapher")
     except GrapherError as error:
-        if DEBUG in os.environ:
-            raise
+        _trace()
         say(f"error: {masked(str(error))}")
         sys.exit(error.exit_code)
-    except Exception as error:
-        if DEBUG in os.environ:
-            raise
+    except KeyboardInterrupt:
+        say("interrupted")
+        sys.exit(INTERRUPTED)
+    except Exception as error:  # noqa: BLE001 - a fault of the program is told, too, without its traceback
+        _trace()
         say(f"error: {type(error).__name__}: {masked(str(error))}")
         say("this is a fault of the program; `intel-grapher --debug …` shows where")
         sys.exit(1)
@@ -76,6 +78,11 @@ def main() -> None:
         if ended.code == INTERRUPTED:
             say("interrupted: what was done is kept, and the same command goes on from there")
         raise
+
+
+def _trace() -> None:
+    if DEBUG in os.environ:
+        say(masked(traceback.format_exc()))
 
 
 def masked(text: str) -> str:

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from etl import ask, schema
+from etl import ask, keys, schema
 from etl.ask import Told, look
 from etl.ask import path as paths_
 from etl.ask import rank as ranking
@@ -22,7 +22,7 @@ from etl.ask.engines import Node
 from etl.ask.explore import HUB, Step
 from etl.cli import options, targets
 from etl.cli.output import print_json, print_line, print_table, say
-from etl.errors import UsageError
+from etl.errors import BadValue, UsageError
 
 
 def register(app: typer.Typer) -> None:
@@ -68,6 +68,11 @@ def found(graph: Told, indicator: str) -> Node:
     for each, canonical in candidates:
         if look.there(graph, [(each.name, canonical)]):
             return each.name, canonical
+    try:
+        keys.detect(indicator)
+    except BadValue as bad:
+        if bad.reason not in {"not an indicator", "a single label"}:  # it looks like one, and is none
+            raise UsageError(f"not an indicator: {indicator[:200]!r}: {bad.reason}") from bad
     tried = ", ".join(f"{each.name} {canonical}" for each, canonical in candidates[:3])
     raise UsageError(f"not in the graph: {tried}; next: intel-grapher fetch it, then transform and load")
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
+from collections.abc import Callable
+from difflib import get_close_matches
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +23,7 @@ from etl.errors import BadValue, UsageError
 from etl.source import Source, discover, named
 
 PART = 3
+MAX_WARNINGS = 20
 
 app = typer.Typer(no_args_is_help=True, help="The raw cache: add replies from elsewhere, list, show, cover, verify.")
 KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="What was asked for.")]
@@ -47,12 +52,17 @@ def add(
     sources = discover()
     if source is not None:
         source = named(source, sources).name
+    warnings: dict[str, None] = {}
     with Cache(data) as cache, cache.writer("cache add") as writer:
         added = adopt(
             writer, paths, source=source, endpoint=endpoint, key=key, fetched_at=_moment(fetched_at),
-            resolve=lambda *place: resolve(sources, *place),
+            resolve=partial(resolve, sources, tell=warnings.setdefault),
         )  # fmt: skip
     left_out = sum(added.reasons.values())
+    for each in islice(warnings, MAX_WARNINGS):
+        say(f"kept, but {each}")
+    if len(warnings) > MAX_WARNINGS:
+        say(f"and {len(warnings) - MAX_WARNINGS} more of these; transform lists them all")
     for skipped in added.skipped:
         say(f"left out: {skipped.where}: {skipped.reason}")
     if json:
@@ -71,19 +81,28 @@ def add(
         raise typer.Exit(PART)
 
 
-def resolve(sources: dict[str, Source], source: str, endpoint: str, key: str) -> tuple[str, str, str]:
+def resolve(
+    sources: dict[str, Source],
+    source: str,
+    endpoint: str,
+    key: str,
+    tell: Callable[[str], object] = lambda _text: None,
+) -> tuple[str, str, str]:
     """Return where a reply belongs: the source's own name, the endpoint's, and the canonical key.
 
     An endpoint without a mapping, and a key that is none of what the endpoint asks for, are kept as they are: transform
-    lists them, and a later mapping may read them. UsageError for a source that is not known.
+    lists them, and a later mapping may read them; `tell` is told. UsageError for a source that is not known.
     """
     known = named(source, sources)
     found = known.endpoint(endpoint)
     if found is None:
+        near = ", ".join(get_close_matches(endpoint, known.endpoints)) or ", ".join(known.endpoints)
+        tell(f"no mapping reads {known.name}/{endpoint}; there are: {near}")
         return known.name, endpoint.lower().replace("-", "_"), key
     try:
         return known.name, found.name, found.canonical(key)
-    except BadValue:
+    except BadValue as bad:
+        tell(f"{key!r} is no key of {known.name}/{found.name}: {bad.reason}; say with --key what was asked for")
         return known.name, found.name, key
 
 
@@ -101,7 +120,7 @@ def _moment(text: str | None) -> int | None:
 @app.command("list")
 def list_(data: options.Data = options.DATA, *, json: options.Json = False) -> None:
     """List what the cache holds of each endpoint: answers ("raw") and failures ("failed")."""
-    with Cache(data) as cache:
+    with Cache(options.existing(data)) as cache:
         rows = [dataclasses.asdict(each) for each in cache.holdings()]
     for row in rows:
         row["oldest"], row["newest"] = times.text(row["oldest"]), times.text(row["newest"])
@@ -121,7 +140,7 @@ def show(
 ) -> None:
     """Print the replies kept for a key, the newest first, one envelope a line."""
     known = named(source, discover()).name if source else None
-    with Cache(data) as cache:
+    with Cache(options.existing(data)) as cache:
         found = cache.history(key, known, endpoint) or cache.history(_canonical(key), known, endpoint)
         if not found:
             raise UsageError(f"nothing is kept for {key!r}; `intel-grapher cache list` tells what is there")
@@ -147,7 +166,7 @@ def coverage_(data: options.Data = options.DATA, *, json: options.Json = False) 
 
     A field's number is in how many places it says something; [] stands for a list's items, * for any member.
     """
-    with Cache(data) as cache:
+    with Cache(options.existing(data)) as cache:
         found = coverage(cache)
     if json:
         print_json({"coverage": document(found)})
@@ -169,7 +188,7 @@ def _counts(by_reason: Counter[str]) -> str:
 @app.command("verify")
 def verify_(data: options.Data = options.DATA, *, json: options.Json = False) -> None:
     """Check every record of the cache against its checksum."""
-    with Cache(data) as cache:
+    with Cache(options.existing(data)) as cache:
         problems = verify(cache)
     if json:
         print_json({"problems": problems})

@@ -26,6 +26,7 @@ from etl.summary import Summary, Tally
 
 PART = 3
 INTERRUPTED = 130
+MAX_TOLD = 20
 AGES = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 ACTIONS = ("status", "failed", "retry")
 
@@ -180,8 +181,10 @@ def gather(
     if not raw:
         raise UsageError("no indicator is given: name one, such as example.com, or a file with --file")
     asked, bad = read_indicators(raw)
-    for each in bad:
+    for each in bad[:MAX_TOLD]:
         say(f"not an indicator: {each}")
+    if len(bad) > MAX_TOLD:
+        say(f"and {len(bad) - MAX_TOLD} more that are none")
     if bad and not skip_bad:
         raise UsageError("nothing was asked; mend these, or leave them out with --skip-bad")
     return asked, bad

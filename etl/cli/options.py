@@ -7,12 +7,22 @@ from typing import Annotated
 
 import typer
 
+from etl.errors import UsageError
+
 Data = Annotated[Path, typer.Option("--data", envvar="INTEL_GRAPHER_DATA", help="Folder of the raw cache.")]
 Import = Annotated[Path, typer.Option("--import", envvar="INTEL_GRAPHER_IMPORT", help="Folder of the flat files.")]
 Db = Annotated[Path, typer.Option("--db", envvar="INTEL_GRAPHER_DB", help="The embedded graph.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 NoProgress = Annotated[bool, typer.Option("--no-progress", help="Show no progress, on a terminal either.")]
 
+
 DATA = Path("data")
 IMPORT = Path("import")
 DB = Path("data/graph")
+
+
+def existing(data: Path) -> Path:
+    """Return the folder of the raw cache; UsageError where there is none, so that a typo is not an empty cache."""
+    if not data.is_dir():
+        raise UsageError(f"there is no cache at {data}: name it with --data, or begin it with fetch or cache add")
+    return data

@@ -8,10 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import msgspec
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
+
+from etl.errors import GrapherError
 
 JSON_VERSION = 1
 
@@ -28,21 +31,34 @@ def say(text: str) -> None:
 
 def print_line(text: str) -> None:
     """Print a line of the result."""
-    sys.stdout.write(printable(text) + "\n")
+    _write(printable(text) + "\n")
+
+
+def _write(text: str) -> None:
+    """Write to standard output; a reader that has had enough ends the command, and well."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit from None
+    except OSError as wrong:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise GrapherError(f"the result can't be written to standard output: {wrong.strerror}") from wrong
 
 
 def print_json(document: Mapping[str, object]) -> None:
     """Print one JSON document with the member `version`."""
     encoded = msgspec.json.encode({"version": JSON_VERSION, **document}, enc_hook=str)
-    sys.stdout.write(msgspec.json.format(encoded, indent=2).decode() + "\n")
+    _write(msgspec.json.format(encoded, indent=2).decode() + "\n")
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table: ruled on a terminal, parted by tabs where it is piped."""
     console = _console(stderr=False)
     if not console.is_terminal:
-        for row in (columns, *rows):
-            print_line("\t".join(_flat(each) for each in row))
+        lines = ("\t".join(_flat(each) for each in row) for row in (columns, *rows))
+        _write("".join(printable(line) + "\n" for line in lines))
         return
     table = Table(*columns, header_style="bold", box=None, pad_edge=False)
     for row in rows:

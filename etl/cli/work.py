@@ -67,8 +67,11 @@ def transform_(
     given = Options(formats=formats)
     given.memory = bytes_of(memory) or given.memory
     given.processes = processes or os.cpu_count() or 1
+    cache = Cache(options.existing(data))
+    if not cache.segments():
+        raise UsageError(f"no reply is kept in {data}: begin with intel-grapher fetch, or cache add")
     with progress("transform", hidden=no_progress) as given.progress:
-        manifest = transform(Cache(data), import_, given)
+        manifest = transform(cache, import_, given)
     if json:
         print_json({"manifest": manifest})
     else:
