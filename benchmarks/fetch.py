@@ -35,15 +35,15 @@ from etl.source import Rate, Source, discover
 
 FULL = os.environ.get("SIZE", "small") == "full"
 OUT = Path(__file__).parent / "out" / "fetch.json"
-SECONDS = 30.0 if FULL else 8.0
+SECONDS = 20.0 if FULL else 8.0
 CASES: list[tuple[float, list[tuple[int, float]]]] = [
     (0.05, [(20, 1.0)]),
     (0.02, [(10, 0.5), (30, 2.0)]),
     (0.2, [(40, 1.0)]),
     (0.1, [(4, 0.5)]),
 ]
-UNLIMITED = 8000 if FULL else 2000
-ROUNDS = 5 if FULL else 3
+UNLIMITED = 4000 if FULL else 2000
+ROUNDS = 3
 CONNECTIONS = 8
 PLANNED = 1_000_000 if FULL else 200_000
 CACHED = 100_000 if FULL else 20_000

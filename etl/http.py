@@ -73,9 +73,10 @@ for _name in ("connectionpool", "connection", "response", "util.retry", "poolman
 
 
 class _Sent(threading.local):
-    """When this thread's request was handed to the network, in epoch seconds; 0 while it was not."""
+    """When this thread's request was handed to the network, and when the reply began; epoch seconds, 0 before."""
 
     at = 0.0
+    answered = 0.0
 
 
 _sent: Final = _Sent()
@@ -126,7 +127,8 @@ class Reply:
 
     `headers` have lower-case names. `redirect` is where the request is to be sent again: at the same service, save
     for a source that forwards.
-    `sent_at` is when the request was handed to the network (epoch seconds), `seconds` how long the reply took then.
+    `sent_at` is when the request was handed to the network (epoch seconds), `seconds` how long it took until the reply
+    began; 0 where none did.
     """
 
     status: int = 0
@@ -168,7 +170,7 @@ class Client:
         prepared = self._prepare(request, secret)
         if prepared is None:
             return Reply(fault=CANT_SEND)
-        _sent.at = 0.0
+        _sent.at, _sent.answered = time.time(), 0.0  # through a proxy nothing better is known
         started = time.monotonic()
         try:
             reply = self._receive(prepared, request, secret, started + WHOLE_SECONDS)
@@ -176,8 +178,7 @@ class Client:
             _under_way.pop(threading.get_ident(), None)
         if reply.fault and time.monotonic() - started > WHOLE_SECONDS:
             reply = replace(reply, fault=TOO_SLOW)
-        sent_at = _sent.at or time.time()  # through a proxy it is not known
-        return replace(reply, sent_at=sent_at, seconds=max(0.0, time.time() - sent_at) if reply.status else 0.0)
+        return replace(reply, sent_at=_sent.at, seconds=max(0.0, _sent.answered - _sent.at))
 
     def _receive(self, prepared: requests.PreparedRequest, request: Request, secret: str, deadline: float) -> Reply:
         try:
@@ -190,6 +191,7 @@ class Client:
             )
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             return Reply(fault=_phrase(error))
+        _sent.answered = time.time()
         try:
             body, fault = self._read(response.raw, deadline)
         finally:

@@ -183,7 +183,7 @@ class Account:
         """
         if self._bucket is None:
             return
-        now = time.time()
+        answered_at = sent_at + seconds if seconds else time.time()
         with self._ledger.turn:
             self._under_way -= 1
             self._answered += 1
@@ -192,7 +192,7 @@ class Account:
             # Of the first few it is not known whether any was quick: the way there takes half the time at most. Half
             # the margin is kept back, for the way there of the next one.
             quickest = self._fastest if self._answered > _FIRST_FEW else seconds / 2
-            latest = round(max(sent_at, now - quickest - margin(self.rates[0].per) / 2) * 1000)
+            latest = round(max(sent_at, answered_at - quickest - margin(self.rates[0].per) / 2) * 1000)
             if latest > slot.at:
                 self._execute(
                     f"UPDATE {self._table} SET item_timestamp = ? WHERE item_timestamp = ? AND name = ?",  # noqa: S608
