@@ -34,7 +34,7 @@ from etl.graph import Property, Type
 
 ROW_GROUP = 1 << 17
 ARRAY_DELIMITER = ";"
-FIELD_SEPARATOR = "chr(31)"
+SEPARATOR = "\x1f"
 FORMATS = ("parquet", "csv")
 
 
@@ -215,12 +215,17 @@ def row_text(group: Group) -> str:
 
     columns = [quoted(name) for name in group.keys]
     columns += [f"coalesce({text(quoted(each.name), each.type)}, '')" for each in group.properties]
-    return f"concat_ws({FIELD_SEPARATOR}, {', '.join(columns)})"
+    return f"concat_ws(chr({ord(SEPARATOR)}), {', '.join(columns)})"
 
 
 def content(connection: duckdb.DuckDBPyConnection, relation: str, group: Group) -> Content:
     """Return the row count and checksum of a SQL relation that has a group's columns."""
-    query = f"SELECT count(*), sum(md5_number_lower({row_text(group)})) FROM {relation}"
+    return checksum(connection, f"SELECT {row_text(group)} AS text FROM {relation}")  # noqa: S608 - schema's names
+
+
+def checksum(connection: duckdb.DuckDBPyConnection, texts: str) -> Content:
+    """Return the row count and checksum of rows whose texts a SQL query gives, in its column `text`."""
+    query = f"SELECT count(*), sum(md5_number_lower(text)) FROM ({texts})"  # noqa: S608 - a query of our own
     rows, total = connection.sql(query).fetchall()[0]
     return Content(rows, f"{int(total or 0) % (1 << 64):016x}")
 

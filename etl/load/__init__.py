@@ -16,10 +16,11 @@ from typing import Literal
 from etl import schema
 from etl.errors import LoadError, UsageError
 from etl.files import Files, Manifest, locked
-from etl.load import admin, bolt, embedded
+from etl.load import admin, embedded, pruning, sending
 from etl.load.bolt import Server, connected
 from etl.load.embedded import Embedded, Graph, open_embedded
 from etl.load.parity import Compared, Parity, Progress, check
+from etl.load.sending import Refused
 
 __all__ = [
     "Compared",
@@ -29,6 +30,7 @@ __all__ = [
     "Method",
     "Parity",
     "Progress",
+    "Refused",
     "Server",
     "connected",
     "load",
@@ -43,7 +45,10 @@ Method = Literal["auto", "copy", "admin", "bolt"]
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a load did: where to, how and why so; rows of the files by group; parity; how long it took, in seconds."""
+    """What a load did: where to, how and why so; rows of the files by group; parity; how long it took, in seconds.
+
+    `refused` rows are those that the server did not take; all others are there.
+    """
 
     target: str
     method: Method
@@ -51,6 +56,7 @@ class Loaded:
     rows: dict[str, int]
     parity: Parity
     seconds: float
+    refused: tuple[Refused, ...] = ()
 
 
 def load(
@@ -59,18 +65,22 @@ def load(
     *,
     method: Method = "auto",
     replace: bool = False,
+    prune: float | None = None,
     progress: Progress = lambda _step, _done, _of: None,
 ) -> Loaded:
     """Load the files into a database and prove that they are there.
 
     `method`: "copy" is the embedded graph's one; "admin" and "bolt" are Neo4j's; "auto" picks. `replace` lets a Neo4j
-    database that holds something be replaced as a whole. `progress` is told of a step, the rows done, and of how many.
+    database that holds something be replaced as a whole. `prune` deletes from it what the files no longer have, up to
+    that share of its rows (`pruning.SHARE` is a cautious one); the other ways leave nothing to prune. `progress` is
+    told of a step, the rows done, and of how many.
 
     Raises UsageError where the target has no such method, BusyError where another process is at work on the files or
     the target, TransformError where there are no files, LoadError where the load fails or does not end in parity: its
     text says what then holds.
     """
     started = time.monotonic()
+    refused: tuple[Refused, ...] = ()
     with _held(files) as manifest:
         if isinstance(target, Embedded):
             if method not in {"auto", "copy"}:
@@ -80,9 +90,13 @@ def load(
             found = embedded.build(files, manifest, target, progress)
             method, why = "copy", "the embedded graph is always built from the files as a whole"
         else:
-            method, why, found = _into_neo4j(files, manifest, target, method, replace=replace, progress=progress)
+            server, method, why = _chosen(manifest, target, method, replace=replace)
+            if method == "admin":
+                found = admin.replace(files, manifest, server, progress)
+            else:
+                found, refused = _send(files, manifest, server, progress, prune)
     rows = {str(group): content.rows for group, content in manifest.groups()}
-    return Loaded(str(target), method, why, rows, found, time.monotonic() - started)
+    return Loaded(str(target), method, why, rows, found, time.monotonic() - started, refused)
 
 
 def verify(files: Files, target: Embedded | Server, progress: Progress = lambda _step, _done, _of: None) -> Parity:
@@ -111,25 +125,39 @@ def _held(files: Files) -> Iterator[Manifest]:
         yield manifest
 
 
-def _into_neo4j(
-    files: Files, manifest: Manifest, server: Server, method: Method, *, replace: bool, progress: Progress
-) -> tuple[Method, str, Parity]:
-    """Load a Neo4j by the method named or picked; return it, the reason, and what parity found."""
+def _send(
+    files: Files, manifest: Manifest, server: Server, progress: Progress, prune: float | None
+) -> tuple[Parity, tuple[Refused, ...]]:
+    """Load over Bolt, and prune if that is asked for; return parity, and the rows that the server refused."""
+    if prune is not None:
+        pruning.refuse_partial(manifest)
+    with connected(server) as database:
+        found, refused = sending.send(files, manifest, database, progress)
+        if prune is None or found.equal:
+            return found, refused
+        pruning.prune(files, manifest, database, found, prune)
+        found = check(files, database, progress)
+        if any(each.changed or each.missing for each in found.groups) and not refused:
+            lines = "\n  ".join(found.differences())
+            raise LoadError(f"{server} differs from the files after pruning; load again, or mend it:\n  {lines}")
+        return found, refused
+
+
+def _chosen(manifest: Manifest, server: Server, method: Method, *, replace: bool) -> tuple[Server, Method, str]:
+    """Return the server, running if it is ours, the method that was asked for or fits, and the reason."""
     if method == "copy":
         raise UsageError("Neo4j is loaded by admin or bolt, not by copy: leave --method away, or say --to embedded")
+    if method == "bolt" and replace:
+        raise UsageError("over Bolt a database is added to, not replaced: leave --replace or --method bolt away")
     if server.local is not None:
         server = Server.started(server.local)
     with connected(server) as database:
         nodes = database.nodes()
     rows = sum(content.rows for _, content in manifest.groups())
     picked, why = _pick(server, nodes, rows, replace=replace) if method == "auto" else (method, "it was asked for")
-    if picked == "bolt":
-        if replace:
-            raise UsageError("over Bolt a database is added to, not replaced: leave --replace or --method bolt away")
-        return "bolt", why, bolt.merge(files, manifest, server, progress)
-    if nodes and not replace:
+    if picked == "admin" and nodes and not replace:
         raise LoadError(f"{server} holds {nodes} nodes, and admin replaces them all: say --replace, or --method bolt")
-    return "admin", why, admin.replace(files, manifest, server, progress)
+    return server, picked, why
 
 
 def _pick(server: Server, nodes: int, rows: int, *, replace: bool) -> tuple[Method, str]:

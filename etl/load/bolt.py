@@ -1,13 +1,8 @@
-"""A Neo4j server over Bolt: constraints, then rows merged in batches, each in a managed transaction; rows read back.
-
-Constraints come first and are awaited: without them two merges at once would make a node twice, and every MERGE would
-scan its label. Nodes come before relationships. A managed transaction may run twice (the driver repeats it after a
-deadlock or a lost reply); since rows are merged, that changes nothing.
-"""
+"""A Neo4j server over Bolt: who it is, an open session with it, and its rows read back for parity."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -15,18 +10,18 @@ from typing import Any
 
 import neo4j
 import pyarrow as pa
-import pyarrow.parquet as pq
 from neo4j.exceptions import ClientError, ConstraintError, DatabaseError, DriverError, Neo4jError
 
 from etl import schema
 from etl.errors import LoadError
-from etl.files import Files, Group, Manifest
-from etl.load import cypher, parity
+from etl.files import Group
+from etl.load import cypher
 from etl.neo4j_connection import DATABASE, Connection, connect, explained
 from etl.neo4j_server import LocalNeo4j
 
-BATCH = 10_000  # rows a transaction: about where more stops helping
 _READ = 1 << 14  # rows read back together
+_CHUNKS = 4  # lists of texts fetched together
+_SPARSE = 8  # ids a row: from there on, going through the ids costs more than it saves
 
 
 @dataclass(frozen=True)
@@ -48,18 +43,13 @@ class Server:
         return f"the Neo4j at {self.uri}"
 
 
-def _session(driver: neo4j.Driver) -> neo4j.Session:
-    # That a label or a type has no rows yet is nothing to warn of.
-    return driver.session(database=DATABASE, fetch_size=_READ, notifications_min_severity="OFF")
-
-
 @contextmanager
 def connected(server: Server) -> Iterator[Neo4j]:
     """Connect to a server; LoadError tells what is wrong with it, then and while it is used."""
     connection = Connection(server.uri, server.user, server.password)
-    with connect(connection) as driver, _session(driver) as session:
+    with connect(connection) as driver, _session(driver, _READ) as session, _session(driver, _CHUNKS) as chunks:
         try:
-            yield Neo4j(session)
+            yield Neo4j(session, chunks)
         except ConstraintError as wrong:
             raise LoadError(f"{server} holds a key twice: delete one of the two nodes, then load again") from wrong
         except (ClientError, DatabaseError) as wrong:
@@ -68,76 +58,51 @@ def connected(server: Server) -> Iterator[Neo4j]:
             raise LoadError(f"{explained(connection, wrong)}; then load again: nothing is doubled") from wrong
 
 
-def merge(files: Files, manifest: Manifest, server: Server, progress: parity.Progress) -> parity.Parity:
-    """Merge the files into a server's database; return how the two compare then.
-
-    A database that was empty must hold the same as the files; one that was not, at least what they hold. LoadError
-    where it does not, or where the server can't be loaded; loading again goes on from there, and doubles nothing.
-    """
-    groups = list(manifest.groups())
-    total, done = sum(content.rows for _, content in groups), 0
-
-    def told(rows: int) -> None:
-        nonlocal done
-        done += rows
-        progress("merge", done, total)
-
-    with connected(server) as database:
-        before = database.counts()
-        database.constrain()
-        for group, _ in groups:
-            database.merge(files, group, told)
-        found = parity.check(files, database, progress)
-    if not (found.held if before else found.equal):
-        lines = "\n  ".join(found.differences())
-        raise LoadError(f"{server} differs from the files after the load; load again, or mend it by hand:\n  {lines}")
-    return found
+def _session(driver: neo4j.Driver, fetch: int) -> neo4j.Session:
+    # That a label or a type has no rows yet is nothing to warn of.
+    return driver.session(database=DATABASE, fetch_size=fetch, notifications_min_severity="OFF")
 
 
 class Neo4j:
-    """An open session with a server."""
+    """An open session with a server; a second one, for few and long answers."""
 
-    def __init__(self, session: neo4j.Session) -> None:
+    def __init__(self, session: neo4j.Session, chunks: neo4j.Session) -> None:
         self.session = session
+        self._chunks = chunks
+
+    def run(self, query: str, **parameters: object) -> list[neo4j.Record]:
+        """Run Cypher made of the schema's names alone, and return the whole answer."""
+        return list(self.session.run(query, parameters))
 
     def constrain(self) -> None:
         """Make the schema's constraints and wait until they hold."""
         for statement in cypher.constraints():
-            self._run(statement)
-        self._run("CALL db.awaitIndexes(600)")
+            self.run(statement)
+        self.run("CALL db.awaitIndexes(600)")
 
-    def merge(self, files: Files, group: Group, progress: Callable[[int], None]) -> None:
-        """Merge a group's rows into the database; `progress` is told of each batch's number of rows."""
-        path = files.path(group, "parquet")
-        statement = cypher.merge(group)
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(BATCH, columns=group.arrow.names):
-                rows = _rows(batch.cast(group.arrow))  # Parquet has no seconds: it gives moments in milliseconds
-                merged = self.session.execute_write(_merge, statement, rows)
-                if merged != len(rows):
-                    raise LoadError(
-                        f"{len(rows) - merged} relationships of {group} have an end that the database lacks:"
-                        " run `intel-grapher transform`, then `intel-grapher load` again"
-                    )
-                progress(len(rows))
+    def identity(self) -> str:
+        """Return what tells this database from any other, one restored or made anew in its place among them."""
+        return str(self.run("CALL db.info() YIELD id RETURN id")[0]["id"])
 
     def nodes(self) -> int:
         """Return how many nodes there are of any label."""
-        return int(self._run("MATCH (n) RETURN count(n) AS rows")[0]["rows"])
+        return int(self.run("MATCH (n) RETURN count(n) AS rows")[0]["rows"])
 
     def counts(self) -> dict[str, int]:
         """Return how many nodes of each label, and relationships of each type, there are of the schema's."""
         queries = {label: cypher.count(label=label) for label in schema.LABELS}
         queries |= {type_: cypher.count(type_=type_) for type_ in schema.RELATIONSHIPS}
-        return {name: rows for name, query in queries.items() if (rows := self._run(query)[0]["rows"])}
+        return {name: rows for name, query in queries.items() if (rows := self.run(query)[0]["rows"])}
 
-    def groups(self) -> Iterator[Group]:
-        """Yield every group of the schema that has rows."""
-        counts = self.counts()
-        yield from (Group(label) for label in schema.LABELS if label in counts)
-        for type_, each in schema.RELATIONSHIPS.items():
-            if type_ in counts:
-                yield from (Group(start.name, type_, end.name) for start, end in each.joins)
+    def others(self, known: Mapping[Group, int]) -> Iterator[Group]:
+        """Yield every other group that may have rows, given how many the known ones have."""
+        for name, rows in self.counts().items():
+            if name in schema.LABELS:
+                groups = [Group(name)]
+            else:
+                groups = [Group(start.name, name, end.name) for start, end in schema.RELATIONSHIPS[name].joins]
+            if rows != sum(known.get(group, 0) for group in groups):
+                yield from (group for group in groups if group not in known)
 
     def types(self) -> dict[str, int]:
         """Return how many relationships of each type there are, whatever they join."""
@@ -145,8 +110,7 @@ class Neo4j:
 
     def rows(self, group: Group) -> Iterator[pa.RecordBatch]:
         """Yield a group's rows."""
-        result = self.session.run(cypher.read(group))
-        rows = (record.values() for record in result)
+        rows = (record.values() for record in self.session.run(cypher.read(group)))
         while some := list(islice(rows, _READ)):
             columns = zip(*some, strict=True)
             try:
@@ -155,21 +119,22 @@ class Neo4j:
                 raise LoadError(f"{group} has a value of another type than the schema's: {wrong}") from wrong
             yield pa.record_batch(arrays, schema=group.arrow)
 
-    def _run(self, query: str, **parameters: object) -> list[neo4j.Record]:
-        return list(self.session.run(query, parameters))
+    def texts(self, group: Group) -> Iterator[pa.StringArray]:
+        """Yield the texts of a group's rows, as `files.row_text` makes them; the server makes these."""
+        first, last = self.run(cypher.ids(group))[0].values()
+        if first is None:
+            return
+        rows = self.run(cypher.count(type_=group.type) if group.type else cypher.count(group.start))[0]["rows"]
+        if last - first > _SPARSE * rows + cypher.CHUNK:
+            yield from self._texts_of_rows(group)
+            return
+        for record in self._chunks.run(cypher.texts(group), first=first, last=last):
+            yield pa.array(record["texts"], pa.string())
 
-
-def _merge(transaction: neo4j.ManagedTransaction, statement: str, rows: list[list[Any]]) -> int:
-    record = transaction.run(statement, rows=rows).single(strict=True)
-    return int(record["rows"])
-
-
-def _rows(batch: pa.RecordBatch) -> list[list[Any]]:
-    columns = [
-        (batch[place].cast(pa.int64()) if pa.types.is_timestamp(each.type) else batch[place]).to_pylist()
-        for place, each in enumerate(batch.schema)
-    ]
-    return [list(row) for row in zip(*columns, strict=True)]
+    def _texts_of_rows(self, group: Group) -> Iterator[pa.StringArray]:
+        texts = (record["text"] for record in self.session.run(cypher.texts_of_rows(group)))
+        while some := list(islice(texts, _READ)):
+            yield pa.array(some, pa.string())
 
 
 def _array(column: tuple[Any, ...], each: pa.Field) -> pa.Array:

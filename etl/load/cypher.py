@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from etl import schema
-from etl.files import Group
+from etl.files import ARRAY_DELIMITER, SEPARATOR, Group
 from etl.graph import Label, Merge, Property, Type
-from etl.load.parity import observed
+from etl.load.beside import observed
+
+CHUNK = 5_000  # rows whose texts come back together
 
 
 def name(text: str) -> str:
@@ -27,53 +29,81 @@ def constraints() -> Iterator[str]:
         yield f"CREATE CONSTRAINT {name(constraint)} IF NOT EXISTS FOR {unique}"
 
 
+# --- writing ----------------------------------------------------------------------------------------------------------
+
+
+def create(group: Group) -> str:
+    """Return the statement that makes `$rows` of a group, none of which is there yet, and returns how many it made."""
+    if group.type:
+        made = f"{_ends(group)}\nCREATE (a)-[r:{name(group.type)} {_map(group)}]->(b)"
+    else:
+        made = f"CREATE (n:{_keyed(schema.LABELS[group.start], 0)})\nSET n += {_map(group)}"
+    return f"UNWIND $rows AS row\n{made}\nRETURN count(*) AS rows"
+
+
 def merge(group: Group) -> str:
     """Return the statement that merges `$rows` of a group, and returns how many there were."""
+    own = _own(group)
     if group.type:
-        own, first = "r", 2
-        find = (
-            f"MATCH (a:{_keyed(schema.LABELS[group.start], 0)})\n"
-            f"MATCH (b:{_keyed(schema.LABELS[group.end], 1)})\n"
-            f"MERGE (a)-[r:{name(group.type)}]->(b)"
-        )
+        find = f"{_ends(group)}\nMERGE (a)-[r:{name(group.type)}]->(b)"
     else:
-        own, first = "n", 1
         find = f"MERGE (n:{_keyed(schema.LABELS[group.start], 0)})"
-    values = {each.name: _value(each, f"row[{place}]") for place, each in enumerate(group.properties, first)}
+    values = _values(group)
     # A newest value is chosen by when the row was observed: before that property itself is merged.
     order = sorted(group.properties, key=lambda each: each.merge is not Merge.NEWEST)
-    create = ", ".join(f"{own}.{name(each.name)} = {values[each.name]}" for each in order)
     match = ", ".join(f"{own}.{name(each.name)} = {_merged(each, own, group, values)}" for each in order)
-    return f"UNWIND $rows AS row\n{find}\nON CREATE SET {create}\nON MATCH SET {match}\nRETURN count(*) AS rows"
+    return (
+        f"UNWIND $rows AS row\n{find}\nON CREATE SET {own} += {_map(group)}\nON MATCH SET {match}\n"
+        "RETURN count(*) AS rows"
+    )
 
 
-def read(group: Group) -> str:
-    """Return the query for all rows of a group, its columns those of the files, moments as seconds since 1970."""
+def overwrite(group: Group) -> str:
+    """Return the statement that gives `$rows` of a group, all there already, just these values of the schema's."""
+    own = _own(group)
+    find = f"{_ends(group)}\nMATCH (a)-[r:{name(group.type)}]->(b)" if group.type else _node(group)
+    return f"UNWIND $rows AS row\n{find}\nSET {own} += {_map(group)}\nRETURN count(*) AS rows"
+
+
+def delete(group: Group) -> str:
+    """Return the statement that deletes `$rows` of a group; a node that something is still tied to stays."""
     if group.type:
-        own = "r"
-        match = f"(a:{name(group.start)})-[r:{name(group.type)}]->(b:{name(group.end)})"
-        keys = (("a", group.start), ("b", group.end))
-        columns = [f"{node}.{name(schema.LABELS[label].key)}" for node, label in keys]
-    else:
-        own = "n"
-        match = f"(n:{name(group.start)})"
-        columns = [f"n.{name(group.keys[0])}"]
-    for each in group.properties:
-        value = f"{own}.{name(each.name)}"
-        columns.append(f"{value}.epochSeconds" if each.type is Type.MOMENT else value)
-    named = (f"{value} AS {name(to)}" for value, to in zip(columns, group.arrow.names, strict=True))
-    return f"MATCH {match} RETURN {', '.join(named)}"
+        return (
+            f"UNWIND $rows AS row\n{_ends(group)}\nMATCH (a)-[r:{name(group.type)}]->(b)\n"
+            "DELETE r\nRETURN count(*) AS rows"
+        )
+    return f"UNWIND $rows AS row\n{_node(group)}\nWHERE NOT (n)--()\nDELETE n\nRETURN count(*) AS rows"
 
 
-def count(label: str = "", type_: str = "") -> str:
-    """Return the query for the number of nodes of a label, or of relationships of a type; Neo4j keeps both counts."""
-    if type_:
-        return f"MATCH ()-[r:{name(type_)}]->() RETURN count(r) AS rows"
-    return f"MATCH (n:{name(label)}) RETURN count(n) AS rows"
+def without_ends(group: Group) -> str:
+    """Return the query for the keys of those `$rows` of relationships whose ends are not both there."""
+    start, end = (_keyed(schema.LABELS[label], place) for place, label in enumerate((group.start, group.end)))
+    return (
+        f"UNWIND $rows AS row\nWITH row WHERE NOT EXISTS {{ MATCH (:{start}) }} OR NOT EXISTS {{ MATCH (:{end}) }}\n"
+        "RETURN row[0] AS start, row[1] AS end"
+    )
+
+
+def _own(group: Group) -> str:
+    return "r" if group.type else "n"
 
 
 def _keyed(label: Label, place: int) -> str:
     return f"{name(label.name)} {{{name(label.key)}: row[{place}]}}"
+
+
+def _node(group: Group) -> str:
+    return f"MATCH (n:{_keyed(schema.LABELS[group.start], 0)})"
+
+
+def _ends(group: Group) -> str:
+    start, end = schema.LABELS[group.start], schema.LABELS[group.end]
+    return f"MATCH (a:{_keyed(start, 0)})\nMATCH (b:{_keyed(end, 1)})"
+
+
+def _values(group: Group) -> dict[str, str]:
+    """Return the expressions of a row's properties by name."""
+    return {each.name: _value(each, f"row[{place}]") for place, each in enumerate(group.properties, len(group.keys))}
 
 
 def _value(each: Property, raw: str) -> str:
@@ -82,10 +112,14 @@ def _value(each: Property, raw: str) -> str:
     return raw
 
 
-def _merged(each: Property, own: str, group: Group, values: dict[str, str]) -> str:
-    """Return the expression for what a property becomes. A null never wins: comparing with it is neither true nor so.
+def _map(group: Group) -> str:
+    return "{" + ", ".join(f"{name(to)}: {value}" for to, value in _values(group).items()) + "}"
 
-    The server's types for lists know no sorting, so an item is put in its place among the sorted ones.
+
+def _merged(each: Property, own: str, group: Group, values: dict[str, str]) -> str:
+    """Return the expression for what a property becomes. A null never wins: a comparison with it is not true.
+
+    Cypher can't sort a list, so an item is put in its place among the sorted ones.
     """
     old, new = f"{own}.{name(each.name)}", values[each.name]
     if each.merge is Merge.UNION:
@@ -98,3 +132,93 @@ def _merged(each: Property, own: str, group: Group, values: dict[str, str]) -> s
         return f"CASE WHEN {new} IS NOT NULL AND ({old} IS NULL OR {newer}) THEN {new} ELSE {old} END"
     better = "<" if each.merge is Merge.MIN else ">"
     return f"CASE WHEN {old} IS NULL OR {new} {better} {old} THEN {new} ELSE {old} END"
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+def read(group: Group) -> str:
+    """Return the query for all rows of a group, its columns those of the files, moments as seconds since 1970."""
+    columns = [
+        f"{value}.epochSeconds" if type_ is Type.MOMENT else value
+        for value, type_ in zip(*_columns(group), strict=True)
+    ]
+    named = (f"{value} AS {name(to)}" for value, to in zip(columns, group.arrow.names, strict=True))
+    return f"MATCH {_pattern(group)} RETURN {', '.join(named)}"
+
+
+def texts(group: Group) -> str:
+    """Return the query for the texts of a group's rows, a list of CHUNK of them at a time, from id `$first` to `$last`.
+
+    One long list costs the driver a hundredth of what as many rows of a dozen values do. The ids are those that the
+    server finds rows by, within one query; nobody keeps them.
+    """
+    own = _own(group)
+    pattern = "(a)-[r]->(b)" if group.type else "(n)"
+    is_ = (
+        f"type(r) = {_literal(group.type)} AND a:{name(group.start)} AND b:{name(group.end)}"
+        if group.type
+        else f"n:{name(group.start)}"
+    )
+    return (
+        f"CYPHER 5 UNWIND range($first, $last, {CHUNK}) AS first\n"
+        f"CALL (first) {{ MATCH {pattern} WHERE id({own}) IN range(first, first + {CHUNK - 1}) AND {is_}\n"
+        f"RETURN collect({_row_text(group)}) AS texts }}\nRETURN texts"
+    )
+
+
+def texts_of_rows(group: Group) -> str:
+    """Return the query for the texts of a group's rows, one by one."""
+    return f"MATCH {_pattern(group)} RETURN {_row_text(group)} AS text"
+
+
+def ids(group: Group) -> str:
+    """Return the query for the least and the greatest id of a label's nodes or a type's relationships."""
+    pattern = f"()-[r:{name(group.type)}]->()" if group.type else f"(n:{name(group.start)})"
+    own = _own(group)
+    return f"CYPHER 5 MATCH {pattern} RETURN min(id({own})) AS first, max(id({own})) AS last"
+
+
+def count(label: str = "", type_: str = "") -> str:
+    """Return the query for the number of nodes of a label, or of relationships of a type; Neo4j keeps both counts."""
+    if type_:
+        return f"MATCH ()-[r:{name(type_)}]->() RETURN count(r) AS rows"
+    return f"MATCH (n:{name(label)}) RETURN count(n) AS rows"
+
+
+def _pattern(group: Group) -> str:
+    if group.type:
+        return f"(a:{name(group.start)})-[r:{name(group.type)}]->(b:{name(group.end)})"
+    return f"(n:{name(group.start)})"
+
+
+def _columns(group: Group) -> tuple[list[str], list[Type]]:
+    """Return the expressions of a group's columns, and their types."""
+    ends = (("a", group.start), ("b", group.end)) if group.type else (("n", group.start),)
+    keys = [f"{node}.{name(schema.LABELS[label].key)}" for node, label in ends]
+    own = _own(group)
+    return (
+        keys + [f"{own}.{name(each.name)}" for each in group.properties],
+        [Type.TEXT] * len(keys) + [each.type for each in group.properties],
+    )
+
+
+def _row_text(group: Group) -> str:
+    """Return the expression of what `files.row_text` makes of a row."""
+    texts = (_text(value, type_) for value, type_ in zip(*_columns(group), strict=True))
+    return f" + {_literal(SEPARATOR)} + ".join(texts)
+
+
+def _text(value: str, type_: Type) -> str:
+    """Return the expression of a value's text in a row's text."""
+    text = {
+        Type.TEXT: value,
+        Type.TEXTS: f"substring(reduce(s = '', x IN {value} | s + {_literal(ARRAY_DELIMITER)} + x), 1)",
+        Type.MOMENT: f"toString({value}.epochSeconds)",
+        Type.INTEGER: f"toString({value} + 0)",  # of a text that looks like one, this makes another
+    }.get(type_, f"toString({value})")
+    return f"coalesce({text}, '')"
+
+
+def _literal(text: str) -> str:
+    return "'" + "".join(f"\\u{ord(each):04x}" for each in text) + "'"

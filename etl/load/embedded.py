@@ -13,7 +13,7 @@ from __future__ import annotations
 import glob
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self, cast
@@ -24,8 +24,8 @@ import pyarrow as pa
 
 from etl import schema
 from etl.errors import LoadError
-from etl.files import Files, Group, Manifest, locked, recover, swap_in, sync
-from etl.graph import Label, Property, Relationship
+from etl.files import ARRAY_DELIMITER, SEPARATOR, Files, Group, Manifest, locked, recover, swap_in, sync
+from etl.graph import Label, Property, Relationship, Type
 from etl.load import parity
 
 STORE = "graph.lbug"
@@ -126,40 +126,41 @@ class Graph:
         self.connection.close()
         self._database.close()
 
-    def groups(self) -> Iterator[Group]:
-        """Yield every group of the schema that has rows."""
-        for label in schema.LABELS:
-            if self._count(f"MATCH (n:{_name(label)}) RETURN count(n)"):
-                yield Group(label)
+    def others(self, known: Mapping[Group, int]) -> Iterator[Group]:
+        """Yield every other group of the schema."""
+        yield from (Group(label) for label in schema.LABELS if Group(label) not in known)
         for each in schema.RELATIONSHIPS.values():
-            for start, end in each.joins:
-                pattern = f"(:{_name(start.name)})-[r:{_name(each.type)}]->(:{_name(end.name)})"
-                if self._count(f"MATCH {pattern} RETURN count(r)"):
-                    yield Group(start.name, each.type, end.name)
+            groups = (Group(start.name, each.type, end.name) for start, end in each.joins)
+            yield from (group for group in groups if group not in known)
 
     def types(self) -> dict[str, int]:
         """Return nothing: the tables admit no relationship but between the labels that its type joins."""
         return {}
 
     def rows(self, group: Group) -> Iterator[pa.RecordBatch]:
-        """Yield a group's rows, those of some nodes at a time."""
-        own = "r" if group.type else "n"
-        columns = [f"{own}.{_name(each.name)} AS {_name(each.name)}" for each in group.properties]
-        if group.type:
-            match = f"(n:{_name(group.start)})-[r:{_name(group.type)}]->(m:{_name(group.end)})"
-            keys = (("n", group.start, "start"), ("m", group.end, "end"))
-            columns[:0] = [f"{node}.{_name(schema.LABELS[label].key)} AS {_name(to)}" for node, label, to in keys]
-        else:
-            match = f"(n:{_name(group.start)})"
-            columns[:0] = [f"n.{_name(group.keys[0])} AS {_name(group.keys[0])}"]
+        """Yield a group's rows, in batches."""
+        columns = [f"{value} AS {_name(to)}" for value, to in zip(_values(group), group.arrow.names, strict=True)]
+        for table in self._slices(group, ", ".join(columns)):
+            # The engine tells moments in UTC but without the zone.
+            yield from table.cast(group.arrow).to_batches()
+
+    def texts(self, group: Group) -> Iterator[pa.StringArray]:
+        """Yield the texts of a group's rows, as `files.row_text` makes them."""
+        keys = len(group.keys)
+        values = _values(group)
+        parts = values[:keys]
+        parts += [_text_of(each, value) for each, value in zip(group.properties, values[keys:], strict=True)]
+        for table in self._slices(group, f"concat_ws({_text(SEPARATOR)}, {', '.join(parts)}) AS text"):
+            yield from table["text"].chunks
+
+    def _slices(self, group: Group, columns: str) -> Iterator[pa.Table]:
+        """Ask for a group's rows, those of some nodes at a time: the engine holds a whole answer in memory."""
         query = (
-            f"MATCH {match} WHERE offset(id(n)) >= $first AND offset(id(n)) < $first + $many "
-            f"RETURN {', '.join(columns)}"
+            f"MATCH {_match(group)} WHERE offset(id(n)) >= $first AND offset(id(n)) < $first + $many RETURN {columns}"
         )
         last = self._count(f"MATCH (n:{_name(group.start)}) RETURN max(offset(id(n)))")
         for first in range(0, (-1 if last is None else last) + 1, SLICE):
-            # The engine tells moments in UTC but without the zone.
-            yield from self._run(query, first=first, many=SLICE).cast(group.arrow).to_batches()
+            yield self._run(query, first=first, many=SLICE)
 
     def _count(self, query: str) -> Any:  # noqa: ANN401 - a count, or null
         return self._run(query)[0][0].as_py()
@@ -167,6 +168,29 @@ class Graph:
     def _run(self, query: str, **parameters: object) -> pa.Table:
         with cast("ladybug.QueryResult", self.connection.execute(query, parameters)) as result:
             return result.get_as_arrow(chunk_size=SLICE)
+
+
+def _match(group: Group) -> str:
+    end = f"-[r:{_name(group.type)}]->(m:{_name(group.end)})" if group.type else ""
+    return f"(n:{_name(group.start)}){end}"
+
+
+def _values(group: Group) -> list[str]:
+    """Return the expressions of a group's columns."""
+    own, ends = ("r", [("n", group.start), ("m", group.end)]) if group.type else ("n", [("n", group.start)])
+    keys = [f"{node}.{_name(schema.LABELS[label].key)}" for node, label in ends]
+    return keys + [f"{own}.{_name(each.name)}" for each in group.properties]
+
+
+def _text_of(each: Property, value: str) -> str:
+    """Return the expression of a property's text in a row's text."""
+    text = {
+        Type.TEXT: value,
+        Type.TEXTS: f"list_to_string({_text(ARRAY_DELIMITER)}, {value})",
+        Type.MOMENT: f"CAST(to_epoch_ms({value}) / 1000 AS STRING)",
+        Type.BOOLEAN: f"lower(CAST({value} AS STRING))",
+    }.get(each.type, f"CAST({value} AS STRING)")
+    return f"coalesce({text}, '')"
 
 
 def _copy(files: Files, manifest: Manifest, store: Path, memory: int, progress: parity.Progress) -> None:

@@ -1,8 +1,8 @@
 """The proof after a load: what is in the database is what is in the files.
 
-Each group's rows are read back, streamed through the files' own checksum (`files.content`), and compared with the
-manifest. Where a group differs, its rows are laid beside the file's, so that the report can say how many are missing,
-extra, or hold other values, and name one.
+The database itself makes each row's text (`files.row_text`): one value to fetch instead of a dozen. The texts go
+through the files' checksum, and that is compared with the manifest's. Where a group differs, its rows are laid beside
+the file's, so that the report can say how many are missing, extra, or hold other values, and name one.
 
 Two verdicts follow. `equal`: every group holds the same rows, and there is nothing else of the schema's labels and
 types. That is asked of every load into an empty database. `held`: every row of the files is in the database, with
@@ -12,35 +12,20 @@ is all that can be asked where the database held other rows before.
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import duckdb
 import pyarrow as pa
 
-from etl.files import Content, Files, Group, content, literal, quoted, row_text
-from etl.graph import Merge, Property
+from etl.files import Content, Files, Group, checksum, literal, quoted
+from etl.load.beside import NOTHING, Database, Kind, lay_beside
 
 Progress = Callable[[str, int, int], None]
 """Told of a step's name, the rows done, and the rows there are."""
 
-_NOTHING = Content(0, f"{0:016x}")
 _SPILL_FROM = "1GiB"
-
-
-class Database(Protocol):
-    """What parity asks of a loaded database."""
-
-    def groups(self) -> Iterator[Group]:
-        """Yield every group of the schema that has rows."""
-
-    def rows(self, group: Group) -> Iterator[pa.RecordBatch]:
-        """Yield a group's rows in batches that have the columns and types of `group.arrow`, in any order."""
-
-    def types(self) -> dict[str, int]:
-        """Return how many relationships of each type there are, whatever they join."""
 
 
 class Compared(NamedTuple):
@@ -58,6 +43,11 @@ class Compared(NamedTuple):
     changed: int = 0
     lesser: int = 0
     example: str = ""
+
+    @property
+    def stray(self) -> bool:
+        """Tell whether this is a whole type, of which some relationships join other labels than it may."""
+        return not self.database.checksum
 
     @property
     def differs(self) -> bool:
@@ -94,43 +84,48 @@ class Parity:
 def check(files: Files, database: Database, progress: Progress = lambda _step, _done, _of: None) -> Parity:
     """Compare a database with the files. Raises what reading either raises."""
     expected = dict(files.manifest().groups())
-    groups = [*expected, *(group for group in database.groups() if group not in expected)]
     total, done = sum(each.rows for each in expected.values()), 0
-    compared = []
+    compared: dict[Group, Compared] = {}
     with duckdb.connect() as connection:
         connection.execute(f"SET memory_limit = {literal(_SPILL_FROM)}")
-        for group in groups:
-            found = _content(connection, group, database)
-            wanted = expected.get(group, _NOTHING)
-            if found == wanted == _NOTHING and group not in expected:
-                continue
-            if found == wanted:
-                compared.append(Compared(str(group), wanted, found))
-            else:
-                compared.append(_lay_beside(connection, files, group, database, wanted=wanted, found=found))
+        for group, wanted in expected.items():
+            compared[group] = _compare(connection, files, group, database, wanted)
             done += wanted.rows
             progress("parity", done, total)
-    return Parity((*compared, *_strays(database, compared)))
+        for group in database.others({group: each.database.rows for group, each in compared.items()}):
+            other = _compare(connection, files, group, database, NOTHING)
+            if other.differs:
+                compared[group] = other
+    return Parity((*compared.values(), *_strays(database, compared)))
 
 
-def _strays(database: Database, compared: list[Compared]) -> Iterator[Compared]:
+def _compare(
+    connection: duckdb.DuckDBPyConnection, files: Files, group: Group, database: Database, wanted: Content
+) -> Compared:
+    found = _content(connection, group, database)
+    if found == wanted:
+        return Compared(str(group), wanted, found)
+    return _differing(connection, files, group, database, wanted=wanted, found=found)
+
+
+def _strays(database: Database, compared: dict[Group, Compared]) -> Iterator[Compared]:
     """Yield the types that have more relationships than those between labels that they may join."""
     for type_, rows in database.types().items():
-        known = sum(each.database.rows for each in compared if Group.parse(each.group).type == type_)
+        known = sum(each.database.rows for group, each in compared.items() if group.type == type_)
         if rows != known:
             yield Compared(type_, Content(known, ""), Content(rows, ""), extra=rows - known, example="other labels")
 
 
 def _content(connection: duckdb.DuckDBPyConnection, group: Group, database: Database) -> Content:
-    rows, checksum = 0, 0
-    for batch in database.rows(group):  # one by one: what DuckDB itself draws from, it reports errors of as its own
-        connection.register("found", batch)
-        part = content(connection, "found", group)
-        rows, checksum = rows + part.rows, checksum + int(part.checksum, 16)
-    return Content(rows, f"{checksum % (1 << 64):016x}")
+    rows, total = 0, 0
+    for texts in database.texts(group):  # one by one: what DuckDB itself draws from, it reports errors of as its own
+        connection.register("found", pa.table({"text": texts}))
+        part = checksum(connection, "SELECT text FROM found")
+        rows, total = rows + part.rows, total + int(part.checksum, 16)
+    return Content(rows, f"{total % (1 << 64):016x}")
 
 
-def _lay_beside(
+def _differing(
     connection: duckdb.DuckDBPyConnection,
     files: Files,
     group: Group,
@@ -139,49 +134,14 @@ def _lay_beside(
     wanted: Content,
     found: Content,
 ) -> Compared:
-    """Join a group's rows in the database with the file's, and count what differs."""
-    connection.register("found", group.arrow.empty_table())
-    connection.execute("CREATE OR REPLACE TEMP TABLE held AS SELECT * FROM found")
-    for batch in database.rows(group):
-        connection.register("found", batch)
-        connection.execute("INSERT INTO held SELECT * FROM found")
-    file = files.path(group, "parquet")
-    source = f"read_parquet({literal(glob.escape(str(file)))})" if wanted.rows else "(FROM held LIMIT 0)"
-    keys = [quoted(name) for name in group.keys]
-    lesser = " OR ".join(f"coalesce({_lesser(each, group)}, false)" for each in group.properties)
-    key = f"concat_ws(' → ', {', '.join(f'coalesce(f.{name}, h.{name})' for name in keys)})"
-    same = " AND ".join(f"f.{name} = h.{name}" for name in keys)
-    columns = ", ".join(f"{name} := {name}" for name in [*keys, *(quoted(each.name) for each in group.properties)])
-    text = row_text(group)
-    query = f"""
-        WITH f AS (SELECT struct_pack({columns}) AS row, {text} AS text, {", ".join(keys)} FROM {source}),
-             h AS (SELECT struct_pack({columns}) AS row, {text} AS text, {", ".join(keys)} FROM held),
-             pairs AS (SELECT CASE WHEN h.row IS NULL THEN 1 WHEN f.row IS NULL THEN 4 WHEN f.text = h.text THEN 0
-                                   WHEN {lesser} THEN 2 ELSE 3 END AS kind, {key} AS key
-                       FROM f FULL JOIN h ON {same})
-        SELECT kind, count(*), min(key) FROM pairs WHERE kind > 0 GROUP BY kind ORDER BY kind"""  # noqa: S608 - names
+    """Lay a group's rows in the database beside the file's, and count what differs."""
+    lay_beside(connection, files, group, database, wanted)
+    key = f"concat_ws(' → ', {', '.join(quoted(name) for name in group.keys)})"
+    query = f"SELECT kind, count(*), min({key}) FROM differing GROUP BY kind ORDER BY kind"  # noqa: S608 - names
     counts = {kind: (rows, key) for kind, rows, key in connection.sql(query).fetchall()}
-    missing, lesser_, changed, extra = (counts.get(kind, (0, ""))[0] for kind in (1, 2, 3, 4))
+    missing, lesser_, changed, extra = (counts.get(kind, (0, ""))[0] for kind in Kind)
     example = next(iter(counts.values()), (0, "a row is there twice"))[1]
     return Compared(str(group), wanted, found, missing, extra, changed + lesser_, lesser_, example)
-
-
-def _lesser(declared: Property, group: Group) -> str:
-    """Return the SQL condition that the database's value (h) does not take in the file's (f)."""
-    file, held = (f"{side}.row.{quoted(declared.name)}" for side in ("f", "h"))
-    gone = f"{file} IS NOT NULL AND {held} IS NULL"
-    if declared.merge is Merge.UNION:
-        return f"({gone} AND len({file}) > 0) OR NOT list_has_all({held}, {file})"
-    if declared.merge is Merge.NEWEST:
-        at = quoted(observed(declared, group))
-        return f"{gone} OR (f.row.{at} = h.row.{at} AND {held} < {file})"
-    return f"{gone} OR {held} {'>' if declared.merge is Merge.MIN else '<'} {file}"
-
-
-def observed(declared: Property, group: Group) -> str:
-    """Return the property that tells when a NEWEST one was observed: its own `…_at`, else the row's."""
-    own = f"{declared.name}_at"
-    return own if any(each.name == own for each in group.properties) else "fetched_at"
 
 
 def _difference(each: Compared) -> str:

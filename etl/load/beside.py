@@ -1,0 +1,85 @@
+"""A group's rows in a database laid beside the file's: which are missing, changed, extra."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterator, Mapping
+from enum import IntEnum
+from typing import Protocol
+
+import duckdb
+import pyarrow as pa
+
+from etl.files import Content, Files, Group, literal, quoted, row_text
+from etl.graph import Merge, Property
+
+NOTHING = Content(0, f"{0:016x}")
+"""What is in a group that is not there."""
+
+
+class Database(Protocol):
+    """What parity asks of a loaded database."""
+
+    def others(self, known: Mapping[Group, int]) -> Iterator[Group]:
+        """Yield every other group of the schema that may have rows, given how many the known ones have."""
+
+    def rows(self, group: Group) -> Iterator[pa.RecordBatch]:
+        """Yield a group's rows in batches that have the columns and types of `group.arrow`, in any order."""
+
+    def texts(self, group: Group) -> Iterator[pa.StringArray]:
+        """Yield the texts of a group's rows, as `files.row_text` makes them."""
+
+    def types(self) -> dict[str, int]:
+        """Return how many relationships of each type there are, whatever they join."""
+
+
+class Kind(IntEnum):
+    """How a row of the database differs: not there, with less than the file's values, with others, in no file."""
+
+    MISSING = 1
+    LESSER = 2
+    CHANGED = 3
+    EXTRA = 4
+
+
+def lay_beside(
+    connection: duckdb.DuckDBPyConnection, files: Files, group: Group, database: Database, wanted: Content
+) -> None:
+    """Make the temporary table `differing`: `kind` and the keys of each row that is not the same in both."""
+    connection.register("found", group.arrow.empty_table())
+    connection.execute("CREATE OR REPLACE TEMP TABLE held AS SELECT * FROM found")
+    for batch in database.rows(group):
+        connection.register("found", batch)
+        connection.execute("INSERT INTO held SELECT * FROM found")
+    file = literal(glob.escape(str(files.path(group, "parquet"))))
+    source = f"read_parquet({file})" if wanted.rows else "(FROM held LIMIT 0)"
+    keys = [quoted(name) for name in group.keys]
+    columns = ", ".join(f"{name} := {name}" for name in [*keys, *(quoted(each.name) for each in group.properties)])
+    rows = f"SELECT struct_pack({columns}) AS row, {row_text(group)} AS text, {', '.join(keys)}"
+    lesser = " OR ".join(f"coalesce({_lesser(each, group)}, false)" for each in group.properties)
+    connection.execute(f"""
+        CREATE OR REPLACE TEMP TABLE differing AS
+        WITH f AS ({rows} FROM {source}), h AS ({rows} FROM held)
+        SELECT CASE WHEN h.row IS NULL THEN {Kind.MISSING:d} WHEN f.row IS NULL THEN {Kind.EXTRA:d}
+                    WHEN {lesser} THEN {Kind.LESSER:d} ELSE {Kind.CHANGED:d} END AS kind,
+               {", ".join(f"coalesce(f.{name}, h.{name}) AS {name}" for name in keys)}
+        FROM f FULL JOIN h ON {" AND ".join(f"f.{name} = h.{name}" for name in keys)}
+        WHERE f.text IS DISTINCT FROM h.text""")  # noqa: S608 - names of the schema
+
+
+def _lesser(declared: Property, group: Group) -> str:
+    """Return the SQL condition that the database's value (h) does not take in the file's (f)."""
+    file, held = (f"{side}.row.{quoted(declared.name)}" for side in ("f", "h"))
+    gone = f"{file} IS NOT NULL AND {held} IS NULL"
+    if declared.merge is Merge.UNION:
+        return f"({gone} AND len({file}) > 0) OR NOT list_has_all({held}, {file})"
+    if declared.merge is Merge.NEWEST:
+        at = quoted(observed(declared, group))
+        return f"{gone} OR (f.row.{at} = h.row.{at} AND {held} < {file})"
+    return f"{gone} OR {held} {'>' if declared.merge is Merge.MIN else '<'} {file}"
+
+
+def observed(declared: Property, group: Group) -> str:
+    """Return the property that tells when a NEWEST one was observed: its own `…_at`, else the row's."""
+    own = f"{declared.name}_at"
+    return own if any(each.name == own for each in group.properties) else "fetched_at"

@@ -1,0 +1,74 @@
+"""Taking from a Neo4j what the files no longer have: rows that transform retired, values that they no longer hold.
+
+Only rows of the schema's labels and types go, relationships before nodes. A node that something else is tied to (a
+note of somebody's own) stays. More than a stated share is never deleted, and nothing by files that lack something.
+"""
+
+from __future__ import annotations
+
+import glob
+
+import duckdb
+import pyarrow as pa
+
+from etl.errors import LoadError
+from etl.files import Files, Group, Manifest, literal, quoted
+from etl.load import bolt, cypher
+from etl.load.beside import NOTHING, Kind, lay_beside
+from etl.load.parity import Parity
+from etl.load.sending import BATCH, as_lists, write
+
+SHARE = 0.1
+"""How much of a database may be deleted unasked."""
+_UNREAD = "unreadable"
+
+
+def refuse_partial(manifest: Manifest) -> None:
+    """Raise LoadError where files were made from less than there is: what they lack need not be gone."""
+    unread = manifest.outcomes.get(_UNREAD, 0)
+    if manifest.damaged or unread or not any(content.rows for _, content in manifest.groups()):
+        raise LoadError(
+            f"these files may lack what is not gone ({manifest.damaged} damaged records, {unread} unreadable replies,"
+            f" {manifest.replies} replies in all), so nothing is pruned by them: mend the cache, transform, load again"
+        )
+
+
+def prune(files: Files, manifest: Manifest, database: bolt.Neo4j, found: Parity, share: float) -> None:
+    """Delete the rows that the files do not have, and give changed ones the files' values.
+
+    Raises LoadError where more than that share of the database's rows would go; nothing is deleted then.
+    """
+    extra, rows = sum(each.extra for each in found.groups), sum(each.database.rows for each in found.groups)
+    if extra > share * rows:
+        raise LoadError(
+            f"prune would delete {extra} of {rows} rows, more than {share:.0%}; nothing was deleted. If that is right,"
+            " say --yes"
+        )
+    contents = dict(manifest.groups())
+    groups = [Group.parse(each.group) for each in found.groups if each.differs and not each.stray]
+    with duckdb.connect() as connection:
+        for group in sorted(groups, key=lambda group: not group.type):
+            wanted = contents.get(group, NOTHING)
+            lay_beside(connection, files, group, database, wanted)
+            keys = ", ".join(quoted(name) for name in group.keys)
+            gone = f"SELECT {keys} FROM differing WHERE kind = {Kind.EXTRA:d}"  # noqa: S608 - names of the schema
+            _run(connection, gone, database, cypher.delete(group))
+            if wanted.rows:
+                file = f"read_parquet({literal(glob.escape(str(files.path(group, 'parquet'))))})"
+                changed = f"SELECT {keys} FROM differing WHERE kind IN ({Kind.LESSER:d}, {Kind.CHANGED:d})"  # noqa: S608
+                columns = ", ".join(quoted(name) for name in group.arrow.names)
+                whole = f"SELECT {columns} FROM {file} SEMI JOIN ({changed}) USING ({keys})"  # noqa: S608 - as above
+                _run(connection, whole, database, cypher.overwrite(group), group.arrow)
+
+
+def _run(
+    connection: duckdb.DuckDBPyConnection,
+    query: str,
+    database: bolt.Neo4j,
+    statement: str,
+    schema: pa.Schema | None = None,
+) -> None:
+    """Run a statement over the rows of a SQL query."""
+    for batch in connection.sql(query).to_arrow_reader(BATCH):
+        rows = as_lists(batch.cast(schema) if schema is not None else batch)
+        database.session.execute_write(write, [statement], rows)

@@ -1,0 +1,219 @@
+"""Rows into a Neo4j, in batches, each in a managed transaction; killed or refused, it goes on where it was.
+
+Constraints come first and are awaited: without them two merges at once would make a node twice, and every MERGE would
+scan its label. Nodes come before relationships. Into an empty database rows are created, else merged. A managed
+transaction may run twice (the driver repeats it after a deadlock, and after a reply that was lost, when nobody knows
+whether it was committed), so from its second run on it merges, and nothing is doubled.
+
+After each commit a checkpoint is written beside the files: which files, which database, how far. The next load of
+those files into that database goes on from there, by merging. Where its parity fails, all is merged from the start.
+
+A batch that the server refuses is split until the row at fault stands alone; that one is listed, the rest goes in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import neo4j
+import pyarrow as pa
+import pyarrow.parquet as pq
+from neo4j.exceptions import ClientError, ConstraintError, DatabaseError, IncompleteCommit, TransientError
+
+from etl.errors import LoadError
+from etl.files import Files, Group, Manifest
+from etl.load import bolt, cypher, parity
+
+BATCH = 10_000  # rows a transaction: about where more stops helping
+BATCH_BYTES = 8 << 20
+MAX_REFUSED = 1_000
+"""So many refused rows are not faults of the rows."""
+
+# What a row, or the size of a batch, can be the cause of; anything else would be refused row by row as well.
+_SPLIT = (
+    "Neo.ClientError.Schema.ConstraintValidationFailed",
+    "Neo.ClientError.Statement.ArgumentError",
+    "Neo.ClientError.Statement.TypeError",
+    "Neo.ClientError.General.InvalidArguments",
+    "Neo.DatabaseError.Statement.ExecutionFailed",
+    "Neo.DatabaseError.Transaction.TransactionCommitFailed",
+    "Neo.TransientError.General.MemoryPoolOutOfMemoryError",
+    "Neo.TransientError.General.OutOfMemoryError",
+)
+
+
+def send(
+    files: Files, manifest: Manifest, database: bolt.Neo4j, progress: parity.Progress
+) -> tuple[parity.Parity, tuple[Refused, ...]]:
+    """Add the files to a database; return how the two compare then, and the rows that it refused.
+
+    A database that was empty must hold the same as the files, one that was not at least what they hold, save for what
+    it refused. Raises LoadError where it does not, or where the server can't be loaded; loading again goes on.
+    """
+    total, done = sum(content.rows for _, content in manifest.groups()), 0
+
+    def told(rows: int) -> None:
+        nonlocal done
+        done += rows
+        progress("send", done, total)
+
+    sender = Sender(files, manifest, database)
+    while True:
+        sender.send(told)
+        found = parity.check(files, database, progress)
+        proved = sender.accounts_for(found)
+        if proved or not sender.resumes:
+            break
+        sender.start_over()
+        done = 0
+    sender.forget()
+    if not proved:
+        lines = "\n  ".join(found.differences())
+        raise LoadError(f"the database differs from the files after the load; load again, or mend it:\n  {lines}")
+    return found, tuple(sender.checkpoint.refused)
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """A row that the server did not take: its group, its key or keys, the reason."""
+
+    group: str
+    key: str
+    reason: str
+
+
+class Checkpoint(msgspec.Struct):
+    """How far a load came. `began_empty`: there was nothing of the schema in the database when it began."""
+
+    files: str
+    database: str
+    began_empty: bool
+    sent: dict[str, int] = msgspec.field(default_factory=dict)
+    refused: list[Refused] = msgspec.field(default_factory=list)
+
+
+class Sender:
+    """Sends the rows of one set of files into one database."""
+
+    def __init__(self, files: Files, manifest: Manifest, database: bolt.Neo4j) -> None:
+        self.files = files
+        self.groups = [group for group, _ in manifest.groups()]
+        self.database = database
+        self._path = files.root.absolute().with_name(f".{files.root.absolute().name}.sent.json")
+        counts = msgspec.json.encode([manifest.nodes, manifest.relationships])
+        fresh = Checkpoint(hashlib.sha256(counts).hexdigest(), database.identity(), not database.counts())
+        kept = _read(self._path)
+        self.resumes = kept is not None and (kept.files, kept.database) == (fresh.files, fresh.database)
+        self.checkpoint = kept if kept is not None and self.resumes else fresh
+        self._creates = self.checkpoint.began_empty and not self.resumes
+
+    def send(self, progress: Callable[[int], None]) -> None:
+        """Make the constraints, then send what was not sent yet; `progress` is told of numbers of rows done."""
+        self.database.constrain()
+        for group in self.groups:
+            done = self.checkpoint.sent.get(str(group), 0)
+            progress(done)
+            for batch in _batches(self.files, group, done):
+                rows = as_lists(batch)
+                self._put(group, rows)
+                done += len(rows)
+                self.checkpoint.sent[str(group)] = done
+                self._keep()
+                progress(len(rows))
+
+    def accounts_for(self, found: parity.Parity) -> bool:
+        """Tell whether the database holds what it should, given what it held before and what it refused."""
+        refused = Counter(each.group for each in self.checkpoint.refused)
+        if self.checkpoint.began_empty and not refused:
+            return found.equal
+        return all(each.missing + each.lesser <= refused[each.group] for each in found.groups)
+
+    def start_over(self) -> None:
+        """Forget how far it came: what is sent next is all, and is merged."""
+        self.forget()
+        self.checkpoint.sent.clear()
+        self.checkpoint.refused.clear()
+        self.resumes = self._creates = False
+
+    def forget(self) -> None:
+        """Remove the checkpoint: the load is done."""
+        self._path.unlink(missing_ok=True)
+
+    def _put(self, group: Group, rows: list[list[Any]]) -> None:
+        """Send some rows; where they are refused, send each half."""
+        statements = [cypher.create(group)] if self._creates else []
+        try:
+            taken = self.database.session.execute_write(write, [*statements, cypher.merge(group)], rows)
+        except (ClientError, DatabaseError, TransientError) as wrong:
+            if wrong.code not in _SPLIT:
+                raise
+            if self._creates and isinstance(wrong, ConstraintError):  # somebody else writes there, too
+                self._creates = False
+                self._put(group, rows)
+            elif len(rows) > 1:
+                middle = len(rows) // 2
+                self._put(group, rows[:middle])
+                self._put(group, rows[middle:])
+            else:
+                self._refuse(group, rows[0], str(wrong.message or wrong.code))
+            return
+        except IncompleteCommit:  # nobody knows whether it went in
+            self._creates = False
+            self._put(group, rows)
+            return
+        if taken != len(rows):
+            self._refuse_without_ends(group, rows)
+
+    def _refuse_without_ends(self, group: Group, rows: list[list[Any]]) -> None:
+        for record in self.database.run(cypher.without_ends(group), rows=[row[:2] for row in rows]):
+            self._refuse(group, record.values(), "an end of it is not in the database")
+
+    def _refuse(self, group: Group, row: list[Any], reason: str) -> None:
+        key = " → ".join(map(str, row[: len(group.keys)]))
+        self.checkpoint.refused.append(Refused(str(group), key, reason))
+        if len(self.checkpoint.refused) > MAX_REFUSED:
+            raise LoadError(
+                f"the server refuses row after row, lastly of {group}: {reason}. What it took stays; see to that, then"
+                " load again"
+            )
+
+    def _keep(self) -> None:
+        new = self._path.with_suffix(".new")
+        new.write_bytes(msgspec.json.encode(self.checkpoint))
+        new.replace(self._path)
+
+
+def write(transaction: neo4j.ManagedTransaction, statements: list[str], rows: list[list[Any]]) -> int:
+    """Run the first statement, and on any later try the last: `statements` belongs to one batch."""
+    statement = statements.pop(0) if len(statements) > 1 else statements[0]
+    return int(transaction.run(statement, rows=rows).single(strict=True)["rows"])
+
+
+def _batches(files: Files, group: Group, skip: int) -> Iterator[pa.RecordBatch]:
+    """Yield a group's rows but for the first ones, bounded in number and in bytes."""
+    with pq.ParquetFile(files.path(group, "parquet")) as file:
+        for batch in file.iter_batches(BATCH, columns=group.arrow.names):
+            rest = batch.slice(min(skip, len(batch))).cast(group.arrow)  # Parquet has no seconds: it gives milliseconds
+            skip -= len(batch) - len(rest)
+            size = max(1, min(BATCH, len(rest) * BATCH_BYTES // max(rest.nbytes, 1)))
+            yield from (rest.slice(first, size) for first in range(0, len(rest), size))
+
+
+def as_lists(batch: pa.RecordBatch) -> list[list[Any]]:
+    """Return rows as the statements take them: lists, moments as seconds since 1970."""
+    columns = [
+        (batch[place].cast(pa.int64()) if pa.types.is_timestamp(each.type) else batch[place]).to_pylist()
+        for place, each in enumerate(batch.schema)
+    ]
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _read(path: Path) -> Checkpoint | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Checkpoint)
+    except (FileNotFoundError, msgspec.MsgspecError):
+        return None

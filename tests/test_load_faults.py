@@ -1,0 +1,257 @@
+"""What a load over Bolt withstands: rows that are refused, kills, lost replies; and what it deletes, and what not."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+import pytest
+from load_samples import SAMPLE, Rows, day, write
+
+from etl.errors import LoadError
+from etl.files import Files, Group
+from etl.load import Server, connected, load, pruning, sending, verify
+from etl.neo4j_server import LocalNeo4j
+
+pytestmark = pytest.mark.neo4j
+
+MANY: Rows = {
+    Group("Domain"): [{"name": f"name-{number:03}.example", "fetched_at": day(1)} for number in range(40)],
+    Group("IPAddress"): [{"address": f"192.0.2.{number}"} for number in range(100, 110)],
+    Group("Domain", "RESOLVES", "IPAddress"): [
+        {"start": f"name-{number:03}.example", "end": f"192.0.2.{100 + number % 10}", "last_resolved": day(2)}
+        for number in range(40)
+    ],
+}
+
+
+@pytest.fixture
+def server(neo4j: LocalNeo4j) -> Iterator[Server]:
+    started = Server.started(neo4j)
+    run(started, "MATCH (n) DETACH DELETE n")
+    yield started
+    run(started, "MATCH (n) DETACH DELETE n")
+
+
+def run(server: Server, query: str, **parameters: object) -> list[dict[str, Any]]:
+    with connected(server) as database:
+        return [record.data() for record in database.session.run(query, parameters)]
+
+
+# --- rows that are refused --------------------------------------------------------------------------------------------
+
+
+def test_a_row_that_the_server_refuses_is_listed_and_the_rest_goes_in(tmp_path: Path, server: Server) -> None:
+    long = "".join(f"{number:06}" for number in range(6000))  # beyond what an index takes
+    rows: Rows = {
+        **MANY,
+        Group("Malware"): [{"name": long}, *({"name": f"Worm.{number}"} for number in range(30))],
+        Group("Hash"): [{"value": "0" * 32}],
+        Group("Hash", "DETECTED_AS", "Malware"): [
+            {"start": "0" * 32, "end": long},
+            {"start": "0" * 32, "end": "Worm.7"},
+        ],
+    }
+    loaded = load(write(tmp_path / "import", rows), server, method="bolt")
+    assert [(each.group, each.key[-10:]) for each in loaded.refused] == [
+        ("Malware", long[-10:]),
+        ("Hash-DETECTED_AS-Malware", long[-10:]),
+    ]
+    assert "too large" in loaded.refused[0].reason
+    assert loaded.refused[1].reason == "an end of it is not in the database"
+    assert {each.group: each.missing for each in loaded.parity.groups if each.differs} == {
+        "Malware": 1,
+        "Hash-DETECTED_AS-Malware": 1,
+    }
+
+
+def test_a_refused_row_does_not_hide_another_s_loss(tmp_path: Path, server: Server) -> None:
+    files = write(tmp_path / "import", {**MANY, Group("Email"): [{"address": "a@example.com"}]})
+    other = write(tmp_path / "other", {Group("Email"): [{"address": "b@example.com"}]})
+    other.path(Group("Email"), "parquet").replace(files.path(Group("Email"), "parquet"))
+    with pytest.raises(LoadError, match="Email"):
+        load(files, server, method="bolt")
+
+
+# --- kills and lost replies -------------------------------------------------------------------------------------------
+
+PROGRAM = """
+import os, sys, pathlib
+from etl.files import Files
+from etl.load import Server, load, sending
+sending.BATCH = 7
+root, uri, user, password, steps = sys.argv[1:]
+steps = int(steps)
+def progress(*_):
+    global steps
+    steps -= 1
+    if steps == 0:
+        os.kill(os.getpid(), 9)
+load(Files(pathlib.Path(root)), Server(uri, user, password), method="bolt", progress=progress)
+"""
+
+
+def killed(files: Files, server: Server, step: int) -> int:
+    """Load, and kill that at its n-th step; return the exit code."""
+    arguments = (str(files.root), server.uri, server.user, server.password, str(step))
+    return subprocess.run([sys.executable, "-c", PROGRAM, *arguments], check=False).returncode
+
+
+def test_killed_at_any_step_the_next_load_goes_on(tmp_path: Path, server: Server) -> None:
+    files = write(tmp_path / "import", MANY)
+    checkpoint = tmp_path / ".import.sent.json"
+    sent, kills = 0, 0
+    while killed(files, server, 6) == -9:  # each time it comes a little further, at last to parity
+        kept = msgspec.json.decode(checkpoint.read_bytes(), type=sending.Checkpoint)
+        assert sum(kept.sent.values()) > sent
+        sent, kills = sum(kept.sent.values()), kills + 1
+        if kills == 4:
+            break
+    assert kills == 4
+    loaded = load(files, server, method="bolt")
+    assert loaded.parity.equal
+    assert not checkpoint.exists()
+
+
+def test_a_checkpoint_of_a_database_that_was_emptied_is_not_believed(tmp_path: Path, server: Server) -> None:
+    files = write(tmp_path / "import", MANY)
+    assert killed(files, server, 12) == -9
+    run(server, "MATCH (n) DETACH DELETE n")
+    assert load(files, server, method="bolt").parity.equal
+
+
+def test_killed_before_the_checkpoint_was_written_nothing_is_doubled(tmp_path: Path, server: Server) -> None:
+    files = write(tmp_path / "import", MANY)
+    checkpoint = tmp_path / ".import.sent.json"
+    assert killed(files, server, 11) == -9
+    earlier = checkpoint.read_bytes()
+    assert killed(files, server, 4) == -9
+    checkpoint.write_bytes(earlier)  # as if the kill had come between commit and checkpoint
+    assert load(files, server, method="bolt").parity.equal
+
+
+COMMIT = b"\x00\x02\xb0\x12\x00\x00"
+
+
+class LosingReplies:
+    """Stands between driver and server; delivers the n-th COMMIT, and cuts the line before its reply."""
+
+    def __init__(self, port: int, which: int) -> None:
+        self.server_port = port
+        self.commits_left = which
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self.listening.getsockname()[1])
+        self.threads: list[threading.Thread] = []
+
+    def __enter__(self) -> Self:
+        self.start(self.accept)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.listening.shutdown(socket.SHUT_RDWR)
+        for thread in self.threads:
+            thread.join()
+        self.listening.close()
+
+    def start(self, work: Callable[..., None], *arguments: object) -> None:
+        thread = threading.Thread(target=work, args=arguments)
+        self.threads.append(thread)
+        thread.start()
+
+    def accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self.listening.accept()
+                server = socket.create_connection(("127.0.0.1", self.server_port))
+                lost = threading.Event()
+                self.start(self.forth, client, server, lost)
+                self.start(self.back, client, server, lost)
+
+    def forth(self, client: socket.socket, server: socket.socket, lost: threading.Event) -> None:
+        with suppress(OSError):
+            while data := client.recv(1 << 16):
+                self.commits_left -= COMMIT in data
+                if self.commits_left == 0 and COMMIT in data:
+                    lost.set()
+                server.sendall(data)
+        with suppress(OSError):
+            server.shutdown(socket.SHUT_RDWR)
+
+    def back(self, client: socket.socket, server: socket.socket, lost: threading.Event) -> None:
+        with client, server, suppress(OSError):
+            while (data := server.recv(1 << 16)) and not lost.is_set():
+                client.sendall(data)
+            client.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize("which", [1, 2, 3])
+def test_a_lost_commit_reply_doubles_nothing(tmp_path: Path, server: Server, which: int) -> None:
+    files = write(tmp_path / "import", MANY)
+    with LosingReplies(int(server.uri.rpartition(":")[2]), which) as line:
+        loaded = load(files, Server(f"bolt://127.0.0.1:{line.port}", server.user, server.password), method="bolt")
+    assert line.commits_left < 0
+    assert loaded.parity.equal
+    assert verify(files, server).equal
+
+
+# --- what the files no longer have ------------------------------------------------------------------------------------
+
+
+def retired() -> Rows:
+    """Return MANY without one relationship and its end, and with a value taken back."""
+    rows = {group: [dict(row) for row in some] for group, some in MANY.items()}
+    rows[Group("Domain")].pop()
+    rows[Group("Domain", "RESOLVES", "IPAddress")].pop()
+    rows[Group("Domain")][3]["fetched_at"] = None
+    return rows
+
+
+def test_prune_takes_what_was_retired(tmp_path: Path, server: Server) -> None:
+    load(write(tmp_path / "import", MANY), server, method="bolt")
+    files = write(tmp_path / "import", retired())
+    unpruned = load(files, server, method="bolt")
+    assert not unpruned.parity.equal
+    assert load(files, server, method="bolt", prune=pruning.SHARE).parity.equal
+
+
+def test_prune_spares_what_is_not_ours(tmp_path: Path, server: Server) -> None:
+    load(write(tmp_path / "import", MANY), server, method="bolt")
+    run(server, "MATCH (d:Domain {name: 'name-039.example'}) CREATE (:Elsewhere)-[:KNOWN_FROM]->(d) SET d.mine = 'x'")
+    run(server, "MATCH (d:Domain {name: 'name-001.example'}) SET d.mine = 'y', d.votes = 5")
+    found = load(write(tmp_path / "import", retired()), server, method="bolt", prune=pruning.SHARE).parity
+    assert [each.extra for each in found.groups if each.differs] == [1]
+    mine = run(
+        server, "MATCH (d:Domain) WHERE d.mine IS NOT NULL RETURN d.mine AS mine, d.votes AS votes ORDER BY mine"
+    )
+    assert mine == [{"mine": "x", "votes": None}, {"mine": "y", "votes": None}]
+
+
+def test_prune_never_takes_more_than_its_share(tmp_path: Path, server: Server) -> None:
+    files = write(tmp_path / "import", MANY)
+    load(files, server, method="bolt")
+    few = write(tmp_path / "few", {Group("Domain"): MANY[Group("Domain")][:1]})
+    with pytest.raises(LoadError, match="would delete 89 of 90 rows"):
+        load(few, server, method="bolt", prune=pruning.SHARE)
+    assert verify(files, server).equal
+    assert load(few, server, method="bolt", prune=1.0).parity.equal
+
+
+def test_prune_refuses_partial_files(tmp_path: Path, server: Server) -> None:
+    files = write(tmp_path / "import", SAMPLE)
+    load(files, server, method="bolt")
+    manifest = files.manifest()
+    for damaged, outcomes in ((1, {}), (0, {"unreadable": 1})):
+        manifest.damaged, manifest.outcomes = damaged, outcomes
+        (files.root / "manifest.json").write_bytes(msgspec.json.encode(manifest))
+        with pytest.raises(LoadError, match="nothing is pruned"):
+            load(files, server, method="bolt", prune=1.0)
+    with pytest.raises(LoadError, match="nothing is pruned"):
+        load(write(tmp_path / "none", {}), server, method="bolt", prune=1.0)
+    assert run(server, "MATCH (n) RETURN count(n) AS nodes")[0]["nodes"] > 0
