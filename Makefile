@@ -9,7 +9,7 @@ RUN := $(BIN)/intel-grapher
 FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fetch transform load run test lint format types docs docs-check golden check clean
+.PHONY: bench-transform help setup fetch transform load run test lint format types docs docs-check golden check clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,13 @@ docs-check: .venv/ready ## Check that the generated parts of the docs are fresh
 
 golden: .venv/ready ## Count anew what the real replies beside the project give; read what changed
 	RENEW_GOLDEN=1 $(BIN)/python -m pytest -q tests/test_coverage.py
+
+benchmarks/out/packages: benchmarks/requirements.txt | .venv/ready
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target $@ -r $<
+	@touch $@
+
+bench-transform: .venv/ready benchmarks/out/packages ## Measure the transform against pipelines written by hand (SIZE=small|full)
+	PYTHONPATH=benchmarks/out/packages $(BIN)/python benchmarks/transform.py $(or $(SIZE),small)
 
 check: lint types docs-check ## Lint, types and docs
 

@@ -1,0 +1,31 @@
+"""What no way can be faster than: reading and decompressing the cache, and decoding its replies besides.
+
+python benchmarks/floors.py read|decode DATA
+"""
+
+import multiprocessing
+import sys
+from functools import partial
+from pathlib import Path
+
+import zstandard
+
+from etl.cache import Cache, Segment
+from etl.source import discover
+
+
+def work(segment: Segment, *, decode: bool) -> int:
+    """Go through one segment; return its records."""
+    if not decode:
+        with zstandard.open(segment.path, "rb", dctx=zstandard.ZstdDecompressor()) as file:
+            while file.read(1 << 20):
+                pass
+        return segment.records or 0
+    endpoint = discover()[segment.source].endpoints[segment.endpoint]
+    return sum(1 for record in segment.read(print) if endpoint.decoder.decode(record.envelope.body))
+
+
+if __name__ == "__main__":
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        found = Cache(Path(sys.argv[2])).segments()
+        print(sum(pool.imap_unordered(partial(work, decode=sys.argv[1] == "decode"), found)))

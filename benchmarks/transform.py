@@ -1,0 +1,162 @@
+"""The transform against two pipelines written by hand for the same replies and the same files; and against the floors.
+
+    make bench-transform SIZE=small|full
+
+Each way runs in processes of its own, at two workers, the ways one after the other in every round; a way's figure is
+its best round. Ratios are of CPU time (`cpu_…`) and of wall time (`vs_best_engine_…`): below 1 the transform is the
+faster. That all ways wrote the same rows is checked by the files' checksums.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+from generate import generate
+
+from etl.files import Files, Group, content, literal
+
+HERE = Path(__file__).resolve().parent
+OUT = HERE / "out"
+SIZES = {"small": (100_000,), "full": (100_000, 1_000_000, 5_000_000)}
+NAMES = {100_000: "100k", 1_000_000: "1m", 5_000_000: "5m"}
+MEMORY = 4096  # MiB, for those that can be told
+
+Figures = dict[str, float]
+
+
+def measure(command: list[str]) -> Figures:
+    """Run a command; return its wall and CPU seconds, and its greatest process's memory in MiB."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE.parent), *sys.path[1:]])}
+    environment |= {"POLARS_MAX_THREADS": "2"}
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    started = time.perf_counter()
+    watched = f"import resource, subprocess, sys; code = subprocess.call({command!r}, stdout=subprocess.DEVNULL); " \
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(code)"  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", watched], env=environment, check=True, capture_output=True, text=True)
+    wall = time.perf_counter() - started
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {"wall": round(wall, 2), "cpu": round(cpu, 2), "mib": round(int(done.stdout) / 1024)}
+
+
+def ways(data: Path, out: Path, memory: int) -> dict[str, list[str]]:
+    """Return the command of each way."""
+    python, run = sys.executable, [sys.executable, "-m", "etl", "transform", "--data", str(data), "--no-progress"]
+    own = [*run, "--processes", "2", "--memory", f"{memory}M"]
+    by_hand = {
+        "DuckDB, read again": [python, str(HERE / "by_duckdb.py"), str(data), str(out / "duckdb"), "--memory", str(memory)],
+        "DuckDB, staged": [
+            python, str(HERE / "by_duckdb.py"), str(data), str(out / "staged"), "--memory", str(memory), "--staged",
+        ],
+        "Polars": [python, str(HERE / "by_polars.py"), str(data), str(out / "polars")],
+    }  # fmt: skip
+    return {
+        "transform": [*own, "--import", str(out / "own"), "--format", "parquet"],
+        "transform, CSV too": [*own, "--import", str(out / "both")],
+        **by_hand,
+        "floor: decompress": [python, str(HERE / "floors.py"), "read", str(data)],
+        "floor: decode": [python, str(HERE / "floors.py"), "decode", str(data)],
+    }
+
+
+def check(out: Path) -> None:
+    """See that all ways wrote the same rows."""
+    contents: dict[str, dict[str, str]] = {}
+    own = Files(out / "own")
+    contents["own"] = {str(group): each.checksum for group, each in own.manifest().groups()}
+    for each in ("duckdb", "staged", "polars"):
+        if (out / each).exists():
+            contents[each] = {
+                name: content(duckdb.connect(), f"read_parquet({literal(str(path))})", Group.parse(name)).checksum
+                for name in contents["own"]
+                if (path := Files(out / each).path(Group.parse(name), "parquet")).exists()
+            }
+            if contents[each] != contents["own"]:
+                differ = [name for name, mark in contents["own"].items() if contents[each].get(name) != mark]
+                raise SystemExit(f"{each} and the transform differ in {', '.join(differ)}")
+
+
+def clear(out: Path) -> None:
+    """Remove what a round wrote, and the transform's memory of it."""
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+
+
+def bench(replies: int, folder: Path, rounds: int, memory: int, only: Callable[[str], bool]) -> dict[str, Figures]:
+    """Measure all ways over one generated cache; return each one's best round."""
+    data, out = folder / f"cache-{replies}", folder / "out"
+    size = generate(data, replies)
+    print(f"{replies:,} replies, {size >> 20:,} MiB of JSON Lines")
+    best: dict[str, Figures] = {}
+    for round_ in range(rounds):
+        clear(out)
+        for name, command in ways(data, out, memory).items():
+            if only(name):
+                figures = measure(command)
+                best[name] = min(best.get(name, figures), figures, key=lambda each: each["wall"])
+                print(f"  round {round_ + 1}  {name:22} {figures['wall']:8.2f} s  CPU {figures['cpu']:8.2f} s "
+                      f" {figures['mib']:6.0f} MiB", flush=True)  # fmt: skip
+        check(out)
+    shutil.rmtree(data)
+    return best
+
+
+def ratios(figures: dict[int, dict[str, Figures]]) -> Figures:
+    """Return how long the transform takes, the faster pipeline by hand being 1."""
+    found: Figures = {}
+    for replies, ways_ in figures.items():
+        for what, name in (("wall", "vs_best_engine"), ("cpu", "cpu_vs_best_engine")):
+            by_hand = [each[what] for way, each in ways_.items() if way.startswith(("DuckDB", "Polars"))]
+            if by_hand:
+                found[f"{name}_{NAMES.get(replies, replies)}"] = round(ways_["transform"][what] / min(by_hand), 3)
+                found[f"{name}_csv_{NAMES.get(replies, replies)}"] = round(
+                    ways_["transform, CSV too"][what] / min(by_hand), 3
+                )
+    sizes = sorted(figures)
+    for less, more in zip(sizes, sizes[1:], strict=False):
+        grown = figures[more]["transform"]["cpu"] / figures[less]["transform"]["cpu"] / (more / less)
+        found[f"growth_{NAMES.get(less, less)}_{NAMES.get(more, more)}"] = round(grown, 3)
+    return found
+
+
+def main() -> None:
+    """Measure, print, and write `out/transform.json`."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("size", choices=SIZES)
+    parser.add_argument("--replies", type=int, action="append")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--memory", type=int, default=MEMORY)
+    parser.add_argument("--folder", type=Path, help="where to work, some gigabytes for 5 M replies")
+    parser.add_argument("--without", action="append", default=[], help="leave ways out whose name begins so")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=given.folder) as folder:
+        figures = {
+            replies: bench(
+                replies,
+                Path(folder),
+                given.rounds,
+                given.memory,
+                lambda name: not name.startswith(tuple(given.without)),
+            )
+            for replies in given.replies or SIZES[given.size]
+        }
+    OUT.mkdir(exist_ok=True)
+    made = {"ratios": ratios(figures), "figures": {str(size): each for size, each in figures.items()}}
+    (OUT / "transform.json").write_text(json.dumps(made, indent=2) + "\n")
+    for name, ratio in made["ratios"].items():
+        print(f"{name:32} {ratio:6.3f}")
+
+
+if __name__ == "__main__":
+    main()
