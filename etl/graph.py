@@ -102,9 +102,12 @@ class Kind(Generic[K]):
     labels: tuple[Label, ...]
     canonical: Callable[[str], str]
     label_of: Callable[[str], Label] | None = None
+    among: tuple[Kind[Any], ...] = ()
 
     def resolve(self, raw: str) -> tuple[Label, str]:
         """Return the label and the canonical key of a raw string; BadValue tells why there is none."""
+        if self.among:
+            return _first_of(self.among, raw)
         key = self.canonical(raw)
         return (self.labels[0] if self.label_of is None else self.label_of(key)), key
 
@@ -118,23 +121,24 @@ class Kind(Generic[K]):
 
 def either(name: str, *kinds: Kind[Any]) -> Kind[Any]:
     """Return the kind of a string that may be any of several: the first that has a canonical form of it."""
-
-    def resolve(raw: str) -> tuple[Label, str]:
-        reasons = []
-        for kind in kinds:
-            try:
-                return kind.resolve(raw)
-            except BadValue as bad:
-                reasons.append(bad.reason)
-        raise BadValue(next((each for each in reasons if not each.startswith("not ")), reasons[0]))
-
     return Kind(
         None,
         name,
         tuple(label for kind in kinds for label in kind.labels),
-        lambda raw: resolve(raw)[1],
-        lambda key: resolve(key)[0],
+        lambda raw: _first_of(kinds, raw)[1],
+        lambda key: _first_of(kinds, key)[0],
+        kinds,
     )
+
+
+def _first_of(kinds: tuple[Kind[Any], ...], raw: str) -> tuple[Label, str]:
+    reasons = []
+    for kind in kinds:
+        try:
+            return kind.resolve(raw)
+        except BadValue as bad:
+            reasons.append(bad.reason)
+    raise BadValue(next((each for each in reasons if not each.startswith("not ")), reasons[0]))
 
 
 @dataclass(frozen=True, eq=False)

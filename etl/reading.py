@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -73,7 +74,7 @@ def _mended(content: bytes) -> bytes:
 def _as_json(endpoint: Endpoint, content: bytes | msgspec.Raw) -> bytes | msgspec.Raw:
     """Return a reply in the formats "lines" and "text" as one JSON value. No line at all is a list of nothing."""
     if endpoint.format == "json":
-        return content
+        return content.removeprefix(BOM_UTF8) if isinstance(content, bytes) else content
     if endpoint.format == "lines":
         return b"[" + b",".join(line for line in bytes(content).splitlines() if line.strip()) + b"]"
     if not bytes(content).strip():
@@ -196,11 +197,19 @@ def paths(endpoint: Endpoint, content: bytes | msgspec.Raw, wanted: dict[object,
         reply = plain(endpoint, content)
     except BadValue:  # what no mapping reads may be past reading: nested too deep, a number out of range
         return found
-    for path, value in leaves(reply):
-        places = found.get(value)
-        if places is not None and len(places) < wanted[value]:
-            places.append(path)
+    _place(reply, ["$"], found, wanted)
     for value, places in found.items():
         if not places and isinstance(value, str) and value:
             places.extend([path for path, text in leaves(reply) if isinstance(text, str) and value in text][:1])
     return found
+
+
+def _place(value: object, path: list[str], found: dict[object, list[str]], wanted: dict[object, int]) -> None:
+    """Add the paths of wanted scalars; a path is put together where it is wanted alone, for most are not."""
+    if isinstance(value, dict | list):
+        for step, item in value.items() if isinstance(value, dict) else enumerate(value):
+            path.append(f".{step}" if isinstance(value, dict) else f"[{step}]")
+            _place(item, path, found, wanted)
+            path.pop()
+    elif value in found and len(found[value]) < wanted[value]:
+        found[value].append("".join(path))

@@ -2,7 +2,7 @@
 
 They are entries of the raw cache under the source `analyst`, and work on whatever the sources tell, now and later: what
 is taken out stays out, however often a source tells it again, until the ruling is undone. They are applied where the
-transform groups its staged facts, and cost nothing where there are none.
+transform groups its staged facts (`etl/merge.py`), and cost nothing where there are none.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import duckdb
 import msgspec
 
 from etl import schema
@@ -52,42 +51,15 @@ class Rulings:
     relationships_out: frozenset[tuple[str, str, str]] = frozenset()  # group, start, end
     same: dict[tuple[str, str], str] = field(default_factory=dict)
 
-    def prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Put the rulings where SQL finds them."""
-        for table, columns, rows in (
-            ("nodes_out", ("label", "key"), self.nodes_out),
-            ("relationships_out", ("name", "start", '"end"'), self.relationships_out),
-            ("same", ("label", "key", "one"), [(*node, one) for node, one in self.same.items()]),
-        ):
-            connection.execute(f"CREATE TABLE {table} ({', '.join(f'{each} VARCHAR' for each in columns)})")
-            if rows:
-                holes = ", ".join("?" * len(columns))
-                connection.executemany(f"INSERT INTO {table} VALUES ({holes})", sorted(rows))
-
-    def applied(self, group: Group, facts: str) -> str:
-        """Return the SQL of a group's staged facts as the rulings leave them."""
-        sides = [("start", group.start), ('"end"', group.end)] if group.type else [("key", group.start)]
-        for side, label in sides:
-            if any(label == each for each, _ in self.same):
-                facts = (
-                    f"SELECT f.* REPLACE (coalesce(s.one, f.{side}) AS {side}) FROM ({facts}) f"
-                    f" LEFT JOIN same s ON s.label = '{label}' AND s.key = f.{side}"
-                )
-            if any(label == each for each, _ in self.nodes_out):
-                facts = f"SELECT f.* FROM ({facts}) f ANTI JOIN nodes_out o ON o.label = '{label}' AND o.key = f.{side}"
-        if group.type:
-            changed = any(label == each for each, _ in self.same for label in (group.start, group.end))
-            if changed and group.start == group.end:
-                facts = f'SELECT f.* FROM ({facts}) f WHERE f.start <> f."end"'
-                if schema.RELATIONSHIPS[group.type].both_ways:
-                    ends = 'least(f.start, f."end") AS start, greatest(f.start, f."end") AS "end"'
-                    facts = f"SELECT f.* REPLACE ({ends}) FROM ({facts}) f"
-            if any(str(group) == each for each, _, _ in self.relationships_out):
-                facts = (
-                    f"SELECT f.* FROM ({facts}) f ANTI JOIN relationships_out o"
-                    f' ON o.name = \'{group}\' AND o.start = f.start AND o."end" = f."end"'
-                )
-        return facts
+    def keys(self, label: str) -> set[str]:
+        """Return the keys of a label's nodes that are named in what holds."""
+        ends = [(Group.parse(name), start, end) for name, start, end in self.relationships_out]
+        return (
+            {key for of, key in self.nodes_out if of == label}
+            | {each for (of, key), one in self.same.items() if of == label for each in (key, one)}
+            | {start for group, start, _ in ends if group.start == label}
+            | {end for group, _, end in ends if group.end == label}
+        )
 
 
 def rulings(cache: Cache) -> Rulings:

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from publicsuffixlist import PublicSuffixList
 
 from etl import keys
 from etl.errors import BadValue
+from etl.keys.names import _rules
 
 FIXTURES = Path(__file__).resolve().parents[2] / "shared" / "fixtures"
 
@@ -544,3 +546,14 @@ def test_kinds_of_real_strings_are_told() -> None:
         except BadValue as bad:
             assert len(bad.reason) < 60  # noqa: PT017 - a fixed phrase, whatever came
     assert kinds == {"ip", "domain", "email", "hash", "user", "url", "cve", "asn", "network"}
+
+
+def test_public_suffixes_are_those_that_the_list_gives() -> None:
+    known = PublicSuffixList()
+    for rule in _rules():
+        base = rule.removeprefix("!").removeprefix("*.")
+        for name in (base, f"a.{base}", f"b.a.{base}", f"c.b.a.{base}"):
+            expected = known.privatesuffix(name)
+            assert keys.is_registrable(name) == (expected == name)
+            if expected is not None:
+                assert keys.registrable(name) == expected

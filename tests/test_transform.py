@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ import reference
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from etl.cache import Cache, Entry, adopt
+from etl import stage
+from etl.cache import Cache, Damage, Entry, Record, Segment, adopt
 from etl.cli.cache import resolve
 from etl.errors import BusyError, TransformError
 from etl.files import Files, Manifest, locked
@@ -160,6 +162,88 @@ def test_a_second_run_gives_the_same_bytes_in_several_processes_too(
     assert bytes_of(tmp_path / "import") == once
 
 
+def test_little_memory_gives_the_same_bytes(tmp_path: Path) -> None:
+    cache = adopted(tmp_path, SAMPLES)
+    transform(cache, tmp_path / "import")
+    transform(cache, tmp_path / "little", Options(memory=1 << 14))
+    assert bytes_of(tmp_path / "little") == bytes_of(tmp_path / "import")
+
+
+@SLOW
+@given(replies=entries, cut=st.integers(0, 12))
+def test_what_came_later_gives_the_same_bytes_as_all_at_once(here: Path, replies: list[Entry], cut: int) -> None:
+    root = here / str(time.monotonic_ns())
+    transform(filled(root / "a", replies[:cut]), root / "import")
+    cache = filled(root / "a", replies[cut:])
+    transform(cache, root / "import")
+    transform(cache, root / "anew")
+    assert bytes_of(root / "import") == bytes_of(root / "anew")
+
+
+def test_only_what_is_new_or_mapped_anew_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def reply(source: str, endpoint: str, key: str) -> Entry:
+        body = b'{"ip":"192.0.2.1","ports":[80]}' if source == "internetdb" else b'{"Status":0,"Question":[]}'
+        return Entry(source=source, endpoint=endpoint, key=key, fetched_at=1_700_000_000, status=200, body=body)
+
+    read: list[str] = []
+    really = Segment.read
+
+    def noted(segment: Segment, on_damage: Callable[[Damage], None], start: int = 0) -> Iterator[Record]:
+        read.append(segment.source)
+        return really(segment, on_damage, start)
+
+    monkeypatch.setattr(Segment, "read", noted)
+    cache = filled(tmp_path, [reply("internetdb", "ip", "192.0.2.1"), reply("doh", "resolve", "a.example")])
+    read.clear()
+    transform(cache, tmp_path / "import")
+    assert sorted(read) == ["doh", "internetdb"]
+    transform(cache, tmp_path / "import")
+    assert sorted(read) == ["doh", "internetdb"]
+    with cache.writer() as writer:
+        writer.add(reply("doh", "resolve", "b.example"))
+    read.clear()
+    transform(cache, tmp_path / "import")
+    assert read == ["doh"]
+    code_of = stage._code_of  # noqa: SLF001 - the mapping's code can't be changed otherwise while it runs
+    monkeypatch.setattr(stage, "_code_of", lambda module: code_of(module) + ("!" if "internetdb" in module else ""))
+    read.clear()
+    transform(cache, tmp_path / "import")
+    assert read == ["internetdb"]
+
+
+def test_what_was_kept_and_is_spoiled_is_read_again(tmp_path: Path) -> None:
+    cache = adopted(tmp_path, SAMPLES)
+    transform(cache, tmp_path / "import")
+    once = bytes_of(tmp_path / "import")
+    for place, each in enumerate(sorted((tmp_path / ".import.stage").iterdir())):
+        whole = each.read_bytes()
+        each.write_bytes([b"", whole[: len(whole) // 2], whole[:8] + b"?" + whole[9:], whole][place % 4])
+    transform(cache, tmp_path / "import")
+    assert bytes_of(tmp_path / "import") == once
+
+
+def test_a_damaged_segment_is_asked_for_again_and_not_kept(tmp_path: Path) -> None:
+    entry = Entry(source="doh", endpoint="resolve", key="a.example", fetched_at=1, status=200, body=b'{"Status":0}')
+    cache = Cache(tmp_path, segment_bytes=1)
+    with cache.writer() as writer:
+        writer.add(entry)
+    (segment,) = cache.segments()
+    assert segment.closed
+    whole = segment.path.read_bytes()
+    segment.path.write_bytes(whole[:-6])
+    assert transform(cache, tmp_path / "import").damaged == 1
+    assert not list((tmp_path / ".import.stage").iterdir())
+    assert cache.newest("doh", "resolve", "a.example") is None
+
+
+def test_a_byte_order_mark_before_json_is_passed_over(tmp_path: Path) -> None:
+    entry = Entry(
+        source="internetdb", endpoint="ip", key="192.0.2.1", fetched_at=1, status=200,
+        body=b'\xef\xbb\xbf{"ip":"192.0.2.1","ports":[80]}',
+    )  # fmt: skip
+    assert transform(filled(tmp_path, [entry]), tmp_path / "import").outcomes == {"found": 1}
+
+
 def test_csv_says_what_parquet_says(tmp_path: Path) -> None:
     transform(adopted(tmp_path, SAMPLES), tmp_path / "import")
     files = Files(tmp_path / "import")
@@ -261,4 +345,6 @@ def test_the_manifest_is_as_scripts_expect_it(tmp_path: Path) -> None:
     assert msgspec.convert(told, Manifest) == made
     assert {"version", "schema", "nodes", "relationships", "rejects", "replies"} <= told.keys()
     assert told["relationships"]["Domain-RESOLVES-IPAddress"].keys() == {"rows", "checksum"}
-    assert told["replies"] == sum(1 for segment in cache.segments() for _ in segment.read(pytest.fail))
+    assert told["replies"] == sum(
+        1 for segment in cache.segments() for _ in segment.read(lambda damage: pytest.fail(str(damage)))
+    )

@@ -14,7 +14,7 @@ from etl.keys.words import IMPOSSIBLE_ADDRESS, NOT_A_NAME, NOT_AN_ADDRESS, TOO_L
 
 _LONGEST_LABEL = 63
 _LONGEST_NAME = 253
-_KEPT_REGISTRABLE = 65_536  # names; some 15 MB when full
+_KEPT_SUFFIXES = 65_536  # names; some 15 MB when full
 
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 # A name whose length alone (at most 63) says that no label is too long; all names in practice end in a letter's label.
@@ -75,30 +75,52 @@ def _name_fault(name: str) -> str:
     return next((reason for reason, pattern in _NAME_FAULTS if pattern.match(name)), NOT_A_NAME)
 
 
+class _Rules(PublicSuffixList):
+    """The Public Suffix List as it was packaged, ICANN's and the private section; never downloaded."""
+
+    @property
+    def rules(self) -> frozenset[str]:
+        return frozenset(self._publicsuffix)
+
+
 @cache
-def _suffixes() -> PublicSuffixList:
-    """Return the Public Suffix List as it was packaged, ICANN's and the private section; never downloaded."""
-    return PublicSuffixList()
+def _rules() -> frozenset[str]:
+    """Return the list's rules: names, names after "*." and names after "!"."""
+    return _Rules().rules
 
 
-@lru_cache(_KEPT_REGISTRABLE)
+@lru_cache(_KEPT_SUFFIXES)
+def _suffix(name: str) -> str:
+    """Return the public suffix of a canonical name. An unknown TLD is one.
+
+    The longest rule counts: a name's own, else that which its parent's "*." makes of it, else its parent's.
+    """
+    parent = name.partition(".")[2]
+    rules = _rules()
+    if not parent or name in rules or f"*.{name}" in rules:
+        return name
+    if f"!{name}" in rules:
+        return parent
+    return name if f"*.{parent}" in rules and f"!{parent}" not in rules else _suffix(parent)
+
+
 def registrable(name: str) -> str:
     """Return the registrable domain that a canonical name is, or lies beneath. An unknown TLD is a public suffix.
 
-    Raises BadValue("a public suffix") for a name that has none, such as co.uk or github.io.
+    Raises BadValue("a public suffix") for a name that has none, such as co.uk or github.io, and "too long".
     """
-    found = _suffixes().privatesuffix(name)
-    if found is None:
+    if len(name) > _LONGEST_NAME:
+        raise BadValue(TOO_LONG)
+    suffix = _suffix(name)
+    if suffix == name:
         raise BadValue("a public suffix")
-    return found
+    return name[name.rfind(".", 0, -len(suffix) - 1) + 1 :]
 
 
 def is_registrable(name: str) -> bool:
     """Tell whether a canonical name is registrable itself: then it is a Domain, else a SubDomain."""
-    try:
-        return registrable(name) == name
-    except BadValue:
-        return False
+    parent = name.partition(".")[2]
+    return bool(parent) and len(name) <= _LONGEST_NAME and parent == _suffix(parent) == _suffix.__wrapped__(name)
 
 
 def domain(raw: str) -> str:

@@ -1,0 +1,310 @@
+"""Staged facts → merged groups: every key becomes its rank, and DuckDB groups pairs of ranks out of core.
+
+A label's keys are sorted once, over all segments; a key's place there is its rank. A relationship is then one integer,
+the rank of its start in the upper half and that of its end in the lower, so that the order of these integers is the
+order of the files. Where there is more than a share of the memory holds, keys and facts are parted into ranges that
+are dealt with one after the other.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import reduce
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from etl.errors import TransformError
+from etl.facts import ALIASES, PRECISIONS, Reject
+from etl.files import Content, Files, Group, Writer, content, literal, quoted
+from etl.graph import Merge, Property
+from etl.rulings import Rulings
+from etl.schema import RELATIONSHIPS
+from etl.source import discover
+from etl.stage import REJECTS, Staged, groups_of, keys_of
+
+MAX_SOURCES = 62  # bits of a BIGINT
+HALF = 32
+RULED = -1  # in the place of a segment's: the keys that an analyst's rulings name
+KEY_BYTES = 64  # of one key, where it is sorted
+ROW_BYTES = 96  # of one fact, where it is grouped
+BATCH_ROWS = 1 << 17
+
+
+class Ranked(NamedTuple):
+    """A label's keys in order, and for each segment that has some, the ranks of its own."""
+
+    keys: pa.ChunkedArray
+    ranks: dict[int, pa.Array]
+    ruled: dict[str, int]  # the ranks of the keys that an analyst's rulings name
+
+
+class Merger:
+    """Groups what was staged and merges properties by the schema's rules; writes the result."""
+
+    def __init__(self, staged: list[Staged], ruled: Rulings, folder: Path, memory: int, threads: int) -> None:
+        sources = list(discover())
+        if len(sources) > MAX_SOURCES:
+            raise TransformError(f"{len(sources)} sources are more than the {MAX_SOURCES} that a graph can tell apart")
+        self.staged = staged
+        self.ruled = ruled
+        self.sources = sources
+        self.folder = folder
+        self.memory = memory
+        self.connection = duckdb.connect()  # what memory does not hold goes to the temporary directory
+        for name, value in {
+            "memory_limit": f"{max(memory * 6 // 10 >> 20, 256)}MiB",
+            "threads": str(threads),
+            "temp_directory": str(folder / "spill"),
+            "preserve_insertion_order": "false",
+        }.items():
+            self.connection.execute(f"SET {name} = {literal(value)}")
+        self.relationships = [each for each in groups_of(staged) if each.type]
+        own = {each.start for each in groups_of(staged)} | {each.end for each in self.relationships}
+        self.labels = sorted(own)
+        self.ranked: dict[str, Ranked] = {}
+        self.merged: dict[Group, list[str]] = {}  # its tables of merged facts, in order
+
+    def close(self) -> None:
+        """End it."""
+        self.connection.close()
+
+    # --- keys → ranks -------------------------------------------------------------------------------------------------
+
+    def rank(self, label: str) -> None:
+        """Sort a label's keys."""
+        name = keys_of(label)
+        mine = {place: each for place, each in enumerate(self.staged) if each.rows(name)}
+        total = sum(each.rows(name) for each in mine.values())
+        ruled = pa.array(sorted(self.ruled.keys(label)), pa.string())
+        bounds = _bounds(mine, name, total * KEY_BYTES * 8 // self.memory)
+        ranks: dict[int, pa.Array] = {}
+        path = self.folder / f"{label}.keys"
+        done = 0
+        with pa.ipc.new_file(str(path), pa.schema({"key": pa.string()})) as file:
+            for low, high in pairwise([None, *bounds, None]):
+                parts = {
+                    place: _between(each.read(name)["key"].combine_chunks(), low, high) for place, each in mine.items()
+                }
+                parts |= {RULED: _between(ruled, low, high)}
+                parts = {place: part for place, part in parts.items() if len(part[0])}
+                if not parts:
+                    continue
+                encoded = pa.chunked_array([keys for keys, _ in parts.values()], pa.string()).dictionary_encode()
+                distinct = encoded.chunk(encoded.num_chunks - 1).dictionary
+                order = pc.sort_indices(distinct).cast(pa.int32())
+                rank_of = pc.add(pc.inverse_permutation(order), pa.scalar(done, pa.int32()))
+                for (place, (_, mask)), codes in zip(parts.items(), encoded.chunks, strict=True):
+                    found = rank_of.take(codes.indices)
+                    if mask is not None:
+                        found = pc.replace_with_mask(ranks.get(place, pa.nulls(len(mask), pa.int32())), mask, found)
+                    ranks[place] = found
+                file.write_table(pa.table({"key": distinct.take(order)}))
+                done += len(order)
+        with pa.memory_map(str(path)) as source:
+            keys = pa.ipc.open_file(source).read_all()["key"]
+        rank_of_ruled = dict(
+            zip(ruled.to_pylist(), ranks.pop(RULED, pa.array([], pa.int32())).to_pylist(), strict=True)
+        )
+        self.ranked[label] = Ranked(keys, self._as_one(label, ranks, len(keys), rank_of_ruled), rank_of_ruled)
+
+    def _as_one(
+        self, label: str, ranks: dict[int, pa.Array], count: int, rank_of: dict[str, int]
+    ) -> dict[int, pa.Array]:
+        """Give nodes that are one by an analyst's ruling the rank of that one."""
+        same = [(key, one) for (of, key), one in self.ruled.same.items() if of == label]
+        if not same:
+            return ranks
+        into = list(range(count))
+        for key, one in same:
+            into[rank_of[key]] = rank_of[one]
+        new = pa.array(into, pa.int32())
+        return {place: new.take(each) for place, each in ranks.items()}
+
+    # --- facts → merged -----------------------------------------------------------------------------------------------
+
+    def group(self, group: Group) -> None:
+        """Merge a group's facts, and where it is a label's, what relationships say of it; one table for each range."""
+        name = str(group)
+        mentions = self._mentions(group.start) if not group.type else []
+        total = sum(each.rows(name) for each in self.staged)
+        parts = 1 + total * ROW_BYTES * 4 // self.memory
+        size = -(-len(self.ranked[group.start].keys) // parts)
+        self.merged[group] = []
+        cursor = self.connection.cursor()
+        for low in range(0, size * parts, size):
+            facts = self._facts(group, low, low + size, whole=parts == 1)
+            queries = [f"{each} WHERE pair >= {low} AND pair < {low + size}" for each in mentions]
+            if facts is not None:
+                cursor.register("facts", facts)
+                queries.append("SELECT * REPLACE (1::BIGINT << bits AS bits) FROM facts")
+            table = f"{group} {low}"
+            merged = _merged(group, facts.column_names if facts is not None else [])
+            cursor.execute(
+                f"CREATE TABLE {quoted(table)} AS SELECT pair, {merged} FROM ({' UNION ALL BY NAME '.join(queries)}) "
+                "GROUP BY pair"
+            )
+            if facts is not None:
+                cursor.unregister("facts")
+            self.merged[group].append(table)
+        cursor.close()
+
+    def _mentions(self, label: str) -> list[str]:
+        """Return queries for what relationships say of a label's nodes."""
+        return [
+            f"SELECT * FROM (SELECT {rank} AS pair, bits, fetched_at FROM {quoted(table)})"
+            for group in self.relationships
+            for end, rank in ((group.start, f"pair >> {HALF}"), (group.end, f"pair & {(1 << HALF) - 1}"))
+            if end == label
+            for table in self.merged[group]
+        ]
+
+    def _facts(self, group: Group, low: int, high: int, *, whole: bool) -> pa.Table | None:
+        """Return a group's facts whose first rank lies in a range, from all segments: `pair`, `bits` and the rest."""
+        found = []
+        for place, each in enumerate(self.staged):
+            if not each.rows(str(group)):
+                continue
+            table = each.read(str(group))
+            keys = table.column_names[: 2 if group.type else 1]
+            labels = (group.start, group.end)[: len(keys)]
+            ranks = [
+                self.ranked[label].ranks[place].take(table[key]).cast(pa.int64())
+                for label, key in zip(labels, keys, strict=True)
+            ]
+            ranks, masks = self._ruled(group, ranks)
+            if not whole:
+                masks += [pc.greater_equal(ranks[0], low), pc.less(ranks[0], high)]
+            pair = pc.bit_wise_or(pc.shift_left(ranks[0], HALF), ranks[1]) if group.type else ranks[0]
+            bits = pa.repeat(pa.scalar(self.sources.index(each.source), pa.int8()), table.num_rows)
+            table = table.drop_columns(keys).append_column("pair", pair).append_column("bits", bits)
+            found.append(table.filter(reduce(pc.and_, masks)) if masks else table)
+        return pa.concat_tables(found, promote_options="default") if found else None
+
+    def _ruled(self, group: Group, ranks: list[pa.ChunkedArray]) -> tuple[list[pa.ChunkedArray], list[pa.ChunkedArray]]:
+        """Return the ranks of a group's facts as an analyst's rulings leave them, and which rows these leave."""
+        labels = (group.start, group.end)[: len(ranks)]
+        masks = []
+        for label, ranks_ in zip(labels, ranks, strict=True):
+            out = [self.ranked[label].ruled[key] for of, key in self.ruled.nodes_out if of == label]
+            if out:
+                masks.append(pc.invert(pc.is_in(ranks_, pa.array(out, pa.int64()))))
+        if group.type and group.start == group.end and any(of == group.start for of, _ in self.ruled.same):
+            masks.append(pc.not_equal(*ranks))
+            if RELATIONSHIPS[group.type].both_ways:
+                ranks = [pc.min_element_wise(*ranks), pc.max_element_wise(*ranks)]
+        for name, start, end in self.ruled.relationships_out:
+            if name == str(group):
+                ends = self.ranked[group.start].ruled[start], self.ranked[group.end].ruled[end]
+                masks.append(pc.invert(pc.and_(pc.equal(ranks[0], ends[0]), pc.equal(ranks[1], ends[1]))))
+        return ranks, masks
+
+    # --- merged → files -----------------------------------------------------------------------------------------------
+
+    def write(self, files: Files, group: Group, formats: tuple[str, ...]) -> Content:
+        """Write a merged group, in order, in every format; return what is in it."""
+        cursor = self.connection.cursor()
+        writer = Writer(files, group, formats)
+        rows = total = 0
+        for table in self.merged[group]:
+            for batch in cursor.sql(f"FROM {quoted(table)} ORDER BY pair").to_arrow_reader(BATCH_ROWS):
+                made = self._rows(group, batch)
+                writer.write(made)
+                checker = self.connection.cursor()
+                checker.register("made", made)
+                found = content(checker, "made", group)
+                checker.close()
+                rows, total = rows + found.rows, total + int(found.checksum, 16)
+        writer.close()
+        cursor.close()
+        return Content(rows, f"{total % (1 << 64):016x}")
+
+    def _rows(self, group: Group, batch: pa.RecordBatch) -> pa.Table:
+        """Return a group's columns of merged rows."""
+        pair = batch["pair"]
+        if group.type:
+            ends = {
+                "start": self.ranked[group.start].keys.take(pc.shift_right(pair, HALF)),
+                "end": self.ranked[group.end].keys.take(pc.bit_wise_and(pair, (1 << HALF) - 1)),
+            }
+        else:
+            ends = {group.keys[0]: self.ranked[group.start].keys.take(pair)}
+        columns = dict(ends)
+        for each in group.properties:
+            if each.derive is not None:
+                columns[each.name] = pa.array(map(each.derive, ends[group.keys[0]].to_pylist()), each.type.arrow)
+            elif each.name == "sources":
+                bits = batch["bits"].dictionary_encode()
+                columns["sources"] = pa.array(map(self._named, bits.dictionary.to_pylist()), each.type.arrow).take(
+                    bits.indices
+                )
+            elif each.name not in batch.schema.names:
+                columns[each.name] = pa.nulls(len(batch), each.type.arrow)
+            elif each.name == "precision":
+                columns["precision"] = pa.array(PRECISIONS).take(batch["precision"])
+            else:
+                columns[each.name] = batch[each.name].cast(each.type.arrow)
+        return pa.table(columns)
+
+    def _named(self, bits: int) -> list[str]:
+        return [name for place, name in enumerate(self.sources) if bits >> place & 1]
+
+    def write_rejects(self, files: Files) -> dict[str, int]:
+        """Write the rejects, each once, sorted; return how many there are of each reason."""
+        path = files.root / "rejects.jsonl"
+        reasons: Counter[str] = Counter()
+        found = [each.read(REJECTS) for each in self.staged if each.rows(REJECTS)]
+        with path.open("wb") as out:
+            if found:
+                self.connection.register("rejects", pa.concat_tables(found))
+                rows = self.connection.execute("SELECT DISTINCT * FROM rejects ORDER BY ALL")
+                while chunk := rows.fetchmany(10_000):
+                    for row in chunk:
+                        reasons[row[-1]] += 1
+                        out.write(msgspec.json.encode(Reject(*row)._asdict()) + b"\n")
+        return dict(sorted(reasons.items()))
+
+
+def _bounds(mine: dict[int, Staged], name: str, parts: int) -> list[str]:
+    """Return the keys that part a label's into ranges of about one size; none where one range will do."""
+    if not parts:
+        return []
+    sample = sorted(
+        key for each in mine.values() for key in each.read(name)["key"].to_pylist()[:: 1 + each.rows(name) // 200]
+    )
+    return sorted({sample[place * len(sample) // (parts + 1)] for place in range(1, parts + 1)})
+
+
+def _between(keys: pa.Array, low: str | None, high: str | None) -> tuple[pa.Array, pa.Array | None]:
+    """Return the keys from `low` on and below `high`, and where they stand; None for everywhere."""
+    masks = [pc.greater_equal(keys, low)] if low is not None else []
+    masks += [pc.less(keys, high)] if high is not None else []
+    if not masks:
+        return keys, None
+    mask = masks[0] if len(masks) == 1 else pc.and_(*masks)
+    return keys.filter(mask), mask
+
+
+def _merged(group: Group, columns: list[str]) -> str:
+    """Return the SQL columns that merge a group's facts by the schema's rules."""
+    merged = ["bit_or(bits) AS bits", "max(fetched_at) AS fetched_at"]
+    for each in group.properties:
+        holding = [quoted(name) for name in columns if each.name in name.split(ALIASES)]
+        if holding and each.name != "fetched_at":
+            value = holding[0] if len(holding) == 1 else f"coalesce({', '.join(holding)})"
+            merged.append(f"{_aggregate(each, value)} AS {quoted(each.name)}")
+    return ", ".join(merged)
+
+
+def _aggregate(declared: Property, value: str) -> str:
+    """Return the SQL aggregate of a property's merge rule."""
+    if declared.merge is Merge.NEWEST:
+        return f"arg_max({value}, ROW(fetched_at, {value})) FILTER ({value} IS NOT NULL)"
+    if declared.merge is Merge.UNION:
+        return f"list_sort(list_distinct(flatten(list({value}) FILTER ({value} IS NOT NULL))))"
+    return f"{'min' if declared.merge is Merge.MIN else 'max'}({value})"

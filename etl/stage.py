@@ -1,0 +1,186 @@
+"""What one segment of the cache gives, kept in one file: a second transform maps only what is new or mapped anew.
+
+    STAGED = table … table, footer, its length      tables: Arrow streams, keys by label and facts by group
+
+A file's name is a digest of all that its content depends on: the segment's identity, the schema, and the code that
+reads and maps. It carries a checksum, so that one that a crash or a disk has spoiled is as good as none.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import zlib
+from collections import Counter
+from functools import cache
+from hashlib import sha256
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+
+import msgspec
+import pyarrow as pa
+
+from etl import facts, graph, keys, reading, schema, source, times
+from etl.cache import Damage, Segment
+from etl.facts import Batch, Memory, Reject, Reply
+from etl.files import Group
+from etl.rulings import SOURCE as ANALYST
+from etl.source import Endpoint
+
+VERSION = 1
+REJECTS = "rejects"
+LENGTH = 8
+_WRITE = pa.ipc.IpcWriteOptions(compression="lz4")
+_CORE = (facts, graph, keys, reading, schema, source, times)
+_PACKAGES = ("idna", "msgspec", "publicsuffixlist")
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a table stands in the file, and how many rows it has."""
+
+    offset: int
+    length: int
+    rows: int
+
+
+class Staged(msgspec.Struct):
+    """What one segment gave: its tables, and what became of its replies. `newest` is when the last of them came."""
+
+    source: str
+    records: int
+    outcomes: dict[str, int]
+    damaged: int
+    oldest: int
+    newest: int
+    tables: dict[str, list[Place]] = {}
+    checksum: int = 0
+    path: str = ""
+
+    def read(self, name: str) -> pa.Table:
+        """Return a table: a label's keys, a group's facts, or the rejects."""
+        with pa.memory_map(self.path) as file:
+            whole = file.read_buffer()
+        found = [pa.ipc.open_stream(whole.slice(place.offset, place.length)).read_all() for place in self.tables[name]]
+        return pa.concat_tables(found, promote_options="default")
+
+    def rows(self, name: str) -> int:
+        """Return how many rows a table has; none where there is no such table."""
+        return sum(place.rows for place in self.tables.get(name, []))
+
+
+def keys_of(label: str) -> str:
+    """Return the name of the table of a label's keys."""
+    return f"keys of {label}"
+
+
+def find(path: Path) -> Staged | None:
+    """Return what is kept in a file; None where there is none, or it is not whole."""
+    try:
+        whole = path.read_bytes()
+        length = int.from_bytes(whole[-LENGTH:], "little")
+        found = msgspec.json.decode(whole[-LENGTH - length : -LENGTH], type=Staged)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    found.path = str(path)
+    return found if zlib.crc32(memoryview(whole)[: -LENGTH - length]) == found.checksum else None
+
+
+def stage(
+    segment: Segment, endpoint: Endpoint | None, path: Path, memory: Memory, undone: frozenset[str] = frozenset()
+) -> Staged:
+    """Map one segment's replies, save for an analyst's `undone` entries, and keep what they give."""
+    damage: list[Damage] = []
+    outcomes: Counter[str] = Counter()
+    found = Staged(segment.source, 0, {}, 0, 0, 0, path=str(path))
+    batch = Batch(endpoint, 0, memory) if endpoint else None
+    times_ = []
+    for record in segment.read(damage.append):
+        reply = record.envelope
+        moment = reply.epoch
+        if undone and segment.source == ANALYST and reply.key in undone:
+            continue
+        found.records += 1
+        times_.append(moment)
+        if batch:
+            batch.add(Reply(reply.key, moment, reply.status, reply.body if reply.form == "json" else reply.content))
+        else:
+            outcomes["no mapping"] += 1
+    found.damaged = len(damage)
+    found.oldest, found.newest = min(times_, default=0), max(times_, default=0)
+    found.outcomes = dict(batch.outcomes if batch else outcomes)
+    being_written = path.with_name(f"{path.name}.{os.getpid()}")
+    with pa.OSFile(str(being_written), "wb") as file:
+        _write(file, found, batch)
+    being_written.rename(path)
+    return found
+
+
+def _write(file: pa.NativeFile, found: Staged, batch: Batch | None) -> None:
+    def put(name: str, table: pa.Table) -> None:
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, table.schema, options=_WRITE) as stream:
+            stream.write_table(table)
+        written = sink.getvalue()
+        found.tables.setdefault(name, []).append(Place(file.tell(), written.size, table.num_rows))
+        found.checksum = zlib.crc32(written, found.checksum)
+        file.write(written)
+
+    if batch is not None:
+        encoded = batch.encode()
+        for label, names in encoded.keys.items():
+            put(keys_of(label), pa.table({"key": names}))
+        for group, table in encoded.tables:
+            put(str(group), table)
+        if batch.rejects:
+            columns = zip(*batch.rejects, strict=True)
+            put(REJECTS, pa.table([pa.array(each, pa.string()) for each in columns], list(Reject._fields)))
+    footer = msgspec.json.encode(found)
+    file.write(footer + len(footer).to_bytes(LENGTH, "little"))
+
+
+def groups_of(staged: list[Staged]) -> list[Group]:
+    """Return all groups that there are facts of, by name."""
+    names = {name for each in staged for name in each.tables if name != REJECTS and " " not in name}
+    return [Group.parse(name) for name in sorted(names)]
+
+
+# --- what a file's content depends on ---------------------------------------------------------------------------------
+
+
+def name_of(segment: Segment, endpoint: Endpoint | None, undone: frozenset[str] = frozenset()) -> str:
+    """Return the name of the file that keeps what a segment gives."""
+    said: tuple[object, ...] = (
+        VERSION,
+        segment.identity,
+        schema.VERSION,
+        endpoint and f"{endpoint.source.name}/{endpoint.name}",
+    )
+    said += (sorted(undone),) if segment.source == ANALYST else ()
+    code = _code_of(endpoint.mapping.__module__) if endpoint else ""
+    return sha256(repr((said, code)).encode()).hexdigest()[:32]
+
+
+@cache
+def _code_of(module: str) -> str:
+    """Return a digest of the code that reads and maps for a source: the core, the source's module, what it shares."""
+    own = sys.modules[module]
+    modules = {each.__name__: each for each in (*_submodules(), *_CORE, *_used(own), own)}
+    mark = sha256(repr([metadata.version(each) for each in _PACKAGES]).encode())
+    for name, each in sorted(modules.items()):
+        mark.update(name.encode() + b"\0" + (Path(each.__file__).read_bytes() if each.__file__ else b""))
+    return mark.hexdigest()
+
+
+def _submodules() -> list[ModuleType]:
+    return [each for name, each in sorted(sys.modules.items()) if name.startswith(f"{keys.__name__}.")]
+
+
+def _used(module: ModuleType, known: frozenset[str] = frozenset()) -> list[ModuleType]:
+    """Return the modules of a source's own package that it takes something from, and those that these take from."""
+    package = module.__name__.rpartition(".")[0] or module.__name__
+    names = {getattr(each, "__module__", getattr(each, "__name__", None)) for each in vars(module).values()}
+    near = {each for each in names if isinstance(each, str) and each.startswith(package)} & sys.modules.keys()
+    found = [sys.modules[name] for name in sorted(near - known - {module.__name__})]
+    known |= near | {module.__name__}
+    return found + [more for each in found for more in _used(each, known)]
