@@ -198,7 +198,8 @@ def main(data: Path, out: Path, memory: int, *, staged: bool) -> None:
     for path, shape in SHAPES.items():
         query = (
             f"SELECT * FROM read_json({literal(f'{data}/raw/{path}/*.jsonl.zst')}, format = 'newline_delimited', "
-            f"compression = 'zstd', columns = {{'key': 'VARCHAR', 'fetched_at': 'TIMESTAMP', 'body': {literal(shape)}}})"
+            f"compression = 'zstd', "
+            f"columns = {{'key': 'VARCHAR', 'fetched_at': 'TIMESTAMP', 'body': {literal(shape)}}})"
         )
         connection.execute(f"CREATE {'TABLE' if staged else 'VIEW'} {quoted(path)} AS {query}")
     for statement in statements():

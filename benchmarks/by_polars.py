@@ -129,7 +129,7 @@ class Transform:
             self.facts(reports[1], "resolutions", THREATCROWD, name(r.struct.field("domain")), key, day=day),
             self.facts("internetdb/ip", "hostnames", INTERNETDB, name(r), key),
             self.facts("doh/resolve", "Answer", DOH, name(record["name"]), record["data"], where=record["type"] == 1),
-            holds=start.str.contains(IS_NAME) & end.str.contains(IS_ADDRESS) & (end != "0.0.0.0"),  # noqa: S104
+            holds=start.str.contains(IS_NAME) & end.str.contains(IS_ADDRESS) & (end != "0.0.0.0"),
         )
         associated = self.merged(
             "associated",

@@ -10,6 +10,7 @@ faster. That all ways wrote the same rows is checked by the files' checksums.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import resource
@@ -41,8 +42,10 @@ def measure(command: list[str]) -> Figures:
     environment |= {"POLARS_MAX_THREADS": "2"}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.perf_counter()
-    watched = f"import resource, subprocess, sys; code = subprocess.call({command!r}, stdout=subprocess.DEVNULL); " \
-        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(code)"  # fmt: skip
+    watched = f"""import resource, subprocess, sys
+code = subprocess.call({command!r}, stdout=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(code)"""
     done = subprocess.run([sys.executable, "-c", watched], env=environment, check=True, capture_output=True, text=True)
     wall = time.perf_counter() - started
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -54,10 +57,11 @@ def ways(data: Path, out: Path, memory: int) -> dict[str, list[str]]:
     """Return the command of each way."""
     python, run = sys.executable, [sys.executable, "-m", "etl", "transform", "--data", str(data), "--no-progress"]
     own = [*run, "--processes", "2", "--memory", f"{memory}M"]
+    limit = ["--memory", str(memory)]
     by_hand = {
-        "DuckDB, read again": [python, str(HERE / "by_duckdb.py"), str(data), str(out / "duckdb"), "--memory", str(memory)],
+        "DuckDB, read again": [python, str(HERE / "by_duckdb.py"), str(data), str(out / "duckdb"), *limit],
         "DuckDB, staged": [
-            python, str(HERE / "by_duckdb.py"), str(data), str(out / "staged"), "--memory", str(memory), "--staged",
+            python, str(HERE / "by_duckdb.py"), str(data), str(out / "staged"), *limit, "--staged",
         ],
         "Polars": [python, str(HERE / "by_polars.py"), str(data), str(out / "polars")],
     }  # fmt: skip
@@ -124,7 +128,7 @@ def ratios(figures: dict[int, dict[str, Figures]]) -> Figures:
                     ways_["transform, CSV too"][what] / min(by_hand), 3
                 )
     sizes = sorted(figures)
-    for less, more in zip(sizes, sizes[1:], strict=False):
+    for less, more in itertools.pairwise(sizes):
         grown = figures[more]["transform"]["cpu"] / figures[less]["transform"]["cpu"] / (more / less)
         found[f"growth_{NAMES.get(less, less)}_{NAMES.get(more, more)}"] = round(grown, 3)
     return found
