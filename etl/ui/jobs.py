@@ -12,13 +12,15 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from etl import edits, schema
 from etl.asking import Indicator
 from etl.cache import Cache
 from etl.errors import BusyError, GrapherError
 from etl.fetch import Options as FetchOptions
 from etl.fetch import fetch
 from etl.files import Files
-from etl.load import Embedded, Server, load
+from etl.load import Embedded, Server, connected, load
+from etl.rulings import End
 from etl.source import discover, named
 from etl.summary import Summary
 from etl.transform import Options as TransformOptions
@@ -168,6 +170,8 @@ def _job(to: Connection, places: Places, indicators: list[Indicator], sources: l
         with Cache(places.data) as cache:
             _patiently(lambda: _transform(cache, places.import_, progress))
         tell("stage", "load")
+        if isinstance(places.target, Server):
+            _clear(places.data, places.target)
         loaded = _patiently(
             lambda: load(Files(places.import_), places.target, progress=lambda _step, done, of: progress(done, of))
         )
@@ -182,6 +186,25 @@ def _transform(cache: Cache, place: Path, progress: Callable[[int, int], None]) 
     options = TransformOptions()
     options.progress = progress
     transform(cache, place, options)
+
+
+def _clear(data: Path, server: Server) -> None:
+    """Take out of a Neo4j what rulings are about: a load merges, so it never takes away; it brings back what holds.
+
+    All is in the files: a node that was only undone a note, say, comes back whole with its relationships.
+    """
+    with Cache(data) as cache:
+        kept = edits.entries(cache)
+        ruled = {each.id for each in kept if each.what in {"take_out", "same_as"} or each.undone}
+    with connected(server) as database:
+        for each in kept:
+            if each.id not in ruled:
+                continue
+            for end in [*edits.touched(each), End("Note", each.id)]:
+                label = schema.LABELS[end.label]
+                database.session.run(
+                    f"MATCH (n:`{label.name}` {{`{label.key}`: $key}}) DETACH DELETE n", key=end.key
+                ).consume()
 
 
 def _patiently(work: Callable[[], Any]) -> Any:  # noqa: ANN401 - what the work gives

@@ -49,6 +49,7 @@ def _bound(port: int | None) -> socket.socket:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((HOST, each))
+            listening.listen(128)
         except OSError:
             listening.close()
         else:

@@ -101,7 +101,7 @@ export class Actions {
       const there = new Set(nodes.map(idOf));
       model.add({ nodes: nodes.map((node) => ({ ...node, pending: false })) }, { quiet: true });
       const gone = some.filter((id) => !there.has(id) && !model.node(id)?.pending);
-      if (gone.length) model.remove(gone);
+      if (gone.length) model.remove(gone, { quiet: true });
     }
     if (ids.length <= 400) {
       const { edges } = await ask("between", { nodes: model.refs() });

@@ -11,7 +11,7 @@ import { Keep } from "./keep.js";
 import { help, setUpKeys } from "./keys.js";
 import { Layout } from "./layout.js";
 import { Model } from "./model.js";
-import { learn } from "./palette.js";
+import { colourOf, learn } from "./palette.js";
 import { Panel } from "./panel.js";
 import { Picture } from "./picture.js";
 import { Table } from "./table.js";
@@ -53,6 +53,7 @@ async function begin() {
     if (node) byId("picture").setAttribute("aria-label", `${node.label} ${node.key}, ${plural(node.degree ?? 0, "relationship")}. Arrow keys go to neighbours, Enter expands.`);
   });
   status();
+  app.colourOf = colourOf;
   globalThis.app = app; // for the console, and for the tests that look at what is drawn
   await app.keep.fromLink();
   const { jobs } = await ask("jobs");

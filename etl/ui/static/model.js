@@ -5,6 +5,7 @@ const { MultiDirectedGraph } = globalThis.graphology;
 export const idOf = ({ label, key }) => `${label}:${key}`;
 export const edgeId = (edge) => `${idOf(edge.start)} ${edge.type} ${idOf(edge.end)}`;
 const LARGE = 2000;
+const BULK = 1500; // so many at once are drawn when all are there
 
 export class Model extends EventTarget {
   graph = new MultiDirectedGraph();
@@ -33,6 +34,8 @@ export class Model extends EventTarget {
   add({ nodes = [], edges = [] }, { near = null, quiet = false, replace = [] } = {}) {
     const step = { added: { nodes: [], edges: [] }, removed: this.#take(replace) };
     const fresh = [];
+    const bulk = nodes.length + edges.length > BULK;
+    if (bulk) this.tell("bulk", "begin");
     for (const node of nodes) {
       const id = node.id ?? idOf(node);
       if (this.graph.hasNode(id)) {
@@ -53,6 +56,7 @@ export class Model extends EventTarget {
         step.added.edges.push(id);
       }
     }
+    if (bulk) this.tell("bulk", "end");
     const changed = step.added.nodes.length || step.added.edges.length || step.removed.nodes.length;
     if (changed && !quiet) this.#did(step);
     else if (changed && this.#done.length) this.#join(step);
@@ -60,10 +64,11 @@ export class Model extends EventTarget {
     return fresh;
   }
 
-  remove(ids) {
+  // `quiet`: no step to be undone, for what is gone from the graph itself.
+  remove(ids, { quiet = false } = {}) {
     const step = { added: { nodes: [], edges: [] }, removed: this.#take(ids) };
     if (!step.removed.nodes.length && !step.removed.edges.length) return;
-    this.#did(step);
+    if (!quiet) this.#did(step);
     this.tell("change", {});
   }
 

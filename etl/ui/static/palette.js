@@ -5,7 +5,14 @@ let labels = {};
 
 export const learn = (schema) => { labels = schema; };
 export const isDark = () => document.documentElement.dataset.theme === "dark";
-export const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+// The style's own colours; asked for each node and line, so kept until the theme changes.
+const kept = new Map();
+export function css(name) {
+  const key = `${document.documentElement.dataset.theme} ${name}`;
+  if (!kept.has(key)) kept.set(key, getComputedStyle(document.documentElement).getPropertyValue(name).trim());
+  return kept.get(key);
+}
 
 export function colourOf(label) {
   const colour = labels[label]?.colour ?? "#999999";

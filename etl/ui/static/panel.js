@@ -30,7 +30,7 @@ export class Panel {
     if (node.more) return this.#fill(this.#rest(ids[0], node));
     let told;
     try { told = await ask("read", { label: node.label, key: node.key }); } catch (wrong) { told = { error: wrong.message, properties: node.properties ?? {}, groups: [] }; }
-    if (mine !== this.#showing) return;
+    if (mine !== this.#showing || !model.graph.hasNode(ids[0])) return;
     this.#fill(this.#one(ids[0], node, told));
   }
 
@@ -109,7 +109,7 @@ export class Panel {
         button("Relate", () => editing.relate(node)), button("Take out", () => editing.takeOutNode(node), { class: "danger" })),
       el("div", { id: "notes" }),
       el("h2", {}, "Neighbours"),
-      told.groups.length ? told.groups.map((group) => this.#group(id, group)) : el("p", { class: "soft" }, "None."),
+      told.groups?.length ? told.groups.map((group) => this.#group(id, group)) : el("p", { class: "soft" }, "None."),
       el("h2", {}, "Properties"),
       el("dl", {}, names.flatMap((name) => [el("dt", { title: this.app.schema.labels[node.label]?.properties[name] }, name), el("dd", {}, written(properties[name]))]),
         properties.sources ? [el("dt", {}, "said by"), el("dd", {}, properties.sources.map((each) => this.app.schema.sources[each] ?? each).join(", "))] : []),

@@ -36,10 +36,29 @@ export class Picture {
       defaultDrawNodeLabel: (context, node, settings) => this.#label(context, node, settings),
       defaultDrawNodeHover: (context, node, settings) => this.#label(context, node, settings, true),
     });
+    this.sigma.getNodeAtPosition = (place) => this.at(place);
+    model.addEventListener("bulk", ({ detail }) => this.sigma.setGraph(detail === "begin" ? new globalThis.graphology.Graph() : model.graph));
     this.#listen(onopen);
     model.addEventListener("change", () => this.#settings());
     model.addEventListener("select", () => this.redraw());
     model.addEventListener("filter", () => this.redraw());
+  }
+
+  // The node at a place on the screen. Sigma would read it back from the graphics card, and wait for a whole frame.
+  at(place) {
+    const { sigma } = this;
+    const here = sigma.viewportToFramedGraph(place);
+    const beside = sigma.viewportToFramedGraph({ x: place.x + 1, y: place.y });
+    const pixel = Math.hypot(beside.x - here.x, beside.y - here.y);
+    const all = sigma.nodeDataCache;
+    let [found, level] = [null, -1];
+    for (const id in all) {
+      const node = all[id];
+      const reach = sigma.scaleSize(node.size) * pixel;
+      if (node.hidden || Math.abs(node.x - here.x) > reach || Math.abs(node.y - here.y) > reach) continue;
+      if (Math.hypot(node.x - here.x, node.y - here.y) <= reach && node.zIndex >= level) [found, level] = [id, node.zIndex];
+    }
+    return found;
   }
 
   redraw() { this.sigma.refresh({ skipIndexation: false }); }

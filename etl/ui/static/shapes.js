@@ -66,6 +66,11 @@ void main() {
 }`;
 
 export class ShapeProgram extends NodeProgram {
+  // Without a second pass for picking: which node the mouse is on is worked out from their places (picture.js).
+  constructor(gl, _pickingBuffer, renderer) {
+    super(gl, null, renderer);
+  }
+
   getDefinition() {
     return {
       VERTICES: 3,

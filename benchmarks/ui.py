@@ -1,0 +1,140 @@
+"""The page, measured: neighbours of nodes in a large graph, opening, a hub, and 10,000 nodes moved about.
+
+    ui.py [small|full] [GRAPH]
+
+small: half a million rows; full: 25 million. GRAPH is a folder that has such a graph from an earlier run (data/graph).
+The picture is drawn by a real browser with software rendering. Ratios: what is wanted over what was measured (1 or
+more is good); figures: milliseconds and frames a second.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+from etl import ask, schema
+from etl.ask import look
+from etl.load import Embedded
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+from big_graph import HUB, NODES, big_graph
+from ui_site import opened, serving
+
+SCALES = {"small": 0.02, "full": 1.0}
+ASKED = 200
+MADE = """() => {
+  const labels = ["Domain", "SubDomain", "IPAddress", "Hash", "URL", "Email"], nodes = [], edges = [];
+  let seed = 1;
+  const next = () => (seed = (seed * 16807) % 2147483647) / 2147483647;
+  for (let i = 0; i < 10000; i += 1) nodes.push({ label: labels[i % 6], key: `n${i}.example`, degree: 6, properties: { sources: ["made up"] }, x: next() * 1000, y: next() * 1000 });
+  for (let i = 0; i < 30000; i += 1) {
+    const a = Math.floor(next() * 10000), b = Math.floor(a + (next() - 0.5) * 300 + 10000) % 10000;
+    if (a !== b) edges.push({ start: nodes[a], end: nodes[b], type: "RESOLVES", properties: { sources: ["made up"] } });
+  }
+  const started = performance.now();
+  app.model.add({ nodes, edges });
+  return performance.now() - started;
+}"""
+COUNT = """() => { window.frames_ = []; window.counting = true;
+  const frame = (at) => { frames_.push(at); if (counting) requestAnimationFrame(frame); }; requestAnimationFrame(frame); }"""
+COUNTED = """() => { counting = false; const gaps = frames_.slice(1).map((at, i) => at - frames_[i]).sort((a, b) => a - b);
+  return [1000 * gaps.length / (frames_.at(-1) - frames_[0]), gaps[Math.floor(gaps.length * 0.95)]]; }"""
+
+
+def neighbours(place: Path, scale: float) -> dict[str, float]:
+    """Measure what the panel asks when a node is selected and grown, of nodes all over the graph."""
+    took: list[float] = []
+    with ask.opened(Embedded(place)) as graph:
+        for i in range(ASKED + 20):
+            number = (i * 7919) % int(NODES["Domain"] * scale)
+            started = time.perf_counter()
+            look.show(graph, schema.DOMAIN, f"d{number}.com", limit=25)
+            took.append((time.perf_counter() - started) * 1000)
+        started = time.perf_counter()
+        look.show(graph, schema.IP_ADDRESS, f"11.0.0.{HUB}", limit=25)
+        hub = (time.perf_counter() - started) * 1000
+    took = sorted(took[20:])  # the first ones open the store
+    return {
+        "neighbours, median ms": statistics.median(took),
+        "neighbours, p95 ms": took[int(len(took) * 0.95)],
+        "neighbours of a hub, ms": hub,
+    }
+
+
+def moved(page: Page) -> dict[str, float]:
+    """Measure frames a second while a person drags and zooms a picture of 10,000 nodes and 30,000 relationships."""
+    figures = {"adding 10,000 nodes, ms": page.evaluate(MADE)}
+    page.evaluate("app.layout.stop()")
+    page.wait_for_timeout(2000)
+    page.mouse.move(600, 300)
+    page.evaluate(COUNT)
+    page.mouse.down()
+    until = time.monotonic() + 5
+    turn = 0
+    while time.monotonic() < until:
+        turn += 1
+        page.mouse.move(600 + 150 * math.sin(turn / 8), 300 + 90 * math.cos(turn / 6))
+    page.mouse.up()
+    figures["pan, frames a second"], figures["pan, p95 gap ms"] = page.evaluate(COUNTED)
+    page.wait_for_timeout(1000)
+    page.evaluate(COUNT)
+    for turn in range(40):
+        page.mouse.wheel(0, -120 if turn % 10 < 5 else 120)
+        page.wait_for_timeout(60)
+    figures["zoom, frames a second"], figures["zoom, p95 gap ms"] = page.evaluate(COUNTED)
+    return figures
+
+
+def page_figures(home: Path) -> dict[str, float]:
+    """Measure the page in a real browser."""
+    chromium = shutil.which("chromium") or sys.exit("chromium is needed: apt-get install chromium")
+    arguments = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--no-sandbox"]
+    with sync_playwright() as playwright, serving(home) as site:
+        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
+        opening = []
+        for _ in range(4):
+            with opened(browser, site.link) as page:
+                opening.append(page.evaluate("performance.now()"))
+        with opened(browser, site.link) as page:
+            started = time.perf_counter()
+            page.evaluate(f"app.actions.bring([{{label: 'IPAddress', key: '11.0.0.{HUB}'}}])")
+            page.evaluate(f"app.actions.grow('IPAddress:11.0.0.{HUB}')")
+            hub = (time.perf_counter() - started) * 1000
+        with opened(browser, site.link) as page:
+            figures = moved(page)
+        browser.close()
+    return {"opens, median ms": statistics.median(opening[1:]), "a hub is shown and grown, ms": hub, **figures}
+
+
+def main() -> None:
+    """Measure, print, and write benchmarks/out/ui.json."""
+    size = sys.argv[1] if len(sys.argv) > 1 else "small"
+    with tempfile.TemporaryDirectory() as made:
+        home = Path(sys.argv[2] if len(sys.argv) > 2 else made)
+        if not (home / "data" / "graph").exists():
+            (home / "data").mkdir(parents=True, exist_ok=True)
+            print(f"made {big_graph(home, SCALES[size]):,} rows")
+        figures = neighbours(home / "data" / "graph", SCALES[size]) | page_figures(home)
+    ratios = {
+        "neighbours under 50 ms": 50 / figures["neighbours, median ms"],
+        "opens under 2 s": 2000 / figures["opens, median ms"],
+        "pan at 30 frames a second": figures["pan, frames a second"] / 30,
+        "zoom at 30 frames a second": figures["zoom, frames a second"] / 30,
+    }
+    for name, value in (*figures.items(), *ratios.items()):
+        print(f"{name:32} {value:10.1f}")
+    out = Path(__file__).parent / "out" / "ui.json"
+    out.parent.mkdir(exist_ok=True)
+    out.write_text(json.dumps({"size": size, "ratios": ratios, "figures": figures}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
