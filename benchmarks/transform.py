@@ -124,9 +124,9 @@ def ratios(figures: dict[int, dict[str, Figures]]) -> Figures:
             by_hand = [each[what] for way, each in ways_.items() if way.startswith(("DuckDB", "Polars"))]
             if by_hand:
                 found[f"{name}_{NAMES.get(replies, replies)}"] = round(ways_["transform"][what] / min(by_hand), 3)
-                found[f"{name}_csv_{NAMES.get(replies, replies)}"] = round(
-                    ways_["transform, CSV too"][what] / min(by_hand), 3
-                )
+                if "transform, CSV too" in ways_:
+                    with_csv = ways_["transform, CSV too"][what] / min(by_hand)
+                    found[f"{name}_csv_{NAMES.get(replies, replies)}"] = round(with_csv, 3)
     sizes = sorted(figures)
     for less, more in itertools.pairwise(sizes):
         grown = figures[more]["transform"]["cpu"] / figures[less]["transform"]["cpu"] / (more / less)

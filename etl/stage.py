@@ -87,9 +87,15 @@ def find(path: Path) -> Staged | None:
 
 
 def stage(
-    segment: Segment, endpoint: Endpoint | None, path: Path, memory: Memory, undone: frozenset[str] = frozenset()
+    segment: Segment,
+    endpoint: Endpoint | None,
+    path: Path,
+    memory: Memory,
+    *,
+    undone: frozenset[str] = frozenset(),
+    as_of: int | None = None,
 ) -> Staged:
-    """Map one segment's replies, save for an analyst's `undone` entries, and keep what they give."""
+    """Map one segment's replies, save for an analyst's `undone` entries and what came after `as_of`, and keep what they give."""
     damage: list[Damage] = []
     outcomes: Counter[str] = Counter()
     found = Staged(segment.source, 0, {}, 0, 0, 0, path=str(path))
@@ -99,6 +105,8 @@ def stage(
         reply = record.envelope
         moment = reply.epoch
         if undone and segment.source == ANALYST and reply.key in undone:
+            continue
+        if as_of is not None and moment > as_of:
             continue
         found.records += 1
         times_.append(moment)

@@ -38,12 +38,16 @@ VERSION = 1
 
 @dataclass
 class Options:
-    """How to transform: which formats to write, and how much to use. `memory` is in bytes."""
+    """How to transform: which formats to write, and how much to use. `memory` is in bytes.
+
+    With `as_of`, in epoch seconds, only what had been fetched by then goes in.
+    """
 
     formats: tuple[str, ...] = ("parquet", "csv")
     processes: int = field(default_factory=lambda: os.cpu_count() or 1)
     memory: int = field(default_factory=lambda: os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4)
     progress: Callable[[int, int], None] = lambda _done, _of: None
+    as_of: int | None = None
 
 
 def transform(cache: Cache, place: Path, options: Options | None = None) -> Manifest:
@@ -151,7 +155,21 @@ def _stage_all(
         if path not in found:
             path.unlink()
     cache.forget([each for each in damaged if each.closed])  # so that a fetch asks again
-    return [each for path in paths if (each := found[path])]
+    whole = [each for path in paths if (each := found[path])]
+    if options.as_of is None:
+        return whole
+    return [
+        each if each.newest <= options.as_of else _until(options.as_of, segment, each, work, undone)
+        for segment, each in zip(segments, whole, strict=True)
+    ]
+
+
+def _until(moment: int, segment: Segment, staged: Staged, work: Path, undone: frozenset[str]) -> Staged:
+    """Return what the replies of a segment that came until a moment give."""
+    if staged.oldest > moment:
+        return Staged(segment.source, 0, {}, 0, 0, 0)
+    path = work / f"{Path(staged.path).name}-until"
+    return stage.stage(segment, _endpoint(discover(), segment), path, _memory(), undone=undone, as_of=moment)
 
 
 def _endpoint(known: dict[str, Source], segment: Segment) -> Endpoint | None:
@@ -168,4 +186,4 @@ def _memory() -> Memory:
 def _stage(task: tuple[Segment, Path], undone: frozenset[str]) -> Staged:
     """Map one segment; runs in a process of its own."""
     segment, path = task
-    return stage.stage(segment, _endpoint(discover(), segment), path, _memory(), undone)
+    return stage.stage(segment, _endpoint(discover(), segment), path, _memory(), undone=undone)

@@ -180,6 +180,18 @@ def test_what_came_later_gives_the_same_bytes_as_all_at_once(here: Path, replies
     assert bytes_of(root / "import") == bytes_of(root / "anew")
 
 
+@SLOW
+@given(replies=entries, moment=st.integers(1_599_999_999, 1_600_000_003))
+def test_as_of_a_moment_is_what_the_replies_until_then_give(here: Path, replies: list[Entry], moment: int) -> None:
+    root = here / str(time.monotonic_ns())
+    told = transform(filled(root / "all", replies), root / "as_of", Options(as_of=moment))
+    until = [each for each in replies if each.fetched_at <= moment]
+    expected = transform(filled(root / "until", until), root / "until_then")
+    assert rows(root / "as_of") == rows(root / "until_then")
+    assert (told.nodes, told.relationships) == (expected.nodes, expected.relationships)
+    assert (told.outcomes, told.rejects, told.replies) == (expected.outcomes, expected.rejects, expected.replies)
+
+
 def test_only_what_is_new_or_mapped_anew_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def reply(source: str, endpoint: str, key: str) -> Entry:
         body = b'{"ip":"192.0.2.1","ports":[80]}' if source == "internetdb" else b'{"Status":0,"Question":[]}'
