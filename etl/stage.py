@@ -95,7 +95,10 @@ def stage(
     undone: frozenset[str] = frozenset(),
     as_of: int | None = None,
 ) -> Staged:
-    """Map one segment's replies, save for an analyst's `undone` entries and what came after `as_of`, and keep what they give."""
+    """Map one segment's replies and keep what they give, save for an analyst's `undone` entries and what came later.
+
+    Later is after `as_of`, in epoch seconds.
+    """
     damage: list[Damage] = []
     outcomes: Counter[str] = Counter()
     found = Staged(segment.source, 0, {}, 0, 0, 0, path=str(path))

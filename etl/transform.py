@@ -154,7 +154,8 @@ def _stage_all(
     for path in kept.iterdir():
         if path not in found:
             path.unlink()
-    cache.forget([each for each in damaged if each.closed])  # so that a fetch asks again
+    if spoiled := [each for each in damaged if each.closed]:
+        cache.forget(spoiled)  # so that a fetch asks again
     whole = [each for path in paths if (each := found[path])]
     if options.as_of is None:
         return whole

@@ -10,11 +10,12 @@ from typing import Annotated
 
 import typer
 
+from etl import times
 from etl.cache import Cache
 from etl.cli import options, targets
 from etl.cli.fetching import FileOption, IndicatorsArgument, SourceOption, fetch
 from etl.cli.output import print_json, print_line, print_table, progress, say
-from etl.errors import UsageError
+from etl.errors import BadValue, UsageError
 from etl.files import FORMATS, Files, Manifest
 from etl.load import Embedded, Loaded, load
 from etl.transform import Options, transform
@@ -56,6 +57,9 @@ def transform_(
     processes: Annotated[
         int | None, typer.Option(min=1, help="How many processes; as many as there are cores.")
     ] = None,
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", help="Only what had been fetched by then, such as 2024-05-01T10:00:00Z.")
+    ] = None,
     *,
     json: options.Json = False,
     no_progress: options.NoProgress = False,
@@ -67,6 +71,7 @@ def transform_(
     given = Options(formats=formats)
     given.memory = bytes_of(memory) or given.memory
     given.processes = processes or os.cpu_count() or 1
+    given.as_of = _moment(as_of)
     cache = Cache(options.existing(data))
     if not cache.segments():
         raise UsageError(f"no reply is kept in {data}: begin with intel-grapher fetch, or cache add")
@@ -83,6 +88,13 @@ def transform_(
         say(f"{manifest.damaged} records of the cache are damaged; `intel-grapher cache verify` tells where")
     if unread or manifest.damaged:
         raise typer.Exit(PART)
+
+
+def _moment(text: str | None) -> int | None:
+    try:
+        return None if text is None else times.parse(text).seconds
+    except BadValue as bad:
+        raise UsageError(f"{text!r} is {bad.reason}; write a moment as 2024-05-01 or 2024-05-01T10:00:00Z") from bad
 
 
 def _summary(manifest: Manifest) -> None:
