@@ -1,0 +1,45 @@
+import json
+from pathlib import Path
+
+from etl import diff
+from etl.cache import Cache, Entry
+from etl.diff import Change, Count, Row
+from etl.transform import Options, transform
+
+
+def seen(key: str, ports: list[int], at: int, tags: list[str] | None = None) -> Entry:
+    body = json.dumps({"ip": key, "ports": ports, "tags": tags or []}).encode()
+    return Entry(source="internetdb", endpoint="ip", key=key, fetched_at=at, status=200, body=body)
+
+
+def test_what_came_went_and_changed(tmp_path: Path) -> None:
+    for name, entries in {
+        "a": [seen("192.0.2.1", [80], 1), seen("192.0.2.2", [80], 1), seen("192.0.2.3", [], 1)],
+        "b": [seen("192.0.2.1", [80, 443], 2, ["vpn"]), seen("192.0.2.3", [], 2)],
+    }.items():
+        cache = Cache(tmp_path / f"it's [{name}]")
+        with cache.writer() as writer:
+            for each in entries:
+                writer.add(each)
+        transform(cache, tmp_path / f"it's [{name}]" / "import", Options(formats=("parquet",)))
+    before, after = tmp_path / "it's [a]" / "import", tmp_path / "it's [b]" / "import"
+    assert list(diff.rows(before, after)) == [
+        Row("IPAddress", Change.CHANGED, ("192.0.2.1",)),
+        Row("IPAddress", Change.WENT, ("192.0.2.2",)),
+        Row("Service", Change.CAME, ("192.0.2.1:443/tcp",)),
+        Row("Service", Change.WENT, ("192.0.2.2:80/tcp",)),
+        Row("IPAddress-EXPOSES-Service", Change.CAME, ("192.0.2.1", "192.0.2.1:443/tcp")),
+        Row("IPAddress-EXPOSES-Service", Change.WENT, ("192.0.2.2", "192.0.2.2:80/tcp")),
+    ]
+    assert Count("Service", Change.CAME, "internetdb", 1) in diff.counts(before, after)
+    assert diff.counts(after, after) == []
+
+
+def test_a_group_that_one_set_has_not_came_or_went_as_a_whole(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    with cache.writer() as writer:
+        writer.add(seen("192.0.2.1", [80], 1_700_000_000))
+    transform(cache, tmp_path / "none", Options(as_of=1))
+    transform(cache, tmp_path / "all")
+    assert {each.change for each in diff.rows(tmp_path / "none", tmp_path / "all")} == {Change.CAME}
+    assert {each.change for each in diff.rows(tmp_path / "all", tmp_path / "none")} == {Change.WENT}
