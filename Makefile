@@ -9,7 +9,7 @@ RUN := $(BIN)/intel-grapher
 FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: bench-transform help setup fetch transform load run test lint format types docs docs-check golden check clean
+.PHONY: bench-transform bench-ui screenshots help setup fetch transform load run test lint format types docs docs-check golden check clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,12 @@ benchmarks/out/packages: benchmarks/requirements.txt | .venv/ready
 
 bench-transform: .venv/ready benchmarks/out/packages ## Measure the transform against pipelines written by hand (SIZE=small|full)
 	PYTHONPATH=benchmarks/out/packages $(BIN)/python benchmarks/transform.py $(or $(SIZE),small)
+
+bench-ui: .venv/ready ## Measure the page and its questions in a real browser (SIZE=small|full)
+	$(BIN)/python benchmarks/ui.py $(or $(SIZE),small)
+
+screenshots: .venv/ready ## Take the pictures of the page anew, docs/page-*.png
+	$(BIN)/python docs/screenshots.py
 
 check: lint types docs-check ## Lint, types and docs
 

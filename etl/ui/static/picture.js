@@ -92,7 +92,7 @@ export class Picture {
     return {
       ...node,
       type: "shape",
-      label: node.more ? `${number(node.count)} more` : shortened(node.key, node.label === "Hash" ? 13 : 32),
+      label: node.more ? `${number(node.count)} more` : shortened(named(node), node.label === "Hash" ? 13 : 32),
       shape: node.more ? "hexagon" : shapeOf(node.label),
       color: dim ? css("--line") : colourOf(node.label),
       size: Math.min(size, model.large ? 9 : 17) * (chosen ? 1.15 : 1),
@@ -206,5 +206,8 @@ export class Picture {
     return canvas;
   }
 }
+
+// What a person knows it by: a note by what it says, a technique or a tweet not by its number.
+const named = ({ label, key, properties = {} }) => (label === "Note" ? properties.text ?? properties.tag ?? properties.verdict : label === "Tweet" ? properties.text : ["ASN", "Tactic", "Technique", "Software", "Group", "Mitigation"].includes(label) ? properties.name && `${key} ${properties.name}` : label === "Report" ? properties.title : null) ?? key;
 
 const calm = (milliseconds) => (matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : milliseconds);
