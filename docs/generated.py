@@ -106,7 +106,13 @@ def endpoints() -> str:
                 (
                     f"`{each.name}`",
                     ", ".join(kind.name for kind in each.kinds),
-                    each.doc + (f" Kept replies only: {each.kept_only}." if each.kept_only else ""),
+                    each.doc
+                    + (f" Kept replies only: {each.kept_only}." if each.kept_only else "")
+                    + (
+                        f" Asked once `{each.lookup.name}` has told the {each.given.name}."
+                        if each.given and each.lookup
+                        else ""
+                    ),
                 )
                 for each in source.endpoints.values()
             ],

@@ -18,6 +18,7 @@ from etl.source import Endpoint, Request, Source
 
 NOT_FOUND: Final = 404
 PRIVATE: Final = "kept private"
+UNGIVEN: Final = "its look-up gave nothing"
 Indicator = tuple[str, str]
 """Kind and canonical key, as `keys.detect` gives them."""
 
@@ -50,16 +51,27 @@ class Question(NamedTuple):
 
 
 class Ask(NamedTuple):
-    """One question about one key. `page` counts from 1."""
+    """One question about one key. `page` counts from 1.
+
+    `given` is what its endpoint's look-up told. `then` are the questions that wait for the answer to this one, their
+    look-up.
+    """
 
     question: Question
     key: str
     page: int = 1
+    given: str = ""
+    then: tuple[Ask, ...] = ()
 
     @property
     def request(self) -> Request:
         """Return the request to send."""
-        return self.question.endpoint.request(self.key, self.question.params)
+        return self.question.endpoint.request(self.key, self.question.params, self.given)
+
+    @property
+    def many(self) -> int:
+        """Return how many questions it is, with those that wait for it."""
+        return 1 + len(self.then)
 
 
 @dataclass(frozen=True)
@@ -94,7 +106,7 @@ def following(ask: Ask, reply: Any, pages: int) -> Ask | None:  # noqa: ANN401 -
     params = more(reply)
     if params is None or dict(params) == dict(ask.question.params):
         return None
-    return Ask(question(ask.question.endpoint, params), ask.key, ask.page + 1)
+    return Ask(question(ask.question.endpoint, params), ask.key, ask.page + 1, ask.given)
 
 
 class Menu:

@@ -10,12 +10,13 @@ from typing import Final
 
 import msgspec
 
-from etl.asking import Ask, question, secrets
+from etl.asking import Ask, Freshness, question, secrets
 from etl.cache import Cache
 from etl.cache.envelope import canonical_params
 from etl.fetch import FailedBody, Options, Progress, Run
 from etl.forecast import Outlook
 from etl.ledger import Ledger
+from etl.shelf import Shelf
 from etl.source import Source
 from etl.summary import Summary
 from etl.survey import bars
@@ -73,12 +74,16 @@ def retry(
 ) -> Summary:
     """Ask again what failed, and only that. Behaves, and raises, as `fetch` does."""
     known = {source.name: source for source in sources}
+    shelf = Shelf(cache, Freshness(), pages=1)
     asks: list[Ask] = []
     for each in failed(cache):
         source = known.get(each.source)
         endpoint = source.endpoint(each.endpoint) if source else None
-        if endpoint is not None and not endpoint.kept_only:
-            asks.append(Ask(question(endpoint, each.params), each.key))
+        if endpoint is None or endpoint.kept_only:
+            continue
+        given = shelf.given(endpoint, each.key)
+        if given or endpoint.lookup is None:  # else it waits for its look-up, or that finds nothing any more
+            asks.append(Ask(question(endpoint, each.params), each.key, given=given))
     with Run(cache, sources, options, progress) as run:
         return run.ask_again(asks)
 

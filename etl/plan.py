@@ -44,6 +44,8 @@ class SourcePlan:
 class Plan:
     """A whole fetch as it would be. Each question takes one request, if all goes well and has one page.
 
+    A question that needs a look-up's answer is counted, unless that is known to have found nothing.
+
     With hops it knows as much as the cache does: answers still to come will lead further. `steps` are the indicators
     that the cached answers lead to, in the order in which they would be asked; `left_out` counts the others.
     """

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from threading import Event, Lock
 from typing import Final
 
-from etl.asking import Ask, following
+from etl.asking import UNGIVEN, Ask, following
 from etl.http import Client, Reply
 from etl.judging import TOO_MANY, UNAUTHORIZED, Verdict, judge
 from etl.ledger import Account, Slot
@@ -140,9 +140,9 @@ class Service:
         with self._counting:
             self._threads += 1
         while (ask := self._take()) is not None:
-            page: Ask | None = ask
-            while page is not None:
-                page = self._settle(page)
+            todo = [ask]
+            while todo:
+                todo[:1] = self._settle(todo[0])
         with self._counting:
             self._threads -= 1
 
@@ -168,25 +168,42 @@ class Service:
                     return None
                 if not self._over.is_set():
                     return ask
-                self._skip()
+                self._skip(ask)
         return None
 
-    def _settle(self, ask: Ask) -> Ask | None:
-        """Put one question until it is answered or given up. Return its next page, where that must be asked, too."""
+    def _settle(self, ask: Ask) -> list[Ask]:
+        """Put one question until it is answered or given up. Return what must be asked next: what waited, its page."""
         reply, verdict = self._answer(ask)
         if reply is None or verdict is None:
-            self._skip()
-            return None
+            self._skip(ask)
+            return []
         self._keep(ask, reply, verdict)
         with self._counting:
             if verdict.outcome is Outcome.FAILED:
                 self.tally.fail(Failure(ask.question.endpoint.name, ask.key, verdict.reason))
-                return None
-            self.tally.asked += 1
-            if verdict.outcome is Outcome.NOT_FOUND:
-                self.tally.not_found += 1
-                return None
-            self.tally.found += 1
+            else:
+                self.tally.asked += 1
+                self.tally.found += verdict.outcome is Outcome.FOUND
+                self.tally.not_found += verdict.outcome is Outcome.NOT_FOUND
+        waited = self._given(ask, verdict)
+        if verdict.outcome is not Outcome.FOUND:
+            return []
+        page = self._next_page(ask, verdict)
+        return waited if page is None else [*waited, page]
+
+    def _given(self, ask: Ask, verdict: Verdict) -> list[Ask]:
+        """Return the questions that waited for an answer, with what it gives them; without that they are not asked."""
+        reply = verdict.reply if verdict.outcome is Outcome.FOUND else None
+        waited = [each._replace(given=each.question.endpoint.told(reply)) for each in ask.then]
+        ready = [each for each in waited if each.given]
+        if lost := len(waited) - len(ready):
+            with self._counting:
+                self.tally.to_ask -= lost
+                self.tally.skipped[UNGIVEN] += lost
+        return ready
+
+    def _next_page(self, ask: Ask, verdict: Verdict) -> Ask | None:
+        """Return the next page of an answer, or the first after it that is not there; None at the end."""
         page = following(ask, verdict.reply, self._manners.pages)
         if page is None or self._stopped:
             return None
@@ -283,7 +300,7 @@ class Service:
                 self.tally.until = time.time() + seconds if seconds else 0.0
         self._over.set()
 
-    def _skip(self) -> None:
+    def _skip(self, ask: Ask) -> None:
         with self._counting:
             if self.tally.aside:
-                self.tally.skipped["set aside"] += 1
+                self.tally.skipped["set aside"] += ask.many

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from etl.asking import NOT_FOUND, Ask, Freshness, following
+from etl.asking import NOT_FOUND, Ask, Freshness, Question, following, question
 from etl.cache import Cache
 from etl.errors import BadValue, CacheError
 from etl.reading import read
-from etl.source import Outcome
+from etl.source import Endpoint, Outcome
 
 Held = Mapping[tuple[str, str, str], tuple[int, int]]
 """Of one key: when the newest answer to each question came, and its status."""
 NOTHING: Final[Held] = {}
+
+
+class Due(NamedTuple):
+    """Of questions about one key: how many answers are there, what must be asked, and how many lack what they need."""
+
+    cached: int
+    asks: list[Ask]
+    ungiven: int
 
 
 class Shelf:
@@ -44,6 +52,42 @@ class Shelf:
             there += 1
             page = None if page.question.endpoint.more is None else self._page_after(page, answer[1])
         return there, None
+
+    def due(self, questions: Sequence[Question], key: str, held: Held) -> Due:
+        """Return what is to be done for all of one source's questions about a key; `held` is what is there for it.
+
+        A question that is given something by an answer that must itself be asked waits for that one, in its `then`.
+        """
+        cached = ungiven = 0
+        asks: list[Ask] = []
+        lookups: dict[str, int] = {}  # by endpoint: where among `asks`
+        answers: dict[str, Any] = {}  # what look-ups found, each read once
+        for each in questions:
+            there, ask = self.missing(Ask(each, key), held)
+            cached += there
+            if ask is None:
+                continue
+            lookup = each.endpoint.lookup
+            if lookup is None:
+                lookups[each.endpoint.name] = len(asks)
+                asks.append(ask)
+            elif (place := lookups.get(lookup.name)) is not None:
+                asks[place] = asks[place]._replace(then=(*asks[place].then, ask))
+            else:
+                if lookup.name not in answers:
+                    answers[lookup.name] = self._found(lookup, key)
+                given = each.endpoint.told(answers[lookup.name])
+                asks += [ask._replace(given=given)] if given else []
+                ungiven += not given
+        return Due(cached, asks, ungiven)
+
+    def given(self, endpoint: Endpoint, key: str) -> str:
+        """Return what the newest answer to an endpoint's look-up tells it; empty where that found nothing."""
+        return endpoint.told(self._found(endpoint.lookup, key)) if endpoint.lookup else ""
+
+    def _found(self, lookup: Endpoint, key: str) -> Any:  # noqa: ANN401 - typed by the endpoint
+        reply = self._read(Ask(question(lookup, {}), key))
+        return reply if reply is not None and lookup.source.judge(reply) is Outcome.FOUND else None
 
     def missing_page(self, page: Ask) -> tuple[int, Ask | None]:
         """Return what `missing` does, for a page that a reply has just led to."""

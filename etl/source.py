@@ -19,7 +19,7 @@ from enum import Enum
 from functools import cached_property
 from importlib import metadata
 from itertools import product
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -36,6 +36,7 @@ MONTHS = 31 * DAYS
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,63}")
 ENTRY_POINTS = "intel_grapher.sources"
+_DOTS = frozenset({".", ".."})
 
 Format = Literal["json", "lines", "text"]  # JSON, JSON Lines (the reply is a list), or a str
 F = TypeVar("F", bound=Callable[[Any, Any], Facts])
@@ -81,6 +82,17 @@ class Request:
     params: Mapping[str, str] = field(default_factory=dict)
 
 
+class Given(NamedTuple):
+    """What an endpoint's path needs beside the key: `{name}`, a value of the reply that another endpoint gave to it.
+
+    `by` is the other's mapping. `value` returns the value out of a reply that found something, or None.
+    """
+
+    name: str
+    by: Callable[[Any, Any], Facts]
+    value: Callable[[Any], str | None]
+
+
 @dataclass(frozen=True, eq=False)
 class Endpoint:
     """One thing that a source can be asked, and what its replies mean.
@@ -104,6 +116,17 @@ class Endpoint:
     format: Format
     kept_only: str
     also: tuple[str, ...]
+    given: Given | None
+
+    @property
+    def lookup(self) -> Endpoint | None:
+        """Return the endpoint that must have answered before this one can be asked, or None."""
+        return None if self.given is None else self.source.endpoints[self.given.by.__name__]
+
+    def told(self, reply: Any) -> str:  # noqa: ANN401 - typed by the look-up
+        """Return what its path needs of its look-up's reply (None: it found nothing); empty where that doesn't tell."""
+        value = self.given.value(reply) if self.given is not None and reply is not None else None
+        return "" if value is None or value in _DOTS else value
 
     def canonical(self, raw: str) -> str:
         """Return the canonical key of what is asked for; BadValue if this endpoint can't be asked for it."""
@@ -120,18 +143,21 @@ class Endpoint:
         for values in product(*self.vary.values()):
             yield self.request(key, dict(zip(self.vary, values, strict=True)))
 
-    def request(self, key: str, params: Mapping[str, str]) -> Request:
+    def request(self, key: str, params: Mapping[str, str], given: str = "") -> Request:
         """Return the request for one canonical key and one choice of parameters (a page's cursor is one).
 
-        BadValue for a key of dots alone, which as a segment of a path would lead elsewhere.
+        `given` is what its look-up told. BadValue for a key of dots alone, or such a `given`: as a segment of a path
+        it would lead elsewhere.
         """
-        if key in {".", ".."}:
+        if key in _DOTS or given in _DOTS:
             raise BadValue("not a name")
 
         def filled(template: Mapping[str, str]) -> dict[str, str]:
             return {name: value.replace("{key}", key) for name, value in template.items()}
 
         path = self.path if isinstance(self.path, str) else self.path(key)
+        if self.given is not None:
+            path = path.replace(f"{{{self.given.name}}}", quote(given, safe=""))
         form = self.form(key) if callable(self.form) else self.form
         return Request(
             url=self.source.home + path.replace("{key}", quote(key, safe="")),
@@ -190,6 +216,7 @@ class Source:
         format: Format = "json",  # noqa: A002 - the field's term
         kept_only: str = "",
         also: tuple[str, ...] = (),
+        given: Given | None = None,
     ) -> Callable[[F], F]:
         """Declare the mapping of what GET answers. `{key}` in the path or in a parameter is what is asked for.
 
@@ -197,11 +224,12 @@ class Source:
         `vary` are parameters that are asked in turn, each with all its values. `more` returns the parameters of a
         reply's next page, or None. A reply in the format "lines" is a list with an item for each line of JSON, one in
         the format "text" a str. `kept_only` says why it is never asked, where it is not: its kept replies are read.
-        `also` are other names that kept replies of the endpoint go by.
+        `also` are other names that kept replies of the endpoint go by. `given` fills a `{name}` in the path from the
+        answer of another endpoint, which is asked first; its answers are kept under the key all the same.
         """
         return self._declare(
             method="GET", path=path, query=query or {}, form=None, json=None, vary=vary or {}, more=more,
-            format=format, kept_only=kept_only, also=also,
+            format=format, kept_only=kept_only, also=also, given=given,
         )  # fmt: skip
 
     def post(
@@ -219,7 +247,7 @@ class Source:
         """
         return self._declare(
             method="POST", path=path, query={}, form=form, json=json, vary={}, more=None, format="json",
-            kept_only=kept_only, also=also,
+            kept_only=kept_only, also=also, given=None,
         )  # fmt: skip
 
     def _declare(self, **request: Any) -> Callable[[F], F]:  # noqa: ANN401 - get and post type them
@@ -231,12 +259,32 @@ class Source:
             doc = inspect.getdoc(mapping)
             if not doc:
                 raise SourceError(f"source {self.name}: endpoint {name} needs a docstring; it is its row in the docs")
-            self.endpoints[name] = Endpoint(
+            made = Endpoint(
                 source=self, name=name, kinds=kinds, reply=reply, mapping=mapping, doc=doc.splitlines()[0], **request
             )
+            self._check_given(made)
+            self.endpoints[name] = made
             return mapping
 
         return declare
+
+    def _check_given(self, made: Endpoint) -> None:
+        given = made.given
+        if given is None:
+            return
+        lookup = self.endpoints.get(given.by.__name__)
+        if lookup is None or lookup.mapping is not given.by or not set(made.kinds) <= set(lookup.kinds):
+            raise SourceError(
+                f"source {self.name}: what {made.name} is given must come from an endpoint that is declared before it "
+                "and asked for the same kinds"
+            )
+        if lookup.kept_only or lookup.vary or lookup.more or lookup.given:
+            raise SourceError(
+                f"source {self.name}: {made.name} is given something by {lookup.name}, which must then be asked, have "
+                "one answer to a key, and be given nothing itself"
+            )
+        if isinstance(made.path, str) and f"{{{given.name}}}" not in made.path:
+            raise SourceError(f"source {self.name}: {made.name} has no {{{given.name}}} in its path")
 
     def endpoint(self, name: str) -> Endpoint | None:
         """Return the endpoint of that name, or of that other name, or None."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from etl.asking import PRIVATE, Ask, Menu, Question, is_private, secrets
+from etl.asking import PRIVATE, UNGIVEN, Ask, Menu, Question, is_private, secrets
 from etl.frontier import Frontier
 from etl.shelf import NOTHING, Held, Shelf
 from etl.source import Source
@@ -122,12 +122,12 @@ def _missing(shelf: Shelf, key: str, courses: Courses, held: Held, tallies: _Tal
     """Count what is there, and return how many questions lack an answer, for each source."""
     missing: list[int] = []
     for name, questions in courses:
-        lacking = 0
-        for question in questions:
-            there, ask = shelf.missing(Ask(question, key), held)
-            tallies.counts[name].cached += there
-            lacking += ask is not None
-        missing.append(lacking)
+        due = shelf.due(questions, key, held)
+        count = tallies.counts[name]
+        count.cached += due.cached
+        if due.ungiven:
+            count.skipped[UNGIVEN] += due.ungiven
+        missing.append(sum(ask.many for ask in due.asks))
     return missing
 
 
@@ -138,9 +138,5 @@ def pending(frontier: Frontier, source: Source, shelf: Shelf, start: int, stop: 
         held: Mapping[str, Held] = shelf.held([key for _, _, key in chunk], source.name)
         for _, kind, key in chunk:
             for _, questions in menu.of(kind, key):
-                if is_private(kind, key):
-                    continue
-                for question in questions:
-                    _, ask = shelf.missing(Ask(question, key), held.get(key, NOTHING))
-                    if ask is not None:
-                        yield ask
+                if not is_private(kind, key):
+                    yield from shelf.due(questions, key, held.get(key, NOTHING)).asks

@@ -239,7 +239,8 @@ def _copied(value: Any) -> Any:  # noqa: ANN401 - a reply may be anything
 def what_is_said(endpoint: Endpoint, reply: Reply, typed: Any) -> tuple[object, ...]:  # noqa: ANN401
     facts = list(endpoint.mapping(endpoint.canonical(reply.key), typed))
     said = [(each.what, each.starts, each.ends, each.properties) for each in facts]
-    return endpoint.source.judge(typed), endpoint.more(typed) if endpoint.more else None, repr(said)
+    gives = [each.told(typed) for each in endpoint.source.endpoints.values() if each.lookup is endpoint]
+    return endpoint.source.judge(typed), endpoint.more(typed) if endpoint.more else None, gives, repr(said)
 
 
 # --- spoiled replies --------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from msgspec import Struct
 from etl.errors import BadValue, SourceError, UsageError
 from etl.graph import Facts
 from etl.schema import RESOLVES, Address, Hostname, MalwareName, Term
-from etl.source import NAME, Endpoint, Rate, Source, discover, named
+from etl.source import NAME, Endpoint, Given, Rate, Source, discover, named
 
 SOURCES = discover()
 HOSTILE = (
@@ -161,6 +161,65 @@ def test_a_source_is_found_by_any_of_its_names() -> None:
         named("nobody", SOURCES)
 
 
+def lookup(_asked: Hostname, _reply: Reply) -> Facts:
+    """What it is known by."""
+    yield from ()
+
+
+def other_kind(_asked: Address, _reply: Reply) -> Facts:
+    """Anything."""
+    yield from ()
+
+
+FIRST = Given("id", lookup, lambda reply: reply.ips[0] if reply.ips else None)
+
+
+def test_what_an_endpoint_is_given_stays_one_segment_of_its_path() -> None:
+    source = made_up()
+    source.get("/ids/{key}")(lookup)
+    source.get("/names/{id}/of/{key}", given=FIRST)(names)
+    endpoint = source.endpoints["names"]
+    assert endpoint.lookup is source.endpoints["lookup"]
+    home = "https://api.made-up.example/v1"
+    assert endpoint.request("example.com", {}, "7").url == f"{home}/names/7/of/example.com"
+    assert endpoint.request("example.com", {}, "../{key}?x").url == f"{home}/names/..%2F%7Bkey%7D%3Fx/of/example.com"
+    with pytest.raises(BadValue):
+        endpoint.request("example.com", {}, "..")
+
+
+@pytest.mark.parametrize(("ips", "told"), [(["7"], "7"), ([], ""), ([".."], ""), ([""], "")])
+def test_what_could_be_no_segment_is_not_told(ips: list[str], told: str) -> None:
+    source = made_up()
+    source.get("/ids/{key}")(lookup)
+    source.get("/names/{id}", given=FIRST)(names)
+    assert source.endpoints["names"].told(Reply([Address(each) for each in ips])) == told
+    assert source.endpoints["names"].told(None) == ""
+
+
+@pytest.mark.parametrize(
+    ("before", "path", "mapping", "told"),
+    [
+        (None, "/{id}", names, "declared before it"),
+        ({}, "/{id}", other_kind, "the same kinds"),
+        ({"vary": {"type": ("A", "B")}}, "/{id}", names, "one answer to a key"),
+        ({"more": lambda _: None}, "/{id}", names, "one answer to a key"),
+        ({"kept_only": "it is gone"}, "/{id}", names, "must then be asked"),
+        ({}, "/{key}", names, r"no \{id\} in its path"),
+    ],
+)
+def test_an_endpoint_can_not_be_given_just_anything(
+    before: dict[str, Any] | None,
+    path: str,
+    mapping: Any,  # noqa: ANN401 - wrong on purpose
+    told: str,
+) -> None:
+    source = made_up()
+    if before is not None:
+        source.get("/ids/{key}", **before)(lookup)
+    with pytest.raises(SourceError, match=told):
+        source.get(path, given=FIRST)(mapping)
+
+
 # --- what is asked for never becomes a host or a path -----------------------------------------------------------------
 
 
@@ -189,7 +248,7 @@ def test_no_key_leads_elsewhere(endpoint: Endpoint) -> None:
     plain = urlsplit(endpoint.request("x", {}).url) if isinstance(endpoint.path, str) else None
     for raw in HOSTILE:
         try:
-            request = endpoint.request(endpoint.canonical(raw), {})
+            request = endpoint.request(endpoint.canonical(raw), {}, raw)
         except BadValue:
             continue
         sent = requests.Request(request.method, request.url).prepare().url

@@ -22,7 +22,7 @@ from etl.schema import (
     Term,
     TweetId,
 )
-from etl.source import MINUTES, Key, Outcome, Rate, Source
+from etl.source import MINUTES, Given, Key, Outcome, Rate, Source
 from etl.sources._tweets import Passed, Post, by_name, elsewhere, told
 
 
@@ -135,7 +135,6 @@ source = Source(
     also=("twitter_v2", "x"),
 )
 
-BY_NUMBER = "it is asked by a user's number, not by the name"
 USER_FIELDS = {"user.fields": "created_at,description,location"}
 TWEET_FIELDS = {
     **USER_FIELDS,
@@ -230,6 +229,15 @@ def users_by_username(asked: ScreenName, reply: Users) -> Facts:
     yield from described(reply)
 
 
+def number(reply: Users) -> str | None:
+    """Return the number of the one user that a reply describes."""
+    user = reply.data
+    return user.id if isinstance(user, User) and user.id.isascii() and user.id.isdecimal() else None
+
+
+NUMBER = Given("id", users_by_username, number)
+
+
 @source.get("/users/by", {"usernames": "{key}", **USER_FIELDS})
 def users_by(asked: Term, reply: Users) -> Facts:
     """Several users, by name."""
@@ -242,13 +250,13 @@ def users(asked: Term, reply: Users) -> Facts:
     yield from described(reply)
 
 
-@source.get("/users/{key}/tweets", {**TWEET_FIELDS, **MANY}, more=next_page, kept_only=BY_NUMBER)
+@source.get("/users/{id}/tweets", {**TWEET_FIELDS, **MANY}, more=next_page, given=NUMBER)
 def users_tweets(asked: ScreenName, reply: Tweets) -> Facts:
     """What a user wrote and passed on."""
     yield from described(reply, author=by_name(asked))
 
 
-@source.get("/users/{key}/mentions", {**TWEET_FIELDS, **MANY}, more=next_page, kept_only=BY_NUMBER)
+@source.get("/users/{id}/mentions", {**TWEET_FIELDS, **MANY}, more=next_page, given=NUMBER)
 def users_mentions(asked: ScreenName, reply: Tweets) -> Facts:
     """Tweets that name a user."""
     yield from described(reply)
@@ -257,7 +265,7 @@ def users_mentions(asked: ScreenName, reply: Tweets) -> Facts:
         yield MENTIONS.each([each.id for each in tweets], name, seen=[each.created_at for each in tweets])
 
 
-@source.get("/users/{key}/followers", {**USER_FIELDS, **MANY}, more=next_page, kept_only=BY_NUMBER)
+@source.get("/users/{id}/followers", {**USER_FIELDS, **MANY}, more=next_page, given=NUMBER)
 def users_followers(asked: ScreenName, reply: Users) -> Facts:
     """Who follows a user."""
     yield from described(reply)
@@ -265,7 +273,7 @@ def users_followers(asked: ScreenName, reply: Users) -> Facts:
         yield FOLLOWS.each([each.username for each in users_in(reply)], name)
 
 
-@source.get("/users/{key}/following", {**USER_FIELDS, **MANY}, more=next_page, kept_only=BY_NUMBER)
+@source.get("/users/{id}/following", {**USER_FIELDS, **MANY}, more=next_page, given=NUMBER)
 def users_following(asked: ScreenName, reply: Users) -> Facts:
     """Whom a user follows."""
     yield from described(reply)
@@ -273,7 +281,7 @@ def users_following(asked: ScreenName, reply: Users) -> Facts:
         yield FOLLOWS.each(name, [each.username for each in users_in(reply)])
 
 
-@source.get("/users/{key}/liked_tweets", {**TWEET_FIELDS, **MANY}, more=next_page, kept_only=BY_NUMBER)
+@source.get("/users/{id}/liked_tweets", {**TWEET_FIELDS, **MANY}, more=next_page, given=NUMBER)
 def users_liked_tweets(asked: ScreenName, reply: Tweets) -> Facts:
     """Tweets that a user likes."""
     yield from described(reply)
