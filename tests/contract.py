@@ -61,7 +61,12 @@ class Mapped:
         self.tables = batch.tables()
         self.outcomes = batch.outcomes
         self.rejects = batch.rejects
-        self.facts = {(str(group), json.dumps(row)) for group, table in self.tables for row in table.to_pylist()}
+        self.facts = {(str(group), _told(row)) for group, table in self.tables for row in table.to_pylist()}
+
+
+def _told(row: dict[str, Any]) -> str:
+    """Return a row as text: whether a column is empty or not there at all depends on the batch's other replies."""
+    return json.dumps({name: value for name, value in row.items() if value is not None}, sort_keys=True)
 
 
 def mapped(endpoint: Endpoint, *replies: Reply) -> Mapped:
