@@ -197,19 +197,22 @@ def paths(endpoint: Endpoint, content: bytes | msgspec.Raw, wanted: dict[object,
         reply = plain(endpoint, content)
     except BadValue:  # what no mapping reads may be past reading: nested too deep, a number out of range
         return found
-    _place(reply, ["$"], found, wanted)
+    _place(reply, "$", found, wanted)
     for value, places in found.items():
         if not places and isinstance(value, str) and value:
             places.extend([path for path, text in leaves(reply) if isinstance(text, str) and value in text][:1])
     return found
 
 
-def _place(value: object, path: list[str], found: dict[object, list[str]], wanted: dict[object, int]) -> None:
-    """Add the paths of wanted scalars; a path is put together where it is wanted alone, for most are not."""
-    if isinstance(value, dict | list):
-        for step, item in value.items() if isinstance(value, dict) else enumerate(value):
-            path.append(f".{step}" if isinstance(value, dict) else f"[{step}]")
-            _place(item, path, found, wanted)
-            path.pop()
-    elif value in found and len(found[value]) < wanted[value]:
-        found[value].append("".join(path))
+def _place(value: object, path: str, found: dict[object, list[str]], wanted: dict[object, int]) -> None:
+    """Add the paths of wanted scalars. A scalar's own path is put together where it is wanted alone: most are not."""
+    if not isinstance(value, dict | list):
+        if value in found:
+            found[value].append(path)
+        return
+    named = isinstance(value, dict)
+    for step, item in value.items() if isinstance(value, dict) else enumerate(value):
+        if isinstance(item, dict | list):
+            _place(item, f"{path}.{step}" if named else f"{path}[{step}]", found, wanted)
+        elif item in found and len(found[item]) < wanted[item]:
+            found[item].append(f"{path}.{step}" if named else f"{path}[{step}]")
