@@ -151,8 +151,18 @@ NETWORK = _label(
     shape="diamond",
 )
 ORGANIZATION = _label("Organization", "name", "As the source spells it.", "#999999", shape="square")
-SERVICE = _label("Service", "name", "ip:port/transport.", "#F0E442", _PORT, _TRANSPORT, _newest("product", "what answers"),
-                 _newest("version", "its version"), TAGS, shape="square")  # fmt: skip
+SERVICE = _label(
+    "Service",
+    "name",
+    "ip:port/transport.",
+    "#F0E442",
+    _PORT,
+    _TRANSPORT,
+    _newest("product", "what answers"),
+    _newest("version", "its version"),
+    TAGS,
+    shape="square",
+)
 CERTIFICATE = _label(
     "Certificate",
     "id",
