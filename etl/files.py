@@ -219,12 +219,12 @@ def row_text(group: Group) -> str:
 
 def content(connection: duckdb.DuckDBPyConnection, relation: str, group: Group) -> Content:
     """Return the row count and checksum of a SQL relation that has a group's columns."""
-    return checksum(connection, f"SELECT {row_text(group)} AS text FROM {relation}")  # noqa: S608 - schema's names
+    return checksum(connection, f"SELECT {row_text(group)} AS text FROM {relation}")
 
 
 def checksum(connection: duckdb.DuckDBPyConnection, texts: str) -> Content:
     """Return the row count and checksum of rows whose texts a SQL query gives, in its column `text`."""
-    query = f"SELECT count(*), sum(md5_number_lower(text)) FROM ({texts})"  # noqa: S608 - a query of our own
+    query = f"SELECT count(*), sum(md5_number_lower(text)) FROM ({texts})"
     rows, total = connection.sql(query).fetchall()[0]
     return Content(rows, f"{int(total or 0) % (1 << 64):016x}")
 
