@@ -93,7 +93,7 @@ def fits(kind: Kind[Any], wanted: Kind[Any]) -> bool:
 
 def static(kind: Kind[Any]) -> str:
     """Return the name of a kind's static type."""
-    return str(getattr(kind.type, "__name__", ""))
+    return "AnyNode" if kind is schema.ANY_NODE else str(getattr(kind.type, "__name__", ""))
 
 
 def joined(start: str, end: str) -> Iterator[tuple[str, bool]]:
