@@ -1,9 +1,9 @@
 // The graph drawn by sigma: what is hidden, chosen or pointed at shows in how nodes and lines are drawn.
 import { colourOf, css, shapeOf } from "./palette.js";
 import { number, shortened } from "./dom.js";
+import { ArrowProgram, ThinProgram } from "./lines.js";
 import { ShapeProgram } from "./shapes.js";
 
-const { EdgeArrowProgram, EdgeRectangleProgram } = globalThis.Sigma.rendering;
 const MANY_EDGES = 4000;
 
 export class Picture {
@@ -19,7 +19,7 @@ export class Picture {
       defaultNodeType: "shape",
       nodeProgramClasses: { shape: ShapeProgram },
       nodeHoverProgramClasses: { shape: ShapeProgram },
-      edgeProgramClasses: { line: EdgeRectangleProgram, arrow: EdgeArrowProgram },
+      edgeProgramClasses: { arrow: ArrowProgram, thin: ThinProgram },
       defaultEdgeType: "arrow",
       renderEdgeLabels: false,
       labelFont: "system-ui, DejaVu Sans, sans-serif",
@@ -36,6 +36,7 @@ export class Picture {
       defaultDrawNodeLabel: (context, node, settings) => this.#label(context, node, settings),
       defaultDrawNodeHover: (context, node, settings) => this.#label(context, node, settings, true),
     });
+    this.sigma.getCanvases().edgeLabels.style.display = "none"; // none are drawn
     this.sigma.getNodeAtPosition = (place) => this.at(place);
     model.addEventListener("bulk", ({ detail }) => this.sigma.setGraph(detail === "begin" ? new globalThis.graphology.Graph() : model.graph));
     this.#listen(onopen);
@@ -79,7 +80,9 @@ export class Picture {
     if (this.sigma.getSetting("hideEdgesOnMove") !== many) {
       this.sigma.setSetting("hideEdgesOnMove", many);
       this.sigma.setSetting("hideLabelsOnMove", many);
-      this.sigma.setSetting("defaultEdgeType", many ? "line" : "arrow");
+      // Every layer costs where no graphics card helps: those without anything in them are left out.
+      const layers = this.sigma.getCanvases();
+      for (const name of ["hovers", "hoverNodes"]) layers[name].style.display = many ? "none" : "";
       this.sigma.setSetting("labelRenderedSizeThreshold", many ? 7 : 4);
     }
   }
@@ -88,7 +91,7 @@ export class Picture {
     const { model } = this;
     const dim = this.#hovered && id !== this.#hovered && !this.#near.has(id);
     const chosen = model.chosen.has(id);
-    const size = (model.large ? 2.4 : 6) + (model.large ? 0.7 : 1.3) * Math.log2(1 + (node.more ? 8 : node.degree ?? 0));
+    const size = (model.large ? 1.4 : 6) + (model.large ? 0.5 : 1.3) * Math.log2(1 + (node.more ? 8 : node.degree ?? 0));
     return {
       ...node,
       type: "shape",
@@ -112,7 +115,8 @@ export class Picture {
     const dim = this.#hovered && !lit;
     const both = model.bothWays?.(edge.type);
     return {
-      type: model.graph.size > MANY_EDGES || both || edge.more ? "line" : "arrow",
+      type: model.graph.size > MANY_EDGES ? "thin" : "arrow",
+      plain: both || edge.more,
       color: lit ? css("--soft") : dim ? css("--line") : css("--edge"),
       size: model.large ? 0.6 : lit ? 2.2 : 1.4,
       hidden: !model.seesEdge(id),

@@ -3,37 +3,31 @@ import { SHAPES } from "./palette.js";
 
 const { NodeProgram } = globalThis.Sigma.rendering;
 const { floatColor } = globalThis.Sigma.utils;
-const { FLOAT, UNSIGNED_BYTE, TRIANGLES } = WebGLRenderingContext;
+const { FLOAT, UNSIGNED_BYTE, POINTS } = WebGLRenderingContext;
 
+// Points, not instanced triangles: software renderers draw each instance by itself, a hundred times slower.
 const VERTEX = /* glsl */ `
-attribute vec4 a_id, a_color;
+attribute vec4 a_color;
 attribute vec2 a_position;
-attribute float a_size, a_angle, a_shape;
+attribute float a_size, a_shape;
 uniform mat3 u_matrix;
-uniform float u_sizeRatio, u_correctionRatio;
+uniform float u_sizeRatio, u_pixelRatio;
 varying vec4 v_color;
-varying vec2 v_at;
 varying float v_pixel, v_shape, v_ring;
 void main() {
-  float radius = a_size * u_correctionRatio / u_sizeRatio * 2.0;
-  vec2 away = 2.0 * vec2(cos(a_angle), sin(a_angle));
-  gl_Position = vec4((u_matrix * vec3(a_position + radius * away, 1)).xy, 0, 1);
-  v_at = away;
-  v_pixel = u_correctionRatio * 1.4 / radius;
+  float radius = a_size / u_sizeRatio * u_pixelRatio;
+  gl_Position = vec4((u_matrix * vec3(a_position, 1)).xy, 0, 1);
+  gl_PointSize = 2.0 * radius + 2.0;
+  v_pixel = 1.0 / radius;
   v_ring = step(16.0, a_shape);
   v_shape = a_shape - 16.0 * v_ring;
-  #ifdef PICKING_MODE
-  v_color = a_id;
-  #else
   v_color = a_color;
-  #endif
   v_color.a *= 255.0 / 254.0;
 }`;
 
 const FRAGMENT = /* glsl */ `
 precision highp float;
 varying vec4 v_color;
-varying vec2 v_at;
 varying float v_pixel, v_shape, v_ring;
 const vec4 clear = vec4(0.0);
 float box(vec2 p, vec2 half_) { vec2 d = abs(p) - half_; return max(d.x, d.y); }
@@ -53,16 +47,17 @@ float edge(vec2 p, float shape) {
   return min(box(p, vec2(0.3, 0.95)), box(p, vec2(0.95, 0.3)));
 }
 void main() {
+  vec2 at = (2.0 * gl_PointCoord - 1.0) * (1.0 + v_pixel) * vec2(1.0, -1.0);
+  if (v_pixel > 0.3 && v_ring < 0.5) { // three pixels and less: a dot, for no shape could be told
+    if (dot(at, at) > 1.0) discard;
+    gl_FragColor = v_color;
+    return;
+  }
   float scale = 1.0 - 0.3 * v_ring;
-  float inside = edge(v_at / scale, v_shape) * scale;
-  float ring = v_ring > 0.5 ? abs(length(v_at) - 0.92) - 0.07 : 1.0;
-  float distance_ = min(inside, ring);
-  #ifdef PICKING_MODE
-  gl_FragColor = min(distance_, length(v_at) - 0.8) > 0.0 ? clear : v_color;
-  #else
+  float distance_ = edge(at / scale, v_shape) * scale;
+  if (v_ring > 0.5) distance_ = min(distance_, abs(length(at) - 0.92) - 0.07);
   if (distance_ > v_pixel) discard;
   gl_FragColor = mix(v_color, clear, smoothstep(-0.5 * v_pixel, v_pixel, distance_));
-  #endif
 }`;
 
 export class ShapeProgram extends NodeProgram {
@@ -73,35 +68,31 @@ export class ShapeProgram extends NodeProgram {
 
   getDefinition() {
     return {
-      VERTICES: 3,
+      VERTICES: 1,
       VERTEX_SHADER_SOURCE: VERTEX,
       FRAGMENT_SHADER_SOURCE: FRAGMENT,
-      METHOD: TRIANGLES,
-      UNIFORMS: ["u_sizeRatio", "u_correctionRatio", "u_matrix"],
+      METHOD: POINTS,
+      UNIFORMS: ["u_sizeRatio", "u_pixelRatio", "u_matrix"],
       ATTRIBUTES: [
         { name: "a_position", size: 2, type: FLOAT },
         { name: "a_size", size: 1, type: FLOAT },
         { name: "a_shape", size: 1, type: FLOAT },
         { name: "a_color", size: 4, type: UNSIGNED_BYTE, normalized: true },
-        { name: "a_id", size: 4, type: UNSIGNED_BYTE, normalized: true },
       ],
-      CONSTANT_ATTRIBUTES: [{ name: "a_angle", size: 1, type: FLOAT }],
-      CONSTANT_DATA: [[Math.PI / 2], [(7 * Math.PI) / 6], [(11 * Math.PI) / 6]],
     };
   }
 
-  processVisibleItem(id, start, node) {
+  processVisibleItem(_id, start, node) {
     const { array } = this;
     array[start++] = node.x;
     array[start++] = node.y;
     array[start++] = node.ring ? node.size * 1.45 : node.size;
     array[start++] = Math.max(0, SHAPES.indexOf(node.shape)) + (node.ring ? 16 : 0);
-    array[start++] = floatColor(node.color);
-    array[start++] = id;
+    array[start] = floatColor(node.color);
   }
 
-  setUniforms({ sizeRatio, correctionRatio, matrix }, { gl, uniformLocations }) {
-    gl.uniform1f(uniformLocations.u_correctionRatio, correctionRatio);
+  setUniforms({ sizeRatio, pixelRatio, matrix }, { gl, uniformLocations }) {
+    gl.uniform1f(uniformLocations.u_pixelRatio, pixelRatio);
     gl.uniform1f(uniformLocations.u_sizeRatio, sizeRatio);
     gl.uniformMatrix3fv(uniformLocations.u_matrix, false, matrix);
   }
