@@ -118,7 +118,7 @@ export class Picture {
       type: model.graph.size > MANY_EDGES ? "thin" : "arrow",
       plain: both || edge.more,
       color: lit ? css("--soft") : dim ? css("--line") : css("--edge"),
-      size: model.large ? 0.6 : lit ? 2.2 : 1.4,
+      size: model.large ? 0.6 : lit ? 1.7 : 1.1,
       hidden: !model.seesEdge(id),
       zIndex: lit ? 1 : 0,
     };
