@@ -203,7 +203,7 @@ def _copy(files: Files, manifest: Manifest, store: Path, memory: int, progress: 
         for statement in tables():
             connection.execute(statement)
         for group, content in groups:
-            connection.execute(_copy_statement(files, group))
+            connection.execute(copy_statement(files, group))
             done += content.rows
             progress("copy", done, total)
         connection.execute("CHECKPOINT")
@@ -232,7 +232,8 @@ def _column(each: Property) -> str:
     return f"{_name(each.name)} {each.type.ladybug}"  # no DEFAULT: a store that has one may not open after a crash
 
 
-def _copy_statement(files: Files, group: Group) -> str:
+def copy_statement(files: Files, group: Group) -> str:
+    """Return the statement that fills a group's table from its Parquet file."""
     path = files.path(group, "parquet")
     names = [each.name for each in group.properties] if group.type else group.arrow.names
     # Parquet columns are taken by position; a relationship's first two are its ends' keys.
