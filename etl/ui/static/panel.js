@@ -71,6 +71,7 @@ export class Panel {
       el("div", { class: "actions" },
         nodes.length === 2 && button("Path between", () => actions.path(ids[0], ids[1]).catch(tell), { class: "main" }),
         button("What ties them", async () => {
+          fill(ties, el("p", { class: "soft" }, "Looking…"));
           try { this.#ties(ties, await actions.rank(ids)); } catch (wrong) { tell(wrong); }
         }),
         button("Ask sources", () => enrich(nodes)),
