@@ -23,8 +23,9 @@ import pyarrow as pa
 
 from etl import facts, graph, keys, reading, schema, source, times
 from etl.cache import Damage, Segment
-from etl.facts import Batch, Memory, Reject, Reply
+from etl.facts import Batch, Reject, Reply
 from etl.files import Group
+from etl.memory import Memory
 from etl.rulings import SOURCE as ANALYST
 from etl.source import Endpoint
 

@@ -25,8 +25,8 @@ import pyarrow as pa
 from etl import schema, stage
 from etl.cache import Cache, Segment
 from etl.errors import TransformError
-from etl.facts import Memory
 from etl.files import Files, Group, Manifest, SegmentRead, locked, recover, swap_in, sync_all
+from etl.memory import Memory
 from etl.merge import Merger
 from etl.rulings import given, rulings
 from etl.source import Endpoint, Source, discover

@@ -25,7 +25,7 @@ MODULES = {
     .strip("."): path
     for path in sorted((ROOT / "etl").rglob("*.py"))
 }
-LONGEST = 450
+LONGEST = 475  # the schema's length: it is data
 
 # The rooms, each with those whose modules it may import besides its own. ARCHITECTURE.md draws them. A module is in the
 # room of its first name; what is named nowhere belongs to fetching, which is the room with the most doors.
@@ -53,13 +53,16 @@ ROOMS = {
     "cli": BELOW | {"ui"},
     "__main__": {"cli"},
 }
-IN_MAPPING = {"reading", "facts", "transform", "coverage"}
+IN_FILES = {"files", "diff"}
+IN_MAPPING = {"reading", "memory", "facts", "stage", "merge", "transform", "coverage"}
 IN_EDITS = {"edits", "rulings"}
 FETCHING_READS = {"reading"}  # of the room mapping: what a reply says decides on its next page
 
 
 def room(module: str) -> str:
     name = module.split(".", maxsplit=1)[0]
+    if name in IN_FILES:
+        return "files"
     if name in IN_MAPPING:
         return "mapping"
     if name in IN_EDITS:
