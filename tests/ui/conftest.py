@@ -32,7 +32,11 @@ def browser() -> Iterator[Browser]:
         launched.close()
 
 
-@pytest.fixture(scope="session", params=["embedded", pytest.param("neo4j", marks=pytest.mark.neo4j)])
+# The page on Neo4j is still being tested out: PAGE_ON_NEO4J=1 runs all of it there, too.
+TARGETS = ["embedded", *([pytest.param("neo4j", marks=pytest.mark.neo4j)] if os.environ.get("PAGE_ON_NEO4J") else [])]
+
+
+@pytest.fixture(scope="session", params=TARGETS)
 def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Serve the sample campaign, with hostile strings in it, on each target."""
     home = campaign(tmp_path_factory.mktemp("site"), *ENTRIES)
