@@ -136,6 +136,14 @@ def load_(
         print_json({"loaded": loaded})
     else:
         _tell_loaded(loaded)
+    if loaded.refused:
+        raise typer.Exit(PART)
+
+
+def _agreement(loaded: Loaded) -> str:
+    if loaded.parity.equal:
+        return "files and database agree"
+    return "the database holds all that the files do, and more"
 
 
 def _tell_loaded(loaded: Loaded) -> None:
@@ -143,8 +151,10 @@ def _tell_loaded(loaded: Loaded) -> None:
     nodes = sum(rows for name, rows in loaded.rows.items() if "-" not in name)
     print_line(
         f"{nodes} nodes and {sum(loaded.rows.values()) - nodes} relationships are in {loaded.target}, "
-        f"by {loaded.method} ({loaded.why}); files and database agree"
+        f"by {loaded.method} ({loaded.why}); {_agreement(loaded)}"
     )
+    for each in loaded.refused:
+        say(f"refused: {each}")
     say("next: intel-grapher show INDICATOR, or intel-grapher query 'MATCH (n) RETURN count(n)'")
 
 
