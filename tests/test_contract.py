@@ -20,7 +20,7 @@ from etl.source import Endpoint, Outcome
 
 
 def each_of(endpoints: Iterable[Endpoint]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("endpoint", endpoints, ids=lambda each: f"{each.source.name}/{each.name}")
+    return pytest.mark.parametrize("endpoint", list(endpoints), ids=lambda each: f"{each.source.name}/{each.name}")
 
 
 every_endpoint = each_of(ENDPOINTS.values())
