@@ -9,7 +9,7 @@ RUN := $(BIN)/intel-grapher
 FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: bench-transform bench-ui screenshots help setup fetch transform load run test lint format types docs docs-check golden check clean
+.PHONY: test-page bench-transform bench-ui screenshots help setup fetch transform load run test lint format types docs docs-check golden check clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ load: .venv/ready ## Load the flat files into the embedded graph (TO=neo4j: into
 
 test: .venv/ready ## Run the tests
 	$(BIN)/python -m pytest
+
+test-page: .venv/ready ## Run the page's tests in a real browser (Debian's chromium)
+	$(BIN)/python -m pytest tests/ui
 
 lint: .venv/ready ## Check style
 	$(BIN)/ruff check .
