@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -228,7 +229,7 @@ def test_twitter_is_asked_by_number_what_is_wanted_by_name(
         **{name: getattr(twitter, name) for name in ("name", "title", "key", "judge")}, home=service.home, limits=()
     )
     for name, each in twitter.endpoints.items():
-        home.endpoints[name] = type(each)(**{**vars(each), "source": home})
+        home.endpoints[name] = replace(each, source=home)
     user = {"data": {"id": "77", "username": "paper_lantern"}}
     service.script = lambda asked: Answer(
         json.dumps(user if "/by/" in asked.path else {"data": [], "meta": {"result_count": 0}}).encode()
