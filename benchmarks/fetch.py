@@ -25,11 +25,11 @@ from typing import Any
 import requests
 from msgspec import Struct
 
-from etl.asking import Indicator
 from etl.cache import Cache, Entry
-from etl.fetch import Options, fetch
+from etl.fetch.asking import Indicator
+from etl.fetch.plan import plan
+from etl.fetch.run import Options, fetch
 from etl.graph import Facts
-from etl.plan import plan
 from etl.schema import RESOLVES, Address, Hostname
 from etl.source import Rate, Source, discover
 

@@ -30,7 +30,7 @@ from etl.files import Files, Group
 from etl.graph import Type
 from etl.load import Server, connected
 from etl.load.staging import arguments
-from etl.neo4j_server import LocalNeo4j
+from etl.neo4j.server import LocalNeo4j
 
 HERE = Path(__file__).resolve().parent
 OUT = HERE / "out"
@@ -47,7 +47,7 @@ OUR_LOAD = """
 import json, pathlib, sys, time
 from etl.files import Files
 from etl.load import Embedded, Server, load
-from etl.neo4j_server import LocalNeo4j
+from etl.neo4j.server import LocalNeo4j
 root, where, method = sys.argv[1:]
 target = Embedded(pathlib.Path(where), 2 << 30) if method == "copy" else Server.started(LocalNeo4j(pathlib.Path(where)))
 began = time.perf_counter()

@@ -15,10 +15,10 @@ from typer.testing import CliRunner
 from etl import schema
 from etl.cache import Cache
 from etl.cli import app
-from etl.coverage import coverage
 from etl.files import Group
 from etl.graph import Property
 from etl.source import DAYS, HOURS, MINUTES, Rate, Source, discover
+from etl.transform.coverage import coverage
 
 SAMPLES = Path(__file__).resolve().parents[1] / "data" / "samples"
 COMMAND = "intel-grapher"

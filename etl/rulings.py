@@ -2,7 +2,7 @@
 
 They are entries of the raw cache under the source `analyst`, and work on whatever the sources tell, now and later: what
 is taken out stays out, however often a source tells it again, until the ruling is undone. They are applied where the
-transform groups its staged facts (`etl/merge.py`), and cost nothing where there are none.
+transform groups its staged facts (`etl/transform/merge.py`), and cost nothing where there are none.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from pathlib import Path
 from etl.cache import Cache, Entry, adopt
 from etl.files import Files
 from etl.load import Embedded, Server, load
-from etl.transform import Options, transform
+from etl.transform.run import Options, transform
 
 SAMPLES = Path(__file__).resolve().parents[1] / "data" / "samples"
 

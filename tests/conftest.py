@@ -9,7 +9,7 @@ import pytest
 from neo4j import Driver
 
 from etl.errors import LoadError
-from etl.neo4j_server import LocalNeo4j, connect
+from etl.neo4j.server import LocalNeo4j, connect
 
 STARTS_FAST = """
 server.jvm.additional=-XX:TieredStopAtLevel=1

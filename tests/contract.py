@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from etl import schema, times
 from etl.cache import Cache
-from etl.facts import Batch, Reply
 from etl.files import Group
 from etl.graph import Kind, Type
 from etl.source import Endpoint, discover
+from etl.transform.facts import Batch, Reply
 
 SAMPLES: Final = Path(__file__).resolve().parents[1] / "data" / "samples"
 FETCHED_AT: Final = 1_795_000_000

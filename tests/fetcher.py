@@ -9,7 +9,7 @@ from pathlib import Path
 from loopback import source
 
 from etl.cache import Cache
-from etl.fetch import Options, fetch
+from etl.fetch.run import Options, fetch
 from etl.source import Key, Rate
 
 if __name__ == "__main__":

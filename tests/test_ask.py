@@ -23,7 +23,7 @@ from etl.ask.engines import Graph
 from etl.errors import UsageError
 from etl.files import Files
 from etl.load import Embedded, Server, load
-from etl.neo4j_server import LocalNeo4j
+from etl.neo4j.server import LocalNeo4j
 
 EXAMPLE = ("Domain", "example.com")
 PORTAL = ("Domain", "invoice-portal.example")

@@ -15,8 +15,8 @@ from msgspec import inspect
 
 from etl import reading
 from etl.errors import BadValue
-from etl.facts import Reply
 from etl.source import Endpoint, Outcome
+from etl.transform.facts import Reply
 
 
 def each_of(endpoints: Iterable[Endpoint]) -> pytest.MarkDecorator:

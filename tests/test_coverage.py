@@ -13,7 +13,7 @@ import pytest
 from msgspec import Struct, inspect
 
 from etl.cache import Cache, Entry
-from etl.coverage import coverage, unread
+from etl.transform.coverage import coverage, unread
 
 ROOT = Path(__file__).resolve().parents[1]
 FIXTURES = ROOT.parent / "shared" / "fixtures"

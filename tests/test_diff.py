@@ -4,7 +4,7 @@ from pathlib import Path
 from etl import diff
 from etl.cache import Cache, Entry
 from etl.diff import Change, Count, Row
-from etl.transform import Options, transform
+from etl.transform.run import Options, transform
 
 
 def seen(key: str, ports: list[int], at: int, tags: list[str] | None = None) -> Entry:

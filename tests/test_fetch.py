@@ -13,14 +13,14 @@ import msgspec
 import pytest
 from loopback import NOTHING, Answer, Asked, Loopback, at_path, found, loopback, source
 
-from etl.asking import Freshness, Indicator, is_private
 from etl.cache import Cache, Entry
 from etl.errors import BusyError, CacheError, KeyMissingError
-from etl.fetch import FailedBody, Options, fetch
+from etl.fetch.asking import Freshness, Indicator, is_private
+from etl.fetch.run import FailedBody, Options, fetch
+from etl.fetch.summary import Summary, Tally
+from etl.fetch.waiting import backoff
 from etl.keys import detect
 from etl.source import DAYS, Key, Rate, Source
-from etl.summary import Summary, Tally
-from etl.waiting import backoff
 
 NAMES = [f"host{n}.example.net" for n in range(5)]
 HTML = Answer(b"<html>down</html>")
@@ -44,7 +44,7 @@ def cache(tmp_path: Path) -> Iterator[Cache]:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("etl.waiting.FIRST_WAIT", 0.01)
+    monkeypatch.setattr("etl.fetch.waiting.FIRST_WAIT", 0.01)
 
 
 def get(cache: Cache, made: Source, *keys: str, options: Options | None = None) -> Tally:

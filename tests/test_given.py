@@ -12,15 +12,15 @@ import pytest
 from loopback import Answer, Asked, Loopback, loopback
 from msgspec import Struct
 
-from etl.asking import UNGIVEN, Freshness
 from etl.cache import Cache, Entry
-from etl.failures import failed, retry
-from etl.fetch import Options, fetch
+from etl.fetch.asking import UNGIVEN, Freshness
+from etl.fetch.failures import failed, retry
+from etl.fetch.plan import SourcePlan, plan
+from etl.fetch.run import Options, fetch
+from etl.fetch.summary import Tally
 from etl.graph import Facts
-from etl.plan import SourcePlan, plan
 from etl.schema import FOLLOWS, SCREEN_NAME, ScreenName
 from etl.source import DAYS, Given, Outcome, Rate, Source, discover
-from etl.summary import Tally
 
 LANTERN = [("user", "paper_lantern")]
 LOOKUP, FOLLOWERS, FRIENDS = "/by/paper_lantern", "/users/77/followers", "/users/77/friends"
@@ -88,7 +88,7 @@ def cache(tmp_path: Path) -> Iterator[Cache]:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("etl.waiting.FIRST_WAIT", 0.01)
+    monkeypatch.setattr("etl.fetch.waiting.FIRST_WAIT", 0.01)
 
 
 def keep(cache: Cache, endpoint: str, body: bytes, *, age: float = 0, status: int = 200) -> None:

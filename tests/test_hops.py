@@ -9,14 +9,14 @@ import pyarrow.parquet as pq
 import pytest
 from loopback import Answer, Asked, Loopback, Reply, found, loopback
 
-from etl import degrees
-from etl.asking import Indicator
 from etl.cache import Cache
-from etl.fetch import Options, fetch
+from etl.fetch import degrees
+from etl.fetch.asking import Indicator
+from etl.fetch.hops import Hops
+from etl.fetch.plan import plan
+from etl.fetch.run import Options, fetch
 from etl.graph import Facts
-from etl.hops import Hops
 from etl.keys import detect
-from etl.plan import plan
 from etl.schema import RESOLVES, Address, Hostname
 from etl.source import Outcome, Source
 

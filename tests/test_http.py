@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 from loopback import Answer, Loopback, found, loopback, source
 
-from etl import http
 from etl.errors import SourceError
-from etl.http import Client
+from etl.fetch import http
+from etl.fetch.http import Client
 from etl.source import Key, Request, Source
 
 CANARY = "canary-5f3a/91+bc"

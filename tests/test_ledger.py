@@ -13,11 +13,11 @@ import pytest
 from loopback import source
 
 from etl.errors import CacheError
-from etl.forecast import Outlook, seconds, today
-from etl.ledger import Account, Ledger, Left, Slot
+from etl.fetch.forecast import Outlook, seconds, today
+from etl.fetch.ledger import Account, Ledger, Left, Slot
+from etl.fetch.told import Told, retry_after, told
+from etl.fetch.windows import margin, period, strictest
 from etl.source import DAYS, HOURS, MINUTES, MONTHS, Rate
-from etl.told import Told, retry_after, told
-from etl.windows import margin, period, strictest
 
 NOW = 1_700_000_000.0
 
@@ -249,7 +249,7 @@ TAKER = """
 import sys, time
 from pathlib import Path
 from loopback import source
-from etl.ledger import Ledger, Slot
+from etl.fetch.ledger import Ledger, Slot
 from etl.source import Rate
 account = Ledger(Path(sys.argv[1])).account(source("http://127.0.0.1:1", limits=(Rate(20, per=0.5), Rate(50, per=2.0))))
 end = time.time() + 2.5

@@ -19,7 +19,7 @@ from load_samples import SAMPLE, Rows, day, write
 from etl.errors import LoadError
 from etl.files import Files, Group
 from etl.load import Server, connected, load, pruning, sending, verify
-from etl.neo4j_server import LocalNeo4j
+from etl.neo4j.server import LocalNeo4j
 
 pytestmark = pytest.mark.neo4j
 

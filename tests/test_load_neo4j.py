@@ -16,7 +16,7 @@ from load_samples import HOSTILE, SAMPLE, Rows, day, write
 from etl.errors import LoadError, UsageError
 from etl.files import Group
 from etl.load import Embedded, Server, connected, load, verify
-from etl.neo4j_server import LocalNeo4j
+from etl.neo4j.server import LocalNeo4j
 
 pytestmark = pytest.mark.neo4j
 EVERYTHING: Rows = {

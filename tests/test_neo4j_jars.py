@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from etl.errors import LoadError
-from etl.neo4j_home import is_whole, library
+from etl.neo4j.home import is_whole, library
 
-jars = pytest.importorskip("etl.neo4j_jars", reason="the extra local-neo4j is not installed")
+jars = pytest.importorskip("etl.neo4j.jars", reason="the extra local-neo4j is not installed")
 VERSION = "1.0"
 
 

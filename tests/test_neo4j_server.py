@@ -15,9 +15,9 @@ from neo4j import Driver
 
 from etl.errors import BusyError, LoadError
 from etl.files import locked
-from etl.neo4j_home import BOLT, HTTP, YOURS, Home
-from etl.neo4j_java import RELEASES, choose
-from etl.neo4j_server import Connection, LocalNeo4j, connect, connection_from_environment
+from etl.neo4j.home import BOLT, HTTP, YOURS, Home
+from etl.neo4j.java import RELEASES, choose
+from etl.neo4j.server import Connection, LocalNeo4j, connect, connection_from_environment
 
 ROOT = Path(__file__).resolve().parents[1]
 LISTENING = "0A"

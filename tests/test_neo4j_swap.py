@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from etl.errors import LoadError
-from etl.neo4j_swap import PARTS, StoreSwap
+from etl.neo4j.swap import PARTS, StoreSwap
 
 DIES_AT_EVERY_STEP = """
 # In each folder, in turn: swap, and die at its first, second, third, ... change to the disk; until one goes through.
 import os, sys
 from pathlib import Path
-from etl.neo4j_swap import StoreSwap
+from etl.neo4j.swap import StoreSwap
 
 CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "open"}
 method, *arguments = sys.argv[2:]

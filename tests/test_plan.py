@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from loopback import Answer, Loopback, at_path, found, loopback, source
 
-from etl.asking import Freshness, Indicator
 from etl.cache import Cache, Entry
-from etl.failures import failed, retry, status
-from etl.fetch import Options, fetch
+from etl.fetch.asking import Freshness, Indicator
+from etl.fetch.failures import failed, retry, status
+from etl.fetch.plan import plan
+from etl.fetch.run import Options, fetch
 from etl.keys import detect
-from etl.plan import plan
 from etl.source import DAYS, MINUTES, Key, Rate, discover
 
 NAMES = [f"host{n}.example.net" for n in range(5)]
@@ -38,7 +38,7 @@ def cache(tmp_path: Path) -> Iterator[Cache]:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("etl.waiting.FIRST_WAIT", 0.01)
+    monkeypatch.setattr("etl.fetch.waiting.FIRST_WAIT", 0.01)
 
 
 # --- plan -------------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from etl.edits import Kept, Said, What
 from etl.errors import UsageError
 from etl.files import Files, Group
 from etl.rulings import End
-from etl.transform import Options, transform
+from etl.transform.run import Options, transform
 
 RESOLVES = Group("Domain", "RESOLVES", "IPAddress")
 EXAMPLE, ADDRESS = End("Domain", "example.com"), End("IPAddress", "192.0.2.10")

@@ -13,7 +13,6 @@ import pytest
 
 from etl import schema
 from etl.errors import SourceError
-from etl.facts import Batch, Reply
 from etl.graph import Facts, Kind, Label, Merge, Property, Relationship, Type
 from etl.schema import (
     ASSOCIATED,
@@ -31,6 +30,7 @@ from etl.schema import (
     Term,
 )
 from etl.source import Endpoint, Rate, Source
+from etl.transform.facts import Batch, Reply
 
 ROOT = Path(__file__).resolve().parents[1]
 MOMENT_RULES = {"first_seen": Merge.MIN, "last_seen": Merge.MAX, "fetched_at": Merge.MAX}

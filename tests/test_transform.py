@@ -19,13 +19,13 @@ import reference
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from etl import stage
 from etl.cache import Cache, Damage, Entry, Record, Segment, adopt
 from etl.cli.cache import resolve
 from etl.errors import BusyError, TransformError
 from etl.files import Files, Manifest, locked
 from etl.source import discover
-from etl.transform import Options, transform
+from etl.transform import stage
+from etl.transform.run import Options, transform
 
 FIXTURES = Path(__file__).resolve().parents[2] / "shared" / "fixtures"
 SAMPLES = Path(__file__).resolve().parents[1] / "data" / "samples" / "raw"
@@ -157,7 +157,7 @@ def test_a_second_run_gives_the_same_bytes_in_several_processes_too(
     once = bytes_of(tmp_path / "import")
     transform(cache, tmp_path / "import")
     assert bytes_of(tmp_path / "import") == once
-    monkeypatch.setattr("etl.transform.INLINE", 0)
+    monkeypatch.setattr("etl.transform.run.INLINE", 0)
     transform(cache, tmp_path / "import", Options(processes=2))
     assert bytes_of(tmp_path / "import") == once
 

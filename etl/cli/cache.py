@@ -18,9 +18,9 @@ from etl import keys, times
 from etl.cache import Cache, Holding, adopt, verify
 from etl.cli import options
 from etl.cli.output import print_json, print_line, print_table, say
-from etl.coverage import coverage, document
 from etl.errors import BadValue, UsageError
 from etl.source import Source, discover, named
+from etl.transform.coverage import coverage, document
 
 PART = 3
 MAX_WARNINGS = 20

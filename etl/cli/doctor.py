@@ -12,14 +12,14 @@ import duckdb
 import typer
 
 from etl import schema
-from etl.asking import secrets
 from etl.cache import Cache, set_aside, verify
 from etl.cli import options
 from etl.cli.output import print_json, print_table, say
 from etl.errors import BusyError, GrapherError
+from etl.fetch.asking import secrets
 from etl.files import Files, content, literal, locked
 from etl.load import open_embedded
-from etl.neo4j_server import LocalNeo4j, connect, connection_from_environment
+from etl.neo4j.server import LocalNeo4j, connect, connection_from_environment
 from etl.source import discover
 
 LITTLE_ROOM = 1 << 30

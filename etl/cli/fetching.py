@@ -12,17 +12,18 @@ from typing import Annotated
 
 import typer
 
-from etl import failures, keys, times
-from etl import fetch as fetching
-from etl import plan as planning
-from etl.asking import Freshness, Indicator
+from etl import keys, times
 from etl.cache import Cache
 from etl.cli import options
 from etl.cli.output import print_json, print_line, print_table, progress, say
 from etl.errors import BadValue, KeyMissingError, UsageError
-from etl.hops import Hops
+from etl.fetch import failures
+from etl.fetch import plan as planning
+from etl.fetch import run as fetching
+from etl.fetch.asking import Freshness, Indicator
+from etl.fetch.hops import Hops
+from etl.fetch.summary import Summary, Tally
 from etl.source import Source, discover, named
-from etl.summary import Summary, Tally
 
 PART = 3
 INTERRUPTED = 130

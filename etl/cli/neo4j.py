@@ -6,7 +6,7 @@ import typer
 
 from etl.cli import options
 from etl.cli.output import print_json, print_line, print_table, say
-from etl.neo4j_server import LocalNeo4j
+from etl.neo4j.server import LocalNeo4j
 
 app = typer.Typer(no_args_is_help=True, help="A local Neo4j of one's own: up, down, status.")
 

@@ -10,7 +10,7 @@ import typer
 from etl.cli.output import say
 from etl.errors import LoadError, UsageError
 from etl.load import Embedded, Server
-from etl.neo4j_server import LocalNeo4j, connection_from_environment
+from etl.neo4j.server import LocalNeo4j, connection_from_environment
 
 To = Annotated[str, typer.Option("--to", envvar="INTEL_GRAPHER_TO", help="embedded, or neo4j.")]
 On = Annotated[str, typer.Option("--on", envvar="INTEL_GRAPHER_TO", help="The graph: embedded, or neo4j.")]

@@ -18,7 +18,7 @@ from etl.cli.output import print_json, print_line, print_table, progress, say
 from etl.errors import BadValue, UsageError
 from etl.files import FORMATS, Files, Manifest
 from etl.load import Embedded, Loaded, load
-from etl.transform import Options, transform
+from etl.transform.run import Options, transform
 
 PART = 3
 UNREAD = "unreadable"

@@ -14,7 +14,7 @@ from etl.errors import LoadError
 from etl.files import Files, Manifest
 from etl.load import bolt, parity, staging
 from etl.load.staging import arguments, require_csv
-from etl.neo4j_server import LocalNeo4j
+from etl.neo4j.server import LocalNeo4j
 
 STORE = "intel-grapher-new"
 """The name of the database that is imported beside the live one."""

@@ -16,8 +16,8 @@ from etl import schema
 from etl.errors import LoadError
 from etl.files import Group
 from etl.load import cypher
-from etl.neo4j_connection import DATABASE, Connection, connect, explained
-from etl.neo4j_server import LocalNeo4j
+from etl.neo4j.connection import DATABASE, Connection, connect, explained
+from etl.neo4j.server import LocalNeo4j
 
 _READ = 1 << 14  # rows read back together
 _CHUNKS = 4  # lists of texts fetched together

@@ -21,10 +21,10 @@ from starlette.staticfiles import StaticFiles
 import etl
 from etl import edits, schema
 from etl.ask import Graph, Told, saved
-from etl.asking import Indicator
 from etl.cache import Cache
 from etl.errors import GrapherError, LoadError, UsageError
-from etl.plan import plan
+from etl.fetch.asking import Indicator
+from etl.fetch.plan import plan
 from etl.rulings import End
 from etl.source import discover
 from etl.ui import evidence, keeping, looking

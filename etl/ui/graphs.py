@@ -16,7 +16,7 @@ from etl.ask.engines import EmbeddedGraph, Neo4jGraph
 from etl.load import Embedded, Server, open_embedded
 from etl.load.embedded import MANIFEST
 from etl.load.embedded import Graph as Store
-from etl.neo4j_connection import DATABASE, Connection, connect
+from etl.neo4j.connection import DATABASE, Connection, connect
 
 
 class Graphs:

@@ -13,18 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from etl import edits, schema
-from etl.asking import Indicator
 from etl.cache import Cache
 from etl.errors import BusyError, GrapherError
-from etl.fetch import Options as FetchOptions
-from etl.fetch import fetch
+from etl.fetch.asking import Indicator
+from etl.fetch.run import Options as FetchOptions
+from etl.fetch.run import fetch
+from etl.fetch.summary import Summary
 from etl.files import Files
 from etl.load import Embedded, Server, connected, load
 from etl.rulings import End
 from etl.source import discover, named
-from etl.summary import Summary
-from etl.transform import Options as TransformOptions
-from etl.transform import transform
+from etl.transform.run import Options as TransformOptions
+from etl.transform.run import transform
 
 WAIT = 0.5
 TRIES = 60  # times WAIT: how long another process at the cache or the files is waited for

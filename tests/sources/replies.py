@@ -11,8 +11,8 @@ import pytest
 
 from etl import schema, times
 from etl.cache.envelope import decode
-from etl.facts import Batch, Reply
 from etl.graph import Merge
+from etl.transform.facts import Batch, Reply
 
 FIXTURES = Path(__file__).resolve().parents[3] / "shared" / "fixtures"
 SAMPLES = Path(__file__).resolve().parents[2] / "data" / "samples" / "raw"

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from ui_site import Site, opened, serving
 
 from etl.load import Server
-from etl.neo4j_server import LocalNeo4j
+from etl.neo4j.server import LocalNeo4j
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
 # Software WebGL, so that what is drawn is the same on every machine; a container has no sandbox to give.

@@ -18,10 +18,10 @@ from typing import Final, NamedTuple, Self
 import pyrate_limiter
 
 from etl.errors import CacheError
+from etl.fetch.told import Told
+from etl.fetch.turns import REMEDY, Turn, failure
+from etl.fetch.windows import Window, Windows, margin, period, strictest
 from etl.source import DAYS, Rate, Source
-from etl.told import Told
-from etl.turns import REMEDY, Turn, failure
-from etl.windows import Window, Windows, margin, period, strictest
 
 LONGEST_HOLD: Final = 1 * DAYS
 """Seconds. A service that asks for a longer pause is tried again after this one."""

@@ -21,13 +21,14 @@ from types import ModuleType
 import msgspec
 import pyarrow as pa
 
-from etl import facts, graph, keys, reading, schema, source, times
+from etl import graph, keys, reading, schema, source, times
 from etl.cache import Damage, Segment
-from etl.facts import Batch, Reject, Reply
 from etl.files import Group
-from etl.memory import Memory
 from etl.rulings import SOURCE as ANALYST
 from etl.source import Endpoint
+from etl.transform import facts
+from etl.transform.facts import Batch, Reject, Reply
+from etl.transform.memory import Memory
 
 VERSION = 1
 REJECTS = "rejects"

@@ -8,8 +8,8 @@ from threading import RLock
 from types import TracebackType
 from typing import Final, Self
 
-from etl.asking import Indicator
 from etl.errors import CacheError
+from etl.fetch.asking import Indicator
 
 CHUNK: Final = 2000
 _CACHE_KIB: Final = 65536

@@ -22,15 +22,16 @@ import duckdb
 import msgspec
 import pyarrow as pa
 
-from etl import schema, stage
+from etl import schema
 from etl.cache import Cache, Segment
 from etl.errors import TransformError
 from etl.files import Files, Group, Manifest, SegmentRead, locked, recover, swap_in, sync_all
-from etl.memory import Memory
-from etl.merge import Merger
 from etl.rulings import given, rulings
 from etl.source import Endpoint, Source, discover
-from etl.stage import Staged
+from etl.transform import stage
+from etl.transform.memory import Memory
+from etl.transform.merge import Merger
+from etl.transform.stage import Staged
 
 INLINE = 16 << 20  # a cache smaller than this is not worth other processes
 VERSION = 1

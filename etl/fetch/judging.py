@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from etl.errors import BadValue
-from etl.http import LASTING, Reply
+from etl.fetch.http import LASTING, Reply
 from etl.reading import read
 from etl.source import Endpoint, Outcome
 

@@ -1,6 +1,6 @@
 """A Neo4j server of one's own, in one folder, put together from packages: start, stop, administer, exchange stores.
 
-It listens on 127.0.0.1 only. What is run are Neo4j's own commands. `etl.neo4j_home` tells what lies where.
+It listens on 127.0.0.1 only. What is run are Neo4j's own commands. `etl.neo4j.home` tells what lies where.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from neo4j.exceptions import AuthError
 
 from etl.errors import LoadError
 from etl.files import locked
-from etl.neo4j_connection import DATABASE, USER, Connection, connect, connection_from_environment
-from etl.neo4j_home import BOLT, PAGE_CACHE, Home, is_whole, library
-from etl.neo4j_java import Java, Release, choose
-from etl.neo4j_process import Commands, PortTakenError, end, server
-from etl.neo4j_swap import StoreSwap
+from etl.neo4j.connection import DATABASE, USER, Connection, connect, connection_from_environment
+from etl.neo4j.home import BOLT, PAGE_CACHE, Home, is_whole, library
+from etl.neo4j.java import Java, Release, choose
+from etl.neo4j.process import Commands, PortTakenError, end, server
+from etl.neo4j.swap import StoreSwap
 
 __all__ = ["Connection", "LocalNeo4j", "Status", "connect", "connection_from_environment"]
 
@@ -245,7 +245,7 @@ class LocalNeo4j:
 def _gather(release: Release, folder: Path, say: Callable[[str], None]) -> None:
     """Fill a library; LoadError where the packages for that are not installed."""
     try:
-        from etl.neo4j_jars import gather  # noqa: PLC0415 - needs an extra that most users do without
+        from etl.neo4j.jars import gather  # noqa: PLC0415 - needs an extra that most users do without
     except ModuleNotFoundError as missing:
         package = str(missing.name).partition(".")[0]
         raise LoadError(

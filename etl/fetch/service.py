@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 from threading import Event, Lock
 from typing import Final
 
-from etl.asking import UNGIVEN, Ask, following
-from etl.http import Client, Reply
-from etl.judging import TOO_MANY, UNAUTHORIZED, Verdict, judge
-from etl.ledger import Account, Slot
-from etl.shelf import Shelf
+from etl.fetch.asking import UNGIVEN, Ask, following
+from etl.fetch.http import Client, Reply
+from etl.fetch.judging import TOO_MANY, UNAUTHORIZED, Verdict, judge
+from etl.fetch.ledger import Account, Slot
+from etl.fetch.shelf import Shelf
+from etl.fetch.summary import Failure, Tally
+from etl.fetch.told import retry_after, told
+from etl.fetch.waiting import backoff
 from etl.source import Outcome, Request, Source
-from etl.summary import Failure, Tally
-from etl.told import retry_after, told
-from etl.waiting import backoff
 
 ATTEMPTS: Final = 4
 FAILURES_IN_A_ROW: Final = 10

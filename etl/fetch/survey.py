@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from etl.asking import PRIVATE, UNGIVEN, Ask, Menu, Question, is_private, secrets
-from etl.frontier import Frontier
-from etl.shelf import NOTHING, Held, Shelf
+from etl.fetch.asking import PRIVATE, UNGIVEN, Ask, Menu, Question, is_private, secrets
+from etl.fetch.frontier import Frontier
+from etl.fetch.shelf import NOTHING, Held, Shelf
 from etl.source import Source
 
 RETIRED: Final = "retired"

@@ -20,13 +20,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl.errors import TransformError
-from etl.facts import ALIASES, PRECISIONS, Reject
 from etl.files import Content, Files, Group, Writer, content, literal, quoted
 from etl.graph import Merge, Property
 from etl.rulings import Rulings
 from etl.schema import RELATIONSHIPS
 from etl.source import discover
-from etl.stage import REJECTS, Staged, groups_of, keys_of
+from etl.transform.facts import ALIASES, PRECISIONS, Reject
+from etl.transform.stage import REJECTS, Staged, groups_of, keys_of
 
 MAX_SOURCES = 62  # bits of a BIGINT
 HALF = 32

@@ -10,16 +10,16 @@ from typing import Final
 
 import msgspec
 
-from etl.asking import Ask, Freshness, question, secrets
 from etl.cache import Cache
 from etl.cache.envelope import canonical_params
-from etl.fetch import FailedBody, Options, Progress, Run
-from etl.forecast import Outlook
-from etl.ledger import Ledger
-from etl.shelf import Shelf
+from etl.fetch.asking import Ask, Freshness, question, secrets
+from etl.fetch.forecast import Outlook
+from etl.fetch.ledger import Ledger
+from etl.fetch.run import FailedBody, Options, Progress, Run
+from etl.fetch.shelf import Shelf
+from etl.fetch.summary import Summary
+from etl.fetch.survey import bars
 from etl.source import Source
-from etl.summary import Summary
-from etl.survey import bars
 
 _CHUNK: Final = 2000
 

@@ -18,8 +18,8 @@ from msgspec import inspect
 from etl import reading
 from etl.cache import Cache, Damage, Segment
 from etl.errors import BadValue
-from etl.facts import Batch, Reply
 from etl.source import Endpoint, discover
+from etl.transform.facts import Batch, Reply
 
 BATCH = 500  # replies that are mapped together
 NO_MAPPING = "no mapping"

@@ -7,17 +7,17 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from etl import forecast
-from etl.asking import Indicator, secrets
 from etl.cache import Cache
-from etl.fetch import Options
-from etl.forecast import Outlook
-from etl.frontier import Frontier
-from etl.hops import Step, follow
-from etl.ledger import Ledger
-from etl.shelf import Shelf
+from etl.fetch import forecast
+from etl.fetch.asking import Indicator, secrets
+from etl.fetch.forecast import Outlook
+from etl.fetch.frontier import Frontier
+from etl.fetch.hops import Step, follow
+from etl.fetch.ledger import Ledger
+from etl.fetch.run import Options
+from etl.fetch.shelf import Shelf
+from etl.fetch.survey import bars, survey
 from etl.source import Source
-from etl.survey import bars, survey
 
 
 @dataclass

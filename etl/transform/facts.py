@@ -23,8 +23,8 @@ from etl import reading
 from etl.errors import BadValue, SourceError
 from etl.files import Group
 from etl.graph import Fact, Kind, Property, Relationship, Type
-from etl.memory import Interned, Memory, Values
 from etl.source import Endpoint, Outcome
+from etl.transform.memory import Interned, Memory, Values
 
 PRECISIONS = ("day", "minute", "second")  # from the coarsest, which is their order as texts too
 ALIASES = "+"  # joins the names of properties that have one column between them

@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from etl.errors import LoadError
-from etl.neo4j_home import Home
-from etl.neo4j_java import Java
+from etl.neo4j.home import Home
+from etl.neo4j.java import Java
 
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
 """All that Neo4j's processes get of our environment: API keys and passwords stay out of it."""

@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Self
 
-from etl.asking import KINDS, NOT_FOUND, PRIVATE, Indicator, is_private
 from etl.cache import Cache, Found
 from etl.errors import BadValue, CacheError, SourceError
-from etl.frontier import Frontier
+from etl.fetch.asking import KINDS, NOT_FOUND, PRIVATE, Indicator, is_private
+from etl.fetch.frontier import Frontier
 from etl.graph import Fact, Kind, Relationship
 from etl.reading import read
 from etl.source import Endpoint, Outcome, Source

@@ -6,9 +6,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from etl.asking import NOT_FOUND, Ask, Freshness, Question, following, question
 from etl.cache import Cache
 from etl.errors import BadValue, CacheError
+from etl.fetch.asking import NOT_FOUND, Ask, Freshness, Question, following, question
 from etl.reading import read
 from etl.source import Endpoint, Outcome
 

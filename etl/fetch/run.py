@@ -14,20 +14,20 @@ from typing import Final, Self
 
 import msgspec
 
-from etl import forecast
-from etl.asking import Ask, Freshness, Indicator, secrets
 from etl.cache import Cache, Entry, Writer
-from etl.forecast import Outlook
-from etl.frontier import Frontier
-from etl.hops import Hops, follow
-from etl.http import Reply, hang_up_on_the_slow
-from etl.judging import Verdict
-from etl.ledger import Ledger
-from etl.service import Budget, Holder, Manners, Service
-from etl.shelf import Shelf
+from etl.fetch import forecast
+from etl.fetch.asking import Ask, Freshness, Indicator, secrets
+from etl.fetch.forecast import Outlook
+from etl.fetch.frontier import Frontier
+from etl.fetch.hops import Hops, follow
+from etl.fetch.http import Reply, hang_up_on_the_slow
+from etl.fetch.judging import Verdict
+from etl.fetch.ledger import Ledger
+from etl.fetch.service import Budget, Holder, Manners, Service
+from etl.fetch.shelf import Shelf
+from etl.fetch.summary import Summary, Tally
+from etl.fetch.survey import bars, pending, survey
 from etl.source import Outcome, Source
-from etl.summary import Summary, Tally
-from etl.survey import bars, pending, survey
 
 EXCERPT: Final = 2000
 TICK: Final = 0.2

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from etl.hops import Degrees
+from etl.fetch.hops import Degrees
 
 
 def in_files(folder: Path) -> Degrees | None:

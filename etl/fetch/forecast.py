@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from etl.ledger import Account, Left
+from etl.fetch.ledger import Account, Left
+from etl.fetch.windows import margin, period, strictest
 from etl.source import Rate, Source
-from etl.windows import margin, period, strictest
 
 
 @dataclass(frozen=True)
