@@ -211,6 +211,11 @@ def _place(value: object, path: str, found: dict[object, list[str]], wanted: dic
             found[value].append(path)
         return
     named = isinstance(value, dict)
+    try:
+        if found.keys().isdisjoint(value.values() if isinstance(value, dict) else value):
+            return
+    except TypeError:
+        pass  # something lies deeper: it can't be told at once
     for step, item in value.items() if isinstance(value, dict) else enumerate(value):
         if isinstance(item, dict | list):
             _place(item, f"{path}.{step}" if named else f"{path}[{step}]", found, wanted)

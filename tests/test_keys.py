@@ -13,7 +13,7 @@ from publicsuffixlist import PublicSuffixList
 
 from etl import keys
 from etl.errors import BadValue
-from etl.keys.names import _rules
+from etl.keys.names import rules
 
 FIXTURES = Path(__file__).resolve().parents[2] / "shared" / "fixtures"
 
@@ -550,7 +550,7 @@ def test_kinds_of_real_strings_are_told() -> None:
 
 def test_public_suffixes_are_those_that_the_list_gives() -> None:
     known = PublicSuffixList()
-    for rule in _rules():
+    for rule in rules():
         base = rule.removeprefix("!").removeprefix("*.")
         for name in (base, f"a.{base}", f"b.a.{base}", f"c.b.a.{base}"):
             expected = known.privatesuffix(name)

@@ -5,6 +5,7 @@ few fixed phrases. All are idempotent: a canonical form is its own canonical for
 as most are, takes the short way at a function's beginning.
 """
 
+from etl.keys import plain
 from etl.keys.addresses import asn, ip_address, network, service, service_port, service_transport
 from etl.keys.identifiers import attack_id, certificate, cve, digest, digest_algorithm, email, number, screen_name
 from etl.keys.indicators import IndicatorKind, detect, refang
@@ -31,6 +32,7 @@ __all__ = [
     "name_text",
     "network",
     "number",
+    "plain",
     "refang",
     "reference",
     "registrable",

@@ -84,8 +84,8 @@ class _Rules(PublicSuffixList):
 
 
 @cache
-def _rules() -> frozenset[str]:
-    """Return the list's rules: names, names after "*." and names after "!"."""
+def rules() -> frozenset[str]:
+    """Return the Public Suffix List's rules: names, names after "*." and names after "!"."""
     return _Rules().rules
 
 
@@ -96,12 +96,12 @@ def _suffix(name: str) -> str:
     The longest rule counts: a name's own, else that which its parent's "*." makes of it, else its parent's.
     """
     parent = name.partition(".")[2]
-    rules = _rules()
-    if not parent or name in rules or f"*.{name}" in rules:
+    known = rules()
+    if not parent or name in known or f"*.{name}" in known:
         return name
-    if f"!{name}" in rules:
+    if f"!{name}" in known:
         return parent
-    return name if f"*.{parent}" in rules and f"!{parent}" not in rules else _suffix(parent)
+    return name if f"*.{parent}" in known and f"!{parent}" not in known else _suffix(parent)
 
 
 def registrable(name: str) -> str:

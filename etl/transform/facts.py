@@ -1,8 +1,9 @@
 """Replies of one endpoint → facts in columns: keys canonical, properties typed, and what can't be a fact set aside.
 
-Mappings yield raw strings, a list at a time. Each distinct string is canonicalised once, and from then on a small
-integer stands for it, in columns that are C arrays: no row is ever touched by itself. `Batch.encode` gives the facts
-with their keys as numbers, for the transform; `Batch.tables` gives the same facts as plain tables.
+Mappings yield raw strings, a list at a time. They are only collected, until a batch is full; then Arrow numbers the
+distinct ones of each kind, these are canonicalised in bulk, and from then on a small integer stands for a key: no row
+is ever touched by itself. `Batch.encode` gives the facts with their keys as numbers, for the transform; `Batch.tables`
+gives the same facts as plain tables.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from array import array
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from functools import cache, cached_property
-from itertools import accumulate, product
+from functools import cache, cached_property, reduce
+from itertools import accumulate, product, repeat
 from typing import Any, NamedTuple
 
 import msgspec
@@ -24,7 +25,7 @@ from etl.errors import BadValue, SourceError
 from etl.files import Group
 from etl.graph import Fact, Kind, Property, Relationship, Type
 from etl.source import Endpoint, Outcome
-from etl.transform.memory import Interned, Memory, Values
+from etl.transform.memory import Memory, Resolved, Values
 
 PRECISIONS = ("day", "minute", "second")  # from the coarsest, which is their order as texts too
 ALIASES = "+"  # joins the names of properties that have one column between them
@@ -61,21 +62,48 @@ class Encoded(NamedTuple):
     tables: list[tuple[Group, pa.Table]]
 
 
+class Side:
+    """One end of a batch's facts of one kind or type: raw strings, one a row, or as long as it is so, one a fact."""
+
+    def __init__(self, kind: Kind[Any]) -> None:
+        self.kind = kind
+        self.raws: list[str] = []
+        self.one_a_fact = True
+
+    def extend(self, raws: str | Sequence[str], rows: int, lengths: list[int]) -> None:
+        """Add a fact's strings, after facts of these lengths."""
+        if isinstance(raws, str):
+            self.raws.extend((raws,) if self.one_a_fact else repeat(raws, rows))
+            return
+        if self.one_a_fact:
+            self.raws = [raw for raw, length in zip(self.raws, lengths, strict=True) for _ in range(length)]
+            self.one_a_fact = False
+        self.raws.extend(raws)
+
+    def spread(self, codes: pa.Array, lengths: list[int]) -> pa.Array:
+        """Return the rows' codes of the codes of `raws`."""
+        return _repeated(codes, lengths) if self.one_a_fact else codes
+
+
 class Columns:
     """The facts of one batch about one kind of node or one relationship type, and which reply gave which rows."""
 
-    def __init__(self, what: Kind[Any] | Relationship[Any, Any], sides: list[Interned]) -> None:
+    def __init__(self, what: Kind[Any] | Relationship[Any, Any]) -> None:
         self.what = what
-        self.sides = [(interned, array("i")) for interned in sides]
+        kinds = (what.start, what.end) if isinstance(what, Relationship) else (what,)
+        self.names = ("start", "end")[: len(kinds)] if len(kinds) > 1 else ("key",)
+        self.sides = [Side(kind) for kind in kinds]
         self.replies: list[int] = []
         self.lengths: list[int] = []
         self.properties: dict[tuple[str, ...], array[int]] = {}
         self.rows = 0
 
-    def extend(self, reply: int, rows: int, sides: list[array[int]], properties: dict[tuple[str, ...], Any]) -> None:
+    def extend(
+        self, reply: int, rows: int, sides: list[str | Sequence[str]], properties: dict[tuple[str, ...], Any]
+    ) -> None:
         """Add a fact's rows. A property that some facts don't have is filled up with none, later on."""
-        for (_, column), codes in zip(self.sides, sides, strict=True):
-            column.extend(codes)
+        for side, raws in zip(self.sides, sides, strict=True):
+            side.extend(raws, rows, self.lengths)
         for names, codes in properties.items():
             column = self.properties.setdefault(names, array("i"))
             self._fill(column)
@@ -141,16 +169,16 @@ class Batch:
         if outcome is Outcome.FOUND:
             asked = self._asked_for(reply.key)
             try:
-                facts = [self._encode(fact) for fact in list(self.endpoint.mapping(asked, typed))]
+                facts = list(self.endpoint.mapping(asked, typed))
+                encoded = [self._encode(fact, rows) for fact in facts if (rows := _length(fact.starts, fact.ends))]
             except SourceError:
                 raise
             except Exception as wrong:  # one reply's surprise must not cost the others theirs; it is listed
                 raise BadValue(f"the mapping failed: {type(wrong).__name__}") from wrong
             number = len(self._replies)
             self._replies.append(reply)
-            for columns, rows, sides, properties in facts:
-                if rows:
-                    columns.extend(number, rows, sides, properties)
+            for columns, rows, sides, properties in encoded:
+                columns.extend(number, rows, sides, properties)
         for path, value, reason in faults:
             self._reject(reply, path, value, reason)
         return str(outcome.value)
@@ -166,25 +194,27 @@ class Batch:
             Reject(self.endpoint.source.name, self.endpoint.name, reply.key, path, reading.shown(value), reason)
         )
 
-    def _encode(self, fact: Fact) -> tuple[Columns, int, list[array[int]], dict[tuple[str, ...], array[int]]]:
-        """Turn one fact's strings and values into numbers; values that several properties share, once."""
+    def _encode(
+        self, fact: Fact, rows: int
+    ) -> tuple[Columns, int, list[str | Sequence[str]], dict[tuple[str, ...], array[int]]]:
+        """Turn one fact's values into numbers; values that several properties share, once."""
         what = fact.what
         columns = self._columns.get(what)
         if columns is None:
-            kinds = (what.start, what.end) if isinstance(what, Relationship) else (what,)
-            columns = self._columns[what] = Columns(what, [self.memory.of(kind) for kind in kinds])
-        raws = (fact.starts,) if len(columns.sides) == 1 else (fact.starts, fact.ends or "")
-        rows = _length(fact.starts, fact.ends)
-        sides = [_codes(interned, raw, rows) for (interned, _), raw in zip(columns.sides, raws, strict=True)]
-        shared: dict[tuple[int, Type], tuple[Any, list[str]]] = {}
+            columns = self._columns[what] = Columns(what)
+        sides = [fact.starts] if len(columns.sides) == 1 else [fact.starts, fact.ends or ""]
+        for raws in sides:
+            if not isinstance(raws, str) and set(map(type, raws)) != {str}:
+                raise TypeError("a mapping gave what is no string for a key")
+        shared: dict[tuple[int, int], tuple[Any, Type, list[str]]] = {}
         for name, value in fact.properties.items():
             type_ = _property(what, name).type
-            names = shared.setdefault((id(value), type_), (value, []))[1]
+            names = shared.setdefault((id(value), id(type_)), (value, type_, []))[2]
             names += ("first_seen", "last_seen") if name == "seen" else (name,)
-        properties = {}
-        for (_, type_), (value, names) in shared.items():
-            memory = self.memory.values[type_]
-            properties[tuple(sorted(names))] = _column(memory, value, rows, lists=type_ is Type.TEXTS)
+        properties = {
+            tuple(sorted(names)): _column(self.memory.values[type_], value, rows, lists=type_ is Type.TEXTS)
+            for value, type_, names in shared.values()
+        }
         return columns, rows, sides, properties
 
     def tables(self) -> list[tuple[Group, pa.Table]]:
@@ -210,34 +240,14 @@ class Batch:
 
     def encode(self) -> Encoded:
         """Return the facts taken since the last call; what can't be a fact joins `rejects`."""
-        found = [each for columns in self._columns.values() for each in self._tables(columns)]
+        some = [columns for columns in self._columns.values() if columns.rows]
+        numbering = Numbering(self.memory, [side for columns in some for side in columns.sides])
+        found = [each for columns in some for each in self._tables(columns, numbering)]
         for number, bad in self._missed.items():
             self._list(self._replies[number], bad)
         self._start()
-        encoded = self._with_own_numbers(found)
         self.memory.trim()
-        return encoded
-
-    def _with_own_numbers(self, tables: list[tuple[Group, pa.Table]]) -> Encoded:
-        """Give the keys numbers of the batch's own, so that there are no others."""
-        places = [
-            (number, column, label)
-            for number, (group, table) in enumerate(tables)
-            for column, label in zip(table.column_names, (group.start, group.end) if group.type else (group.start,),
-                                     strict=False)
-        ]  # fmt: skip
-        keys_: dict[str, pa.Array] = {}
-        for label in sorted({each[2] for each in places}):
-            mine = [each for each in places if each[2] == label]
-            chunks = [tables[number][1][column].combine_chunks() for number, column, _ in mine]
-            encoded = pa.chunked_array(chunks).dictionary_encode()
-            names = self.memory.keys[label].names
-            numbers = encoded.chunk(encoded.num_chunks - 1).dictionary.to_pylist()
-            keys_[label] = pa.array([names[number] for number in numbers], pa.string())
-            for (number, column, _), chunk in zip(mine, encoded.chunks, strict=True):
-                group, table = tables[number]
-                tables[number] = group, table.set_column(table.column_names.index(column), column, chunk.indices)
-        return Encoded(keys_, tables)
+        return Encoded(numbering.keys, found)
 
     def _list(self, reply: Reply, bad: set[tuple[object, int, Any, str]]) -> None:
         """List a reply's bad values, each with the places where the reply has it."""
@@ -250,68 +260,58 @@ class Batch:
             for path in places[value][:count] or ["$"]:
                 self._reject(reply, path, reading.shown(value), reason)
 
-    def _tables(self, columns: Columns) -> Iterator[tuple[Group, pa.Table]]:
+    def _tables(self, columns: Columns, numbering: Numbering) -> Iterator[tuple[Group, pa.Table]]:
         """Yield one batch's tables of one kind or relationship type, parted by labels; keys as their numbers."""
         what = columns.what
-        names = ("start", "end") if isinstance(what, Relationship) else ("key",)
-        fetched = pa.array([reply.fetched_at for reply in self._replies], pa.int64())
-        runs = (
-            pa.array(list(accumulate(columns.lengths)), pa.int32()),
-            fetched.take(pa.array(columns.replies, pa.int32())),
-        )
-        if not columns.rows:
-            return
+        fetched = pa.array([self._replies[number].fetched_at for number in columns.replies], pa.int64())
         table = pa.table(
             {
-                **{name: _arrow(codes) for name, (_, codes) in zip(names, columns.sides, strict=True)},
+                **{name: pa.nulls(columns.rows, pa.int32()) for name in columns.names},
                 "row": pa.array(range(columns.rows), pa.int32()),
-                "fetched_at": pc.run_end_decode(pa.RunEndEncodedArray.from_arrays(*runs)),
+                "fetched_at": _repeated(fetched, columns.lengths),
                 **self._arrays(columns),
             }
         )
-        for name, (interned, _) in zip(names, columns.sides, strict=True):
-            if (pc.min(table[name]).as_py() or 0) < 0:
-                wrong = table.filter(pc.less(table[name], 0))
-                for row, code in zip(wrong["row"].to_pylist(), wrong[name].to_pylist(), strict=True):
-                    self._miss(columns, row, *interned.bad[-code - 1])
-                table = table.filter(pc.greater_equal(table[name], 0))
-        for labels in product(*(range(len(interned.labels)) for interned, _ in columns.sides)):
-            mine = table
-            for name, place, (interned, _) in zip(names, labels, columns.sides, strict=True):
-                if len(interned.labels) > 1:
-                    count = pa.scalar(len(interned.labels), pa.int32())
-                    number = pc.divide(mine[name], count)
-                    of_label = pc.equal(pc.subtract(mine[name], pc.multiply(number, count)), place)
-                    mine = mine.set_column(mine.column_names.index(name), name, number).filter(of_label)
+        places = []
+        for name, side in zip(columns.names, columns.sides, strict=True):
+            codes, numbers, mine = numbering.of(side, columns.lengths)
+            if pc.min(mine).as_py() < 0:
+                wrong = pc.indices_nonzero(pc.less(mine, 0))
+                for row, code in zip(wrong.to_pylist(), codes.take(wrong).to_pylist(), strict=True):
+                    self._miss(columns, row, *numbering.bad(side.kind, code))
+            table = table.set_column(table.column_names.index(name), name, numbers)
+            places.append(mine)
+        for labels in product(*(range(len(side.kind.labels)) for side in columns.sides)):
+            masks = [
+                pc.equal(mine, place)
+                for mine, place, side in zip(places, labels, columns.sides, strict=True)
+                if len(side.kind.labels) > 1 or numbering.has_bad(side.kind)
+            ]
+            mine = table.filter(reduce(pc.and_, masks)) if masks else table
+            names = [side.kind.labels[place].name for side, place in zip(columns.sides, labels, strict=True)]
             if mine.num_rows and isinstance(what, Relationship):
-                mine = self._joined(columns, what, mine, labels)
+                mine = self._joined(columns, what, mine, *(numbering.keys[name] for name in names))
             if mine.num_rows:
-                start, end = (
-                    *(side.labels[place] for (side, _), place in zip(columns.sides, labels, strict=True)),
-                    "",
-                )[:2]
-                group = Group(start, what.type, end) if isinstance(what, Relationship) else Group(start)
+                group = Group(names[0], what.type, names[1]) if isinstance(what, Relationship) else Group(names[0])
                 yield group, mine.drop_columns("row")
 
     def _joined(
-        self, columns: Columns, what: Relationship[Any, Any], table: pa.Table, labels: tuple[int, ...]
+        self, columns: Columns, what: Relationship[Any, Any], table: pa.Table, of_start: pa.Array, of_end: pa.Array
     ) -> pa.Table:
         """Put the ends in canonical order where the type goes both ways, and leave out what does not hold."""
         if not what.both_ways and what.holds is None:
             return table
-        starts, ends = (
-            list(map(self.memory.keys[side.labels[place]].names.__getitem__, table[name].to_pylist()))
-            for name, place, (side, _) in zip(("start", "end"), labels, columns.sides, strict=True)
-        )
+        starts, ends = of_start.take(table["start"]), of_end.take(table["end"])
         if what.both_ways:
-            swap = pa.array([start > end for start, end in zip(starts, ends, strict=True)], pa.bool_())
+            swap = pc.greater(starts, ends)
             start, end = table["start"], table["end"]
             table = table.set_column(0, "start", pc.if_else(swap, end, start))
             table = table.set_column(1, "end", pc.if_else(swap, start, end))
             return table.filter(pc.not_equal(start, end))
-        holds = list(map(what.holds, starts, ends)) if what.holds else []
+        names = ends.to_pylist()
+        holds = list(map(what.holds, starts.to_pylist(), names)) if what.holds else []
         if not all(holds):
-            for row, end, right in zip(table["row"].to_pylist(), ends, holds, strict=True):
+            for row, end, right in zip(table["row"].to_pylist(), names, holds, strict=True):
                 if not right:
                     self._miss(columns, row, end, f"not what {what.type} joins")
             table = table.filter(pa.array(holds, pa.bool_()))
@@ -347,6 +347,62 @@ class Batch:
         return arrays if precision is None else {**arrays, "precision": precision}
 
 
+class Numbering:
+    """Numbers for the keys of one batch: its strings by kind, made canonical, then the keys by label."""
+
+    def __init__(self, memory: Memory, sides: list[Side]) -> None:
+        self.keys: dict[str, pa.Array] = {}
+        self._codes: dict[int, pa.Array] = {}
+        self._raws: dict[Kind[Any], pa.Array] = {}
+        self._resolved: dict[Kind[Any], Resolved] = {}
+        self._numbers: dict[Kind[Any], pa.Array] = {}
+        for kind in dict.fromkeys(side.kind for side in sides):
+            mine = [side for side in sides if side.kind is kind]
+            encoded = pa.chunked_array([pa.array(side.raws, pa.string()) for side in mine]).dictionary_encode()
+            self._codes |= {id(side): chunk.indices for side, chunk in zip(mine, encoded.chunks, strict=True)}
+            self._raws[kind] = encoded.chunk(encoded.num_chunks - 1).dictionary
+            self._resolved[kind] = memory.resolve(kind, self._raws[kind])
+            self._numbers[kind] = pa.nulls(len(self._raws[kind]), pa.int32())
+        for label in sorted({label.name for kind in self._raws for label in kind.labels}):
+            self._number(label)
+
+    def _number(self, label: str) -> None:
+        """Give a label's keys their numbers, over all kinds that have some."""
+        masks = {
+            kind: pc.equal(self._resolved[kind].places, place)
+            for kind in self._raws
+            for place, each in enumerate(kind.labels)
+            if each.name == label
+        }
+        masks = {kind: mask for kind, mask in masks.items() if pc.any(mask).as_py()}
+        if not masks:
+            return
+        chunks = [self._resolved[kind].keys.filter(mask) for kind, mask in masks.items()]
+        encoded = pa.chunked_array(chunks).dictionary_encode()
+        self.keys[label] = encoded.chunk(encoded.num_chunks - 1).dictionary
+        for (kind, mask), chunk in zip(masks.items(), encoded.chunks, strict=True):
+            self._numbers[kind] = pc.replace_with_mask(self._numbers[kind], mask, chunk.indices)
+
+    def of(self, side: Side, lengths: list[int]) -> tuple[pa.Array, pa.Array, pa.Array]:
+        """Return for each row which distinct string it has, its key's number, and its label's place."""
+        codes = side.spread(self._codes[id(side)], lengths)
+        return codes, self._numbers[side.kind].take(codes), self._resolved[side.kind].places.take(codes)
+
+    def has_bad(self, kind: Kind[Any]) -> bool:
+        """Tell whether a kind has strings that are no keys."""
+        return bool(self._resolved[kind].reasons)
+
+    def bad(self, kind: Kind[Any], code: int) -> tuple[str, str]:
+        """Return a bad string and its reason."""
+        return self._raws[kind][code].as_py(), self._resolved[kind].reasons[code]
+
+
+def _repeated(values: pa.Array, lengths: list[int]) -> pa.Array:
+    """Return each value as often as its length says."""
+    ends = pa.array(accumulate(lengths), pa.int32())
+    return pc.run_end_decode(pa.RunEndEncodedArray.from_arrays(ends, values))
+
+
 def _arrow(codes: array[int]) -> pa.Array:
     """Return a column of numbers as Arrow sees it, without a copy."""
     return pa.Array.from_buffers(pa.int32(), len(codes), [None, pa.py_buffer(codes)])
@@ -363,16 +419,11 @@ def _property(what: Kind[Any] | Relationship[Any, Any], name: str) -> Property:
 
 def _length(starts: str | Sequence[str], ends: str | Sequence[str] | None) -> int:
     """Return how many facts two columns make, where a single string stands for a whole column."""
-    lengths = {len(each) for each in (starts, ends) if each is not None and not isinstance(each, str)}
-    if len(lengths) > 1:
+    if isinstance(starts, str):
+        return 1 if ends is None or isinstance(ends, str) else len(ends)
+    if not (ends is None or isinstance(ends, str) or len(starts) == len(ends)):
         raise SourceError("a mapping gave two lists of different length")
-    return lengths.pop() if lengths else 1
-
-
-def _codes(interned: Interned, raw: str | Sequence[str], rows: int) -> array[int]:
-    if isinstance(raw, str):
-        return array("i", (interned[raw],)) * rows
-    return array("i", map(interned.__getitem__, raw))
+    return len(starts)
 
 
 def _column(memory: Values, value: object, rows: int, *, lists: bool) -> array[int]:

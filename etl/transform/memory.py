@@ -1,10 +1,13 @@
-"""What a process has canonicalised already: each distinct string and each distinct value once, and then a number."""
+"""What a process has canonicalised already: each distinct value once, and then a number; distinct strings in bulk."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from etl import keys, times
 from etl.errors import BadValue
@@ -47,41 +50,29 @@ CANONICAL: dict[Type, Callable[[Any], Any]] = {
 }
 
 
-class Keys(dict[str, int]):
-    """The canonical keys of one label, numbered as they come."""
+class Odd(dict[str, tuple[int, str]]):
+    """Raw strings of one kind that had to be looked at: the label's place and the key, or -1 and the reason."""
 
-    def __init__(self) -> None:
-        self.names: list[str] = []
-
-    def __missing__(self, key: str) -> int:
-        code = self[key] = len(self.names)
-        self.names.append(key)
-        return code
-
-
-class Interned(dict[str, int]):
-    """Raw strings of one kind as numbers: the key's times the count of labels, plus the label's place among them.
-
-    A bad string's number is negative; its reason is kept.
-    """
-
-    def __init__(self, kind: Kind[Any], keys_: dict[str, Keys]) -> None:
+    def __init__(self, kind: Kind[Any]) -> None:
         self.kind = kind
-        self.labels = [label.name for label in kind.labels]
-        self.bad: list[tuple[str, str]] = []
-        self._places = {label: (place, keys_.setdefault(label, Keys())) for place, label in enumerate(self.labels)}
+        self._places = {label.name: place for place, label in reversed([*enumerate(kind.labels)])}
 
-    def __missing__(self, raw: str) -> int:
+    def __missing__(self, raw: str) -> tuple[int, str]:
         try:
             label, key = self.kind.resolve(raw)
+            found = self._places[label.name], key
         except BadValue as bad:
-            self.bad.append((raw, bad.reason))
-            code = -len(self.bad)
-        else:
-            place, keys_ = self._places[label.name]
-            code = keys_[key] * len(self.labels) + place
-        self[raw] = code
-        return code
+            found = -1, bad.reason
+        self[raw] = found
+        return found
+
+
+class Resolved(NamedTuple):
+    """What distinct raw strings of one kind are: for each the place of its label (-1: bad), its key, why it is bad."""
+
+    places: pa.Array
+    keys: pa.Array
+    reasons: dict[int, str]
 
 
 class Values(dict[Any, int]):
@@ -107,24 +98,43 @@ class Values(dict[Any, int]):
 
 
 class Memory:
-    """What a process has canonicalised already, over all endpoints that it reads."""
+    """What a process has canonicalised already, over all endpoints that it reads: values, and strings one by one.
+
+    Strings that are canonical as they stand, which most are, are told a column at a time and not remembered.
+    """
 
     def __init__(self) -> None:
         self.forget()
 
     def forget(self) -> None:
         """Begin anew."""
-        self.keys: dict[str, Keys] = {}
-        self.interned: dict[Kind[Any], Interned] = {}
+        self.odd: dict[Kind[Any], dict[str, tuple[int, str]]] = {}  # raw → label's place and key; or -1 and the reason
         self.values = {type_: Values(canonical) for type_, canonical in CANONICAL.items()}
 
     def trim(self) -> None:
         """Forget all when it has become too much."""
-        if sum(map(len, (*self.keys.values(), *self.interned.values(), *self.values.values()))) > MAX_REMEMBERED:
+        if sum(map(len, self.odd.values())) + sum(map(len, self.values.values())) > MAX_REMEMBERED:
             self.forget()
 
-    def of(self, kind: Kind[Any]) -> Interned:
-        """Return the numbers of a kind's raw strings."""
-        if kind not in self.interned:
-            self.interned[kind] = Interned(kind, self.keys)
-        return self.interned[kind]
+    def resolve(self, kind: Kind[Any], raws: pa.Array) -> Resolved:
+        """Return the labels and canonical keys of distinct raw strings."""
+        places = pa.nulls(len(raws), pa.int8())
+        before = 0
+        for each in kind.among or (kind,):
+            if each.plain is not None and places.null_count:
+                mine = each.plain(raws)
+                places = pc.coalesce(places, pc.add(mine, pa.scalar(before, pa.int8())) if before else mine)
+            before += len(each.labels)
+        if not places.null_count:
+            return Resolved(places, raws, {})
+        odd = pc.is_null(places)
+        numbers = pc.indices_nonzero(odd).to_pylist()
+        found = list(map(self._odd(kind).__getitem__, raws.filter(odd).to_pylist()))
+        return Resolved(
+            pc.replace_with_mask(places, odd, pa.array([place for place, _ in found], pa.int8())),
+            pc.replace_with_mask(raws, odd, pa.array([key if place >= 0 else "" for place, key in found], pa.string())),
+            {number: reason for number, (place, reason) in zip(numbers, found, strict=True) if place < 0},
+        )
+
+    def _odd(self, kind: Kind[Any]) -> dict[str, tuple[int, str]]:
+        return self.odd.setdefault(kind, Odd(kind))

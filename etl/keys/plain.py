@@ -1,0 +1,89 @@
+"""Which of many raw strings are canonical as they stand: told of a whole column at once, as most of them are.
+
+Each function returns one number a string: the place of its label among its kind's, or null where the string has to be
+looked at by itself. What is told here is what the kind's own function would say (`tests/test_plain.py` compares them).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cache
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from etl.keys import names
+
+Plain = Callable[[pa.Array], pa.Array]
+
+# In RE2's dialect, where $ is the end and nothing else.
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_ADDRESS = rf"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9][0-9]?)(?:\.{_OCTET}){{3}}"
+_NAME = r"(?:[a-z0-9_]+(?:-+[a-z0-9_]+)*\.)+[a-z](?:[a-z0-9-]*[a-z0-9])"
+_SHORT = range(1, 64)  # characters: no label of such a name is too long, nor such an address's local part
+_TAIL = r"(?P<two>[^.]+\.(?P<one>[^.]+))$"
+
+
+def _matching(pattern: str, lengths: Iterable[int]) -> Plain:
+    allowed = pa.array(lengths, pa.int32())
+
+    def plain(raws: pa.Array) -> pa.Array:
+        fits = pc.and_(pc.is_in(pc.binary_length(raws), allowed), pc.match_substring_regex(raws, f"^(?:{pattern})$"))
+        return pc.if_else(fits, pa.scalar(0, pa.int8()), pa.scalar(None, pa.int8()))
+
+    return plain
+
+
+ip_address = _matching(_ADDRESS, range(7, 16))
+digest = _matching("[0-9a-f]+", (32, 40, 56, 64, 96, 128))
+email = _matching(rf"[a-z0-9_]+(?:[.+-][a-z0-9_]+)*@{_NAME}", _SHORT)
+service = _matching(rf"{_ADDRESS}:(?:[1-9][0-9]{{0,3}}|[1-5][0-9]{{4}})/(?:tcp|udp)", range(13, 26))
+cve = _matching("CVE-[0-9]{4}-[0-9]{4,19}", range(13, 29))
+number = _matching("[1-9][0-9]*", range(1, 40))
+screen_name = _matching("[a-z0-9_]+", range(1, 21))
+asn = _matching("AS[1-9][0-9]*", range(3, 12))
+
+
+@cache
+def _tails() -> tuple[pa.Array, pa.Array]:
+    """Return the last two labels of all rules of the Public Suffix List that have so many, and the TLDs of "*.tld"."""
+    two, one = set(), set()
+    for rule in names.rules():
+        labels = rule.removeprefix("!").split(".")
+        if labels[0] == "*" and len(labels) == 2:  # noqa: PLR2004 - "*" and a TLD
+            one.add(labels[1])
+        elif len(labels) > 1:
+            two.add(".".join(labels[-2:]))
+    return pa.array(sorted(two), pa.string()), pa.array(sorted(one), pa.string())
+
+
+_name = _matching(_NAME, _SHORT)
+
+
+def hostname(raws: pa.Array) -> pa.Array:
+    """Return 0 for a plain name that is registrable, 1 for one that is not.
+
+    Where no rule of the Public Suffix List ends in a name's last two labels, these are its registrable domain.
+    """
+    plain = _name(raws)
+    two, one = _tails()
+    tail = pc.extract_regex(pc.if_else(pc.is_valid(plain), raws, None), _TAIL)
+    ruled = pc.or_(pc.is_in(tail.field(0), two), pc.is_in(tail.field(1), one))
+    single = pc.equal(pc.count_substring(raws, "."), 1)
+    places = pc.if_else(pc.is_valid(plain), pc.if_else(single, pa.scalar(0, pa.int8()), pa.scalar(1, pa.int8())), plain)
+    if not pc.any(ruled).as_py():
+        return places
+    by_rule = [0 if names.is_registrable(name) else 1 for name in raws.filter(ruled).to_pylist()]
+    return pc.replace_with_mask(places, ruled, pa.array(by_rule, pa.int8()))
+
+
+def domain(raws: pa.Array) -> pa.Array:
+    """Return 0 for a plain name that is registrable."""
+    places = hostname(raws)
+    return pc.if_else(pc.equal(places, 0), places, None)
+
+
+def subdomain(raws: pa.Array) -> pa.Array:
+    """Return 0 for a plain name that is not registrable."""
+    places = hostname(raws)
+    return pc.if_else(pc.equal(places, 1), pa.scalar(0, pa.int8()), None)
