@@ -205,19 +205,20 @@ def paths(endpoint: Endpoint, content: bytes | msgspec.Raw, wanted: dict[object,
 
 
 def _place(value: object, path: str, found: dict[object, list[str]], wanted: dict[object, int]) -> None:
-    """Add the paths of wanted scalars. A scalar's own path is put together where it is wanted alone: most are not."""
-    if not isinstance(value, dict | list):
+    """Add the paths of wanted scalars. Most of a reply has none: what holds only others is passed over at once."""
+    if not isinstance(value, (dict, list)):
         if value in found:
             found[value].append(path)
         return
     named = isinstance(value, dict)
-    try:
-        if found.keys().isdisjoint(value.values() if isinstance(value, dict) else value):
-            return
-    except TypeError:
-        pass  # something lies deeper: it can't be told at once
+    has_none_of = found.keys().isdisjoint
     for step, item in value.items() if isinstance(value, dict) else enumerate(value):
-        if isinstance(item, dict | list):
+        if isinstance(item, (dict, list)):
+            try:
+                if has_none_of(item.values() if isinstance(item, dict) else item):
+                    continue
+            except TypeError:
+                pass  # it holds more than scalars
             _place(item, f"{path}.{step}" if named else f"{path}[{step}]", found, wanted)
         elif item in found and len(found[item]) < wanted[item]:
             found[item].append(f"{path}.{step}" if named else f"{path}[{step}]")

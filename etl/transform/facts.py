@@ -1,19 +1,16 @@
 """Replies of one endpoint → facts in columns: keys canonical, properties typed, and what can't be a fact set aside.
 
-Mappings yield raw strings, a list at a time. They are only collected, until a batch is full; then Arrow numbers the
-distinct ones of each kind, these are canonicalised in bulk, and from then on a small integer stands for a key: no row
-is ever touched by itself. `Batch.encode` gives the facts with their keys as numbers, for the transform; `Batch.tables`
-gives the same facts as plain tables.
+Mappings yield raw strings, a list at a time; they are only collected (`columns`), until a batch is full. `Batch.encode`
+gives the facts with their keys as numbers, for the transform; `Batch.tables` gives the same facts as plain tables.
 """
 
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from functools import cache, cached_property, reduce
-from itertools import accumulate, product, repeat
+from collections.abc import Iterator
+from functools import reduce
+from itertools import product
 from typing import Any, NamedTuple
 
 import msgspec
@@ -23,9 +20,10 @@ import pyarrow.compute as pc
 from etl import reading
 from etl.errors import BadValue, SourceError
 from etl.files import Group
-from etl.graph import Fact, Kind, Property, Relationship, Type
+from etl.graph import Fact, Relationship, Type
 from etl.source import Endpoint, Outcome
-from etl.transform.memory import Memory, Resolved, Values
+from etl.transform.columns import Columns, Numbering, is_column, repeated
+from etl.transform.memory import Memory
 
 PRECISIONS = ("day", "minute", "second")  # from the coarsest, which is their order as texts too
 ALIASES = "+"  # joins the names of properties that have one column between them
@@ -60,76 +58,6 @@ class Encoded(NamedTuple):
 
     keys: dict[str, pa.Array]
     tables: list[tuple[Group, pa.Table]]
-
-
-class Side:
-    """One end of a batch's facts of one kind or type: raw strings, one a row, or as long as it is so, one a fact."""
-
-    def __init__(self, kind: Kind[Any]) -> None:
-        self.kind = kind
-        self.raws: list[str] = []
-        self.one_a_fact = True
-
-    def extend(self, raws: str | Sequence[str], rows: int, lengths: list[int]) -> None:
-        """Add a fact's strings, after facts of these lengths."""
-        if isinstance(raws, str):
-            self.raws.extend((raws,) if self.one_a_fact else repeat(raws, rows))
-            return
-        if self.one_a_fact:
-            self.raws = [raw for raw, length in zip(self.raws, lengths, strict=True) for _ in range(length)]
-            self.one_a_fact = False
-        self.raws.extend(raws)
-
-    def spread(self, codes: pa.Array, lengths: list[int]) -> pa.Array:
-        """Return the rows' codes of the codes of `raws`."""
-        return _repeated(codes, lengths) if self.one_a_fact else codes
-
-
-class Columns:
-    """The facts of one batch about one kind of node or one relationship type, and which reply gave which rows."""
-
-    def __init__(self, what: Kind[Any] | Relationship[Any, Any]) -> None:
-        self.what = what
-        kinds = (what.start, what.end) if isinstance(what, Relationship) else (what,)
-        self.names = ("start", "end")[: len(kinds)] if len(kinds) > 1 else ("key",)
-        self.sides = [Side(kind) for kind in kinds]
-        self.replies: list[int] = []
-        self.lengths: list[int] = []
-        self.properties: dict[tuple[str, ...], array[int]] = {}
-        self.rows = 0
-
-    def extend(
-        self, reply: int, rows: int, sides: list[str | Sequence[str]], properties: dict[tuple[str, ...], Any]
-    ) -> None:
-        """Add a fact's rows. A property that some facts don't have is filled up with none, later on."""
-        for side, raws in zip(self.sides, sides, strict=True):
-            side.extend(raws, rows, self.lengths)
-        for names, codes in properties.items():
-            column = self.properties.setdefault(names, array("i"))
-            self._fill(column)
-            column.extend(codes)
-        self.replies.append(reply)
-        self.lengths.append(rows)
-        self.rows += rows
-
-    def _fill(self, column: array[int]) -> None:
-        if len(column) < self.rows:
-            column.frombytes(bytes(column.itemsize * (self.rows - len(column))))
-
-    def filled(self) -> Iterator[tuple[tuple[str, ...], array[int]]]:
-        """Yield each property's column, whole."""
-        for names, column in self.properties.items():
-            self._fill(column)
-            yield names, column
-
-    @cached_property
-    def ends(self) -> list[int]:
-        """Where each reply's rows end; for when there are all."""
-        return list(accumulate(self.lengths))
-
-    def reply_of(self, row: int) -> int:
-        """Return which reply gave a row."""
-        return self.replies[bisect_right(self.ends, row)]
 
 
 class Batch:
@@ -169,16 +97,16 @@ class Batch:
         if outcome is Outcome.FOUND:
             asked = self._asked_for(reply.key)
             try:
-                facts = list(self.endpoint.mapping(asked, typed))
-                encoded = [self._encode(fact, rows) for fact in facts if (rows := _length(fact.starts, fact.ends))]
+                facts = [(fact, _rows(fact)) for fact in self.endpoint.mapping(asked, typed)]
             except SourceError:
                 raise
             except Exception as wrong:  # one reply's surprise must not cost the others theirs; it is listed
                 raise BadValue(f"the mapping failed: {type(wrong).__name__}") from wrong
             number = len(self._replies)
             self._replies.append(reply)
-            for columns, rows, sides, properties in encoded:
-                columns.extend(number, rows, sides, properties)
+            for fact, rows in facts:
+                if rows:
+                    self._add(number, fact, rows)
         for path, value, reason in faults:
             self._reject(reply, path, value, reason)
         return str(outcome.value)
@@ -194,28 +122,11 @@ class Batch:
             Reject(self.endpoint.source.name, self.endpoint.name, reply.key, path, reading.shown(value), reason)
         )
 
-    def _encode(
-        self, fact: Fact, rows: int
-    ) -> tuple[Columns, int, list[str | Sequence[str]], dict[tuple[str, ...], array[int]]]:
-        """Turn one fact's values into numbers; values that several properties share, once."""
-        what = fact.what
-        columns = self._columns.get(what)
+    def _add(self, reply: int, fact: Fact, rows: int) -> None:
+        columns = self._columns.get(fact.what)
         if columns is None:
-            columns = self._columns[what] = Columns(what)
-        sides = [fact.starts] if len(columns.sides) == 1 else [fact.starts, fact.ends or ""]
-        for raws in sides:
-            if not isinstance(raws, str) and set(map(type, raws)) != {str}:
-                raise TypeError("a mapping gave what is no string for a key")
-        shared: dict[tuple[int, int], tuple[Any, Type, list[str]]] = {}
-        for name, value in fact.properties.items():
-            type_ = _property(what, name).type
-            names = shared.setdefault((id(value), id(type_)), (value, type_, []))[2]
-            names += ("first_seen", "last_seen") if name == "seen" else (name,)
-        properties = {
-            tuple(sorted(names)): _column(self.memory.values[type_], value, rows, lists=type_ is Type.TEXTS)
-            for value, type_, names in shared.values()
-        }
-        return columns, rows, sides, properties
+            columns = self._columns[fact.what] = Columns(fact.what)
+        columns.add(reply, fact, rows)
 
     def tables(self) -> list[tuple[Group, pa.Table]]:
         """Return the facts taken since the last call, with their keys; what can't be a fact joins `rejects`.
@@ -240,9 +151,8 @@ class Batch:
 
     def encode(self) -> Encoded:
         """Return the facts taken since the last call; what can't be a fact joins `rejects`."""
-        some = [columns for columns in self._columns.values() if columns.rows]
-        numbering = Numbering(self.memory, [side for columns in some for side in columns.sides])
-        found = [each for columns in some for each in self._tables(columns, numbering)]
+        numbering = Numbering(self.memory, self._columns.values())
+        found = [each for columns in self._columns.values() for each in self._tables(columns, numbering)]
         for number, bad in self._missed.items():
             self._list(self._replies[number], bad)
         self._start()
@@ -264,36 +174,36 @@ class Batch:
         """Yield one batch's tables of one kind or relationship type, parted by labels; keys as their numbers."""
         what = columns.what
         fetched = pa.array([self._replies[number].fetched_at for number in columns.replies], pa.int64())
-        table = pa.table(
-            {
-                **{name: pa.nulls(columns.rows, pa.int32()) for name in columns.names},
-                "row": pa.array(range(columns.rows), pa.int32()),
-                "fetched_at": _repeated(fetched, columns.lengths),
-                **self._arrays(columns),
-            }
-        )
+        made = {
+            **{name: pa.nulls(columns.rows, pa.int32()) for name in columns.sides},
+            "row": pa.array(range(columns.rows), pa.int32()),
+            "fetched_at": repeated(fetched, columns.lengths),
+            **self._arrays(columns),
+        }
         places = []
-        for name, side in zip(columns.names, columns.sides, strict=True):
-            codes, numbers, mine = numbering.of(side, columns.lengths)
+        for name, kind in columns.sides.items():
+            codes = columns.spread(columns.keys[name], numbering.codes[id(columns.keys[name])])
+            made[name], mine = numbering.of(kind, codes)
             if pc.min(mine).as_py() < 0:
                 wrong = pc.indices_nonzero(pc.less(mine, 0))
                 for row, code in zip(wrong.to_pylist(), codes.take(wrong).to_pylist(), strict=True):
-                    self._miss(columns, row, *numbering.bad(side.kind, code))
-            table = table.set_column(table.column_names.index(name), name, numbers)
+                    self._miss(columns, row, *numbering.bad(kind, code))
             places.append(mine)
-        for labels in product(*(range(len(side.kind.labels)) for side in columns.sides)):
+        table = pa.table(made)
+        kinds = columns.sides.values()
+        for labels in product(*(range(len(kind.labels)) for kind in kinds)):
             masks = [
                 pc.equal(mine, place)
-                for mine, place, side in zip(places, labels, columns.sides, strict=True)
-                if len(side.kind.labels) > 1 or numbering.has_bad(side.kind)
+                for mine, place, kind in zip(places, labels, kinds, strict=True)
+                if len(kind.labels) > 1 or numbering.has_bad(kind)
             ]
-            mine = table.filter(reduce(pc.and_, masks)) if masks else table
-            names = [side.kind.labels[place].name for side, place in zip(columns.sides, labels, strict=True)]
-            if mine.num_rows and isinstance(what, Relationship):
-                mine = self._joined(columns, what, mine, *(numbering.keys[name] for name in names))
-            if mine.num_rows:
+            part = table.filter(reduce(pc.and_, masks)) if masks else table
+            names = [kind.labels[place].name for kind, place in zip(kinds, labels, strict=True)]
+            if part.num_rows and isinstance(what, Relationship):
+                part = self._joined(columns, what, part, *(numbering.keys[name] for name in names))
+            if part.num_rows:
                 group = Group(names[0], what.type, names[1]) if isinstance(what, Relationship) else Group(names[0])
-                yield group, mine.drop_columns("row")
+                yield group, part.drop_columns("row")
 
     def _joined(
         self, columns: Columns, what: Relationship[Any, Any], table: pa.Table, of_start: pa.Array, of_end: pa.Array
@@ -324,14 +234,14 @@ class Batch:
         """Return the properties' columns, canonical, and `precision`: the coarsest of each row's moments."""
         arrays: dict[str, pa.Array] = {}
         precision: pa.Array | None = None
-        for names, column in columns.filled():
-            type_ = _property(columns.what, names[0]).type
+        for names, type_, column in columns.shared():
             memory = self.memory.values[type_]
-            codes = _arrow(column)
+            values = map(_hashable, column.values) if type_ is Type.TEXTS else column.values
+            codes = columns.spread(column, _arrow(array("i", map(memory.__getitem__, values))))
             if pc.min(codes).as_py() < 0:
-                for row, code in enumerate(column):
-                    if code < 0:
-                        self._miss(columns, row, *memory.bad[-code - 1])
+                bad = pc.indices_nonzero(pc.less(codes, 0))
+                for row, code in zip(bad.to_pylist(), codes.take(bad).to_pylist(), strict=True):
+                    self._miss(columns, row, *memory.bad[-code - 1])
                 codes = pc.max_element_wise(codes, 0)
             few = codes.dictionary_encode()
             values = [memory.canonicals[code] for code in few.dictionary.to_pylist()]
@@ -347,60 +257,8 @@ class Batch:
         return arrays if precision is None else {**arrays, "precision": precision}
 
 
-class Numbering:
-    """Numbers for the keys of one batch: its strings by kind, made canonical, then the keys by label."""
-
-    def __init__(self, memory: Memory, sides: list[Side]) -> None:
-        self.keys: dict[str, pa.Array] = {}
-        self._codes: dict[int, pa.Array] = {}
-        self._raws: dict[Kind[Any], pa.Array] = {}
-        self._resolved: dict[Kind[Any], Resolved] = {}
-        self._numbers: dict[Kind[Any], pa.Array] = {}
-        for kind in dict.fromkeys(side.kind for side in sides):
-            mine = [side for side in sides if side.kind is kind]
-            encoded = pa.chunked_array([pa.array(side.raws, pa.string()) for side in mine]).dictionary_encode()
-            self._codes |= {id(side): chunk.indices for side, chunk in zip(mine, encoded.chunks, strict=True)}
-            self._raws[kind] = encoded.chunk(encoded.num_chunks - 1).dictionary
-            self._resolved[kind] = memory.resolve(kind, self._raws[kind])
-            self._numbers[kind] = pa.nulls(len(self._raws[kind]), pa.int32())
-        for label in sorted({label.name for kind in self._raws for label in kind.labels}):
-            self._number(label)
-
-    def _number(self, label: str) -> None:
-        """Give a label's keys their numbers, over all kinds that have some."""
-        masks = {
-            kind: pc.equal(self._resolved[kind].places, place)
-            for kind in self._raws
-            for place, each in enumerate(kind.labels)
-            if each.name == label
-        }
-        masks = {kind: mask for kind, mask in masks.items() if pc.any(mask).as_py()}
-        if not masks:
-            return
-        chunks = [self._resolved[kind].keys.filter(mask) for kind, mask in masks.items()]
-        encoded = pa.chunked_array(chunks).dictionary_encode()
-        self.keys[label] = encoded.chunk(encoded.num_chunks - 1).dictionary
-        for (kind, mask), chunk in zip(masks.items(), encoded.chunks, strict=True):
-            self._numbers[kind] = pc.replace_with_mask(self._numbers[kind], mask, chunk.indices)
-
-    def of(self, side: Side, lengths: list[int]) -> tuple[pa.Array, pa.Array, pa.Array]:
-        """Return for each row which distinct string it has, its key's number, and its label's place."""
-        codes = side.spread(self._codes[id(side)], lengths)
-        return codes, self._numbers[side.kind].take(codes), self._resolved[side.kind].places.take(codes)
-
-    def has_bad(self, kind: Kind[Any]) -> bool:
-        """Tell whether a kind has strings that are no keys."""
-        return bool(self._resolved[kind].reasons)
-
-    def bad(self, kind: Kind[Any], code: int) -> tuple[str, str]:
-        """Return a bad string and its reason."""
-        return self._raws[kind][code].as_py(), self._resolved[kind].reasons[code]
-
-
-def _repeated(values: pa.Array, lengths: list[int]) -> pa.Array:
-    """Return each value as often as its length says."""
-    ends = pa.array(accumulate(lengths), pa.int32())
-    return pc.run_end_decode(pa.RunEndEncodedArray.from_arrays(ends, values))
+def _hashable(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _arrow(codes: array[int]) -> pa.Array:
@@ -408,30 +266,23 @@ def _arrow(codes: array[int]) -> pa.Array:
     return pa.Array.from_buffers(pa.int32(), len(codes), [None, pa.py_buffer(codes)])
 
 
-@cache
-def _property(what: Kind[Any] | Relationship[Any, Any], name: str) -> Property:
-    name = "first_seen" if name == "seen" else name
-    for each in what.properties if isinstance(what, Relationship) else what.labels[0].properties:
-        if each.name == name:
-            return each
-    raise SourceError(f"the schema has no property {name!r} there; declare it in etl/schema.py")
+def _rows(fact: Fact) -> int:
+    """Return how many facts two columns make, where a single string stands for a whole column.
 
-
-def _length(starts: str | Sequence[str], ends: str | Sequence[str] | None) -> int:
-    """Return how many facts two columns make, where a single string stands for a whole column."""
+    Raises SourceError where they don't fit, TypeError where there is something in them that can't be.
+    """
+    starts, ends = fact.starts, fact.ends
     if isinstance(starts, str):
-        return 1 if ends is None or isinstance(ends, str) else len(ends)
-    if not (ends is None or isinstance(ends, str) or len(starts) == len(ends)):
-        raise SourceError("a mapping gave two lists of different length")
-    return len(starts)
-
-
-def _column(memory: Values, value: object, rows: int, *, lists: bool) -> array[int]:
-    """Return a property's column; a list of texts is a column only where its items are lists."""
-    if isinstance(value, list) and (not lists or (value and not isinstance(value[0], str))):
-        if len(value) != rows:
-            raise SourceError("a mapping gave a property a list of another length than its facts")
-        if lists:
-            value = [tuple(each) if isinstance(each, list) else each for each in value]
-        return array("i", map(memory.__getitem__, value))
-    return array("i", (memory[tuple(value) if isinstance(value, list) else value],)) * rows
+        rows = 1 if ends is None or isinstance(ends, str) else len(ends)
+    else:
+        rows = len(starts)
+        if not (ends is None or isinstance(ends, str) or len(ends) == rows):
+            raise SourceError("a mapping gave two lists of different length")
+    if rows:
+        for raws in (starts, ends):
+            if not (raws is None or isinstance(raws, str) or set(map(type, raws)) == {str}):
+                raise TypeError("a key that is no string")
+        for name, value in fact.properties.items():
+            if is_column(fact.what, name, value) and len(value) != rows:
+                raise SourceError("a mapping gave a property a list of another length than its facts")
+    return rows

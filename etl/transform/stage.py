@@ -26,7 +26,7 @@ from etl.cache import Damage, Segment
 from etl.files import Group
 from etl.rulings import SOURCE as ANALYST
 from etl.source import Endpoint
-from etl.transform import facts
+from etl.transform import columns, facts, memory
 from etl.transform.facts import Batch, Reject, Reply
 from etl.transform.memory import Memory
 
@@ -34,7 +34,7 @@ VERSION = 1
 REJECTS = "rejects"
 LENGTH = 8
 _WRITE = pa.ipc.IpcWriteOptions(compression="lz4")
-_CORE = (facts, graph, keys, reading, schema, source, times)
+_CORE = (columns, facts, graph, keys, memory, reading, schema, source, times)
 _PACKAGES = ("idna", "msgspec", "publicsuffixlist")
 
 

@@ -1,0 +1,178 @@
+"""A batch's facts as columns of raw values, as the mappings hand them over, and numbers for their keys.
+
+Nothing is looked at when a fact comes in. Once a batch is full, Arrow numbers the distinct strings of each kind, these
+are made canonical in bulk, and a number stands for a key from then on: no row is ever touched by itself.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from functools import cache, cached_property
+from itertools import accumulate, repeat
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from etl.errors import SourceError
+from etl.graph import Fact, Kind, Property, Relationship, Type
+from etl.transform.memory import Memory, Resolved
+
+
+class Column:
+    """What a batch's facts of one kind or type have in one place: a value a row or, while that holds, one a fact."""
+
+    def __init__(self) -> None:
+        self.values: list[Any] = []
+        self.one_a_fact = True
+
+    def add(self, value: Any, columns: Columns, rows: int, *, many: bool) -> None:  # noqa: ANN401 - values of any type
+        """Add a fact's value, or `many`: one for each of its rows. Facts before it that had none are filled up."""
+        if many and self.one_a_fact:
+            self.values = [each for each, rows in zip(self.values, columns.lengths, strict=False) for _ in range(rows)]
+            self.one_a_fact = False
+        before = len(columns.lengths) if self.one_a_fact else columns.rows
+        if len(self.values) < before:
+            self.values.extend(repeat(None, before - len(self.values)))
+        if many:
+            self.values.extend(value)
+        elif self.one_a_fact:
+            self.values.append(value)
+        else:
+            self.values.extend(repeat(value, rows))
+
+    def is_like(self, other: Column) -> bool:
+        """Tell whether two columns have the very same values."""
+        return self.one_a_fact == other.one_a_fact and self.values == other.values
+
+
+class Columns:
+    """The facts of one batch about one kind of node or one relationship type, and which reply gave which rows."""
+
+    def __init__(self, what: Kind[Any] | Relationship[Any, Any]) -> None:
+        self.what = what
+        self.sides = {"start": what.start, "end": what.end} if isinstance(what, Relationship) else {"key": what}
+        self.keys = {name: Column() for name in self.sides}
+        self.properties: dict[str, Column] = {}
+        self.replies: list[int] = []
+        self.lengths: list[int] = []
+        self.rows = 0
+
+    def add(self, reply: int, fact: Fact, rows: int) -> None:
+        """Add a fact's rows. A property that some facts don't have is none there."""
+        for column, raws in zip(self.keys.values(), (fact.starts, fact.ends), strict=False):
+            column.add(raws, self, rows, many=not isinstance(raws, str))
+        for name, value in fact.properties.items():
+            if name not in self.properties:
+                self.properties[name] = Column()
+            self.properties[name].add(value, self, rows, many=is_column(self.what, name, value))
+        self.replies.append(reply)
+        self.lengths.append(rows)
+        self.rows += rows
+
+    def spread(self, column: Column, codes: pa.Array) -> pa.Array:
+        """Return the rows' codes, from those of a column's values."""
+        lengths = self.lengths[: len(codes)]
+        if column.one_a_fact:
+            codes = repeated(codes, lengths)
+        short = self.rows - len(codes)
+        return pa.concat_arrays([codes, pa.nulls(short, codes.type).fill_null(0)]) if short else codes
+
+    def shared(self) -> Iterator[tuple[tuple[str, ...], Type, Column]]:
+        """Yield the columns of properties: the names of all that have the very same values, their type, the column."""
+        found: list[tuple[list[str], Type, Column]] = []
+        for name, column in self.properties.items():
+            type_ = property_of(self.what, name).type
+            names = ["first_seen", "last_seen"] if name == "seen" else [name]
+            same = next((known for known, of, one in found if of is type_ and one.is_like(column)), None)
+            if same is None:
+                found.append((names, type_, column))
+            else:
+                same += names
+        for names, type_, column in found:
+            yield tuple(sorted(names)), type_, column
+
+    @cached_property
+    def ends(self) -> list[int]:
+        """Where each reply's rows end; for when there are all."""
+        return list(accumulate(self.lengths))
+
+    def reply_of(self, row: int) -> int:
+        """Return which reply gave a row."""
+        return self.replies[bisect_right(self.ends, row)]
+
+
+class Numbering:
+    """Numbers for the keys of one batch: its strings by kind, made canonical, then the keys by label."""
+
+    def __init__(self, memory: Memory, all_columns: Iterable[Columns]) -> None:
+        self.keys: dict[str, pa.Array] = {}
+        self.codes: dict[int, pa.Array] = {}  # of each column, by its id: which distinct strings it has
+        self._raws: dict[Kind[Any], pa.Array] = {}
+        self._resolved: dict[Kind[Any], Resolved] = {}
+        self._numbers: dict[Kind[Any], pa.Array] = {}
+        mine: dict[Kind[Any], list[Column]] = {}
+        for columns in all_columns:
+            for name, kind in columns.sides.items():
+                mine.setdefault(kind, []).append(columns.keys[name])
+        for kind, raws in mine.items():
+            encoded = pa.chunked_array([pa.array(each.values, pa.string()) for each in raws]).dictionary_encode()
+            self.codes |= {id(each): chunk.indices for each, chunk in zip(raws, encoded.chunks, strict=True)}
+            self._raws[kind] = encoded.chunk(encoded.num_chunks - 1).dictionary
+            self._resolved[kind] = memory.resolve(kind, self._raws[kind])
+            self._numbers[kind] = pa.nulls(len(self._raws[kind]), pa.int32())
+        for label in sorted({label.name for kind in mine for label in kind.labels}):
+            self._number(label)
+
+    def _number(self, label: str) -> None:
+        """Give a label's keys their numbers, over all kinds that have some."""
+        masks = {
+            kind: pc.equal(self._resolved[kind].places, place)
+            for kind in self._raws
+            for place, each in enumerate(kind.labels)
+            if each.name == label
+        }
+        masks = {kind: mask for kind, mask in masks.items() if pc.any(mask).as_py()}
+        if not masks:
+            return
+        chunks = [self._resolved[kind].keys.filter(mask) for kind, mask in masks.items()]
+        encoded = pa.chunked_array(chunks).dictionary_encode()
+        self.keys[label] = encoded.chunk(encoded.num_chunks - 1).dictionary
+        for (kind, mask), chunk in zip(masks.items(), encoded.chunks, strict=True):
+            self._numbers[kind] = pc.replace_with_mask(self._numbers[kind], mask, chunk.indices)
+
+    def of(self, kind: Kind[Any], codes: pa.Array) -> tuple[pa.Array, pa.Array]:
+        """Return the number of each string's key, and the place of its label (-1: it is bad)."""
+        return self._numbers[kind].take(codes), self._resolved[kind].places.take(codes)
+
+    def has_bad(self, kind: Kind[Any]) -> bool:
+        """Tell whether a kind has strings that are no keys."""
+        return bool(self._resolved[kind].reasons)
+
+    def bad(self, kind: Kind[Any], code: int) -> tuple[str, str]:
+        """Return a bad string and its reason."""
+        return self._raws[kind][code].as_py(), self._resolved[kind].reasons[code]
+
+
+def repeated(values: pa.Array, lengths: list[int]) -> pa.Array:
+    """Return each value as often as its length says."""
+    ends = pa.array(accumulate(lengths), pa.int32())
+    return pc.run_end_decode(pa.RunEndEncodedArray.from_arrays(ends, values))
+
+
+@cache
+def property_of(what: Kind[Any] | Relationship[Any, Any], name: str) -> Property:
+    """Return what the schema says of a property there; `seen` stands for two alike. SourceError: it knows of none."""
+    name = "first_seen" if name == "seen" else name
+    for each in what.properties if isinstance(what, Relationship) else what.labels[0].properties:
+        if each.name == name:
+            return each
+    raise SourceError(f"the schema has no property {name!r} there; declare it in etl/schema.py")
+
+
+def is_column(what: Kind[Any] | Relationship[Any, Any], name: str, value: object) -> bool:
+    """Tell whether a property's value is one for each row; a list of texts is so only where its items are lists."""
+    if not isinstance(value, list):
+        return False
+    return property_of(what, name).type is not Type.TEXTS or bool(value and not isinstance(value[0], str))
