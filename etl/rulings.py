@@ -62,9 +62,9 @@ class Rulings:
         )
 
 
-def rulings(cache: Cache) -> Rulings:
-    """Return what the analyst's entries rule."""
-    entries = list(_entries(cache))
+def rulings(cache: Cache, until: int | None = None) -> Rulings:
+    """Return what the analyst's entries rule; of those made until a moment, in epoch seconds, where one is given."""
+    entries = list(_entries(cache, until))
     if not entries:
         return Rulings()
     undone = _undone({name: body.undoes for name, endpoint, body in entries if endpoint == "undo"})
@@ -89,7 +89,7 @@ def given(segment: Segment) -> bool:
     return not (segment.source == SOURCE and segment.endpoint in ENDPOINTS)
 
 
-def _entries(cache: Cache) -> Iterator[tuple[str, str, Body]]:
+def _entries(cache: Cache, until: int | None) -> Iterator[tuple[str, str, Body]]:
     """Yield every entry that can be a ruling: its id, its endpoint, its body."""
 
     def passed_over(_damage: Any) -> None:  # noqa: ANN401 - the transform counts what is damaged
@@ -99,6 +99,8 @@ def _entries(cache: Cache) -> Iterator[tuple[str, str, Body]]:
         if segment.source != SOURCE:
             continue
         for record in segment.read(passed_over):
+            if until is not None and record.envelope.epoch > until:
+                continue
             try:
                 body = msgspec.json.decode(record.envelope.content, type=Body)
             except (msgspec.MsgspecError, UnicodeDecodeError):

@@ -15,7 +15,7 @@ import typer
 from etl import keys, times
 from etl.cache import Cache
 from etl.cli import options
-from etl.cli.output import print_json, print_line, print_table, progress, say
+from etl.cli.output import Advance, print_json, print_line, print_table, progress, say
 from etl.errors import BadValue, KeyMissingError, UsageError
 from etl.fetch import failures
 from etl.fetch import plan as planning
@@ -122,9 +122,9 @@ def fetch(
                 planning.plan(cache, chosen or list(known.values()), asked, settings), explain=explain, json=json
             )
             return
-        with progress("fetch", hidden=no_progress) as advance:
+        with progress("requests", hidden=no_progress) as advance:
             summary = fetching.fetch(
-                cache, chosen or list(known.values()), asked, settings, lambda so_far: advance(*_done(so_far))
+                cache, chosen or list(known.values()), asked, settings, lambda so_far: _show(so_far, advance)
             )
     _end(summary, chosen, json=json)
     if bad:
@@ -277,10 +277,12 @@ def _hops(
 # --- what is told -----------------------------------------------------------------------------------------------------
 
 
-def _done(summary: Summary) -> tuple[int, int]:
-    tallies = summary.sources.values()
-    done = sum(each.cached + each.asked for each in tallies)
-    return done, done + sum(each.remaining for each in tallies)
+def _show(summary: Summary, advance: Advance) -> None:
+    """Show how far each source is, its rate of late, and what its longest limit leaves."""
+    for name, tally in summary.sources.items():
+        if tally.to_ask:
+            left = "" if tally.left is None else f", {tally.left:,} left"
+            advance(name, tally.asked, tally.asked + tally.remaining, f"{tally.rate:.2g}/s{left}")
 
 
 def _end(summary: Summary, chosen: list[Source], *, json: bool) -> None:
@@ -340,8 +342,8 @@ def _act(
         raise UsageError(f"`fetch {words[0]}` takes no indicators")
     with Cache(data) as cache:
         if words[0] == "retry":
-            with progress("retry", hidden=no_progress) as advance:
-                summary = failures.retry(cache, chosen, settings, lambda so_far: advance(*_done(so_far)))
+            with progress("requests", hidden=no_progress) as advance:
+                summary = failures.retry(cache, chosen, settings, lambda so_far: _show(so_far, advance))
             _end(summary, [], json=json)
         elif words[0] == "failed":
             found = failures.failed(cache)

@@ -7,7 +7,7 @@ import os
 import typer
 
 from etl import schema
-from etl.cli import asking, options, ui
+from etl.cli import asking, changes, options, ui
 from etl.cli.output import print_json, print_table
 from etl.graph import Label
 from etl.source import Source, discover
@@ -19,6 +19,7 @@ def register(app: typer.Typer) -> None:
     ui.register(app)
     app.command("sources")(sources)
     app.command("schema")(schema_)
+    app.command("diff")(changes.diff_)
 
 
 def sources(*, json: options.Json = False) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Protocol
 
 import msgspec
 import typer
@@ -17,6 +18,7 @@ from rich.text import Text
 from etl.errors import GrapherError
 
 JSON_VERSION = 1
+MEGA = 1_000_000
 
 
 def _console(*, stderr: bool) -> Console:
@@ -79,14 +81,33 @@ def printable(text: str) -> str:
     return "".join(each for each in text if each.isprintable() or each in "\n\t")
 
 
+class Advance(Protocol):
+    """Tells how far a step is: its name, how much is done, of how much, and what else there is to say of it."""
+
+    def __call__(self, step: str, done: int, of: int, told: str = "", /) -> None:
+        """Tell it."""
+
+
 @contextmanager
-def progress(what: str, *, hidden: bool = False) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar on a terminal while the body calls back with how much is done, and of how much."""
+def progress(unit: str, *, hidden: bool = False) -> Iterator[Advance]:
+    """Show a bar on a terminal for each step that the body tells of, with what is told or so many units a second.
+
+    A step called "read" is counted in bytes.
+    """
     console = _console(stderr=True)
     if hidden or not console.is_terminal:
-        yield lambda _done, _of: None
+        yield lambda _step, _done, _of, _told="", /: None
         return
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
-    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console, transient=True) as bar:
-        task: TaskID = bar.add_task(what, total=None)
-        yield lambda done, of: bar.update(task, completed=done, total=of)
+    told_ = TextColumn("{task.fields[told]}")
+    with Progress(*columns, told_, TimeElapsedColumn(), TimeRemainingColumn(), console=console, transient=True) as bar:
+        steps: dict[str, TaskID] = {}
+
+        def advance(step: str, done: int, of: int, told: str = "", /) -> None:
+            if step not in steps:
+                steps[step] = bar.add_task(step, total=of, told="")
+            speed = bar.tasks[steps[step]].speed or 0
+            told = told or (f"{speed / MEGA:,.1f} MB/s" if step == "read" else f"{speed:,.0f} {unit}/s")
+            bar.update(steps[step], completed=done, total=of, told=told if speed else "")
+
+        yield advance

@@ -18,6 +18,7 @@ from etl.cli.output import print_json, print_line, print_table, progress, say
 from etl.errors import BadValue, UsageError
 from etl.files import FORMATS, Files, Manifest
 from etl.load import Embedded, Loaded, load
+from etl.source import discover, named
 from etl.transform.run import Options, transform
 
 PART = 3
@@ -60,6 +61,14 @@ def transform_(
     as_of: Annotated[
         str | None, typer.Option("--as-of", help="Only what had been fetched by then, such as 2024-05-01T10:00:00Z.")
     ] = None,
+    seen_since: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--seen-since",
+            metavar="[SOURCE=]TIME",
+            help="Leave out what a source said before then and, asked the same again since, did not repeat.",
+        ),
+    ] = None,
     *,
     json: options.Json = False,
     no_progress: options.NoProgress = False,
@@ -72,10 +81,11 @@ def transform_(
     given.memory = bytes_of(memory) or given.memory
     given.processes = processes or os.cpu_count() or 1
     given.as_of = _moment(as_of)
+    given.seen_since = _since(seen_since or [])
     cache = Cache(options.existing(data))
     if not cache.segments():
         raise UsageError(f"no reply is kept in {data}: begin with intel-grapher fetch, or cache add")
-    with progress("transform", hidden=no_progress) as given.progress:
+    with progress("rows", hidden=no_progress) as given.progress:
         manifest = transform(cache, import_, given)
     if json:
         print_json({"manifest": manifest})
@@ -95,6 +105,16 @@ def _moment(text: str | None) -> int | None:
         return None if text is None else times.parse(text).seconds
     except BadValue as bad:
         raise UsageError(f"{text!r} is {bad.reason}; write a moment as 2024-05-01 or 2024-05-01T10:00:00Z") from bad
+
+
+def _since(told: list[str]) -> dict[str, int]:
+    """Return each source's moment; one without a source is for all that have none of their own."""
+    known, moments = discover(), dict[str, int]()
+    for each in told:
+        name, _, moment = each.rpartition("=")
+        moments[named(name, known).name if name else ""] = _moment(moment) or 0
+    default = moments.pop("", None)
+    return moments if default is None else dict.fromkeys(known, default) | moments
 
 
 def _summary(manifest: Manifest) -> None:
@@ -127,10 +147,10 @@ def load_(
     size = bytes_of(memory)
     if isinstance(target, Embedded) and size:
         target = dataclasses.replace(target, memory=size)
-    with progress("load", hidden=no_progress) as advance:
+    with progress("rows", hidden=no_progress) as advance:
         loaded = load(
             Files(import_), target, method=method, replace=replace,  # type: ignore[arg-type]
-            progress=lambda _step, done, of: advance(done, of),
+            progress=advance,
         )  # fmt: skip
     if json:
         print_json({"loaded": loaded})

@@ -97,7 +97,7 @@ class Batch:
         if outcome is Outcome.FOUND:
             asked = self._asked_for(reply.key)
             try:
-                facts = [(fact, _rows(fact)) for fact in self.endpoint.mapping(asked, typed)]
+                facts = [(fact, rows_of(fact)) for fact in self.endpoint.mapping(asked, typed)]
             except SourceError:
                 raise
             except Exception as wrong:  # one reply's surprise must not cost the others theirs; it is listed
@@ -266,7 +266,7 @@ def _arrow(codes: array[int]) -> pa.Array:
     return pa.Array.from_buffers(pa.int32(), len(codes), [None, pa.py_buffer(codes)])
 
 
-def _rows(fact: Fact) -> int:
+def rows_of(fact: Fact) -> int:
     """Return how many facts two columns make, where a single string stands for a whole column.
 
     Raises SourceError where they don't fit, TypeError where there is something in them that can't be.

@@ -69,6 +69,7 @@ class Merger:
         self.labels = sorted(own)
         self.ranked: dict[str, Ranked] = {}
         self.merged: dict[Group, list[str]] = {}  # its tables of merged facts, in order
+        self.rows: Counter[Group] = Counter()
 
     def close(self) -> None:
         """End it."""
@@ -152,6 +153,7 @@ class Merger:
             if facts is not None:
                 cursor.unregister("facts")
             self.merged[group].append(table)
+            self.rows[group] += cursor.fetchall()[0][0]
         cursor.close()
 
     def _mentions(self, label: str) -> list[str]:

@@ -8,14 +8,15 @@ in its place when whole.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import shutil
+import signal
 from collections import Counter
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import cache, partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import duckdb
@@ -24,31 +25,38 @@ import pyarrow as pa
 
 from etl import schema
 from etl.cache import Cache, Segment
+from etl.cache.envelope import Envelope
 from etl.errors import TransformError
 from etl.files import Files, Group, Manifest, SegmentRead, locked, recover, swap_in, sync_all
+from etl.rulings import SOURCE as ANALYST
 from etl.rulings import given, rulings
 from etl.source import Endpoint, Source, discover
 from etl.transform import stage
 from etl.transform.memory import Memory
 from etl.transform.merge import Merger
+from etl.transform.retirement import superseded
 from etl.transform.stage import Staged
 
 INLINE = 16 << 20  # a cache smaller than this is not worth other processes
 VERSION = 1
+Task = tuple[Segment, Path]  # a segment to be mapped, and the file for what it gives
 
 
 @dataclass
 class Options:
     """How to transform: which formats to write, and how much to use. `memory` is in bytes.
 
-    With `as_of`, in epoch seconds, only what had been fetched by then goes in.
+    `progress` is called with a step's name, how much of it is done, and of how much: bytes read, rows written.
+    With `as_of`, in epoch seconds, only what had been fetched by then goes in. With `seen_since`, a moment a source,
+    what the source takes back goes out: what it said before then, and not when it answered the same question since.
     """
 
     formats: tuple[str, ...] = ("parquet", "csv")
     processes: int = field(default_factory=lambda: os.cpu_count() or 1)
     memory: int = field(default_factory=lambda: os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4)
-    progress: Callable[[int, int], None] = lambda _done, _of: None
+    progress: Callable[[str, int, int], None] = lambda _step, _done, _of: None
     as_of: int | None = None
+    seen_since: dict[str, int] = field(default_factory=dict)
 
 
 def transform(cache: Cache, place: Path, options: Options | None = None) -> Manifest:
@@ -82,7 +90,7 @@ def transform(cache: Cache, place: Path, options: Options | None = None) -> Mani
 
 
 def _make(cache: Cache, files: Files, kept: Path, work: Path, options: Options) -> Manifest:
-    ruled = rulings(cache)
+    ruled = rulings(cache, options.as_of)
     segments = sorted(filter(given, cache.segments()), key=lambda each: each.path)
     staged = _stage_all(cache, segments, kept, work, options, undone=ruled.undone)
     outcomes = sum((Counter(each.outcomes) for each in staged), Counter[str]())
@@ -107,10 +115,13 @@ def _make(cache: Cache, files: Files, kept: Path, work: Path, options: Options) 
         list(pool.map(merger.group, merger.relationships))
         list(pool.map(merger.group, nodes))
         groups = [*merger.relationships, *nodes]
-        contents = list(pool.map(lambda group: merger.write(files, group, options.formats), groups))
+        written = pool.map(lambda group: merger.write(files, group, options.formats), groups)
+        done = 0
+        for group, content in zip(groups, written, strict=True):
+            (manifest.relationships if group.type else manifest.nodes)[str(group)] = content
+            done += content.rows
+            options.progress("write", done, merger.rows.total())
         manifest.rejects = merger.write_rejects(files)
-        for group, found in zip(groups, contents, strict=True):
-            (manifest.relationships if group.type else manifest.nodes)[str(group)] = found
         merger.close()
         path = files.root / "manifest.json"
         path.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
@@ -134,44 +145,85 @@ def _stage_all(
         ((segment, path) for segment, path in zip(segments, paths, strict=True) if found[path] is None),
         key=lambda task: -task[0].size,
     )
-    total = sum(segment.size for segment, _ in tasks)
-    done = 0
     damaged: list[Segment] = []
-    processes = 1 if total < INLINE else min(options.processes, len(tasks))
-    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) if processes > 1 else None
-    try:
-        for (segment, path), staged in zip(
-            tasks, (pool.map if pool else map)(partial(_stage, undone=undone), tasks), strict=True
-        ):
-            found[path] = staged
-            done += segment.size
-            options.progress(done, total)
-            if staged.damaged:
-                damaged.append(segment)
-                staged.path = str(path.rename(work / path.name))
-    finally:
-        if pool is not None:
-            pool.shutdown(cancel_futures=True)
+    for (segment, path), staged in _worked(tasks, undone, options):
+        found[path] = staged
+        if staged.damaged:
+            damaged.append(segment)
+            staged.path = str(path.rename(work / path.name))
+    _memory.cache_clear()
     for path in kept.iterdir():
         if path not in found:
             path.unlink()
     if spoiled := [each for each in damaged if each.closed]:
         cache.forget(spoiled)  # so that a fetch asks again
     whole = [each for path in paths if (each := found[path])]
-    if options.as_of is None:
-        return whole
-    return [
-        each if each.newest <= options.as_of else _until(options.as_of, segment, each, work, undone)
-        for segment, each in zip(segments, whole, strict=True)
-    ]
+    return _selected(list(zip(segments, whole, strict=True)), known, work, undone, options)
 
 
-def _until(moment: int, segment: Segment, staged: Staged, work: Path, undone: frozenset[str]) -> Staged:
-    """Return what the replies of a segment that came until a moment give."""
-    if staged.oldest > moment:
-        return Staged(segment.source, 0, {}, 0, 0, 0)
-    path = work / f"{Path(staged.path).name}-until"
-    return stage.stage(segment, _endpoint(discover(), segment), path, _memory(), undone=undone, as_of=moment)
+def _worked(tasks: list[Task], undone: frozenset[str], options: Options) -> Iterator[tuple[Task, Staged]]:
+    """Yield what each segment gives. This process works along with the others: it takes what none has begun."""
+    total = sum(segment.size for segment, _ in tasks)
+    others = 0 if total < INLINE else min(options.processes, len(tasks)) - 1
+    done = 0
+    if not others:
+        for task in tasks:
+            yield task, _stage(task, undone)
+            done += task[0].size
+            options.progress("read", done, total)
+        return
+    with ProcessPoolExecutor(others, get_context("spawn"), initializer=_leave_interrupts) as pool:
+        futures = {pool.submit(_stage, task, undone): task for task in tasks}
+        try:
+            for future in reversed(futures):
+                if future.cancel():
+                    yield futures[future], _stage(futures[future], undone)
+                    done += futures[future][0].size
+                    by_others = sum(task[0].size for each, task in futures.items() if _has_ended(each))
+                    options.progress("read", done + by_others, total)
+            for future in as_completed(each for each in futures if not each.cancelled()):
+                yield futures[future], future.result()
+                by_others = sum(task[0].size for each, task in futures.items() if _has_ended(each))
+                options.progress("read", done + by_others, total)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _has_ended(future: Future[Staged]) -> bool:
+    return future.done() and not future.cancelled()
+
+
+def _leave_interrupts() -> None:
+    """Leave Ctrl-C to the process that has begun this one: it ends what is not begun and waits for the rest."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _selected(
+    staged: list[tuple[Segment, Staged]], known: dict[str, Source], work: Path, undone: frozenset[str], options: Options
+) -> list[Staged]:
+    """Return what the replies give that are to count; segments of which only some do are mapped again."""
+    since, until = options.seen_since, options.as_of
+    recent = [segment for segment, each in staged if each.newest >= since.get(each.source, 0)]
+    is_superseded = superseded(recent, known, since, until)
+    found = []
+    for segment, each in staged:
+        late = until is not None and each.newest > until
+        if not late and each.oldest >= since.get(each.source, 0):
+            found.append(each)
+            continue
+        outcomes: Counter[str] = Counter()
+
+        def left_out(reply: Envelope, outcomes: Counter[str] = outcomes) -> bool:
+            if _is_undone(undone, reply) or (until is not None and reply.epoch > until):
+                return True
+            out_of_date = is_superseded(reply)
+            outcomes["superseded"] += out_of_date
+            return out_of_date
+
+        path = work / f"{Path(each.path).name}-some"
+        found.append(stage.stage(segment, _endpoint(known, segment), path, _memory(), left_out))
+        found[-1].outcomes |= +outcomes
+    return found
 
 
 def _endpoint(known: dict[str, Source], segment: Segment) -> Endpoint | None:
@@ -185,7 +237,12 @@ def _memory() -> Memory:
     return Memory()
 
 
-def _stage(task: tuple[Segment, Path], undone: frozenset[str]) -> Staged:
+def _stage(task: Task, undone: frozenset[str]) -> Staged:
     """Map one segment; runs in a process of its own."""
     segment, path = task
-    return stage.stage(segment, _endpoint(discover(), segment), path, _memory(), undone=undone)
+    return stage.stage(segment, _endpoint(discover(), segment), path, _memory(), partial(_is_undone, undone))
+
+
+def _is_undone(undone: frozenset[str], reply: Envelope) -> bool:
+    """Tell whether a reply is an analyst's entry that does not hold any more."""
+    return reply.key in undone and reply.source == ANALYST

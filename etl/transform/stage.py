@@ -12,6 +12,7 @@ import os
 import sys
 import zlib
 from collections import Counter
+from collections.abc import Callable
 from functools import cache
 from hashlib import sha256
 from importlib import metadata
@@ -23,6 +24,7 @@ import pyarrow as pa
 
 from etl import graph, keys, reading, schema, source, times
 from etl.cache import Damage, Segment
+from etl.cache.envelope import Envelope
 from etl.files import Group
 from etl.rulings import SOURCE as ANALYST
 from etl.source import Endpoint
@@ -93,14 +95,9 @@ def stage(
     endpoint: Endpoint | None,
     path: Path,
     memory: Memory,
-    *,
-    undone: frozenset[str] = frozenset(),
-    as_of: int | None = None,
+    leave_out: Callable[[Envelope], bool] = lambda _envelope: False,
 ) -> Staged:
-    """Map one segment's replies and keep what they give, save for an analyst's `undone` entries and what came later.
-
-    Later is after `as_of`, in epoch seconds.
-    """
+    """Map one segment's replies, but those to be left out, and keep what they give."""
     damage: list[Damage] = []
     outcomes: Counter[str] = Counter()
     found = Staged(segment.source, 0, {}, 0, 0, 0, path=str(path))
@@ -108,11 +105,9 @@ def stage(
     times_ = []
     for record in segment.read(damage.append):
         reply = record.envelope
+        if leave_out(reply):
+            continue
         moment = reply.epoch
-        if undone and segment.source == ANALYST and reply.key in undone:
-            continue
-        if as_of is not None and moment > as_of:
-            continue
         found.records += 1
         times_.append(moment)
         if batch:

@@ -184,7 +184,7 @@ def _job(to: Connection, places: Places, indicators: list[Indicator], sources: l
 
 def _transform(cache: Cache, place: Path, progress: Callable[[int, int], None]) -> None:
     options = TransformOptions()
-    options.progress = progress
+    options.progress = lambda _step, done, of: progress(done, of)
     transform(cache, place, options)
 
 

@@ -1,0 +1,173 @@
+"""What a source takes back goes out: only where it really answered the same question again."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_transform import SLOW, entries, filled, rows
+
+from etl.cache import Entry
+from etl.cli import work
+from etl.errors import UsageError
+from etl.files import Files
+from etl.transform.run import Options, transform
+
+EARLY, SINCE, LATE = 1_600_000_000, 1_650_000_000, 1_700_000_000
+FIRST, SECOND = ["www.example.com", "old.example.com"], ["www.example.com"]
+
+
+def report(names: list[str], at: int, status: int = 200, code: str = "1") -> Entry:
+    body = {"response_code": code, "subdomains": names}
+    return Entry(
+        source="threatcrowd",
+        endpoint="domain",
+        key="example.com",
+        fetched_at=at,
+        status=status,
+        body=json.dumps(body).encode(),
+    )
+
+
+def page(names: list[str], at: int, cursor: str = "", following: str = "") -> Entry:
+    body = {
+        "data": [{"id": each, "type": "domain"} for each in names],
+        "meta": {"cursor": following} if following else {},
+    }
+    params = {"cursor": cursor} if cursor else {}
+    return Entry(
+        source="virustotal",
+        endpoint="domains_subdomains",
+        key="example.com",
+        fetched_at=at,
+        status=200,
+        params=params,
+        body=json.dumps(body).encode(),
+    )
+
+
+def names(root: Path, replies: list[Entry], since: dict[str, int]) -> set[str]:
+    manifest = transform(filled(root, replies), root / "import", Options(formats=("parquet",), seen_since=since))
+    assert manifest.replies == len(replies)
+    return {key[0] for key in rows(root / "import").get("SubDomain", {})}
+
+
+def test_what_is_not_said_again_goes(tmp_path: Path) -> None:
+    replies = [report(FIRST, EARLY), report(SECOND, LATE)]
+    assert names(tmp_path / "all", replies, {}) == set(FIRST)
+    assert names(tmp_path / "since", replies, {"threatcrowd": SINCE}) == set(SECOND)
+    assert Files(tmp_path / "since" / "import").manifest().outcomes == {"found": 1, "superseded": 1}
+    assert names(tmp_path / "earlier", replies, {"threatcrowd": EARLY}) == set(FIRST)
+    assert names(tmp_path / "another", replies, {"internetdb": SINCE}) == set(FIRST)
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        [],
+        [report(SECOND, LATE, status=500)],
+        [report([], LATE, code="0")],
+        [report([], LATE)],
+        [report(["localhost"], LATE)],
+        [
+            Entry(
+                source="threatcrowd",
+                endpoint="domain",
+                key="example.com",
+                fetched_at=LATE,
+                status=200,
+                body=b'{"response_code": "1", "subdom',
+            )
+        ],
+        [
+            Entry(
+                source="threatcrowd",
+                endpoint="domain",
+                key="example.com",
+                fetched_at=LATE,
+                status=200,
+                body=b'{"response_code": "1", "subdomains": [7]}',
+            )
+        ],
+        [
+            Entry(
+                source="threatcrowd",
+                endpoint="domain",
+                key="example.net",
+                fetched_at=LATE,
+                status=200,
+                body=b'{"response_code": "1", "subdomains": ["a.example.net"]}',
+            )
+        ],
+    ],
+    ids=["none", "failed", "not found", "empty", "junk alone", "cut off", "of another shape", "of another"],
+)
+def test_what_is_no_full_answer_takes_nothing_back(tmp_path: Path, later: list[Entry]) -> None:
+    assert names(tmp_path, [report(FIRST, EARLY), *later], {"threatcrowd": SINCE}) >= set(FIRST)
+
+
+def test_a_paged_answer_counts_when_it_is_whole(tmp_path: Path) -> None:
+    before = [page(["a.example.com"], EARLY, following="x"), page(["b.example.com"], EARLY + 1, cursor="x")]
+    begun = [*before, page(["a.example.com"], LATE, following="y")]
+    whole = [*begun, page(["c.example.com"], LATE + 1, cursor="y")]
+    since = {"virustotal": SINCE}
+    assert names(tmp_path / "begun", begun, since) == {"a.example.com", "b.example.com"}
+    assert names(tmp_path / "whole", whole, since) == {"a.example.com", "c.example.com"}
+
+
+@SLOW
+@given(replies=entries, since=st.integers(1_600_000_000, 1_600_000_004))
+def test_it_is_as_if_what_is_out_of_date_had_never_come(
+    tmp_path_factory: pytest.TempPathFactory, replies: list[Entry], since: int
+) -> None:
+    root = tmp_path_factory.mktemp("since")
+    options = Options(formats=("parquet",), seen_since=dict.fromkeys(("threatcrowd", "internetdb"), since))
+    transform(filled(root / "all", replies), root / "all" / "import", options)
+    left = []
+    for each in replies:
+        same = [other for other in replies if (other.source, other.key.lower()) == (each.source, each.key.lower())]
+        again = [other for other in same if other.fetched_at >= since and gives_facts(root, other)]
+        if each.fetched_at >= since or not again:
+            left.append(each)
+    transform(filled(root / "left", left), root / "left" / "import", Options(formats=("parquet",)))
+    assert rows(root / "all" / "import") == rows(root / "left" / "import")
+
+
+def gives_facts(root: Path, reply: Entry) -> bool:
+    """Tell whether a reply by itself is read without a fault and gives something; these replies' shapes all fit."""
+    place = root / f"one{len(list(root.iterdir()))}"
+    manifest = transform(filled(place, [reply]), place / "import", Options(formats=("parquet",)))
+    return bool(manifest.relationships) and "wrong type" not in manifest.rejects
+
+
+def test_the_moment_is_for_one_source_or_for_all() -> None:
+    assert work._since(["otx=2024-05-01"]) == {"otx": 1_714_521_600}  # noqa: SLF001 - the option's meaning
+    both = work._since(["2024-05-01", "otx=2024-05-02"])  # noqa: SLF001
+    assert (both["otx"], both["threatcrowd"]) == (1_714_608_000, 1_714_521_600)
+    with pytest.raises(UsageError, match="no source is called 'oxt'"):
+        work._since(["oxt=2024-05-01"])  # noqa: SLF001
+
+
+@pytest.mark.parametrize("after", [0.9, 1.4])
+def test_ctrl_c_leaves_the_files_as_they_were(tmp_path: Path, after: float) -> None:
+    replies = [report([f"h{i}.{j}.example.com" for i in range(300)], EARLY + j) for j in range(3000)]
+    cache = filled(tmp_path, replies[:1])
+    transform(cache, tmp_path / "import")
+    before = {path: path.read_bytes() for path in (tmp_path / "import").rglob("*") if path.is_file()}
+    filled(tmp_path, replies[1:])
+    command = [sys.executable, "-m", "etl", "transform", "--data", str(tmp_path), "--import", str(tmp_path / "import")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        time.sleep(after)
+        child.send_signal(signal.SIGINT)
+        _, told = child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert "Traceback" not in told
+    assert {path: path.read_bytes() for path in before} == before
+    assert not list(tmp_path.glob(".import.new*"))
