@@ -102,8 +102,11 @@ class SegmentRead(msgspec.Struct, frozen=True):
     records: int
 
 
-class Manifest(msgspec.Struct):
-    """What a transform made. `rejects` counts by reason, `outcomes` counts replies by what became of them."""
+class Manifest(msgspec.Struct, omit_defaults=True):
+    """What a transform made. `rejects` counts by reason, `outcomes` counts replies by what became of them.
+
+    `as_of`, in epoch seconds, is there where later replies were left out.
+    """
 
     version: int
     schema: str
@@ -114,6 +117,7 @@ class Manifest(msgspec.Struct):
     outcomes: dict[str, int]
     damaged: int
     segments: list[SegmentRead]
+    as_of: int | None = None
 
     def groups(self) -> Iterator[tuple[Group, Content]]:
         """Yield nodes' groups, then relationships'."""

@@ -6,9 +6,11 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from load_samples import cypher
 from neo4j import Driver
 
 from etl.errors import LoadError
+from etl.load import Server
 from etl.neo4j.server import LocalNeo4j, connect
 
 STARTS_FAST = """
@@ -46,3 +48,12 @@ def neo4j_driver(neo4j: LocalNeo4j) -> Iterator[Driver]:
     """Give a driver for it."""
     with connect(neo4j.connection()) as driver:
         yield driver
+
+
+@pytest.fixture
+def server(neo4j: LocalNeo4j) -> Iterator[Server]:
+    """Give it as the loader knows it, its database empty before and after."""
+    started = Server.started(neo4j)
+    cypher(started, "MATCH (n) DETACH DELETE n")
+    yield started
+    cypher(started, "MATCH (n) DETACH DELETE n")

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from etl import schema
 from etl.files import FORMATS, Files, Group, Manifest, Writer, content
+from etl.load import Server, connected
 
 Rows = dict[Group, list[dict[str, Any]]]
 
@@ -41,6 +42,15 @@ SAMPLE: Rows = {
     ],
     Group("Domain", "HOSTS", "SubDomain"): [{"start": "example.com", "end": "www.example.com"}],
     Group("Hash", "SAME_FILE", "Hash"): [{"start": "0" * 32, "end": "f" * 64, "precision": "day"}],
+}
+
+MANY: Rows = {
+    Group("Domain"): [{"name": f"name-{number:03}.example", "fetched_at": day(1)} for number in range(40)],
+    Group("IPAddress"): [{"address": f"192.0.2.{number}"} for number in range(100, 110)],
+    Group("Domain", "RESOLVES", "IPAddress"): [
+        {"start": f"name-{number:03}.example", "end": f"192.0.2.{100 + number % 10}", "last_resolved": day(2)}
+        for number in range(40)
+    ],
 }
 
 _WORDS = (
@@ -101,3 +111,9 @@ def write(root: Path, rows: Rows, version: str = schema.VERSION) -> Files:
     root.mkdir(parents=True, exist_ok=True)
     (root / "manifest.json").write_bytes(msgspec.json.encode(manifest))
     return files
+
+
+def cypher(server: Server, query: str, **parameters: object) -> list[dict[str, Any]]:
+    """Ask a server, and return the rows of the answer."""
+    with connected(server) as database:
+        return [record.data() for record in database.session.run(query, parameters)]

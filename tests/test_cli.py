@@ -245,6 +245,7 @@ WRONG = (
     (("transform", "--memory", "much"), "'much' is not a size; write it as"),
     (("load", "--to", "oracle"), "a graph is called embedded or neo4j, not 'oracle'"),
     (("load", "--method", "magic"), "--method is auto, admin or bolt, not 'magic'"),
+    (("load", "--yes"), "--yes goes with --prune"),
     (("query",), "give a question in Cypher"),
     (("query", "--saved", "nothing"), "nothing"),
     (("rank", "example.com"), "name two indicators or more"),

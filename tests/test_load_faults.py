@@ -1,4 +1,4 @@
-"""What a load over Bolt withstands: rows that are refused, kills, lost replies; and what it deletes, and what not."""
+"""What a load over Bolt withstands: rows that are refused, kills, lost replies."""
 
 from __future__ import annotations
 
@@ -7,44 +7,20 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import msgspec
 import pytest
-from load_samples import SAMPLE, Rows, day, write
+from load_samples import MANY, Rows, cypher, write
 
 from etl.errors import LoadError
 from etl.files import Files, Group
-from etl.load import Server, connected, load, pruning, sending, verify
-from etl.neo4j.server import LocalNeo4j
+from etl.load import Server, load, sending, verify
 
 pytestmark = pytest.mark.neo4j
-
-MANY: Rows = {
-    Group("Domain"): [{"name": f"name-{number:03}.example", "fetched_at": day(1)} for number in range(40)],
-    Group("IPAddress"): [{"address": f"192.0.2.{number}"} for number in range(100, 110)],
-    Group("Domain", "RESOLVES", "IPAddress"): [
-        {"start": f"name-{number:03}.example", "end": f"192.0.2.{100 + number % 10}", "last_resolved": day(2)}
-        for number in range(40)
-    ],
-}
-
-
-@pytest.fixture
-def server(neo4j: LocalNeo4j) -> Iterator[Server]:
-    started = Server.started(neo4j)
-    run(started, "MATCH (n) DETACH DELETE n")
-    yield started
-    run(started, "MATCH (n) DETACH DELETE n")
-
-
-def run(server: Server, query: str, **parameters: object) -> list[dict[str, Any]]:
-    with connected(server) as database:
-        return [record.data() for record in database.session.run(query, parameters)]
-
 
 # --- rows that are refused --------------------------------------------------------------------------------------------
 
@@ -122,7 +98,7 @@ def test_killed_at_any_step_the_next_load_goes_on(tmp_path: Path, server: Server
                 break
         else:
             assert verify(files, server).equal
-            run(server, "MATCH (n) DETACH DELETE n")
+            cypher(server, "MATCH (n) DETACH DELETE n")
     loaded = load(files, server, method="bolt")
     assert loaded.parity.equal
     assert not checkpoint.exists()
@@ -131,7 +107,7 @@ def test_killed_at_any_step_the_next_load_goes_on(tmp_path: Path, server: Server
 def test_a_checkpoint_of_a_database_that_was_emptied_is_not_believed(tmp_path: Path, server: Server) -> None:
     files = write(tmp_path / "import", MANY)
     assert killed(files, server, 12) == -9
-    run(server, "MATCH (n) DETACH DELETE n")
+    cypher(server, "MATCH (n) DETACH DELETE n")
     assert load(files, server, method="bolt").parity.equal
 
 
@@ -207,59 +183,3 @@ def test_a_lost_commit_reply_doubles_nothing(tmp_path: Path, server: Server, whi
     assert line.commits_left < 0
     assert loaded.parity.equal
     assert verify(files, server).equal
-
-
-# --- what the files no longer have ------------------------------------------------------------------------------------
-
-
-def retired() -> Rows:
-    """Return MANY without one relationship and its end, and with a value taken back."""
-    rows = {group: [dict(row) for row in some] for group, some in MANY.items()}
-    rows[Group("Domain")].pop()
-    rows[Group("Domain", "RESOLVES", "IPAddress")].pop()
-    rows[Group("Domain")][3]["fetched_at"] = None
-    return rows
-
-
-def test_prune_takes_what_was_retired(tmp_path: Path, server: Server) -> None:
-    load(write(tmp_path / "import", MANY), server, method="bolt")
-    files = write(tmp_path / "import", retired())
-    unpruned = load(files, server, method="bolt")
-    assert not unpruned.parity.equal
-    assert load(files, server, method="bolt", prune=pruning.SHARE).parity.equal
-
-
-def test_prune_spares_what_is_not_ours(tmp_path: Path, server: Server) -> None:
-    load(write(tmp_path / "import", MANY), server, method="bolt")
-    run(server, "MATCH (d:Domain {name: 'name-039.example'}) CREATE (:Elsewhere)-[:KNOWN_FROM]->(d) SET d.mine = 'x'")
-    run(server, "MATCH (d:Domain {name: 'name-001.example'}) SET d.mine = 'y', d.votes = 5")
-    found = load(write(tmp_path / "import", retired()), server, method="bolt", prune=pruning.SHARE).parity
-    assert [each.extra for each in found.groups if each.differs] == [1]
-    mine = run(
-        server, "MATCH (d:Domain) WHERE d.mine IS NOT NULL RETURN d.mine AS mine, d.votes AS votes ORDER BY mine"
-    )
-    assert mine == [{"mine": "x", "votes": None}, {"mine": "y", "votes": None}]
-
-
-def test_prune_never_takes_more_than_its_share(tmp_path: Path, server: Server) -> None:
-    files = write(tmp_path / "import", MANY)
-    load(files, server, method="bolt")
-    few = write(tmp_path / "few", {Group("Domain"): MANY[Group("Domain")][:1]})
-    with pytest.raises(LoadError, match="would delete 89 of 90 rows"):
-        load(few, server, method="bolt", prune=pruning.SHARE)
-    assert verify(files, server).equal
-    assert load(few, server, method="bolt", prune=1.0).parity.equal
-
-
-def test_prune_refuses_partial_files(tmp_path: Path, server: Server) -> None:
-    files = write(tmp_path / "import", SAMPLE)
-    load(files, server, method="bolt")
-    manifest = files.manifest()
-    for damaged, outcomes in ((1, {}), (0, {"unreadable": 1})):
-        manifest.damaged, manifest.outcomes = damaged, outcomes
-        (files.root / "manifest.json").write_bytes(msgspec.json.encode(manifest))
-        with pytest.raises(LoadError, match="nothing is pruned"):
-            load(files, server, method="bolt", prune=1.0)
-    with pytest.raises(LoadError, match="nothing is pruned"):
-        load(write(tmp_path / "none", {}), server, method="bolt", prune=1.0)
-    assert run(server, "MATCH (n) RETURN count(n) AS nodes")[0]["nodes"] > 0

@@ -5,18 +5,15 @@ from __future__ import annotations
 import contextlib
 import random
 import subprocess
-from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import pytest
-from load_samples import HOSTILE, SAMPLE, Rows, day, write
+from load_samples import HOSTILE, SAMPLE, Rows, cypher, day, write
 
 from etl.errors import LoadError, UsageError
 from etl.files import Group
 from etl.load import Embedded, Server, connected, load, verify
-from etl.neo4j.server import LocalNeo4j
 
 pytestmark = pytest.mark.neo4j
 EVERYTHING: Rows = {
@@ -28,19 +25,6 @@ EVERYTHING: Rows = {
     )
     for group in sorted({*SAMPLE, *HOSTILE}, key=lambda group: (bool(group.type), str(group)))
 }
-
-
-@pytest.fixture
-def server(neo4j: LocalNeo4j) -> Iterator[Server]:
-    started = Server.started(neo4j)
-    run(started, "MATCH (n) DETACH DELETE n")
-    yield started
-    run(started, "MATCH (n) DETACH DELETE n")
-
-
-def run(server: Server, query: str, **parameters: object) -> list[dict[str, Any]]:
-    with connected(server) as database:
-        return [record.data() for record in database.session.run(query, parameters)]
 
 
 def test_three_ways_hold_the_same_graph(tmp_path: Path, server: Server) -> None:
@@ -61,12 +45,12 @@ def test_values_have_the_schema_s_types_both_ways(tmp_path: Path, server: Server
         "RETURN n.name AS name, n.votes AS votes, n.last_seen AS seen, n.tags AS tags ORDER BY name"
     )
     load(files, server, method="bolt")
-    by_bolt = run(server, query)
+    by_bolt = cypher(server, query)
     load(files, server, method="admin", replace=True)
-    assert run(server, query) == by_bolt
+    assert cypher(server, query) == by_bolt
     assert by_bolt[0]["votes"] == 2**63 - 1
     assert str(by_bolt[2]["seen"]).startswith("9999-12-31T23:59:59")
-    names = {row["name"] for row in run(server, "MATCH (m:Malware) RETURN m.name AS name")}
+    names = {row["name"] for row in cypher(server, "MATCH (m:Malware) RETURN m.name AS name")}
     assert names == {row["name"] for row in HOSTILE[Group("Malware")]}
 
 
@@ -150,12 +134,14 @@ def test_additions_in_any_order_give_the_whole(tmp_path: Path, server: Server, s
 
 
 def test_what_was_there_before_stays_and_is_told(tmp_path: Path, server: Server) -> None:
-    run(server, "CREATE (:Elsewhere), (:Domain {name: 'example.org'})-[:RESOLVES]->(:IPAddress {address: '192.0.2.9'})")
+    cypher(
+        server, "CREATE (:Elsewhere), (:Domain {name: 'example.org'})-[:RESOLVES]->(:IPAddress {address: '192.0.2.9'})"
+    )
     loaded = load(write(tmp_path / "import", SAMPLE), server)
     assert loaded.parity.held
     assert not loaded.parity.equal
     assert sum(each.extra for each in loaded.parity.groups) == 3
-    assert run(server, "MATCH (n:Elsewhere) RETURN count(n) AS nodes") == [{"nodes": 1}]
+    assert cypher(server, "MATCH (n:Elsewhere) RETURN count(n) AS nodes") == [{"nodes": 1}]
 
 
 # --- parity finds what is planted -------------------------------------------------------------------------------------
@@ -182,7 +168,7 @@ def test_a_planted_difference_is_found(tmp_path: Path, server: Server, method: s
         found = verify(files, server)
         assert not found.equal, change
         assert any(word in line for line in found.differences()), (change, found.differences())
-        run(server, "MATCH (n) DETACH DELETE n")
+        cypher(server, "MATCH (n) DETACH DELETE n")
         assert load(files, server, method="bolt").parity.equal
 
 
@@ -190,7 +176,7 @@ def test_a_planted_difference_is_found(tmp_path: Path, server: Server, method: s
 def test_a_value_of_another_type_is_found(tmp_path: Path, server: Server, change: str) -> None:
     files = write(tmp_path / "import", SAMPLE)
     load(files, server, method="bolt")
-    run(server, f"MATCH (d:Domain {{name: 'example.com'}}) SET {change}")
+    cypher(server, f"MATCH (d:Domain {{name: 'example.com'}}) SET {change}")
     with pytest.raises(LoadError, match=r"Domain|Type"):
         verify(files, server)
 
@@ -209,7 +195,7 @@ def test_no_server_wrong_password_no_such_method(tmp_path: Path, server: Server)
 
 
 def test_admin_replaces_nothing_unasked(tmp_path: Path, server: Server) -> None:
-    run(server, "CREATE (:Elsewhere)")
+    cypher(server, "CREATE (:Elsewhere)")
     with pytest.raises(LoadError, match="holds 1 nodes"):
         load(write(tmp_path / "import", SAMPLE), server, method="admin")
 
@@ -254,4 +240,4 @@ def test_for_a_server_of_somebody_else_the_import_is_staged(tmp_path: Path, serv
         server.local.admin(*imported[:-1], f"--report-file={tmp_path / 'report'}", "beside")
         server.local.admin("database", "check", "beside", f"--report-path={tmp_path}")
     for statement in staged.joinpath("constraints.cypher").read_text(encoding="utf-8").split(";\n")[:-1]:
-        run(server, statement)
+        cypher(server, statement)

@@ -17,7 +17,7 @@ from etl.cli.fetching import FileOption, IndicatorsArgument, SourceOption, fetch
 from etl.cli.output import print_json, print_line, print_table, progress, say
 from etl.errors import BadValue, UsageError
 from etl.files import FORMATS, Files, Manifest
-from etl.load import Embedded, Loaded, load
+from etl.load import SHARE, Embedded, Loaded, load
 from etl.source import discover, named
 from etl.transform.run import Options, transform
 
@@ -137,10 +137,14 @@ def load_(
     memory: Annotated[str | None, typer.Option(help="What the embedded engine may use, such as 1G.")] = None,
     *,
     replace: Annotated[bool, typer.Option("--replace", help="Replace what a Neo4j database holds.")] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Delete what the files no longer have.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help=f"Let --prune delete more than {SHARE:.0%} of the rows.")] = False,
     json: options.Json = False,
     no_progress: options.NoProgress = False,
 ) -> None:
     """Load the flat files into the embedded graph or into Neo4j, and prove that they are there."""
+    if yes and not prune:
+        raise UsageError("--yes goes with --prune: there is nothing else to agree to")
     if method not in {"auto", "copy", "admin", "bolt"}:
         raise UsageError(f"--method is auto, admin or bolt, not {method!r}")
     target = targets.target(to, db, data)
@@ -150,6 +154,7 @@ def load_(
     with progress("rows", hidden=no_progress) as advance:
         loaded = load(
             Files(import_), target, method=method, replace=replace,  # type: ignore[arg-type]
+            prune=(1.0 if yes else SHARE) if prune else None,
             progress=advance,
         )  # fmt: skip
     if json:
@@ -173,8 +178,13 @@ def _tell_loaded(loaded: Loaded) -> None:
         f"{nodes} nodes and {sum(loaded.rows.values()) - nodes} relationships are in {loaded.target}, "
         f"by {loaded.method} ({loaded.why}); {_agreement(loaded)}"
     )
+    if loaded.pruned:
+        print_line(f"{loaded.pruned} rows that the files do not have were deleted")
     for each in loaded.refused:
         say(f"refused: {each}")
+    others = sum(each.extra for each in loaded.parity.groups)
+    if others:
+        say(f"{others} rows there are in no file; load --prune deletes them, save for nodes that others are tied to")
     say("next: intel-grapher show INDICATOR, or intel-grapher query 'MATCH (n) RETURN count(n)'")
 
 

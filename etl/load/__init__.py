@@ -20,9 +20,11 @@ from etl.load import admin, embedded, pruning, sending
 from etl.load.bolt import Server, connected
 from etl.load.embedded import Embedded, Graph, open_embedded
 from etl.load.parity import Compared, Parity, Progress, check
+from etl.load.pruning import SHARE
 from etl.load.sending import Refused
 
 __all__ = [
+    "SHARE",
     "Compared",
     "Embedded",
     "Graph",
@@ -47,7 +49,8 @@ Method = Literal["auto", "copy", "admin", "bolt"]
 class Loaded:
     """What a load did: where to, how and why so; rows of the files by group; parity; how long it took, in seconds.
 
-    `refused` rows are those that the server did not take; all others are there.
+    `refused` rows are those that the server did not take; all others are there. `pruned` tells how many were deleted
+    because the files do not have them.
     """
 
     target: str
@@ -57,6 +60,7 @@ class Loaded:
     parity: Parity
     seconds: float
     refused: tuple[Refused, ...] = ()
+    pruned: int = 0
 
 
 def load(
@@ -72,7 +76,8 @@ def load(
 
     `method`: "copy" is the embedded graph's one; "admin" and "bolt" are Neo4j's; "auto" picks. `replace` lets a Neo4j
     database that holds something be replaced as a whole. `prune` deletes from it what the files no longer have, up to
-    that share of its rows (`pruning.SHARE` is a cautious one); the other ways leave nothing to prune. `progress` is
+    that share of its rows (`SHARE` is a cautious one); files that lack something are refused then, whatever the target.
+    The other ways leave nothing to prune: they begin with nothing. `progress` is
     told of a step, the rows done, and of how many.
 
     Raises UsageError where the target has no such method, BusyError where another process is at work on the files or
@@ -81,7 +86,10 @@ def load(
     """
     started = time.monotonic()
     refused: tuple[Refused, ...] = ()
+    pruned = 0
     with _held(files) as manifest:
+        if prune is not None:
+            pruning.refuse_partial(manifest)
         if isinstance(target, Embedded):
             if method not in {"auto", "copy"}:
                 raise UsageError(
@@ -94,9 +102,9 @@ def load(
             if method == "admin":
                 found = admin.replace(files, manifest, server, progress)
             else:
-                found, refused = _send(files, manifest, server, progress, prune)
+                found, refused, pruned = _send(files, manifest, server, progress, prune)
     rows = {str(group): content.rows for group, content in manifest.groups()}
-    return Loaded(str(target), method, why, rows, found, time.monotonic() - started, refused)
+    return Loaded(str(target), method, why, rows, found, time.monotonic() - started, refused, pruned)
 
 
 def verify(files: Files, target: Embedded | Server, progress: Progress = lambda _step, _done, _of: None) -> Parity:
@@ -127,20 +135,18 @@ def _held(files: Files) -> Iterator[Manifest]:
 
 def _send(
     files: Files, manifest: Manifest, server: Server, progress: Progress, prune: float | None
-) -> tuple[Parity, tuple[Refused, ...]]:
-    """Load over Bolt, and prune if that is asked for; return parity, and the rows that the server refused."""
-    if prune is not None:
-        pruning.refuse_partial(manifest)
+) -> tuple[Parity, tuple[Refused, ...], int]:
+    """Load over Bolt, and prune if asked to; return parity, the rows that were refused, and how many were deleted."""
     with connected(server) as database:
         found, refused = sending.send(files, manifest, database, progress)
         if prune is None or found.equal:
-            return found, refused
-        pruning.prune(files, manifest, database, found, prune)
+            return found, refused, 0
+        pruned = pruning.prune(files, manifest, database, found, prune)
         found = check(files, database, progress)
         if any(each.changed or each.missing for each in found.groups) and not refused:
             lines = "\n  ".join(found.differences())
             raise LoadError(f"{server} differs from the files after pruning; load again, or mend it:\n  {lines}")
-        return found, refused
+        return found, refused, pruned
 
 
 def _chosen(manifest: Manifest, server: Server, method: Method, *, replace: bool) -> tuple[Server, Method, str]:

@@ -26,15 +26,21 @@ _UNREAD = "unreadable"
 def refuse_partial(manifest: Manifest) -> None:
     """Raise LoadError where files were made from less than there is: what they lack need not be gone."""
     unread = manifest.outcomes.get(_UNREAD, 0)
+    again = "mend the cache, transform, load again"
     if manifest.damaged or unread or not any(content.rows for _, content in manifest.groups()):
         raise LoadError(
             f"these files may lack what is not gone ({manifest.damaged} damaged records, {unread} unreadable replies,"
-            f" {manifest.replies} replies in all), so nothing is pruned by them: mend the cache, transform, load again"
+            f" {manifest.replies} replies in all), so nothing is pruned by them: {again}"
+        )
+    if manifest.as_of is not None:
+        raise LoadError(
+            "these files were made with --as-of, without later replies, so nothing is pruned by them: transform again"
+            " without it"
         )
 
 
-def prune(files: Files, manifest: Manifest, database: bolt.Neo4j, found: Parity, share: float) -> None:
-    """Delete the rows that the files do not have, and give changed ones the files' values.
+def prune(files: Files, manifest: Manifest, database: bolt.Neo4j, found: Parity, share: float) -> int:
+    """Delete the rows that the files do not have, and give changed ones the files' values; return how many went.
 
     Raises LoadError where more than that share of the database's rows would go; nothing is deleted then.
     """
@@ -42,23 +48,25 @@ def prune(files: Files, manifest: Manifest, database: bolt.Neo4j, found: Parity,
     if extra > share * rows:
         raise LoadError(
             f"prune would delete {extra} of {rows} rows, more than {share:.0%}; nothing was deleted. If that is right,"
-            " say --yes"
+            " add --yes"
         )
     contents = dict(manifest.groups())
     groups = [Group.parse(each.group) for each in found.groups if each.differs and not each.stray]
+    deleted = 0
     with duckdb.connect() as connection:
         for group in sorted(groups, key=lambda group: not group.type):
             wanted = contents.get(group, NOTHING)
             lay_beside(connection, files, group, database, wanted)
             keys = ", ".join(quoted(name) for name in group.keys)
             gone = f"SELECT {keys} FROM differing WHERE kind = {Kind.EXTRA:d}"  # noqa: S608 - names of the schema
-            _run(connection, gone, database, cypher.delete(group))
+            deleted += _run(connection, gone, database, cypher.delete(group))
             if wanted.rows:
                 file = f"read_parquet({literal(glob.escape(str(files.path(group, 'parquet'))))})"
                 changed = f"SELECT {keys} FROM differing WHERE kind IN ({Kind.LESSER:d}, {Kind.CHANGED:d})"  # noqa: S608
                 columns = ", ".join(quoted(name) for name in group.arrow.names)
                 whole = f"SELECT {columns} FROM {file} SEMI JOIN ({changed}) USING ({keys})"  # noqa: S608 - as above
                 _run(connection, whole, database, cypher.overwrite(group), group.arrow)
+    return deleted
 
 
 def _run(
@@ -67,8 +75,10 @@ def _run(
     database: bolt.Neo4j,
     statement: str,
     schema: pa.Schema | None = None,
-) -> None:
-    """Run a statement over the rows of a SQL query."""
+) -> int:
+    """Run a statement over the rows of a SQL query; return the rows that it was done for."""
+    done = 0
     for batch in connection.sql(query).to_arrow_reader(BATCH):
         rows = as_lists(batch.cast(schema) if schema is not None else batch)
-        database.session.execute_write(write, [statement], rows)
+        done += database.session.execute_write(write, [statement], rows)
+    return done

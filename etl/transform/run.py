@@ -107,6 +107,7 @@ def _make(cache: Cache, files: Files, kept: Path, work: Path, options: Options) 
             SegmentRead(f"{segment.source}/{segment.endpoint}/{segment.number:06}", each.records)
             for segment, each in zip(segments, staged, strict=True)
         ],
+        as_of=options.as_of,
     )
     merger = Merger(staged, ruled, work, options.memory, options.processes)
     nodes = [Group(label) for label in merger.labels]
