@@ -54,19 +54,13 @@ def _source(source: Source, gives: tuple[list[str], list[str]]) -> list[str]:
     labels, types = gives
     return [
         f"**{source.title}** `{source.name}`",
-        _asks(source),
+        ", ".join(kind.name for kind in source.asks),
         f"{', '.join(f'`{each}`' for each in types)}; {', '.join(labels)}" if types else ", ".join(labels),
         _key(source),
         "; ".join(map(_rate, source.limits)) if not source.retired else "",
         f"retired {source.retired}" if source.retired else source.status,
         source.terms,
     ]
-
-
-def _asks(source: Source) -> str:
-    """Return what it is asked about, where it is asked: a search or a feed is about nothing in particular."""
-    asked = [each for each in source.endpoints.values() if source.retired or not each.kept_only]
-    return ", ".join(dict.fromkeys(kind.name for each in asked for kind in each.kinds if kind.labels))
 
 
 def _gives() -> dict[str, tuple[list[str], list[str]]]:

@@ -13,14 +13,13 @@ order: it is the sum modulo 2^64 of each row's hash, and that is the second half
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import os
 import shutil
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 import duckdb
 import msgspec
@@ -30,7 +29,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from etl import schema
-from etl.errors import BusyError, TransformError
+from etl.errors import TransformError
 from etl.graph import Property, Type
 
 ROW_GROUP = 1 << 17
@@ -142,7 +141,7 @@ class Files:
             return msgspec.json.decode(path.read_bytes(), type=Manifest)
         except FileNotFoundError as missing:
             raise TransformError(f"{path} is not there: run `intel-grapher transform` first") from missing
-        except msgspec.MsgspecError as wrong:
+        except (OSError, msgspec.MsgspecError) as wrong:
             raise TransformError(f"{path} can't be read ({wrong}): run `intel-grapher transform` again") from wrong
 
 
@@ -293,20 +292,3 @@ def recover(place: Path) -> None:
     if _aside(place).exists() and not place.exists():
         _aside(place).rename(place)
     shutil.rmtree(_aside(place), ignore_errors=True)
-
-
-@contextmanager
-def locked(path: Path, what: str) -> Iterator[IO[str]]:
-    """Hold a lock file while at work on `what`; BusyError names the process that has it. A dead one has no hold."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+", encoding="utf-8") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as held:
-            lock.seek(0)
-            holder = lock.read().strip() or "unknown"
-            raise BusyError(f"{what} is in use by process {holder}: wait until it ends, or stop it") from held
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield lock

@@ -286,6 +286,12 @@ class Source:
         if isinstance(made.path, str) and f"{{{given.name}}}" not in made.path:
             raise SourceError(f"source {self.name}: {made.name} has no {{{given.name}}} in its path")
 
+    @property
+    def asks(self) -> list[Kind[Any]]:
+        """Return the kinds that it is asked about, or was until it retired; not those of what is only kept."""
+        asked = [each for each in self.endpoints.values() if self.retired or not each.kept_only]
+        return list(dict.fromkeys(kind for each in asked for kind in each.kinds if kind.labels))
+
     def endpoint(self, name: str) -> Endpoint | None:
         """Return the endpoint of that name, or of that other name, or None."""
         name = name.lower().replace("-", "_")

@@ -101,6 +101,8 @@ def test_sources_and_schema_list_what_there_is(loaded: Desk) -> None:
     assert "RESOLVES" in loaded.run("schema").out
     with_key = Desk(loaded.folder, more={"SHODAN_API_KEY": "canary-1234567890"})
     told = {each["source"]: each for each in with_key.run("sources", "--json").json["sources"]}
+    assert told["greynoise"]["asks"] == ["IPAddress"]  # its searches are kept only: they ask about nothing
+    assert told["indicators"]["asks"] == []
     assert (told["shodan"]["key"], told["shodan"]["key_set"]) == ("SHODAN_API_KEY", True)
     assert not told["virustotal"]["key_set"]
     assert "canary" not in with_key.run("sources").out
@@ -203,10 +205,12 @@ def test_a_typo_is_named_with_its_fault_and_nothing_is_asked(desk: Desk, typo: s
 
 
 def test_all_typos_are_named_at_once_and_can_be_left_out(filled: Desk) -> None:
-    (filled.folder / "mine.txt").write_text("example.com\nexmaple..com\n66.0.543.66\n")
+    (filled.folder / "mine.txt").write_text("example.com\n\n# a note\nexmaple..com\n66.0.543.66\n")
     ran = filled.run("fetch", "--file", "mine.txt", *THREE)
     assert ran.code == 2
-    assert ran.err.count("not an indicator") == 2
+    assert "not an indicator: mine.txt, line 4: 'exmaple..com': an empty label\n" in ran.err
+    assert "not an indicator: mine.txt, line 5: '66.0.543.66': an impossible address\n" in ran.err
+    assert "not an indicator: standard input, line 2: '-'" in filled.run("fetch", text="example.com\n-\n").err
     ran = filled.run("fetch", "--file", "mine.txt", *THREE, "--skip-bad", "--json")
     assert ran.code == 3
     assert ran.json["summary"]["sources"]["threatcrowd"]["cached"] == 1

@@ -134,7 +134,7 @@ def test_a_second_process_on_one_cache_is_told_of_the_first(service: Loopback, t
         with fetching(service, tmp_path, hosts) as second:
             out, _ = second.communicate(timeout=60)
     assert second.returncode != 0
-    assert f"BusyError: {tmp_path / 'data'} is being written by process {first.pid} (fetch)" in out
+    assert f"BusyError: {tmp_path / 'data'} is in use by process {first.pid} (fetch)" in out
 
 
 def test_a_canary_key_is_found_nowhere(service: Loopback, tmp_path: Path) -> None:

@@ -14,9 +14,10 @@ from load_samples import HOSTILE, SAMPLE, write
 
 from etl import schema
 from etl.errors import BusyError, LoadError, TransformError, UsageError
-from etl.files import Files, Group, locked
+from etl.files import Files, Group
 from etl.load import Embedded, load, open_embedded, verify
 from etl.load.embedded import STORE
+from etl.lock import locked
 
 POOL = 64 << 20
 

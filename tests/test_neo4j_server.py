@@ -14,7 +14,7 @@ import pytest
 from neo4j import Driver
 
 from etl.errors import BusyError, LoadError
-from etl.files import locked
+from etl.lock import locked
 from etl.neo4j.home import BOLT, HTTP, YOURS, Home
 from etl.neo4j.java import RELEASES, choose
 from etl.neo4j.server import Connection, LocalNeo4j, connect, connection_from_environment

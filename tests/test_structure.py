@@ -31,10 +31,11 @@ LONGEST = 475  # the schema's length: it is data
 # room of its first name.
 BELOW = {
     *("errors", "keys", "times", "graph", "schema", "source", "reading", "cache", "files", "transform", "fetch"),
-    *("edits", "neo4j", "load", "ask"),
+    *("lock", "edits", "neo4j", "load", "ask"),
 }
 ROOMS = {
     "errors": set[str](),
+    "lock": {"errors"},
     "keys": {"errors"},
     "times": {"errors"},
     "graph": {"errors"},
@@ -42,13 +43,13 @@ ROOMS = {
     "source": {"errors", "graph", "schema", "sources"},
     "sources": {"errors", "graph", "schema", "source"},
     "reading": {"errors", "source"},
-    "cache": {"errors"},
+    "cache": {"errors", "lock"},
     "files": {"errors", "graph", "schema"},
     "edits": {"errors", "keys", "times", "graph", "schema", "files", "cache"},
-    "transform": {"errors", "keys", "times", "graph", "schema", "source", "reading", "files", "cache", "edits"},
+    "transform": {"errors", "keys", "times", "graph", "schema", "source", "reading", "files", "cache", "edits", "lock"},
     "fetch": {"errors", "keys", "times", "graph", "schema", "source", "reading", "cache"},
-    "neo4j": {"errors", "files"},
-    "load": {"errors", "graph", "schema", "files", "neo4j"},
+    "neo4j": {"errors", "lock", "files"},
+    "load": {"errors", "lock", "graph", "schema", "files", "neo4j"},
     "ask": {"errors", "keys", "times", "graph", "schema", "load"},
     "ui": BELOW,
     "cli": BELOW | {"ui"},

@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 from etl.cache import Cache, Damage, Entry, Record, Segment, adopt
 from etl.cli.cache import resolve
 from etl.errors import BusyError, TransformError
-from etl.files import Files, Manifest, locked
+from etl.files import Files, Manifest
+from etl.lock import locked
 from etl.source import discover
 from etl.transform import stage
 from etl.transform.run import Options, transform

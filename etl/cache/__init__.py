@@ -4,7 +4,7 @@
     data/failed/<source>/<endpoint>/    failures, in the same form, so that none ever shadows an answer
     data/set-aside/…                    what a crash tore or a disk damaged: kept, and read by nothing
     data/index.sqlite                   where each reply stands (`index`); derived, can be deleted at any time
-    data/.lock                          held by the one process that writes (`lock`, `writer`)
+    data/.lock                          held by the one process that writes (`etl/lock.py`, `writer`)
 
 `Cache` (`store`) reads, looks up and gives a `Writer`; `adopt` brings in replies from elsewhere; `verify` checks all.
 """

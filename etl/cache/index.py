@@ -132,7 +132,7 @@ class Index:
     def __init__(self, root: Path) -> None:
         self._root = root
         path = root / "index.sqlite"
-        writable = os.access(root, os.W_OK) and (not path.exists() or os.access(path, os.W_OK))
+        writable = root.is_dir() and os.access(root, os.W_OK) and (not path.exists() or os.access(path, os.W_OK))
         self._path = path if writable else None
         self._lock = RLock()
         self._db = self._open()

@@ -9,6 +9,7 @@ each and each with a checksum of its content, so that damage stays within one fr
 """
 
 import hashlib
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -99,7 +100,7 @@ class Segment:
                 if start <= record.offset < self.size:
                     yield record
         except OSError as error:
-            raise CacheError(f"{self.path} can't be read: {error.strerror}.") from error
+            raise _unreadable(self.path, error) from error
 
     def line_at(self, offset: int, length: int) -> bytes:
         """Give the bytes that stand there, uncompressed, less the last one (a newline); empty where there are none."""
@@ -114,7 +115,7 @@ class Segment:
         except FileNotFoundError:  # closed since it was listed
             return b""
         except OSError as error:
-            raise CacheError(f"{self.path} can't be read: {error.strerror}.") from error
+            raise _unreadable(self.path, error) from error
         return b""
 
     def _read_closed(self, on_damage: Callable[[Damage], None]) -> Iterator[Record]:
@@ -147,7 +148,7 @@ def list_segments(root: Path, areas: Iterable[Area] = AREAS) -> list[Segment]:
     """Give the segments under `root` by area, source, endpoint and number. What is not named like one is no segment."""
     found: list[Segment] = []
     for area in areas:
-        for folder in sorted((root / area).glob("*/*/")):
+        for folder in [endpoint for source in _folders(root / area) for endpoint in _folders(source)]:
             source, endpoint = folder.parent.name, folder.name
             try:
                 check_name("source", source)
@@ -158,11 +159,26 @@ def list_segments(root: Path, areas: Iterable[Area] = AREAS) -> list[Segment]:
     return found
 
 
+def _folders(folder: Path) -> list[Path]:
+    """Give the folders in a folder by name, none where it is not there. `glob` would pass over unreadable ones."""
+    try:
+        with os.scandir(folder) as entries:
+            return [folder / name for name in sorted(each.name for each in entries if each.is_dir())]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+
+
 def _paths(folder: Path) -> list[Path]:
     try:
         return list(folder.iterdir())
     except OSError as error:
-        raise CacheError(f"{folder} can't be read: {error.strerror}. Make it readable for this user.") from error
+        raise _unreadable(folder, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> CacheError:
+    return CacheError(f"{path} can't be read: {error.strerror}. Make it readable for this user.")
 
 
 def list_folder(folder: Path, like: Segment) -> list[Segment]:

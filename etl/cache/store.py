@@ -8,10 +8,10 @@ from typing import Final, Self
 
 from etl.cache.envelope import AREAS, Area, Envelope, decode, digest
 from etl.cache.index import Found, Holding, Index
-from etl.cache.lock import hold
 from etl.cache.segment import Segment, list_segments
 from etl.cache.writer import SEGMENT_BYTES, Writer
 from etl.errors import BadValue, CacheError
+from etl.lock import locked
 
 _NO_PARAMS: Final[dict[str, str]] = {}
 Held = dict[tuple[str, str, str], tuple[int, int]]
@@ -57,7 +57,7 @@ class Cache:
 
         Raises BusyError, naming the process, where another one holds the cache; CacheError where it can't be written.
         """
-        with hold(self.root / ".lock", command):
+        with locked(self.root / ".lock", str(self.root), command, failure=CacheError):
             if self._opened is not None and self._opened.in_memory:
                 self.close()
             self.refresh()

@@ -15,7 +15,7 @@ import typer
 
 import etl
 from etl.cli import cache, doctor, fetching, graph, neo4j, work
-from etl.cli.output import say
+from etl.cli.output import give_up, say, write_what_can_be
 from etl.errors import GrapherError
 
 INTERRUPTED = 130
@@ -60,6 +60,7 @@ def root(
 
 def main() -> None:
     """Run the command line, and exit with its code."""
+    write_what_can_be()
     try:
         app(prog_name="intel-grapher")
     except GrapherError as error:
@@ -69,6 +70,11 @@ def main() -> None:
     except KeyboardInterrupt:
         say("interrupted")
         sys.exit(INTERRUPTED)
+    except OSError as error:  # met where no room or permission was looked for: it names the file
+        _trace()
+        say(f"error: the system refused: {masked(str(error))}; mend that and run the command again")
+        give_up(sys.stdout)
+        sys.exit(1)
     except Exception as error:  # noqa: BLE001 - a fault of the program is told, too, without its traceback
         _trace()
         say(f"error: {type(error).__name__}: {masked(str(error))}")

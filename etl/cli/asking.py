@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +18,7 @@ from etl.ask import saved as questions
 from etl.ask.engines import Node
 from etl.ask.explore import HUB, Step
 from etl.cli import options, targets
-from etl.cli.output import print_json, print_line, print_table, say
+from etl.cli.output import print_csv, print_json, print_line, print_table, say
 from etl.errors import BadValue, UsageError
 
 
@@ -300,19 +297,6 @@ def given_parameters(pairs: Iterable[str]) -> dict[str, str]:
             raise UsageError(f"-p {pair!r} is not NAME=VALUE")
         given[name] = value
     return given
-
-
-def print_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print CSV as programs read it (RFC 4180): every value as it is, lists joined by `;`."""
-    out = csv.writer(sys.stdout, lineterminator="\r\n")
-    out.writerow(columns)
-    out.writerows([_cell(each) for each in row] for row in rows)
-
-
-def _cell(value: object) -> object:
-    if isinstance(value, list | tuple):
-        return ";".join(str(_cell(each)) for each in value)
-    return value.isoformat() if isinstance(value, datetime) else value
 
 
 def _document(node: Node) -> dict[str, object]:

@@ -15,10 +15,11 @@ from etl import schema
 from etl.cache import Cache, set_aside, verify
 from etl.cli import options
 from etl.cli.output import print_json, print_table, say
-from etl.errors import BusyError, GrapherError
+from etl.errors import GrapherError
 from etl.fetch.asking import secrets
-from etl.files import Files, content, literal, locked
+from etl.files import Files, content, literal
 from etl.load import open_embedded
+from etl.lock import holder
 from etl.neo4j.server import LocalNeo4j, connect, connection_from_environment
 from etl.source import discover
 
@@ -50,10 +51,10 @@ def doctor(
 ) -> None:
     """Look at keys, disk, locks, cache, files and graphs, and say what to do about what is wrong. Changes nothing."""
     findings = [
-        *_folders(data, import_, db),
-        *_cache(data, deep=deep),
-        *_files(import_, deep=deep),
-        *_graphs(import_, db, data),
+        *_looked("folders", _folders(data, import_, db)),
+        *_looked("cache", _cache(data, deep=deep)),
+        *_looked("files", _files(import_, deep=deep)),
+        *_looked("graphs", _graphs(import_, db, data)),
         *_keys(),
     ]
     if json:
@@ -65,9 +66,18 @@ def doctor(
         raise typer.Exit(1)
 
 
+def _looked(what: str, findings: Iterator[Finding]) -> Iterator[Finding]:
+    """Yield findings; what can't even be looked at is one, and the rest is looked at all the same."""
+    try:
+        yield from findings
+    except (GrapherError, OSError, duckdb.Error) as wrong:
+        yield Finding(what, FAULT, str(wrong), "see the text")
+
+
 def _folders(data: Path, import_: Path, db: Path) -> Iterator[Finding]:
     for what, place in (("cache", data), ("files", import_), ("graph", db)):
-        folder = next(each for each in (place.absolute(), *place.absolute().parents) if each.exists())
+        above = (place.absolute(), *place.absolute().parents)
+        folder = next(each for each in above if os.access(each, os.F_OK))
         if not os.access(folder, os.W_OK):
             yield Finding(f"{what} folder", FAULT, f"{folder} can't be written", "make it writable, or name another")
             continue
@@ -75,12 +85,8 @@ def _folders(data: Path, import_: Path, db: Path) -> Iterator[Finding]:
         state = OK if room > LITTLE_ROOM else NOTE
         yield Finding(f"{what} folder", state, f"{folder}: {room >> 20} MiB free", "" if state == OK else "make room")
     for what, lock in (("cache", data / ".lock"), ("files", import_.absolute().parent / f".{import_.name}.lock")):
-        if lock.exists():
-            try:
-                with locked(lock, what):
-                    pass
-            except BusyError as busy:
-                yield Finding(f"{what} lock", NOTE, str(busy), "wait until it ends")
+        if held_by := holder(lock):
+            yield Finding(f"{what} lock", NOTE, f"process {held_by} is at work", "wait until it ends")
 
 
 def _cache(data: Path, *, deep: bool) -> Iterator[Finding]:

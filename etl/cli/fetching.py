@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -170,15 +170,23 @@ def plan(
 # --- what is asked about ----------------------------------------------------------------------------------------------
 
 
+class Given(NamedTuple):
+    """A text that should be an indicator; of a kind, where a flag says so; `place` names the file and the line."""
+
+    text: str
+    kind: str = ""
+    place: str = ""
+
+
 def gather(
     indicators: list[str] | None, by_kind: dict[str, Kinds], files: list[Path] | None, *, skip_bad: bool
 ) -> tuple[list[Indicator], list[str]]:
     """Return the indicators given in any way, each once, and what is none. UsageError unless that is to be skipped."""
-    raw = [("", each) for each in indicators or []]
-    raw += [(kind, each) for kind, given in by_kind.items() for each in given or []]
-    raw += [("", each) for path in files or [] for each in lines(path)]
-    if not raw and not files and not sys.stdin.isatty():
-        raw = [("", each) for each in lines(Path("-"))]
+    raw = [Given(each) for each in indicators or []]
+    raw += [Given(each, kind) for kind, given in by_kind.items() for each in given or []]
+    raw += [each for path in files or [] for each in lines(path)]
+    if not raw and not files and sys.stdin is not None and not sys.stdin.isatty():
+        raw = list(lines(Path("-")))
     if not raw:
         raise UsageError("no indicator is given: name one, such as example.com, or a file with --file")
     asked, bad = read_indicators(raw)
@@ -191,29 +199,30 @@ def gather(
     return asked, bad
 
 
-def lines(path: Path) -> Iterator[str]:
-    """Yield a file's indicators; empty lines and those that begin with # are none."""
+def lines(path: Path) -> Iterator[Given]:
+    """Yield a file's indicators; empty lines and those that begin with # are none. `-` is standard input."""
+    place = "standard input" if str(path) == "-" else str(path)
     try:
         text = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
     except OSError as wrong:
         raise UsageError(f"{path} can't be read: {wrong.strerror}") from wrong
-    for line in text.decode("utf-8-sig", "replace").splitlines():
+    for number, line in enumerate(text.decode("utf-8-sig", "replace").splitlines(), 1):
         if line.strip() and not line.lstrip().startswith("#"):
-            yield line.strip()
+            yield Given(line.strip(), place=f"{place}, line {number}: ")
 
 
-def read_indicators(raw: Iterable[tuple[str, str]]) -> tuple[list[Indicator], list[str]]:
-    """Return the indicators among (kind, text) pairs, each once, and for each of the others what is wrong with it."""
+def read_indicators(raw: Iterable[Given]) -> tuple[list[Indicator], list[str]]:
+    """Return the indicators among what was given, each once, and for each of the others what is wrong with it."""
     found: dict[Indicator, None] = {}
     bad: list[str] = []
-    for kind, text in raw:
+    for text, kind, place in raw:
         try:
             told, key = keys.detect("@" + keys.refang(text).removeprefix("@") if kind == "user" else text)
         except BadValue as wrong:
-            bad.append(f"{text[:200]!r}: {wrong.reason}")
+            bad.append(f"{place}{text[:200]!r}: {wrong.reason}")
             continue
         if kind and told != kind:
-            bad.append(f"{text[:200]!r}: it is of the kind {told}, not {kind}")
+            bad.append(f"{place}{text[:200]!r}: it is of the kind {told}, not {kind}")
         else:
             found[told, key] = None
     return list(found), bad
@@ -352,7 +361,8 @@ def _act(
             else:
                 columns = ("source", "endpoint", "key", "params", "failed_at", "status", "reason")
                 print_table(columns, [
-                    (it.source, it.endpoint, it.key, it.params or "", times.text(it.failed_at), it.status, it.reason)
+                    (it.source, it.endpoint, it.key, [f"{name}={value}" for name, value in it.params.items()],
+                     times.text(it.failed_at), it.status, it.reason)
                     for it in found
                 ])  # fmt: skip
         else:

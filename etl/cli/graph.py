@@ -10,7 +10,7 @@ from etl import schema
 from etl.cli import asking, changes, options, ui
 from etl.cli.output import print_json, print_table
 from etl.graph import Label
-from etl.source import Source, discover
+from etl.source import discover
 
 
 def register(app: typer.Typer) -> None:
@@ -28,9 +28,7 @@ def sources(*, json: options.Json = False) -> None:
         {
             "source": source.name,
             "title": source.title,
-            "asks": sorted(
-                {label.name for each in source.endpoints.values() for kind in each.kinds for label in kind.labels}
-            ),
+            "asks": sorted({label.name for kind in source.asks for label in kind.labels}),
             "endpoints": {each.name: each.doc for each in source.endpoints.values()},
             "key": source.key.variable if source.key else None,
             "key_set": bool(source.key and os.environ.get(source.key.variable)),
@@ -46,11 +44,6 @@ def sources(*, json: options.Json = False) -> None:
     print_table(columns, [
         (row["source"], row["asks"], _key(row["key"], set_=bool(row["key_set"])), row["status"]) for row in rows
     ])  # fmt: skip
-
-
-def _asks(source: Source) -> list[str]:
-    kinds = {kind for each in source.endpoints.values() for kind in each.kinds}
-    return sorted({label.name for kind in kinds for label in kind.labels})
 
 
 def _key(variable: object, *, set_: bool) -> str:

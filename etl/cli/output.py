@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from datetime import datetime
+from typing import Protocol, TextIO
 
 import msgspec
 import typer
@@ -26,9 +29,24 @@ def _console(*, stderr: bool) -> Console:
     return Console(stderr=stderr, highlight=False, markup=False, emoji=False, force_terminal=True if forced else None)
 
 
+def write_what_can_be() -> None:
+    """Let what the terminal's encoding has no character for come out escaped, rather than end the command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def give_up(stream: TextIO) -> None:
+    """Let what is still to be written to a stream that takes nothing go nowhere, so that the end is not its failure."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def say(text: str) -> None:
-    """Tell the person something, on standard error."""
-    _console(stderr=True).print(Text(text), soft_wrap=True)
+    """Tell the person something, on standard error. Where nobody can be told, the exit code still is."""
+    try:
+        _console(stderr=True).print(Text(text), soft_wrap=True)
+    except OSError:
+        give_up(sys.stderr)
 
 
 def print_line(text: str) -> None:
@@ -38,14 +56,16 @@ def print_line(text: str) -> None:
 
 def _write(text: str) -> None:
     """Write to standard output; a reader that has had enough ends the command, and well."""
+    if sys.stdout is None:
+        raise GrapherError("the result can't be written: standard output is closed")
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        give_up(sys.stdout)
         raise typer.Exit from None
     except OSError as wrong:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        give_up(sys.stdout)
         raise GrapherError(f"the result can't be written to standard output: {wrong.strerror}") from wrong
 
 
@@ -66,6 +86,21 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     for row in rows:
         table.add_row(*(Text(_flat(each)) for each in row))
     console.print(table)
+
+
+def print_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print CSV as programs read it (RFC 4180): every value as it is, lists joined by `;`."""
+    text = io.StringIO()
+    out = csv.writer(text, lineterminator="\r\n")
+    out.writerow(columns)
+    out.writerows([_cell(each) for each in row] for row in rows)
+    _write(text.getvalue())
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, list | tuple):
+        return ";".join(str(_cell(each)) for each in value)
+    return value.isoformat() if isinstance(value, datetime) else value
 
 
 def _flat(value: object) -> str:

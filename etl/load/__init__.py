@@ -15,13 +15,14 @@ from typing import Literal
 
 from etl import schema
 from etl.errors import LoadError, UsageError
-from etl.files import Files, Manifest, locked
+from etl.files import Files, Manifest
 from etl.load import admin, embedded, pruning, sending
 from etl.load.bolt import Server, connected
 from etl.load.embedded import Embedded, Graph, open_embedded
 from etl.load.parity import Compared, Parity, Progress, check
 from etl.load.pruning import SHARE
 from etl.load.sending import Refused
+from etl.lock import locked
 
 __all__ = [
     "SHARE",
@@ -122,7 +123,7 @@ def _held(files: Files) -> Iterator[Manifest]:
     """Keep a transform from putting other files in place meanwhile, and yield the manifest of these."""
     manifest = files.manifest()
     root = files.root.absolute()
-    with locked(root.parent / f".{root.name}.lock", str(root)):
+    with locked(root.parent / f".{root.name}.lock", str(root), failure=LoadError):
         again = "run `intel-grapher transform` again"
         if manifest.schema != schema.VERSION:
             raise LoadError(f"{root} has schema {manifest.schema}, this program {schema.VERSION}: {again}")

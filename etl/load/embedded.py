@@ -24,9 +24,10 @@ import pyarrow as pa
 
 from etl import schema
 from etl.errors import LoadError
-from etl.files import ARRAY_DELIMITER, SEPARATOR, Files, Group, Manifest, locked, recover, swap_in, sync
+from etl.files import ARRAY_DELIMITER, SEPARATOR, Files, Group, Manifest, recover, swap_in, sync
 from etl.graph import Label, Property, Relationship, Type
 from etl.load import parity
+from etl.lock import locked
 
 STORE = "graph.lbug"
 MANIFEST = "manifest.json"
@@ -58,7 +59,7 @@ def build(files: Files, manifest: Manifest, target: Embedded, progress: parity.P
     place = target.place.absolute()
     new = place.parent / f".{place.name}.new"
     try:
-        with locked(place.parent / f".{place.name}.lock", str(place)):
+        with locked(place.parent / f".{place.name}.lock", str(place), failure=LoadError):
             recover(place)
             shutil.rmtree(new, ignore_errors=True)
             _refuse_foreign(place)

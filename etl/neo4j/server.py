@@ -16,7 +16,7 @@ from pathlib import Path
 from neo4j.exceptions import AuthError
 
 from etl.errors import LoadError
-from etl.files import locked
+from etl.lock import locked
 from etl.neo4j.connection import DATABASE, USER, Connection, connect, connection_from_environment
 from etl.neo4j.home import BOLT, PAGE_CACHE, Home, is_whole, library
 from etl.neo4j.java import Java, Release, choose
@@ -96,12 +96,12 @@ class LocalNeo4j:
             yield self._lock
             return
         self._home.make_folders()
-        with locked(self.home / "lock", f"The local Neo4j in {self.home}") as lock:
-            self._lock = lock.fileno()
+        with locked(self.home / "lock", f"The local Neo4j in {self.home}", failure=LoadError) as lock:
+            self._lock = lock
             try:
                 if server(self._home) is None:
                     self._stores.repair()
-                yield self._lock
+                yield lock
             finally:
                 self._lock = None
 

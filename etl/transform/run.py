@@ -27,7 +27,8 @@ from etl import schema
 from etl.cache import Cache, Segment
 from etl.cache.envelope import Envelope
 from etl.errors import TransformError
-from etl.files import Files, Group, Manifest, SegmentRead, locked, recover, swap_in, sync_all
+from etl.files import Files, Group, Manifest, SegmentRead, recover, swap_in, sync_all
+from etl.lock import locked
 from etl.rulings import SOURCE as ANALYST
 from etl.rulings import given, rulings
 from etl.source import Endpoint, Source, discover
@@ -39,6 +40,7 @@ from etl.transform.stage import Staged
 
 INLINE = 16 << 20  # a cache smaller than this is not worth other processes
 VERSION = 1
+OURS = {"manifest.json", "rejects.jsonl", "nodes", "relationships"}  # what there is in a set of flat files
 Task = tuple[Segment, Path]  # a segment to be mapped, and the file for what it gives
 
 
@@ -69,8 +71,9 @@ def transform(cache: Cache, place: Path, options: Options | None = None) -> Mani
     place = place.absolute()
     new, kept = place.parent / f".{place.name}.new", place.parent / f".{place.name}.stage"
     try:
-        with locked(place.parent / f".{place.name}.lock", str(place)):
+        with locked(place.parent / f".{place.name}.lock", str(place), failure=TransformError):
             recover(place)
+            _refuse_foreign(place)
             shutil.rmtree(new, ignore_errors=True)
             try:
                 work = new / "work"
@@ -87,6 +90,19 @@ def transform(cache: Cache, place: Path, options: Options | None = None) -> Mani
             f"the flat files can't be written at {place}: {wrong}; what was there is as it was"
         ) from wrong
     return manifest
+
+
+def _refuse_foreign(place: Path) -> None:
+    """Raise TransformError where there is something else than flat files: what is there is replaced as a whole."""
+    if not place.exists():
+        return
+    if not place.is_dir():
+        raise TransformError(f"{place} is there and is no folder: move it away, or name another place with --import")
+    if foreign := sorted({each.name for each in place.iterdir()} - OURS):
+        raise TransformError(
+            f"{place} holds more than flat files ({', '.join(foreign[:3])}), and is replaced as a whole: move that "
+            "away, or name another folder with --import"
+        )
 
 
 def _make(cache: Cache, files: Files, kept: Path, work: Path, options: Options) -> Manifest:
