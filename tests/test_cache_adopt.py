@@ -179,6 +179,32 @@ def test_lines_that_are_no_envelopes_are_one_reply(tmp_path: Path, body: bytes) 
     assert (key, envelope.content) == ("www.example.com", body)
 
 
+BARE = b'{"id":"x.example","n":1}\n\n{"id":"y.example","n":2}\n{"n":3}\n{"key":"z.example","body":[4]}\nnonsense\n'
+
+
+def test_bare_lines_are_a_reply_each_where_an_endpoint_answers_with_one_value(tmp_path: Path) -> None:
+    file = lay(tmp_path / "dns" / "a" / "some.jsonl", BARE)
+    places: list[tuple[str, str]] = []
+    outcome = add(tmp_path / "data", file, key_from="id", one_reply=lambda *place: places.append(place))
+    assert {place[1:] for place in held(tmp_path / "data")} == {("a", f"{each}.example") for each in "xyz"}
+    assert (outcome.added, set(places)) == (3, {("dns", "a")})
+    assert [(each.where, each.reason) for each in outcome.skipped] == [
+        (f"{file}:4", "has no id that tells what was asked for"),
+        (f"{file}:6", "not an envelope"),
+    ]
+
+
+def test_bare_lines_without_keys_are_skipped_and_a_single_one_goes_by_the_files_name(tmp_path: Path) -> None:
+    several = lay(tmp_path / "dns" / "a" / "some.jsonl", BARE)
+    outcome = add(tmp_path / "data", several, key="x.example", one_reply=lambda *_: False)
+    assert (outcome.added, outcome.skipped[0].where) == (1, f"{several}:1")
+    assert "--key-from" in outcome.skipped[0].reason
+    single = lay(tmp_path / "dns" / "a" / "w.example.jsonl", b'{"id":"v.example"}\n\n')
+    assert add(tmp_path / "data", single, one_reply=lambda *_: False).added == 1
+    assert add(tmp_path / "data", single, key_from="id").added == 1
+    assert {place[2] for place in held(tmp_path / "data")} == {"z.example", "w.example", "v.example"}
+
+
 def files_to_pack() -> dict[str, bytes]:
     return {
         "dns/a/x.example.json": BODY,

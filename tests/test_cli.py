@@ -325,6 +325,18 @@ def test_what_can_not_be_added_is_said_and_the_rest_goes_in(desk: Desk) -> None:
     assert desk.run("cache", "add", "kept/threatcrowd_v2").out == "0 added, 1 there already, 0 left out\n"
 
 
+def test_lines_of_bare_replies_tell_what_was_asked_for(desk: Desk) -> None:
+    lines = "".join(json.dumps({"ip": f"192.0.2.{n}", "ports": [80]}) + "\n" for n in (1, 2))
+    (desk.folder / "scans.jsonl").write_text(lines)
+    words = ("cache", "add", "scans.jsonl", "--source", "internetdb", "--endpoint", "ip")
+    refused = desk.run(*words)
+    assert (refused.code, refused.out) == (3, "0 added, 0 there already, 2 left out\n")
+    assert "scans.jsonl:1: one of several bare replies: say with --key-from" in refused.err
+    assert desk.run(*words, "--key-from", "ip").out == "2 added, 0 there already, 0 left out\n"
+    assert desk.run("cache", "show", "192.0.2.2").out.count("192.0.2.2") == 2
+    assert desk.run(*words, "--key", "192.0.2.1", "--key-from", "ip").code == 2
+
+
 def test_a_damaged_record_is_found_and_the_rest_is_read(filled: Desk) -> None:
     segment = next((filled.folder / "data" / "raw" / "threatcrowd" / "domain").iterdir())
     data = bytearray(segment.read_bytes())

@@ -39,6 +39,9 @@ def add(
     source: SourceOption = None,
     endpoint: EndpointOption = None,
     key: Annotated[str | None, typer.Option(help="What was asked for; by default the file's name up to `__`.")] = None,
+    key_from: Annotated[
+        str | None, typer.Option(metavar="MEMBER", help="The member of each reply that tells it: ip, data.id, …")
+    ] = None,
     fetched_at: Annotated[str | None, typer.Option(help="When it was asked; by default the file's own time.")] = None,
     data: options.Data = options.DATA,
     *,
@@ -48,15 +51,21 @@ def add(
 
     Where source and endpoint are not given, they are the names of the two folders above a file. The key, where it is
     not given, is the file's name up to the first `__` or to its extension. What is there already is passed over.
+
+    A file is one reply, but each line of a .jsonl or .ndjson file is one: with its key in it, as {"key":…,"body":…} or
+    as the cache itself keeps it, or bare, with --key-from.
     """
+    if key is not None and key_from is not None:
+        raise UsageError("--key is for one reply and --key-from for several: give one of them")
     sources = discover()
     if source is not None:
         source = named(source, sources).name
     warnings: dict[str, None] = {}
     with Cache(data) as cache, cache.writer("cache add") as writer:
         added = adopt(
-            writer, paths, source=source, endpoint=endpoint, key=key, fetched_at=_moment(fetched_at),
-            resolve=partial(resolve, sources, tell=warnings.setdefault),
+            writer, paths, source=source, endpoint=endpoint, key=key, key_from=key_from,
+            fetched_at=_moment(fetched_at), resolve=partial(resolve, sources, tell=warnings.setdefault),
+            one_reply=partial(_takes_lines, sources),
         )  # fmt: skip
     left_out = sum(added.reasons.values())
     for each in islice(warnings, MAX_WARNINGS):
@@ -104,6 +113,15 @@ def resolve(
     except BadValue as bad:
         tell(f"{key!r} is no key of {known.name}/{found.name}: {bad.reason}; say with --key what was asked for")
         return known.name, found.name, key
+
+
+def _takes_lines(sources: dict[str, Source], source: str, endpoint: str) -> bool:
+    """Tell whether an endpoint's one reply may be several lines; of one that nobody knows, that can't be told."""
+    try:
+        found = named(source, sources).endpoint(endpoint)
+    except UsageError:
+        return True
+    return found is None or found.format != "json"
 
 
 def _moment(text: str | None) -> int | None:
