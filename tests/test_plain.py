@@ -49,7 +49,7 @@ def _by_itself(kind: Kind[Any], raw: str) -> tuple[object, str]:
 
 
 @pytest.mark.parametrize("kind", PLAIN, ids=IDS)
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(raws=st.lists(NEAR, min_size=1, max_size=40, unique=True))
 def test_a_column_is_told_what_each_string_is_told(kind: Kind[Any], raws: list[str]) -> None:
     raws = [raw for raw in raws if not re.search("[\ud800-\udfff]", raw)] or ["a.example"]

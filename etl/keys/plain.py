@@ -21,7 +21,6 @@ _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _ADDRESS = rf"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9][0-9]?)(?:\.{_OCTET}){{3}}"
 _NAME = r"(?:[a-z0-9_]+(?:-+[a-z0-9_]+)*\.)+[a-z](?:[a-z0-9-]*[a-z0-9])"
 _SHORT = range(1, 64)  # characters: no label of such a name is too long, nor such an address's local part
-_TAIL = r"(?P<two>[^.]+\.(?P<one>[^.]+))$"
 
 
 def _matching(pattern: str, lengths: Iterable[int]) -> Plain:
@@ -35,12 +34,37 @@ def _matching(pattern: str, lengths: Iterable[int]) -> Plain:
 
 
 ip_address = _matching(_ADDRESS, range(7, 16))
-digest = _matching("[0-9a-f]+", (32, 40, 56, 64, 96, 128))
 email = _matching(rf"[a-z0-9_]+(?:[.+-][a-z0-9_]+)*@{_NAME}", _SHORT)
 service = _matching(rf"{_ADDRESS}:(?:[1-9][0-9]{{0,3}}|[1-5][0-9]{{4}})/(?:tcp|udp)", range(13, 26))
 cve = _matching("CVE-[0-9]{4}-[0-9]{4,19}", range(13, 29))
 number = _matching("[1-9][0-9]*", range(1, 40))
 screen_name = _matching("[a-z0-9_]+", range(1, 21))
+asn = _matching("AS[1-9][0-9]*", range(3, 12))
+
+
+_DIGESTS = pa.array((32, 40, 56, 64, 96, 128), pa.int32())
+
+
+def digest(raws: pa.Array) -> pa.Array:
+    """Return 0 for what has a digest's length, and nothing but hex digits in lower case."""
+    beside_hex = pc.binary_length(pc.ascii_trim(raws, characters="0123456789abcdef"))
+    fits = pc.and_(pc.is_in(pc.binary_length(raws), _DIGESTS), pc.equal(beside_hex, 0))
+    return pc.if_else(fits, pa.scalar(0, pa.int8()), pa.scalar(None, pa.int8()))
+
+
+@cache
+def _ruled() -> tuple[pa.Array, pa.Array, pa.Array]:
+    """Return what the Public Suffix List has rules of several labels on: the TLDs, the last two labels, "*.tld"."""
+    rules = [rule.removeprefix("!").split(".") for rule in names.rules()]
+    several = [labels for labels in rules if len(labels) > 1]
+    return (
+        pa.array(sorted({labels[-1] for labels in several}), pa.string()),
+        pa.array(sorted({".".join(labels[-2:]) for labels in several}), pa.string()),
+        pa.array(sorted({labels[1] for labels in several if labels[0] == "*" and len(labels) == 2}), pa.string()),  # noqa: PLR2004 - "*" and a TLD
+    )
+
+
+_name = _matching("[a-z0-9_]+", range(1, 21))
 asn = _matching("AS[1-9][0-9]*", range(3, 12))
 
 
@@ -66,13 +90,18 @@ def hostname(raws: pa.Array) -> pa.Array:
     Where no rule of the Public Suffix List ends in a name's last two labels, these are its registrable domain.
     """
     plain = _name(raws)
-    two, one = _tails()
-    tail = pc.extract_regex(pc.if_else(pc.is_valid(plain), raws, None), _TAIL)
-    ruled = pc.or_(pc.is_in(tail.field(0), two), pc.is_in(tail.field(1), one))
-    single = pc.equal(pc.count_substring(raws, "."), 1)
-    places = pc.if_else(pc.is_valid(plain), pc.if_else(single, pa.scalar(0, pa.int8()), pa.scalar(1, pa.int8())), plain)
-    if not pc.any(ruled).as_py():
+    tlds, tails, wild = _ruled()
+    labels = pc.split_pattern(raws, ".", max_splits=2, reverse=True)
+    last = pc.subtract(labels.offsets[1:], 1)
+    tld = labels.values.take(last)
+    places = pc.if_else(pc.equal(pc.list_value_length(labels), 2), pa.scalar(0, pa.int8()), pa.scalar(1, pa.int8()))
+    places = pc.if_else(pc.is_valid(plain), places, plain)
+    near = pc.and_(pc.is_valid(plain), pc.is_in(tld, tlds))
+    if not pc.any(near).as_py():
         return places
+    tld = tld.filter(near)
+    tail = pc.binary_join_element_wise(labels.values.take(pc.subtract(last.filter(near), 1)), tld, ".")
+    ruled = pc.replace_with_mask(near, near, pc.or_(pc.is_in(tail, tails), pc.is_in(tld, wild)))
     by_rule = [0 if names.is_registrable(name) else 1 for name in raws.filter(ruled).to_pylist()]
     return pc.replace_with_mask(places, ruled, pa.array(by_rule, pa.int8()))
 

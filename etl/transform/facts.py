@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from etl import reading
 from etl.errors import BadValue, SourceError
 from etl.files import Group
-from etl.graph import Fact, Relationship, Type
+from etl.graph import Fact, Kind, Relationship, Type
 from etl.source import Endpoint, Outcome
 from etl.transform.columns import Columns, Numbering, is_column, repeated
 from etl.transform.memory import Memory
@@ -176,7 +176,7 @@ class Batch:
         fetched = pa.array([self._replies[number].fetched_at for number in columns.replies], pa.int64())
         made = {
             **{name: pa.nulls(columns.rows, pa.int32()) for name in columns.sides},
-            "row": pa.array(range(columns.rows), pa.int32()),
+            **({"row": pa.array(range(columns.rows), pa.int32())} if _can_fail(what) else {}),
             "fetched_at": repeated(fetched, columns.lengths),
             **self._arrays(columns),
         }
@@ -203,7 +203,7 @@ class Batch:
                 part = self._joined(columns, what, part, *(numbering.keys[name] for name in names))
             if part.num_rows:
                 group = Group(names[0], what.type, names[1]) if isinstance(what, Relationship) else Group(names[0])
-                yield group, part.drop_columns("row")
+                yield group, part.drop_columns("row") if _can_fail(what) else part
 
     def _joined(
         self, columns: Columns, what: Relationship[Any, Any], table: pa.Table, of_start: pa.Array, of_end: pa.Array
@@ -255,6 +255,11 @@ class Batch:
             mine = exact.take(few.indices)
             precision = mine if precision is None else pc.min_element_wise(precision, mine)
         return arrays if precision is None else {**arrays, "precision": precision}
+
+
+def _can_fail(what: Kind[Any] | Relationship[Any, Any]) -> bool:
+    """Tell whether two good keys may still be no relationship."""
+    return isinstance(what, Relationship) and what.holds is not None
 
 
 def _hashable(value: object) -> object:

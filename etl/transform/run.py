@@ -8,6 +8,7 @@ in its place when whole.
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -257,7 +258,11 @@ def _memory() -> Memory:
 def _stage(task: Task, undone: frozenset[str]) -> Staged:
     """Map one segment; runs in a process of its own."""
     segment, path = task
-    return stage.stage(segment, _endpoint(discover(), segment), path, _memory(), partial(_is_undone, undone))
+    gc.disable()  # what a segment gives rise to ends by itself; to look for rings in it costs a tenth of all the time
+    try:
+        return stage.stage(segment, _endpoint(discover(), segment), path, _memory(), partial(_is_undone, undone))
+    finally:
+        gc.enable()
 
 
 def _is_undone(undone: frozenset[str], reply: Envelope) -> bool:
