@@ -6,7 +6,8 @@ import codecs
 import json
 import re
 from codecs import BOM_UTF8
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
@@ -22,6 +23,8 @@ WRONG_TYPE = "wrong type"
 _MISSING = "missing required field"
 _NULL = ""  # a member that is null says nothing, and is no fault
 _AT = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?", re.DOTALL)
+_INDEX = re.compile(r"\[\d+\]")
+_WHOLE = r"(?<![\w-])(?<!\w\.){}(?![\w-]|\.\w)"  # not as a part of a longer word, or of a longer DNS name
 _STEP = re.compile(r"\.(?P<member>[^.\[]+)|\[(?P<index>\d+)\]|(?P<any>\[\.\.\.\])")
 
 
@@ -190,7 +193,8 @@ def leaves(value: object, path: str = "$") -> Iterator[tuple[str, object]]:
 def paths(endpoint: Endpoint, content: bytes | msgspec.Raw, wanted: dict[object, int]) -> dict[object, list[str]]:
     """Return for each value of `wanted` the paths of at most so many places where the reply has it.
 
-    Where it is nowhere by itself, the mapping took it out of a text: the first place that contains it is returned.
+    Where it is nowhere by itself, the mapping took it out of a text: the first is returned in which it stands as a
+    whole word or name, or as a number.
     """
     found: dict[object, list[str]] = {value: [] for value in wanted}
     try:
@@ -200,7 +204,25 @@ def paths(endpoint: Endpoint, content: bytes | msgspec.Raw, wanted: dict[object,
     _place(reply, "$", found, wanted)
     for value, places in found.items():
         if not places and isinstance(value, str) and value:
-            places.extend([path for path, text in leaves(reply) if isinstance(text, str) and value in text][:1])
+            whole = re.compile(_WHOLE.format(re.escape(value)))
+            texts = ((path, str(leaf)) for path, leaf in leaves(reply) if not isinstance(leaf, bool | None))
+            places.extend(islice((path for path, text in texts if value in text and whole.search(text)), 1))
+    return found
+
+
+def dealt(places: list[str], reasons: Mapping[str, int]) -> dict[str, list[str]]:
+    """Return which of a value's places are whose, where it is refused for several reasons, each so many times.
+
+    Places in the same member of a list's items go together: `$.a[0].b` and `$.a[1].b`. Where there are fewer such
+    members than reasons, one place has several.
+    """
+    alike: dict[str, list[str]] = {}
+    for path in places if len(reasons) > 1 else []:
+        alike.setdefault(_INDEX.sub("[]", path), []).append(path)
+    found: dict[str, list[str]] = {}
+    for reason, count in sorted(reasons.items(), key=lambda each: (-each[1], each[0])):
+        member = next((name for name, paths in alike.items() if len(paths) == count), next(iter(alike), ""))
+        found[reason] = alike.pop(member, places)[:count]
     return found
 
 

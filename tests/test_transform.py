@@ -314,6 +314,20 @@ def test_what_cannot_be_read_is_listed_and_the_rest_goes_on(tmp_path: Path) -> N
     assert rows(tmp_path / "import")["Domain-RESOLVES-IPAddress"].keys() == {("example.com", "192.0.2.7")}
 
 
+def test_a_reply_that_no_mapping_reads_is_listed(tmp_path: Path) -> None:
+    replies = [
+        Entry(source=source, endpoint="new", key=key, fetched_at=1, status=200, body=b'{"a":1}')
+        for source, key in (("threatcrowd", "example.com"), ("threatcrowd", "example.net"), ("unheard_of", "x"))
+    ]
+    manifest = transform(filled(tmp_path, replies), tmp_path / "import")
+    assert (manifest.outcomes, manifest.rejects) == ({"no mapping": 3}, {"no mapping": 3})
+    listed = [msgspec.json.decode(line) for line in (tmp_path / "import" / "rejects.jsonl").read_bytes().splitlines()]
+    assert [tuple(each.values()) for each in listed] == [
+        (source, "new", key, "", '{"a":1}', "no mapping")
+        for source, key in (("threatcrowd", "example.com"), ("threatcrowd", "example.net"), ("unheard_of", "x"))
+    ]
+
+
 def test_a_second_run_at_once_is_told_who_holds_it(tmp_path: Path) -> None:
     cache = adopted(tmp_path, SAMPLES)
     with locked(tmp_path / ".import.lock", "import"), pytest.raises(BusyError, match=str(os.getpid())):

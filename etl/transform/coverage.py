@@ -20,9 +20,9 @@ from etl.cache import Cache, Damage, Segment
 from etl.errors import BadValue
 from etl.source import Endpoint, discover
 from etl.transform.facts import Batch, Reply
+from etl.transform.stage import NO_MAPPING
 
 BATCH = 500  # replies that are mapped together
-NO_MAPPING = "no mapping"
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
 _ANYTHING = (inspect.AnyType, inspect.RawType)
 _LISTS = (inspect.ListType, inspect.SetType, inspect.FrozenSetType, inspect.VarTupleType)

@@ -161,14 +161,14 @@ class Batch:
 
     def _list(self, reply: Reply, bad: set[tuple[object, int, Any, str]]) -> None:
         """List a reply's bad values, each with the places where the reply has it."""
-        counts = Counter((value, reason) for _, _, value, reason in bad)
-        wanted: dict[object, int] = Counter()
-        for (value, _), count in counts.items():
-            wanted[value] += count
-        places = reading.paths(self.endpoint, reply.content, wanted)
-        for (value, reason), count in counts.items():
-            for path in places[value][:count] or ["$"]:
-                self._reject(reply, path, reading.shown(value), reason)
+        counts: dict[object, Counter[str]] = {}
+        for _, _, value, reason in bad:
+            counts.setdefault(value, Counter())[reason] += 1
+        places = reading.paths(self.endpoint, reply.content, {value: each.total() for value, each in counts.items()})
+        for value, reasons in counts.items():
+            for reason, paths in reading.dealt(places[value], reasons).items():
+                for path in paths or ["$"]:
+                    self._reject(reply, path, reading.shown(value), reason)
 
     def _tables(self, columns: Columns, numbering: Numbering) -> Iterator[tuple[Group, pa.Table]]:
         """Yield one batch's tables of one kind or relationship type, parted by labels; keys as their numbers."""

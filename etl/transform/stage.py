@@ -32,8 +32,10 @@ from etl.transform import columns, facts, memory
 from etl.transform.facts import Batch, Reject, Reply
 from etl.transform.memory import Memory
 
-VERSION = 1
+VERSION = 2
 REJECTS = "rejects"
+NO_MAPPING = "no mapping"
+BEGUN = 1000  # bytes of a reply that is listed as a whole
 LENGTH = 8
 _WRITE = pa.ipc.IpcWriteOptions(compression="lz4")
 _CORE = (columns, facts, graph, keys, memory, reading, schema, source, times)
@@ -100,6 +102,7 @@ def stage(
     """Map one segment's replies, but those to be left out, and keep what they give."""
     damage: list[Damage] = []
     outcomes: Counter[str] = Counter()
+    unmapped: list[Reject] = []
     found = Staged(segment.source, 0, {}, 0, 0, 0, path=str(path))
     batch = Batch(endpoint, 0, memory) if endpoint else None
     times_ = []
@@ -113,18 +116,20 @@ def stage(
         if batch:
             batch.add(Reply(reply.key, moment, reply.status, reply.body if reply.form == "json" else reply.content))
         else:
-            outcomes["no mapping"] += 1
+            outcomes[NO_MAPPING] += 1
+            value = reading.shown(reply.content[:BEGUN].decode("utf-8", "replace"))
+            unmapped.append(Reject(reply.source, reply.endpoint, reply.key, "", value, NO_MAPPING))
     found.damaged = len(damage)
     found.oldest, found.newest = min(times_, default=0), max(times_, default=0)
     found.outcomes = dict(batch.outcomes if batch else outcomes)
     being_written = path.with_name(f"{path.name}.{os.getpid()}")
     with pa.OSFile(str(being_written), "wb") as file:
-        _write(file, found, batch)
+        _write(file, found, batch, unmapped)
     being_written.rename(path)
     return found
 
 
-def _write(file: pa.NativeFile, found: Staged, batch: Batch | None) -> None:
+def _write(file: pa.NativeFile, found: Staged, batch: Batch | None, rejects: list[Reject]) -> None:
     def put(name: str, table: pa.Table) -> None:
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, table.schema, options=_WRITE) as stream:
@@ -140,9 +145,10 @@ def _write(file: pa.NativeFile, found: Staged, batch: Batch | None) -> None:
             put(keys_of(label), pa.table({"key": names}))
         for group, table in encoded.tables:
             put(str(group), table)
-        if batch.rejects:
-            columns = zip(*batch.rejects, strict=True)
-            put(REJECTS, pa.table([pa.array(each, pa.string()) for each in columns], list(Reject._fields)))
+        rejects = [*rejects, *batch.rejects]
+    if rejects:
+        columns = zip(*rejects, strict=True)
+        put(REJECTS, pa.table([pa.array(each, pa.string()) for each in columns], list(Reject._fields)))
     footer = msgspec.json.encode(found)
     file.write(footer + len(footer).to_bytes(LENGTH, "little"))
 
