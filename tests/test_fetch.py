@@ -16,11 +16,12 @@ from loopback import NOTHING, Answer, Asked, Loopback, at_path, found, loopback,
 from etl.cache import Cache, Entry
 from etl.errors import BusyError, CacheError, KeyMissingError
 from etl.fetch.asking import Freshness, Indicator, is_private
+from etl.fetch.ledger import Ledger
 from etl.fetch.run import FailedBody, Options, fetch
 from etl.fetch.summary import Summary, Tally
 from etl.fetch.waiting import backoff
 from etl.keys import detect
-from etl.source import DAYS, Key, Rate, Source
+from etl.source import DAYS, HOURS, Key, Rate, Source
 
 NAMES = [f"host{n}.example.net" for n in range(5)]
 HTML = Answer(b"<html>down</html>")
@@ -259,6 +260,17 @@ def test_a_source_that_keeps_failing_is_set_aside_and_the_others_go_on(service: 
     assert tally.requests == 10
     assert sum(tally.failed.values()) + tally.skipped["set aside"] == 100
     assert not summary.complete
+
+
+def test_what_never_reached_a_service_does_not_count_against_its_limits(cache: Cache) -> None:
+    with loopback() as gone:
+        down = source(gone.home, limits=(Rate(2, per=HOURS),))
+    tally = get(cache, down, *NAMES)  # each is tried several times: the limit would have stopped that
+    assert tally.requests > 2
+    assert set(tally.failed) == {"no connection"}
+    assert tally.aside in {"", "it keeps failing: no connection"}
+    with Ledger(Options().ledger_at(cache)) as ledger:
+        assert [each.left for each in ledger.account(down).left()] == [2]
 
 
 def test_waits_double_up_to_the_cap() -> None:

@@ -130,8 +130,17 @@ def test_a_redirect_within_the_service_is_told_without_the_key(service: Loopback
 def test_no_one_there() -> None:
     with loopback() as gone:
         home = gone.home
-    assert ask(source(home)).fault == http.NO_CONNECTION
-    assert ask(source("http://nowhere.invalid")).fault in {http.NO_NAME, http.NO_CONNECTION}
+    refused = ask(source(home))
+    assert (refused.fault, refused.sent) == (http.NO_CONNECTION, False)
+    nowhere = ask(source("http://nowhere.invalid"))
+    assert nowhere.fault in {http.NO_NAME, http.NO_CONNECTION}
+    assert not nowhere.sent
+
+
+@pytest.mark.parametrize("answer", [Answer(status=500), Answer(b"{}", cut=1), Answer(raw=b"?")])
+def test_what_has_reached_the_service_was_sent(service: Loopback, answer: Answer) -> None:
+    service.script = lambda _: answer
+    assert ask(source(service.home)).sent
 
 
 def test_slow_answers_time_out(service: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,6 +268,15 @@ def test_proxies_come_from_the_usual_variables(service: Loopback, monkeypatch: p
     monkeypatch.delenv("NO_PROXY", raising=False)
     ask(source("http://service.example"))
     assert service.asked[0].headers["host"] == "service.example"
+
+
+def test_a_proxy_that_is_not_there_has_passed_nothing_on(service: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
+    with loopback() as gone:
+        monkeypatch.setenv("http_proxy", gone.home)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    reply = ask(source("http://service.example"))
+    assert (reply.fault, reply.sent, service.asked) == (http.PROXY, False, [])
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,7 @@ class Reply:
 
     `headers` have lower-case names. `redirect` is where the request is to be sent again: at the same service, save
     for a source that forwards.
+    `sent` is False where there was no connection to send it by: the service has seen nothing of it.
     `sent_at` is when the request was handed to the network (epoch seconds), `seconds` how long it took until the reply
     began; 0 where none did.
     """
@@ -136,6 +137,7 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
     fault: str = ""
     redirect: str = ""
+    sent: bool = True
     sent_at: float = 0.0
     seconds: float = 0.0
 
@@ -169,7 +171,7 @@ class Client:
         """Send a request once, with the source's key, and read the whole reply."""
         prepared = self._prepare(request, secret)
         if prepared is None:
-            return Reply(fault=CANT_SEND)
+            return Reply(fault=CANT_SEND, sent=False)
         _sent.at, _sent.answered = time.time(), 0.0  # through a proxy nothing better is known
         started = time.monotonic()
         try:
@@ -190,7 +192,7 @@ class Client:
                 proxies=self._proxies,
             )
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            return Reply(fault=_phrase(error))
+            return Reply(fault=_phrase(error), sent=not _is_any(error, _UNCONNECTED))
         _sent.answered = time.time()
         try:
             body, fault = self._read(response.raw, deadline)
@@ -325,8 +327,17 @@ _PHRASES: Final[tuple[tuple[type[BaseException], str], ...]] = (  # the first th
 )
 
 
+_UNCONNECTED: Final = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
+"""To the service, or to the proxy before it. Name resolution that failed is one of the first."""
+
+
 def _phrase(error: BaseException) -> str:
     """Return what went wrong in fixed words: never the exception's own, which quote the URL."""
+    return next(phrase for kind, phrase in _PHRASES if _is_any(error, kind))
+
+
+def _is_any(error: BaseException, kinds: type[BaseException] | tuple[type[BaseException], ...]) -> bool:
+    """Tell whether an exception, or one that it was raised for, is of some kinds."""
     chain: list[BaseException] = []
     pending: list[object] = [error]
     while pending:
@@ -334,4 +345,4 @@ def _phrase(error: BaseException) -> str:
         if isinstance(each, BaseException) and each not in chain:
             chain.append(each)
             pending += [*each.args, each.__cause__, each.__context__, getattr(each, "reason", None)]
-    return next(phrase for kind, phrase in _PHRASES if any(isinstance(each, kind) for each in chain))
+    return any(isinstance(each, kinds) for each in chain)

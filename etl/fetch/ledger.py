@@ -199,6 +199,17 @@ class Account:
                     (latest, slot.at, slot.name),
                 )
 
+    def give_back(self, slot: Slot) -> None:
+        """Note that nothing was sent in a slot: it does not count. What a service told is left is not raised by it."""
+        if self._bucket is None:
+            return
+        with self._ledger.turn:
+            self._under_way -= 1
+            self._execute(
+                f"DELETE FROM {self._table} WHERE item_timestamp = ? AND name = ?",  # noqa: S608 - our own table
+                (slot.at, slot.name),
+            )
+
     def hold(self, seconds: float, reason: str) -> None:
         """Send nothing for so long, because the service asks for it. At most a day is noted."""
         until = time.time() + min(seconds, LONGEST_HOLD)

@@ -222,7 +222,10 @@ class Service:
         while attempt < ATTEMPTS and (taken := self._slot()) is not None:
             holder, slot = taken
             reply = self._send(request, holder.secret)
-            holder.account.settle(slot, reply.sent_at, reply.seconds)
+            if reply.sent:
+                holder.account.settle(slot, reply.sent_at, reply.seconds)
+            else:
+                holder.account.give_back(slot)
             if reply.redirect and redirects < MAX_REDIRECTS:
                 redirects += 1
                 request = replace(request, url=reply.redirect, query={})
@@ -265,7 +268,7 @@ class Service:
 
     def _spend(self, holder: Holder, slot: Slot) -> tuple[Holder, Slot] | None:
         if not self._budget.take():
-            holder.account.settle(slot, 0.0, 0.0)
+            holder.account.give_back(slot)
             self._set_aside("the limit of requests is reached")
             return None
         return holder, slot
