@@ -64,8 +64,8 @@ KILLS = int(os.environ.get("LOAD_KILLS", "4"))  # LOAD_KILLS=100 for a night
 PROGRAM = """
 import os, sys, pathlib
 from etl.files import Files
-from etl.load import Server, load, sending
-sending.BATCH = 7
+from etl.load import Server, load, packing
+packing.BATCH = 7
 root, uri, user, password, steps = sys.argv[1:]
 steps = int(steps)
 def progress(*_):

@@ -1,12 +1,13 @@
 """The Cypher that a Neo4j server is sent, all of it derived from the schema: names from there, values as parameters.
 
 Properties merge on the server by the schema's rules, so that it does not matter in which order rows come, nor how
-often. A row is a list: the key or the two keys, then the properties; moments travel as seconds since 1970.
+often. `packing` has the parameters: a row is a list, the key or the two keys, then the properties that are given, of
+texts and moments their places in `$values` and `$moments`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from etl import schema
 from etl.files import ARRAY_DELIMITER, SEPARATOR, Group
@@ -14,6 +15,7 @@ from etl.graph import Label, Merge, Property, Type
 from etl.load.beside import observed
 
 CHUNK = 5_000  # rows whose texts come back together
+_ROWS = "WITH [each IN $moments | datetime({epochSeconds: each})] AS moments\nUNWIND $rows AS row"
 
 
 def name(text: str) -> str:
@@ -32,37 +34,37 @@ def constraints() -> Iterator[str]:
 # --- writing ----------------------------------------------------------------------------------------------------------
 
 
-def create(group: Group) -> str:
+def create(group: Group, given: Sequence[Property]) -> str:
     """Return the statement that makes `$rows` of a group, none of which is there yet, and returns how many it made."""
+    values = _map(_values(group, given))
     if group.type:
-        made = f"{_ends(group)}\nCREATE (a)-[r:{name(group.type)} {_map(group)}]->(b)"
+        made = f"{_ends(group)}\nCREATE (a)-[r:{name(group.type)} {values}]->(b)"
     else:
-        made = f"CREATE (n:{_keyed(schema.LABELS[group.start], 0)})\nSET n += {_map(group)}"
-    return f"UNWIND $rows AS row\n{made}\nRETURN count(*) AS rows"
+        made = f"CREATE (n:{_keyed(schema.LABELS[group.start], 0)})\nSET n += {values}"
+    return f"{_ROWS}\n{made}\nRETURN count(*) AS rows"
 
 
-def merge(group: Group) -> str:
+def merge(group: Group, given: Sequence[Property]) -> str:
     """Return the statement that merges `$rows` of a group, and returns how many there were."""
     own = _own(group)
     if group.type:
         find = f"{_ends(group)}\nMERGE (a)-[r:{name(group.type)}]->(b)"
     else:
         find = f"MERGE (n:{_keyed(schema.LABELS[group.start], 0)})"
-    values = _values(group)
+    values = _values(group, given)
     # A newest value is chosen by when the row was observed: before that property itself is merged.
-    order = sorted(group.properties, key=lambda each: each.merge is not Merge.NEWEST)
+    order = sorted(given, key=lambda each: each.merge is not Merge.NEWEST)
     match = ", ".join(f"{own}.{name(each.name)} = {_merged(each, own, group, values)}" for each in order)
-    return (
-        f"UNWIND $rows AS row\n{find}\nON CREATE SET {own} += {_map(group)}\nON MATCH SET {match}\n"
-        "RETURN count(*) AS rows"
-    )
+    put = f"\nON CREATE SET {own} += {_map(values)}\nON MATCH SET {match}" if given else ""
+    return f"{_ROWS}\n{find}{put}\nRETURN count(*) AS rows"
 
 
-def overwrite(group: Group) -> str:
+def overwrite(group: Group, given: Sequence[Property]) -> str:
     """Return the statement that gives `$rows` of a group, all there already, just these values of the schema's."""
     own = _own(group)
     find = f"{_ends(group)}\nMATCH (a)-[r:{name(group.type)}]->(b)" if group.type else _node(group)
-    return f"UNWIND $rows AS row\n{find}\nSET {own} += {_map(group)}\nRETURN count(*) AS rows"
+    values = {each.name: "null" for each in group.properties} | _values(group, given)
+    return f"{_ROWS}\n{find}\nSET {own} += {_map(values)}\nRETURN count(*) AS rows"
 
 
 def delete(group: Group) -> str:
@@ -101,19 +103,19 @@ def _ends(group: Group) -> str:
     return f"MATCH (a:{_keyed(start, 0)})\nMATCH (b:{_keyed(end, 1)})"
 
 
-def _values(group: Group) -> dict[str, str]:
+def _values(group: Group, given: Sequence[Property]) -> dict[str, str]:
     """Return the expressions of a row's properties by name."""
-    return {each.name: _value(each, f"row[{place}]") for place, each in enumerate(group.properties, len(group.keys))}
+    return {each.name: _value(each, f"row[{place}]") for place, each in enumerate(given, len(group.keys))}
 
 
 def _value(each: Property, raw: str) -> str:
     if each.type is Type.MOMENT:
-        return f"CASE WHEN {raw} IS NULL THEN NULL ELSE datetime({{epochSeconds: {raw}}}) END"
-    return raw
+        return f"moments[{raw}]"
+    return f"$values[{raw}]" if each.type in {Type.TEXT, Type.TEXTS} else raw
 
 
-def _map(group: Group) -> str:
-    return "{" + ", ".join(f"{name(to)}: {value}" for to, value in _values(group).items()) + "}"
+def _map(values: dict[str, str]) -> str:
+    return "{" + ", ".join(f"{name(to)}: {value}" for to, value in values.items()) + "}"
 
 
 def _merged(each: Property, own: str, group: Group, values: dict[str, str]) -> str:
@@ -127,7 +129,7 @@ def _merged(each: Property, own: str, group: Group, values: dict[str, str]) -> s
         return f"CASE WHEN {new} IS NULL THEN {old} ELSE reduce(s = coalesce({old}, []), x IN {new} | {placed}) END"
     if each.merge is Merge.NEWEST:
         at = observed(each, group)
-        was, is_ = f"{own}.{name(at)}", values[at]
+        was, is_ = f"{own}.{name(at)}", values.get(at, "null")
         newer = f"{was} IS NULL OR {is_} > {was} OR ({is_} = {was} AND {new} > {old})"
         return f"CASE WHEN {new} IS NOT NULL AND ({old} IS NULL OR {newer}) THEN {new} ELSE {old} END"
     better = "<" if each.merge is Merge.MIN else ">"
@@ -163,13 +165,13 @@ def texts(group: Group) -> str:
     return (
         f"CYPHER 5 UNWIND range($first, $last, {CHUNK}) AS first\n"
         f"CALL (first) {{ MATCH {pattern} WHERE id({own}) IN range(first, first + {CHUNK - 1}) AND {is_}\n"
-        f"RETURN collect({_row_text(group)}) AS texts }}\nRETURN texts"
+        f"{_own_once(group)}\nRETURN collect({_row_text(group)}) AS texts }}\nRETURN texts"
     )
 
 
 def texts_of_rows(group: Group) -> str:
     """Return the query for the texts of a group's rows, one by one."""
-    return f"MATCH {_pattern(group)} RETURN {_row_text(group)} AS text"
+    return f"MATCH {_pattern(group)} {_own_once(group)} RETURN {_row_text(group)} AS text"
 
 
 def ids(group: Group) -> str:
@@ -184,6 +186,11 @@ def count(label: str = "", type_: str = "") -> str:
     if type_:
         return f"MATCH ()-[r:{name(type_)}]->() RETURN count(r) AS rows"
     return f"MATCH (n:{name(label)}) RETURN count(n) AS rows"
+
+
+def _own_once(group: Group) -> str:
+    """Return the clause that reads all properties in one go; one by one, each would be looked for from the first."""
+    return "WITH a, b, properties(r) AS r" if group.type else "WITH properties(n) AS n"
 
 
 def _pattern(group: Group) -> str:

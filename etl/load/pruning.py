@@ -9,14 +9,14 @@ from __future__ import annotations
 import glob
 
 import duckdb
-import pyarrow as pa
 
 from etl.errors import LoadError
 from etl.files import Files, Group, Manifest, literal, quoted
 from etl.load import bolt, cypher
 from etl.load.beside import NOTHING, Kind, lay_beside
+from etl.load.packing import BATCH, Packed, pack
 from etl.load.parity import Parity
-from etl.load.sending import BATCH, as_lists, write
+from etl.load.sending import write
 
 SHARE = 0.1
 """How much of a database may be deleted unasked."""
@@ -59,26 +59,19 @@ def prune(files: Files, manifest: Manifest, database: bolt.Neo4j, found: Parity,
             lay_beside(connection, files, group, database, wanted)
             keys = ", ".join(quoted(name) for name in group.keys)
             gone = f"SELECT {keys} FROM differing WHERE kind = {Kind.EXTRA:d}"  # noqa: S608 - names of the schema
-            deleted += _run(connection, gone, database, cypher.delete(group))
+            for batch in connection.sql(gone).to_arrow_reader(BATCH):
+                deleted += _write(database, cypher.delete(group), pack(batch, group))
             if wanted.rows:
                 file = f"read_parquet({literal(glob.escape(str(files.path(group, 'parquet'))))})"
                 changed = f"SELECT {keys} FROM differing WHERE kind IN ({Kind.LESSER:d}, {Kind.CHANGED:d})"  # noqa: S608
                 columns = ", ".join(quoted(name) for name in group.arrow.names)
                 whole = f"SELECT {columns} FROM {file} SEMI JOIN ({changed}) USING ({keys})"  # noqa: S608 - as above
-                _run(connection, whole, database, cypher.overwrite(group), group.arrow)
+                for batch in connection.sql(whole).to_arrow_reader(BATCH):
+                    values = pack(batch.cast(group.arrow), group)
+                    _write(database, cypher.overwrite(group, values.given), values)
     return deleted
 
 
-def _run(
-    connection: duckdb.DuckDBPyConnection,
-    query: str,
-    database: bolt.Neo4j,
-    statement: str,
-    schema: pa.Schema | None = None,
-) -> int:
-    """Run a statement over the rows of a SQL query; return the rows that it was done for."""
-    done = 0
-    for batch in connection.sql(query).to_arrow_reader(BATCH):
-        rows = as_lists(batch.cast(schema) if schema is not None else batch)
-        done += database.session.execute_write(write, [statement], rows)
-    return done
+def _write(database: bolt.Neo4j, statement: str, some: Packed) -> int:
+    """Run a statement over some rows; return for how many it was done."""
+    return database.session.execute_write(write, [statement], some.parameters)

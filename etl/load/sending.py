@@ -15,22 +15,19 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import neo4j
-import pyarrow as pa
-import pyarrow.parquet as pq
 from neo4j.exceptions import ClientError, ConstraintError, DatabaseError, IncompleteCommit, TransientError
 
 from etl.errors import LoadError
 from etl.files import Files, Group, Manifest
 from etl.load import bolt, cypher, parity
+from etl.load.packing import Packed, pack, packed
 
-BATCH = 10_000  # rows a transaction: about where more stops helping
-BATCH_BYTES = 8 << 20
 MAX_REFUSED = 1_000
 """So many refused rows are not faults of the rows."""
 
@@ -117,13 +114,12 @@ class Sender:
         for group in self.groups:
             done = self.checkpoint.sent.get(str(group), 0)
             progress(done)
-            for batch in _batches(self.files, group, done):
-                rows = as_lists(batch)
-                self._put(group, rows)
-                done += len(rows)
+            for batch in packed(self.files, group, done):
+                self._put(group, batch)
+                done += len(batch.batch)
                 self.checkpoint.sent[str(group)] = done
                 self._keep()
-                progress(len(rows))
+                progress(len(batch.batch))
 
     def accounts_for(self, found: parity.Parity) -> bool:
         """Tell whether the database holds what it should, given what it held before and what it refused."""
@@ -143,27 +139,29 @@ class Sender:
         """Remove the checkpoint: the load is done."""
         self._path.unlink(missing_ok=True)
 
-    def _put(self, group: Group, rows: list[list[Any]]) -> None:
+    def _put(self, group: Group, some: Packed) -> None:
         """Send some rows; where they are refused, send each half."""
-        statements = [cypher.create(group)] if self._creates else []
+        rows = some.parameters["rows"]
+        statements = [cypher.create(group, some.given)] if self._creates else []
+        statements.append(cypher.merge(group, some.given))
         try:
-            taken = self.database.session.execute_write(write, [*statements, cypher.merge(group)], rows)
+            taken = self.database.session.execute_write(write, statements, some.parameters)
         except (ClientError, DatabaseError, TransientError) as wrong:
             if wrong.code not in _SPLIT:
                 raise
             if self._creates and isinstance(wrong, ConstraintError):  # somebody else writes there, too
                 self._creates = False
-                self._put(group, rows)
+                self._put(group, some)
             elif len(rows) > 1:
                 middle = len(rows) // 2
-                self._put(group, rows[:middle])
-                self._put(group, rows[middle:])
+                self._put(group, pack(some.batch.slice(0, middle), group))
+                self._put(group, pack(some.batch.slice(middle), group))
             else:
                 self._refuse(group, rows[0], str(wrong.message or wrong.code))
             return
         except IncompleteCommit:  # nobody knows whether it went in
             self._creates = False
-            self._put(group, rows)
+            self._put(group, some)
             return
         if taken != len(rows):
             self._refuse_without_ends(group, rows)
@@ -187,29 +185,10 @@ class Sender:
         new.replace(self._path)
 
 
-def write(transaction: neo4j.ManagedTransaction, statements: list[str], rows: list[list[Any]]) -> int:
+def write(transaction: neo4j.ManagedTransaction, statements: list[str], parameters: dict[str, list[Any]]) -> int:
     """Run the first statement, and on any later try the last: `statements` belongs to one batch."""
     statement = statements.pop(0) if len(statements) > 1 else statements[0]
-    return int(transaction.run(statement, rows=rows).single(strict=True)["rows"])
-
-
-def _batches(files: Files, group: Group, skip: int) -> Iterator[pa.RecordBatch]:
-    """Yield a group's rows but for the first ones, bounded in number and in bytes."""
-    with pq.ParquetFile(files.path(group, "parquet")) as file:
-        for batch in file.iter_batches(BATCH, columns=group.arrow.names):
-            rest = batch.slice(min(skip, len(batch))).cast(group.arrow)  # Parquet has no seconds: it gives milliseconds
-            skip -= len(batch) - len(rest)
-            size = max(1, min(BATCH, len(rest) * BATCH_BYTES // max(rest.nbytes, 1)))
-            yield from (rest.slice(first, size) for first in range(0, len(rest), size))
-
-
-def as_lists(batch: pa.RecordBatch) -> list[list[Any]]:
-    """Return rows as the statements take them: lists, moments as seconds since 1970."""
-    columns = [
-        (batch[place].cast(pa.int64()) if pa.types.is_timestamp(each.type) else batch[place]).to_pylist()
-        for place, each in enumerate(batch.schema)
-    ]
-    return [list(row) for row in zip(*columns, strict=True)]
+    return int(transaction.run(statement, parameters).single(strict=True)["rows"])
 
 
 def _read(path: Path) -> Checkpoint | None:
