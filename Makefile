@@ -9,7 +9,7 @@ RUN := $(BIN)/intel-grapher
 FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: test-page bench-transform bench-ui screenshots help setup fetch transform load run test lint format types docs docs-check golden check clean
+.PHONY: test-page bench-transform bench-fetch bench-ui screenshots help setup fetch transform load run test lint format types docs docs-check golden check clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,13 @@ benchmarks/out/packages: benchmarks/requirements.txt | .venv/ready
 
 bench-transform: .venv/ready benchmarks/out/packages ## Measure the transform against pipelines written by hand (SIZE=small|full)
 	PYTHONPATH=benchmarks/out/packages $(BIN)/python benchmarks/transform.py $(or $(SIZE),small)
+
+benchmarks/out/requests-cache: benchmarks/requirements-fetch.txt | .venv/ready
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target $@ -r $<
+	@touch $@
+
+bench-fetch: .venv/ready benchmarks/out/requests-cache ## Measure fetching against limits, a bare loop, requests-cache (SIZE=small|full)
+	$(BIN)/python benchmarks/fetch.py $(or $(SIZE),small)
 
 bench-ui: .venv/ready ## Measure the page and its questions in a real browser (SIZE=small|full)
 	$(BIN)/python benchmarks/ui.py $(or $(SIZE),small)
