@@ -194,13 +194,28 @@ def write_segment(task: tuple[tuple[str, str], int], root: Path, world: World) -
     """Write one closed segment; return its bytes, uncompressed."""
     place, number = task
     last = min((number + 1) * SEGMENT_REPLIES, VISITS * world.entities(place))
-    lines = [encode(each) for each in entries(world, place, number * SEGMENT_REPLIES, last)]
+    return _write(root, place, number + 1, [*entries(world, place, number * SEGMENT_REPLIES, last)])[1]
+
+
+def add(root: Path, replies: int, share: float, seed: int = 1) -> list[Path]:
+    """Add to a cache of so many replies the first of a visit more, a segment for each endpoint; return the files."""
+    world, written = World(replies, seed), []
+    for place in PARTS:
+        first = VISITS * world.entities(place)
+        found = list(entries(world, place, first, first + max(int(first * share), 1)))
+        written.append(_write(root, place, first // SEGMENT_REPLIES + 2, found)[0])
+    return written
+
+
+def _write(root: Path, place: tuple[str, str], number: int, replies: list[Entry]) -> tuple[Path, int]:
+    lines = [encode(each) for each in replies]
     packed = b"".join(frames(lines))
     folder = root.joinpath("raw", *place)
     folder.mkdir(parents=True, exist_ok=True)
     mark = hashlib.sha256(packed).hexdigest()[:16]
-    (folder / f"{number + 1:06}-{len(lines)}-{mark}.jsonl.zst").write_bytes(packed)
-    return sum(map(len, lines))
+    path = folder / f"{number:06}-{len(lines)}-{mark}.jsonl.zst"
+    path.write_bytes(packed)
+    return path, sum(map(len, lines))
 
 
 def generate(root: Path, replies: int, seed: int = 1, processes: int | None = None) -> int:
