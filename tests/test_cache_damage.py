@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from etl.cache import Cache, Damage, Entry, Segment, set_aside, verify
+from etl.cache import Cache, Compacted, Damage, Entry, Segment, compact, set_aside, verify
 from etl.cache.envelope import crc_holds
 from etl.errors import CacheError
 
@@ -202,6 +202,27 @@ def test_mending_saves_what_is_whole_and_keeps_the_damaged_file(
         assert verify(cache) == []
     assert keys(tmp_path) == (before, [])
     assert [path.read_bytes() for path in set_aside(tmp_path)] == [damaged]
+
+
+def test_compacting_closes_mends_and_loses_nothing_that_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("etl.cache.segment.FRAME_BYTES", 2000)
+    fill(tmp_path, segment_bytes=14_000)
+    segment = Cache(tmp_path).segments()[0]
+    flip(segment.path, segment.size * 4)
+    before, _ = keys(tmp_path)
+    assert not Cache(tmp_path).segments()[-1].closed
+    with Cache(tmp_path) as cache, cache.writer() as writer:
+        done = compact(cache, writer)
+    assert (done.closed, done.mended, done.lost > 0, done.after < done.before) == (1, 1, True, True)
+    assert keys(tmp_path) == (before, [])
+    with Cache(tmp_path) as cache, cache.writer() as writer:
+        assert all(each.closed for each in cache.segments())
+        assert verify(cache) == []
+        assert compact(cache, writer) == Compacted(before=done.after, after=done.after)
+    fill(tmp_path, 1, start=1000)
+    assert keys(tmp_path) == ([*before, 1000], [])
 
 
 def test_a_damaged_line_does_not_get_into_a_closed_segment(tmp_path: Path) -> None:

@@ -116,6 +116,17 @@ def test_the_cache_is_listed_shown_covered_and_verified(loaded: Desk) -> None:
     assert loaded.run("cache", "verify").out == "the cache is whole\n"
 
 
+def test_a_compacted_cache_gives_the_same_graph(filled: Desk) -> None:
+    held, before = filled.run("cache", "list").out, filled.run("transform", "--json").json["manifest"]
+    done = filled.run("cache", "compact", "--json").json
+    assert done["closed"] == len(before["segments"])
+    assert (done["mended"], done["lost"]) == (0, 0)
+    assert filled.run("cache", "compact").out.startswith("0 files compressed, 0 mended: ")
+    assert filled.run("cache", "list").out == held
+    after = filled.run("transform", "--json").json["manifest"]
+    assert {**after, "segments": []} == {**before, "segments": []}
+
+
 JSON = (
     ("fetch", "example.com", *THREE),
     ("plan", "example.com"),

@@ -6,11 +6,13 @@
     data/index.sqlite                   where each reply stands (`index`); derived, can be deleted at any time
     data/.lock                          held by the one process that writes (`etl/lock.py`, `writer`)
 
-`Cache` (`store`) reads, looks up and gives a `Writer`; `adopt` brings in replies from elsewhere; `verify` checks all.
+`Cache` (`store`) reads, looks up and gives a `Writer`; `adopt` brings in replies from elsewhere; `verify` checks all;
+`compact` compresses what is open, and mends.
 """
 
 from etl.cache.adoption import Adopted, adopt
 from etl.cache.audit import Problem, set_aside, verify
+from etl.cache.compaction import Compacted, compact
 from etl.cache.envelope import Area, Entry, Envelope
 from etl.cache.index import Found, Holding
 from etl.cache.segment import Damage, Record, Segment
@@ -21,6 +23,7 @@ __all__ = [
     "Adopted",
     "Area",
     "Cache",
+    "Compacted",
     "Damage",
     "Entry",
     "Envelope",
@@ -31,6 +34,7 @@ __all__ = [
     "Segment",
     "Writer",
     "adopt",
+    "compact",
     "set_aside",
     "verify",
 ]

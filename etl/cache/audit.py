@@ -69,7 +69,7 @@ def _check_segment(cache: Cache, segment: Segment) -> Iterator[Problem]:
             where,
             "; ".join(str(damage).removeprefix(where).lstrip(":, ") for damage in damages),
             "The whole records stay in use. Ask for the others again with `intel-grapher fetch`, or put the file back "
-            "from a copy.",
+            "from a copy; `intel-grapher cache compact` writes it anew without them.",
             sum(damage.lost for damage in damages),
             tuple(sorted(set(lost.values()))),
         )

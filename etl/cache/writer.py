@@ -25,6 +25,7 @@ from etl.errors import CacheError
 SEGMENT_BYTES: Final = 32 << 20
 _SYNC_SECONDS: Final = 1.0
 _TAIL_BYTES: Final = 1 << 20
+Place = tuple[Area, str, str]
 
 
 @dataclass(slots=True)
@@ -48,7 +49,7 @@ class Writer:
         self._root = root
         self._index = index
         self._segment_bytes = segment_bytes
-        self._tails: dict[tuple[Area, str, str], _Tail] = {}
+        self._tails: dict[Place, _Tail] = {}
         self._synced = time.monotonic()
         self._lock = RLock()
 
@@ -79,14 +80,14 @@ class Writer:
         """
         line = encode(entry)
         with self._lock:
-            self._append(self._tail(area, entry), line)
+            self._append(self._tail((area, entry.source, entry.endpoint)), line)
 
     def add_once(self, entry: Entry, area: Area = "raw") -> bool:
         """Append a reply unless this very one is there: same key, parameters, time, status and body. False if it is."""
         line = encode(entry)
         mark = digest(memoryview(line)[:-1])
         with self._lock:
-            tail = self._tail(area, entry)
+            tail = self._tail((area, entry.source, entry.endpoint))
             if mark in tail.unindexed or self._index.has(tail.segment, entry, mark):
                 return False
             tail.unindexed.add(mark)
@@ -103,6 +104,13 @@ class Writer:
             for tail in self._tails.values():
                 self._settle(tail)
             self._synced = time.monotonic()
+
+    def close(self, segment: Segment) -> None:
+        """Close the open segment of a folder before it is full. The next reply begins another one."""
+        with self._lock:
+            tail = self._tail((segment.area, segment.source, segment.endpoint))
+            if tail.size:
+                self._close(tail)
 
     def mend(self, segment: Segment) -> int:
         """Write a damaged closed segment anew from its whole records, and keep the damaged file aside.
@@ -134,8 +142,7 @@ class Writer:
         elif time.monotonic() - self._synced > _SYNC_SECONDS:
             self.sync()
 
-    def _tail(self, area: Area, entry: Entry) -> _Tail:
-        place = (area, entry.source, entry.endpoint)
+    def _tail(self, place: Place) -> _Tail:
         tail = self._tails.get(place)
         if tail is not None and os.fstat(tail.handle).st_size != tail.size:
             os.close(self._tails.pop(place).handle)  # an interrupt or a failed clean-up came between: look again

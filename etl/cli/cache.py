@@ -15,7 +15,7 @@ import msgspec
 import typer
 
 from etl import keys, times
-from etl.cache import Cache, Holding, adopt, verify
+from etl.cache import Cache, Holding, adopt, compact, verify
 from etl.cli import options
 from etl.cli.output import print_json, print_line, print_table, say
 from etl.errors import BadValue, UsageError
@@ -25,7 +25,9 @@ from etl.transform.coverage import coverage, document
 PART = 3
 MAX_WARNINGS = 20
 
-app = typer.Typer(no_args_is_help=True, help="The raw cache: add replies from elsewhere, list, show, cover, verify.")
+app = typer.Typer(
+    no_args_is_help=True, help="The raw cache: add replies from elsewhere, list, show, cover, verify, compact."
+)
 KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="What was asked for.")]
 SourceOption = Annotated[str | None, typer.Option("--source", "-s", help="The source that replied.")]
 EndpointOption = Annotated[str | None, typer.Option("--endpoint", help="The source's endpoint.")]
@@ -216,3 +218,19 @@ def verify_(data: options.Data = options.DATA, *, json: options.Json = False) ->
         raise typer.Exit(1)
     if not json:
         print_line("the cache is whole")
+
+
+@app.command("compact")
+def compact_(data: options.Data = options.DATA, *, json: options.Json = False) -> None:
+    """Compress what is not compressed yet, and write damaged files anew from their whole records.
+
+    The damaged ones are kept in the folder `set-aside`. No whole record goes: older replies of a key stay.
+    """
+    with Cache(options.existing(data)) as cache, cache.writer("cache compact") as writer:
+        done = compact(cache, writer)
+    if json:
+        print_json(dataclasses.asdict(done))
+        return
+    print_line(f"{done.closed} files compressed, {done.mended} mended: {done.after:,} bytes instead of {done.before:,}")
+    if done.lost:
+        say(f"{done.lost} damaged records are out of use; next: intel-grapher fetch asks again for what is missing")
