@@ -116,6 +116,12 @@ def test_the_cache_is_listed_shown_covered_and_verified(loaded: Desk) -> None:
     assert loaded.run("cache", "verify").out == "the cache is whole\n"
 
 
+def test_the_files_tell_what_is_a_hub_before_it_is_asked_about(loaded: Desk) -> None:
+    words = ("plan", CAMPAIGN, "--hops", "1", "--hub", "8", *THREE, "--json")
+    steps = loaded.run(*words).json["steps"]
+    assert set(steps) < set(loaded.run(*words, "--import", "none-here").json["steps"])
+
+
 def test_a_compacted_cache_gives_the_same_graph(filled: Desk) -> None:
     held, before = filled.run("cache", "list").out, filled.run("transform", "--json").json["manifest"]
     done = filled.run("cache", "compact", "--json").json

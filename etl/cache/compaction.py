@@ -28,8 +28,7 @@ def compact(cache: Cache, writer: Writer) -> Compacted:
     for segment in cache.segments(AREAS):
         done.before += segment.size
         if not segment.closed:
-            writer.close(segment)
-            done.closed += 1
+            done.closed += writer.close(segment)
             continue
         damages: list[Damage] = []
         for _ in segment.read(damages.append):

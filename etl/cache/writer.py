@@ -105,12 +105,16 @@ class Writer:
                 self._settle(tail)
             self._synced = time.monotonic()
 
-    def close(self, segment: Segment) -> None:
-        """Close the open segment of a folder before it is full. The next reply begins another one."""
+    def close(self, segment: Segment) -> bool:
+        """Close the open segment of a folder before it is full. The next reply begins another one.
+
+        False where it has no whole record.
+        """
         with self._lock:
             tail = self._tail((segment.area, segment.source, segment.endpoint))
             if tail.size:
                 self._close(tail)
+            return bool(tail.size)
 
     def mend(self, segment: Segment) -> int:
         """Write a damaged closed segment anew from its whole records, and keep the damaged file aside.

@@ -213,7 +213,7 @@ def verify_(data: options.Data = options.DATA, *, json: options.Json = False) ->
     if json:
         print_json({"problems": problems})
     for problem in problems:
-        say(f"{problem.where}: {problem.what}; {problem.remedy}")
+        say(f"{problem.where}: {problem.what}. {problem.remedy}")
     if problems:
         raise typer.Exit(1)
     if not json:

@@ -21,6 +21,7 @@ from etl.fetch import failures
 from etl.fetch import plan as planning
 from etl.fetch import run as fetching
 from etl.fetch.asking import Freshness, Indicator
+from etl.fetch.degrees import in_files
 from etl.fetch.hops import Hops
 from etl.fetch.summary import Summary, Tally
 from etl.source import Source, discover, named
@@ -89,6 +90,7 @@ def fetch(
     requests: Requests = None,
     pages: Pages = 10,
     data: options.Data = options.DATA,
+    import_: options.Import = options.IMPORT,
     *,
     refresh: Refresh = False,
     skip_bad: SkipBad = False,
@@ -106,7 +108,7 @@ def fetch(
     chosen = [named(each, known) for each in source or []]
     settings = fetching.Options(
         freshness=_freshness(max_age, negative_age, known, refresh=refresh),
-        hops=_hops(hops, follow, under, outside, stop, per_kind, per_parent, hub),
+        hops=_hops(hops, follow, under, outside, stop, per_kind, per_parent, hub, import_),
         pages=pages,
         requests=requests,
         ledger=ledger(),
@@ -153,6 +155,7 @@ def plan(
     requests: Requests = None,
     pages: Pages = 10,
     data: options.Data = options.DATA,
+    import_: options.Import = options.IMPORT,
     *,
     refresh: Refresh = False,
     skip_bad: SkipBad = False,
@@ -162,8 +165,8 @@ def plan(
     """Say what a fetch would cost, and ask nothing: requests, what is cached, what quotas leave, when it ends."""
     fetch(
         indicators, domain, email, hash_, ip, user, file, source, max_age, negative_age, hops, follow, under, outside,
-        stop, per_kind, per_parent, hub, requests, pages, data, refresh=refresh, skip_bad=skip_bad, dry_run=True,
-        explain=explain, json=json,
+        stop, per_kind, per_parent, hub, requests, pages, data, import_, refresh=refresh, skip_bad=skip_bad,
+        dry_run=True, explain=explain, json=json,
     )  # fmt: skip
 
 
@@ -266,6 +269,7 @@ def _hops(
     per_kind: int,
     per_parent: int,
     hub: int,
+    import_: Path,
 ) -> Hops:
     default = Hops()
     try:
@@ -278,6 +282,7 @@ def _hops(
             under=tuple(keys.hostname(each) for each in under or []),
             outside=tuple(keys.network(each) for each in outside or []),
             stop=default.stop | {keys.detect(each)[1] for each in stop or []},
+            degrees=in_files(import_) if depth else None,
         )
     except BadValue as wrong:
         raise UsageError(f"--under takes a domain, --outside a network, --stop an indicator: {wrong.reason}") from wrong

@@ -7,32 +7,39 @@ from pathlib import Path
 
 import duckdb
 
+from etl.errors import TransformError
 from etl.fetch.hops import Degrees
 
 
 def in_files(folder: Path) -> Degrees | None:
     """Return the degrees as the flat files in a folder (`import/`) have them; None where there are none.
 
-    The files are a projection of the cache as of the last transform.
+    The files are a projection of the cache as of the last transform. What is returned raises TransformError where they
+    can't be read.
     """
     files = sorted(map(str, (folder / "relationships").rglob("*.parquet")))
     if not files:
         return None
 
     def degrees(keys: Sequence[str]) -> Mapping[str, int]:
-        with duckdb.connect() as database:
-            rows = database.execute(
-                """
-                WITH asked AS (SELECT unnest(?::VARCHAR[]) AS key),
-                     pairs AS (SELECT "start", "end" FROM read_parquet(?, union_by_name = true))
-                SELECT key, count(DISTINCT other) FROM (
-                    SELECT "start" AS key, "end" AS other FROM pairs WHERE "start" IN (FROM asked)
-                    UNION ALL
-                    SELECT "end", "start" FROM pairs WHERE "end" IN (FROM asked)
-                ) GROUP BY key
-                """,
-                [list(keys), files],
-            ).fetchall()
+        try:
+            with duckdb.connect() as database:
+                rows = database.execute(
+                    """
+                    WITH asked AS (SELECT unnest(?::VARCHAR[]) AS key),
+                         pairs AS (SELECT "start", "end" FROM read_parquet(?, union_by_name = true))
+                    SELECT key, count(DISTINCT other) FROM (
+                        SELECT "start" AS key, "end" AS other FROM pairs WHERE "start" IN (FROM asked)
+                        UNION ALL
+                        SELECT "end", "start" FROM pairs WHERE "end" IN (FROM asked)
+                    ) GROUP BY key
+                    """,
+                    [list(keys), files],
+                ).fetchall()
+        except duckdb.Error as wrong:
+            raise TransformError(
+                f"{folder} can't be read for what is a hub ({wrong}): run `intel-grapher transform` again"
+            ) from wrong
         return dict(rows)
 
     return degrees

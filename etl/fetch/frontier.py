@@ -47,10 +47,7 @@ class Frontier:
                 self._db.executemany("INSERT OR IGNORE INTO found (kind, key) VALUES (?, ?)", indicators)
                 self._db.execute("COMMIT")
             except sqlite3.OperationalError as error:
-                raise CacheError(
-                    f"the indicators can't be kept in a temporary file: {error}. Free some room, or name another "
-                    "folder by TMPDIR."
-                ) from error
+                raise no_room(error) from error
 
     def __len__(self) -> int:
         with self._lock:
@@ -73,3 +70,10 @@ class Frontier:
                 return
             yield rows
             start = rows[-1][0] + 1
+
+
+def no_room(error: sqlite3.Error) -> CacheError:
+    """Return what to tell where indicators can't be kept in a temporary file."""
+    return CacheError(
+        f"the indicators can't be kept in a temporary file: {error}. Free some room, or name another folder by TMPDIR."
+    )

@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple, Self
 from etl.cache import Cache, Found
 from etl.errors import BadValue, CacheError, SourceError
 from etl.fetch.asking import KINDS, NOT_FOUND, PRIVATE, Indicator, is_private
-from etl.fetch.frontier import Frontier
+from etl.fetch.frontier import Frontier, no_room
 from etl.graph import Fact, Kind, Relationship
 from etl.reading import read
 from etl.source import Endpoint, Outcome, Source
@@ -52,7 +52,8 @@ class Hops:
     `depth`: how many hops. `kinds`: what is followed. `per_kind`: how many of each kind in one hop. `per_parent`: how
     many that one indicator leads to. `hub`: what has more neighbours than that is one. `under`: names are followed
     only if they are one of these domains or below one. `outside`: networks (CIDR) whose addresses are not followed.
-    `stop`: keys that are not followed.
+    `stop`: keys that are not followed. `degrees`: how many neighbours a key has in what was transformed before, so that
+    a hub is known as one before it has been asked about.
     """
 
     depth: int = 0
@@ -227,7 +228,13 @@ class _Candidates:
         self._db.close()
 
     def add(self, parent: str, found: Mapping[Indicator, set[str]]) -> None:
-        """Note what one indicator's answers name."""
+        """Note what one indicator's answers name. Raises CacheError where there is no room for temporary files."""
+        try:
+            self._add(parent, found)
+        except sqlite3.OperationalError as error:
+            raise no_room(error) from error
+
+    def _add(self, parent: str, found: Mapping[Indicator, set[str]]) -> None:
         self._db.executemany(
             "INSERT INTO named VALUES (?, ?, 1, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
             "parents = parents + 1, sources = sources | excluded.sources, beside = min(beside, excluded.beside), "
