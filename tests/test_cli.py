@@ -241,6 +241,7 @@ def test_all_typos_are_named_at_once_and_can_be_left_out(filled: Desk) -> None:
         (("-i", "example.com"), "it is of the kind domain, not ip"),
         (("-e", "example.com"), "it is of the kind domain, not email"),
         (("-hx", "example.com"), "it is of the kind domain, not hash"),
+        (("-hx", "zzz"), "'zzz': not a hash"),
         (("-u", "far.too.long.for.a.name"), "not a Twitter name"),
     ],
 )

@@ -20,7 +20,7 @@ from etl.errors import BadValue, KeyMissingError, UsageError
 from etl.fetch import failures
 from etl.fetch import plan as planning
 from etl.fetch import run as fetching
-from etl.fetch.asking import Freshness, Indicator
+from etl.fetch.asking import KINDS, Freshness, Indicator
 from etl.fetch.degrees import in_files
 from etl.fetch.hops import Hops
 from etl.fetch.summary import Summary, Tally
@@ -222,13 +222,23 @@ def read_indicators(raw: Iterable[Given]) -> tuple[list[Indicator], list[str]]:
         try:
             told, key = keys.detect("@" + keys.refang(text).removeprefix("@") if kind == "user" else text)
         except BadValue as wrong:
-            bad.append(f"{place}{text[:200]!r}: {wrong.reason}")
+            bad.append(f"{place}{text[:200]!r}: {_why_not(kind, text) or wrong.reason}")
             continue
         if kind and told != kind:
             bad.append(f"{place}{text[:200]!r}: it is of the kind {told}, not {kind}")
         else:
             found[told, key] = None
     return list(found), bad
+
+
+def _why_not(kind: str, text: str) -> str:
+    """Return why a text is not of the kind that a flag says; empty where no flag says one."""
+    try:
+        if kind:
+            KINDS[kind].canonical(text)
+    except BadValue as bad:
+        return bad.reason
+    return ""
 
 
 # --- settings ---------------------------------------------------------------------------------------------------------

@@ -117,7 +117,7 @@ class Run:
         self._errors: list[BaseException] = []
         self._closed = False
         self._paces: dict[str, deque[tuple[float, int]]] = {}
-        self._looked = 0.0
+        self._reckoned = 0.0
 
     def __enter__(self) -> Self:
         """Give itself."""
@@ -241,7 +241,7 @@ class Run:
             # Not Thread.join: an interrupt in it takes the thread for ended (Python 3.11).
             while not self._ended.wait(TICK):
                 hang_up_on_the_slow()
-                self._look(services)
+                self._reckon(services)
                 self._progress(self.summary)
             whole = not self._errors
         except KeyboardInterrupt:
@@ -281,12 +281,12 @@ class Run:
         for service in self._services.values():
             service.stop()
 
-    def _look(self, services: Sequence[Service]) -> None:
+    def _reckon(self, services: Sequence[Service]) -> None:
         """Bring up to date how fast each service goes and how long it will take."""
         now = time.monotonic()
-        if now - self._looked < OUTLOOK_SECONDS:
+        if now - self._reckoned < OUTLOOK_SECONDS:
             return
-        self._looked = now
+        self._reckoned = now
         for service in services:
             tally = service.tally
             pace = self._paces.setdefault(service.source.name, deque(maxlen=int(RATE_SECONDS / OUTLOOK_SECONDS) + 1))

@@ -114,12 +114,12 @@ class Service:
         self._budget = budget
         self._client = Client(source, self.connections)
         self._pending: Iterator[Ask] = iter(())
-        self._next = Lock()
-        self._turn = Lock()
+        self._taking = Lock()
+        self._choosing = Lock()
         self._counting = Lock()
         self._over = Event()
         self._stopped = False
-        self._turns = 0
+        self._chosen = 0
         self._failures = 0
 
     def begin(self, pending: Iterator[Ask]) -> None:
@@ -142,7 +142,7 @@ class Service:
         while (ask := self._take()) is not None:
             todo = [ask]
             while todo:
-                todo[:1] = self._settle(todo[0])
+                todo[:1] = self._put(todo[0])
         with self._counting:
             self._threads -= 1
 
@@ -162,7 +162,7 @@ class Service:
 
     def _take(self) -> Ask | None:
         """Return the next question. Once the source is set aside, the rest is counted as not asked."""
-        with self._next:
+        with self._taking:
             for ask in self._pending:
                 if self._stopped:
                     return None
@@ -171,7 +171,7 @@ class Service:
                 self._skip(ask)
         return None
 
-    def _settle(self, ask: Ask) -> list[Ask]:
+    def _put(self, ask: Ask) -> list[Ask]:
         """Put one question until it is answered or given up. Return what must be asked next: what waited, its page."""
         reply, verdict = self._answer(ask)
         if reply is None or verdict is None:
@@ -248,13 +248,13 @@ class Service:
 
     def _slot(self) -> tuple[Holder, Slot] | None:
         """Wait until a request may be sent, with one of the keys in turn; None where it may not be in this run."""
-        with self._turn:
+        with self._choosing:
             while not self._over.is_set():
                 usable = [each for each in self.holders if not each.refused]
                 waits: list[float] = []
-                self._turns += 1
+                self._chosen += 1
                 for offset in range(len(usable)):
-                    holder = usable[(self._turns + offset) % len(usable)]
+                    holder = usable[(self._chosen + offset) % len(usable)]
                     slot = holder.account.take()
                     if isinstance(slot, Slot):
                         return self._spend(holder, slot)

@@ -14,6 +14,8 @@ from etl.source import Source
 
 RETIRED: Final = "retired"
 BEYOND: Final = "beyond the limit of requests"
+Courses = Sequence[tuple[str, tuple[Question, ...]]]
+"""The questions about one indicator, by source, as `Menu.of` gives them."""
 
 
 @dataclass
@@ -75,9 +77,6 @@ def survey(
             tallies.note(courses, missing, PRIVATE if private else BEYOND if place >= found.cut else "")
     tallies.finish()
     return found
-
-
-Courses = Sequence[tuple[str, tuple[Question, ...]]]
 
 
 class _Tallies:
