@@ -6,6 +6,7 @@ are made canonical in bulk, and a number stands for a key from then on: no row i
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from functools import cache, cached_property
@@ -126,21 +127,38 @@ class Numbering:
             self._number(label)
 
     def _number(self, label: str) -> None:
-        """Give a label's keys their numbers, over all kinds that have some."""
+        """Give a label's keys their numbers, over all kinds that have some.
+
+        Most come from one kind, as they stand, and are distinct: only the others have to be looked up among them.
+        """
         masks = {
             kind: pc.equal(self._resolved[kind].places, place)
             for kind in self._raws
             for place, each in enumerate(kind.labels)
             if each.name == label
         }
-        masks = {kind: mask for kind, mask in masks.items() if pc.any(mask).as_py()}
-        if not masks:
+        if not any(pc.any(mask).as_py() for mask in masks.values()):
             return
-        chunks = [self._resolved[kind].keys.filter(mask) for kind, mask in masks.items()]
-        encoded = pa.chunked_array(chunks).dictionary_encode()
-        self.keys[label] = encoded.chunk(encoded.num_chunks - 1).dictionary
-        for (kind, mask), chunk in zip(masks.items(), encoded.chunks, strict=True):
-            self._numbers[kind] = pc.replace_with_mask(self._numbers[kind], mask, chunk.indices)
+        plain = {kind: pc.and_not(mask, self._resolved[kind].odd) for kind, mask in masks.items()}
+        most = max(plain, key=lambda kind: pc.sum(plain[kind]).as_py())
+        base = self._raws[most].filter(plain[most])
+        self._numbers[most] = pc.replace_with_mask(self._numbers[most], plain[most], counted(len(base)))
+        rest = {kind: mask if kind is not most else pc.and_not(mask, plain[most]) for kind, mask in masks.items()}
+        rest = {kind: mask for kind, mask in rest.items() if pc.any(mask).as_py()}
+        if not rest:
+            self.keys[label] = base
+            return
+        encoded = pa.chunked_array(
+            [self._resolved[kind].keys.filter(mask) for kind, mask in rest.items()]
+        ).dictionary_encode()
+        others = encoded.chunk(encoded.num_chunks - 1).dictionary
+        in_base = pc.index_in(base, value_set=others)  # a small table, and many look-ups: cheaper than the other way
+        known = pc.inverse_permutation(in_base, max_index=len(others) - 1)
+        new = pc.is_null(known)
+        numbers = pc.coalesce(known, pc.add(pc.cumulative_sum(new.cast(pa.int32())), len(base) - 1).cast(pa.int32()))
+        self.keys[label] = pa.concat_arrays([base, others.filter(new)])
+        for (kind, mask), chunk in zip(rest.items(), encoded.chunks, strict=True):
+            self._numbers[kind] = pc.replace_with_mask(self._numbers[kind], mask, numbers.take(chunk.indices))
 
     def of(self, kind: Kind[Any], codes: pa.Array) -> tuple[pa.Array, pa.Array]:
         """Return the number of each string's key, and the place of its label (-1: it is bad)."""
@@ -153,6 +171,11 @@ class Numbering:
     def bad(self, kind: Kind[Any], code: int) -> tuple[str, str]:
         """Return a bad string and its reason."""
         return self._raws[kind][code].as_py(), self._resolved[kind].reasons[code]
+
+
+def counted(length: int) -> pa.Array:
+    """Return 0, 1, 2, … up to a length."""
+    return pa.Array.from_buffers(pa.int32(), length, [None, pa.py_buffer(array("i", range(length)))])
 
 
 def repeated(values: pa.Array, lengths: list[int]) -> pa.Array:

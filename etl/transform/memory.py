@@ -68,10 +68,14 @@ class Odd(dict[str, tuple[int, str]]):
 
 
 class Resolved(NamedTuple):
-    """What distinct raw strings of one kind are: for each the place of its label (-1: bad), its key, why it is bad."""
+    """What distinct raw strings of one kind are: for each the place of its label (-1: bad) and its key.
+
+    `odd` tells which keys are spelt otherwise than the strings, or may be; `reasons` why a string is bad.
+    """
 
     places: pa.Array
     keys: pa.Array
+    odd: pa.Array
     reasons: dict[int, str]
 
 
@@ -125,14 +129,15 @@ class Memory:
                 mine = each.plain(raws)
                 places = pc.coalesce(places, pc.add(mine, pa.scalar(before, pa.int8())) if before else mine)
             before += len(each.labels)
-        if not places.null_count:
-            return Resolved(places, raws, {})
         odd = pc.is_null(places)
+        if not places.null_count:
+            return Resolved(places, raws, odd, {})
         numbers = pc.indices_nonzero(odd).to_pylist()
         found = list(map(self._odd(kind).__getitem__, raws.filter(odd).to_pylist()))
         return Resolved(
             pc.replace_with_mask(places, odd, pa.array([place for place, _ in found], pa.int8())),
             pc.replace_with_mask(raws, odd, pa.array([key if place >= 0 else "" for place, key in found], pa.string())),
+            odd,
             {number: reason for number, (place, reason) in zip(numbers, found, strict=True) if place < 0},
         )
 

@@ -182,9 +182,9 @@ def _stage_all(
 def _worked(tasks: list[Task], undone: frozenset[str], options: Options) -> Iterator[tuple[Task, Staged]]:
     """Yield what each segment gives. This process works along with the others: it takes what none has begun."""
     total = sum(segment.size for segment, _ in tasks)
-    others = 0 if total < INLINE else min(options.processes, len(tasks)) - 1
+    others = min(options.processes, len(tasks)) - 1 if total >= INLINE else 0
     done = 0
-    if not others:
+    if others < 1:
         for task in tasks:
             yield task, _stage(task, undone)
             done += task[0].size
