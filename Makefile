@@ -9,7 +9,7 @@ RUN := $(BIN)/intel-grapher
 FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: test-page bench-transform bench-fetch bench-ui screenshots help setup fetch transform load run test lint format types docs docs-check golden check clean
+.PHONY: test-page bench-transform bench-fetch bench-load bench-ui screenshots help setup fetch transform load run test lint format types docs docs-check golden check clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ benchmarks/out/requests-cache: benchmarks/requirements-fetch.txt | .venv/ready
 
 bench-fetch: .venv/ready benchmarks/out/requests-cache ## Measure fetching against limits, a bare loop, requests-cache (SIZE=small|full)
 	$(BIN)/python benchmarks/fetch.py $(or $(SIZE),small)
+
+bench-load: .venv/ready ## Measure the loading against bare tools and its peers, on a real Neo4j (SIZE=small|full)
+	$(BIN)/python benchmarks/load.py $(or $(SIZE),small)
 
 bench-ui: .venv/ready ## Measure the page and its questions in a real browser (SIZE=small|full)
 	$(BIN)/python benchmarks/ui.py $(or $(SIZE),small)

@@ -3,8 +3,11 @@
     make bench-load SIZE=small|full
 
 A way's figure is its best round; rounds go through all ways in turn, so that a busy machine is unkind to all alike.
-That each way made as many nodes and relationships as the files have rows is checked after each. Ratios that name a
-peer are its seconds by ours: above 1 we are the faster. Those named `…_of_bare…` are our rate by the bare one's.
+That each way made as many nodes and relationships as the files have rows is checked after each.
+
+`bolt_…` and `peer_…` ratios are our rows a second by the other's: above 1 we are the faster. Those of `admin_…`,
+`embedded_…` and `cache_…` are our seconds by the other's: 1 is as fast. `…_cpu` compares CPU seconds, server's and
+client's, which a busy machine disturbs less. Ours always include constraints and parity, which the others do without.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -24,6 +28,9 @@ from typing import Any
 import load_rows
 import pyarrow as pa
 import pyarrow.parquet as pq
+from generate import generate
+from load_ours import HEAP
+from load_plot import draw
 
 from etl import schema
 from etl.files import Files, Group
@@ -35,49 +42,16 @@ from etl.neo4j.server import LocalNeo4j
 HERE = Path(__file__).resolve().parent
 OUT = HERE / "out"
 PEERS = OUT / "peers"
-SIZES = {"small": ((10_000, 40_000),), "full": ((100_000, 400_000), (1_000_000, 4_000_000))}
-OURS_BOLT, OURS_ADMIN, OURS_EMBEDDED = "ours, Bolt", "ours, admin", "ours, embedded"
-BY_BOLT = ("bare", "graphio", "etl_lib", "nodestream", "cartography")
-ITEMS = 500  # of each file, for the seed article's way: an item a transaction
-SLOW = 500_000  # rows that the peers are not asked to go beyond
+SIZES = {"small": ((10_000, 40_000),), "full": ((10_000, 40_000), (100_000, 400_000), (1_000_000, 4_000_000))}
+OURS = {"ours, Bolt": "bolt", "ours, admin": "admin", "ours, embedded": "copy", "bare COPY": "bare-copy"}
+IMPORTER, CACHE, BY_HAND = "bare importer", "ours, from the cache", "bare, from the cache"
+BARE = tuple(f"bare {verb} {size}" for verb in ("create", "merge") for size in (5_000, 10_000, 20_000))
+OTHERS = ("graphio", "etl_lib", "nodestream", "cartography")
+SEED = "py2neo"
+ITEMS = 200  # of each file, for the seed article's way: an item a transaction
+SLOW = 600_000  # rows that the peers are not asked to go beyond
 
-Figures = dict[str, float]
-
-OUR_LOAD = """
-import json, pathlib, sys, time
-from etl.files import Files
-from etl.load import Embedded, Server, load
-from etl.neo4j.server import LocalNeo4j
-root, where, method = sys.argv[1:]
-target = Embedded(pathlib.Path(where), 2 << 30) if method == "copy" else Server.started(LocalNeo4j(pathlib.Path(where)))
-began = time.perf_counter()
-parity = []
-def progress(step, done, of):
-    if step == "parity" and not parity:
-        parity.append(time.perf_counter())
-loaded = load(Files(pathlib.Path(root)), target, method=method, replace=method == "admin", progress=progress)
-assert loaded.parity.equal
-print(json.dumps({"wall": time.perf_counter() - began}))
-"""
-
-BARE_COPY = """
-import json, pathlib, sys, time
-import ladybug
-from etl.files import Files
-from etl.load import embedded
-files, store = Files(pathlib.Path(sys.argv[1])), sys.argv[2]
-began = time.perf_counter()
-database = ladybug.Database(store, buffer_pool_size=2 << 30)
-connection = ladybug.Connection(database)
-for statement in embedded.tables():
-    connection.execute(statement)
-for group, _ in files.manifest().groups():
-    connection.execute(embedded.copy_statement(files, group))
-connection.execute("CHECKPOINT")
-connection.close()
-database.close()
-print(json.dumps({"wall": time.perf_counter() - began}))
-"""
+Figures = dict[str, Any]
 
 
 class Bench:
@@ -89,12 +63,49 @@ class Bench:
         self.files = load_rows.generate(folder / "import", nodes, relationships)
         self.manifest = self.files.manifest()
         self.rows = sum(content.rows for _, content in self.manifest.groups())
+        self.replies = nodes // 4
         self.spec = folder / "spec.json"
         (folder / "plain").mkdir()
         described = [_described(self.files, group, folder / "plain") for group, _ in self.manifest.groups()]
         self.spec.write_text(json.dumps(described), encoding="utf-8")
 
-    def empty_server(self) -> Server:
+    def ways(self) -> list[str]:
+        """Return the ways that this many rows are sent."""
+        bare = BARE if self.rows < SLOW else ("bare create 10000",)
+        return [*OURS, IMPORTER, *bare, *((*OTHERS, SEED, BY_HAND, CACHE) if self.rows < SLOW else ())]
+
+    def run(self, way: str) -> Figures:
+        """Run one way from an empty store; return what it took, and the rows it loaded in that."""
+        if way in {CACHE, BY_HAND}:
+            return self._from_cache(way)
+        if way == IMPORTER:
+            return self._import(self.files, "bare")
+        if OURS.get(way, "").endswith("copy"):
+            place = self.folder / "graph"
+            figures = self._timed(self._ours(OURS[way], place))
+            shutil.rmtree(place, ignore_errors=True)
+            place.unlink(missing_ok=True)
+            return figures
+        server = self._empty_server()
+        if way == "cartography":  # it knows nodes by `id`, and wants that to be indexed
+            with connected(server) as database:
+                for label in self.manifest.nodes:
+                    database.run(f"CREATE CONSTRAINT FOR (n:{label}) REQUIRE n.id IS UNIQUE")
+        if way in OURS:
+            command = self._ours(OURS[way], self.local.home)
+        else:
+            command = [str(PEERS / "bin" / "python"), str(HERE / "load_peers.py"), way, str(self.spec)]
+        figures = self._timed(command, server)
+        if way == SEED:
+            figures["rows"] = sum(min(ITEMS, content.rows) for _, content in self.manifest.groups())
+            return figures  # its relationships bring nodes along
+        with connected(server) as database:
+            found = sum(rows for name, rows in database.counts().items())
+        if found != self.rows:
+            raise SystemExit(f"{way} made {found} nodes and relationships of {self.rows}")
+        return figures
+
+    def _empty_server(self) -> Server:
         """Return the server, with nothing in its database but the constraints."""
         self.local.down()
         for part in ("databases", "transactions"):
@@ -104,51 +115,65 @@ class Bench:
             database.constrain()
         return server
 
-    def run(self, way: str) -> Figures:
-        """Run one way from an empty store; return its seconds, and the rows it loaded in them."""
-        if way in {OURS_EMBEDDED, "bare COPY"}:
-            place = self.folder / "graph"
-            program = OUR_LOAD if way == OURS_EMBEDDED else BARE_COPY
-            figures = self._timed([sys.executable, "-c", program, str(self.files.root), str(place), "copy"])
-            shutil.rmtree(place, ignore_errors=True)
-            place.unlink(missing_ok=True)
-            return figures
-        if way == "bare importer":
-            self.local.down()
-            began = time.perf_counter()
-            report = f"--report-file={self.folder / 'import.report'}"
-            self.local.admin(*arguments(self.files, self.manifest), report, "--overwrite-destination", "bare")
-            return {"wall": time.perf_counter() - began, "rows": self.rows}
-        server = self.empty_server()
-        if way == "cartography":  # it knows nodes by `id`, and wants that to be indexed
-            with connected(server) as database:
-                for label in self.manifest.nodes:
-                    database.run(f"CREATE CONSTRAINT FOR (n:{label}) REQUIRE n.id IS UNIQUE")
-        if way.startswith("ours"):
-            method = "bolt" if way == OURS_BOLT else "admin"
-            figures = self._timed([sys.executable, "-c", OUR_LOAD, str(self.files.root), str(self.local.home), method])
+    def _import(self, files: Files, name: str) -> Figures:
+        self.local.down()
+        began, used = time.perf_counter(), _children()
+        report = f"--report-file={self.folder / 'import.report'}"
+        self.local.admin(*arguments(files, files.manifest()), report, "--overwrite-destination", name)
+        return {"wall": time.perf_counter() - began, "cpu": _children() - used, "rows": self.rows}
+
+    def _from_cache(self, way: str) -> Figures:
+        """Go from raw replies to a Neo4j, with our proof; or by DuckDB, the bare importer, a start and constraints."""
+        data, place = self.folder / "cache", self.folder / "made"
+        if not data.exists():
+            generate(data, self.replies)
+        shutil.rmtree(place, ignore_errors=True)
+        self._empty_server()
+        began, used = time.perf_counter(), _children()
+        transform = ["-m", "etl", "transform", "--data", str(data), "--import", str(place), "--no-progress"]
+        if way == CACHE:
+            self._timed([sys.executable, *transform])
+            self._timed(self._ours("admin", self.local.home, place))
         else:
-            figures = self._timed(
-                [str(PEERS / "bin" / "python"), str(HERE / "load_peers.py"), way, str(self.spec)], server
-            )
-        wanted = self.rows
-        if way == "py2neo":
-            figures["rows"] = wanted = sum(min(ITEMS, content.rows) for _, content in self.manifest.groups())
-        with connected(server) as database:
-            found = sum(rows for name, rows in database.counts().items())
-        if found != wanted and way != "py2neo":  # its relationships bring nodes along
-            raise SystemExit(f"{way} made {found} nodes and relationships of {wanted}")
-        return figures
+            kept = self.folder / "csv"
+            self._timed([sys.executable, str(HERE / "by_duckdb.py"), str(data), str(place)])
+            by_hand = time.perf_counter() - began, _children() - used
+            transform[transform.index(str(place))] = str(kept)  # by hand it writes Parquet alone
+            self._timed([sys.executable, *transform])
+            began, used = time.perf_counter() - by_hand[0], _children() - by_hand[1]
+            self._import(Files(kept), "neo4j")
+            with connected(Server.started(self.local)) as database:
+                database.constrain()
+        return {"wall": time.perf_counter() - began, "cpu": _children() - used, "rows": self.replies}
+
+    def _ours(self, method: str, place: Path, root: Path | None = None) -> list[str]:
+        return [sys.executable, str(HERE / "load_ours.py"), method, str(root or self.files.root), str(place)]
 
     def _timed(self, command: list[str], server: Server | None = None) -> Figures:
         environment = {**os.environ, "PYTHONPATH": str(HERE.parent), "LIMIT": str(ITEMS)}
         if server is not None:
             environment |= {"NEO4J_URI": server.uri, "NEO4J_PASSWORD": server.password}
-        began = time.perf_counter()
+        before, began, used = self._server()[0], time.perf_counter(), _children()
         done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
-        wall = time.perf_counter() - began
+        wall, (after, memory) = time.perf_counter() - began, self._server()
         told = json.loads(done.stdout.splitlines()[-1]) if done.stdout.strip().startswith("{") else {}
-        return {"wall": told.get("wall", wall), "rows": self.rows}
+        # A server that was started anew meanwhile has counted from nothing.
+        served = after - before if after >= before else after
+        return {"wall": wall, "cpu": _children() - used + served, "server_mib": memory, "rows": self.rows, **told}
+
+    def _server(self) -> tuple[float, float]:
+        """Return the CPU seconds that the server has used, and the most memory, in MiB."""
+        pid = self.local.status().pid
+        if pid is None:
+            return 0.0, 0.0
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+        memory = int(status.partition("VmHWM:")[2].split()[0]) / 1024
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), memory
+
+
+def _children() -> float:
+    return sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
 
 
 def _described(files: Files, group: Group, plain: Path) -> dict[str, Any]:
@@ -178,68 +203,94 @@ def _plain(group: Group) -> pa.Schema:
 
 def set_up_peers() -> None:
     """Make the peers' own environment, once."""
-    wanted = (HERE / "requirements-load.txt").read_text(encoding="utf-8")
+    lock = HERE / "requirements-load.lock"
+    wanted = lock.read_text(encoding="utf-8")
     mark = PEERS / "installed.txt"
     if mark.exists() and mark.read_text(encoding="utf-8") == wanted:
         return
+    print("setting up the peers' own environment, benchmarks/out/peers (once; some minutes)", flush=True)
     venv.create(PEERS, with_pip=True, clear=True)
     pip = [str(PEERS / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "-r", str(HERE / "requirements-load.txt")], check=True)
+    subprocess.run([*pip, "--no-deps", "--require-hashes", "-r", str(lock)], check=True)
     mark.write_text(wanted, encoding="utf-8")
 
 
-def ratios(best: dict[str, Figures]) -> Figures:
-    """Return how the ways compare."""
-    rate = {way: each["rows"] / each["wall"] for way, each in best.items()}
-    found: Figures = {}
-    pairs = {
-        "bolt_of_bare_driver": (OURS_BOLT, "bare"),
-        "admin_of_bare_importer": (OURS_ADMIN, "bare importer"),
-        "embedded_of_bare_copy": (OURS_EMBEDDED, "bare COPY"),
-        **{f"bolt_by_{peer}": (OURS_BOLT, peer) for peer in (*BY_BOLT[1:], "py2neo")},
-    }
-    for name, (ours, other) in pairs.items():
-        if ours in rate and other in rate:
-            found[name] = round(rate[ours] / rate[other], 3)
-    return found
+RATES = {"bolt_vs_bare": BARE, "bolt_vs_best_peer": OTHERS, "bolt_vs_seed": (SEED,)}
+TIMES = {
+    "admin_vs_bare": ("ours, admin", IMPORTER),
+    "embedded_vs_bare": ("ours, embedded", "bare COPY"),
+    "cache_to_neo4j_vs_steps": (CACHE, BY_HAND),
+}
+
+
+def ratios(best: dict[str, Figures]) -> dict[str, float]:
+    """Return how the ways compare, the most telling first."""
+    found: dict[str, float] = {}
+    own = best.get("ours, Bolt")
+    for end, what in (("", "wall"), ("_cpu", "cpu")):
+        rates = {way: each["rows"] / each[what] for way, each in best.items()}
+        for name, ways in {**RATES, **({} if end else {f"peer_{peer}": (peer,) for peer in OTHERS})}.items():
+            others = [rates[way] for way in ways if way in rates]
+            if own and others:
+                found[name + end] = own["rows"] / own[what] / max(others)
+        for name, (ours, other) in TIMES.items():
+            if ours in best and other in best:
+                found[name + end] = best[ours][what] / best[other][what]
+    for way, method in OURS.items():
+        if "parity" in (steps := best.get(way, {}).get("steps", {})):
+            found[f"parity_share_{method}"] = steps["parity"] / best[way]["wall"]
+    return {name: round(value, 3) for name, value in found.items()}
 
 
 def main() -> None:
-    """Measure, print, and write `out/load.json`."""
+    """Measure, print, and write `out/load.json` and `out/load.svg`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("size", choices=SIZES)
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--nodes", type=int, help="this many nodes, and four times as many relationships, alone")
     parser.add_argument("--folder", type=Path, help="where to work; some gigabytes for the full size")
-    parser.add_argument("--only", action="append", help="these ways alone")
+    parser.add_argument("--only", action="append", help="ways that begin so alone")
     given = parser.parse_args()
     OUT.mkdir(exist_ok=True)
     set_up_peers()
+    sizes = ((given.nodes, 4 * given.nodes),) if given.nodes else SIZES[given.size]
     figures: dict[str, dict[str, Figures]] = {}
-    made: dict[str, Any] = {"ratios": {}, "figures": figures}
+    found: dict[str, float] = {}
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
-        local = LocalNeo4j(Path(folder) / "neo4j", heap="2g")
+        local = LocalNeo4j(Path(folder) / "neo4j", heap=HEAP)
         try:
-            for nodes, relationships in SIZES[given.size]:
+            for nodes, relationships in sizes:
                 bench = Bench(Path(folder) / str(nodes), local, nodes, relationships)
-                ways = [OURS_BOLT, OURS_ADMIN, OURS_EMBEDDED, "bare importer", "bare COPY", "bare"]
-                if bench.rows < SLOW:
-                    ways += [*BY_BOLT[1:], "py2neo"]
                 best: dict[str, Figures] = {}
-                for round_ in range(given.rounds):
-                    for way in ways:
-                        if given.only and way not in given.only:
+                for round_ in range(given.rounds if bench.rows < SLOW else 1):
+                    for way in bench.ways():
+                        if given.only and not way.startswith(tuple(given.only)):
                             continue
                         now = bench.run(way)
                         best[way] = min(best.get(way, now), now, key=lambda each: each["wall"])
-                        print(f"{bench.rows:>9,} rows  round {round_ + 1}  {way:16} {now['wall']:8.2f} s "
-                              f"{now['rows'] / now['wall']:9,.0f} rows/s", flush=True)  # fmt: skip
+                        load, rate = os.getloadavg()[0], now["rows"] / now["wall"]
+                        print(f"{bench.rows:>9,} rows  round {round_ + 1}  {way:20} {now['wall']:8.2f} s  CPU "
+                              f"{now['cpu']:8.2f} s {rate:9,.0f} rows/s  load {load:4.1f}", flush=True)  # fmt: skip
                 figures[str(bench.rows)] = best
-                made["ratios"] |= {f"{name}_{nodes}": value for name, value in ratios(best).items()}
+                # Plain names are of the largest size that the peers ran at; others say their size.
+                plain = given.nodes or bench.rows < SLOW
+                of_size = ratios(best)
+                found = {
+                    **(of_size if plain else {}),
+                    **(found if not plain else {}),
+                    **{name: value for name, value in found.items() if name[-1].isdigit()},
+                    **{f"{name}_{nodes}": value for name, value in of_size.items()},
+                }
                 shutil.rmtree(bench.folder)
         finally:
             local.down()
-    (OUT / "load.json").write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
-    for name, ratio in made["ratios"].items():
+    (OUT / "load.json").write_text(json.dumps({"ratios": found, "figures": figures}, indent=2) + "\n", encoding="utf-8")
+    rates = {
+        f"{int(rows):,} rows": {way: each["rows"] / each["wall"] for way, each in best.items() if "cache" not in way}
+        for rows, best in figures.items()
+    }
+    draw(OUT / "load.svg", rates)
+    for name, ratio in found.items():
         print(f"{name:40} {ratio:7.3f}")
 
 

@@ -2,9 +2,10 @@
 
     python load_peers.py PEER SPEC.json        NEO4J_URI and NEO4J_PASSWORD in the environment
 
-The server's constraints are there already. Each peer gets the rows as it likes them best. Where a peer writes the
-Cypher itself, moments are given as plain integers, since a driver takes ten times as long to send them as such: that
-favours the peer. Where we write it (bare, etl_lib), they come as integers, too, and become moments, as ours do.
+PEER is one of the functions below; `bare` says how, and the rows of a batch: `bare create 10000`. The server's
+constraints are there already. Each peer gets the rows as it likes them best. Where a peer writes the Cypher itself,
+moments are given as plain integers, since a driver takes ten times as long to send them as such: that favours the peer.
+Where we write it (bare, etl_lib), they come as integers, too, and become moments, as ours do.
 """
 
 # ruff: noqa: PLC0415, ANN401 - a peer is imported only where it is run, and some have no types
@@ -24,7 +25,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-BATCHES = {"bare": 10_000, "graphio": 10_000, "etl_lib": 10_000, "nodestream": 10_000, "cartography": 10_000}
+BATCHES = {"graphio": 10_000, "etl_lib": 10_000, "nodestream": 10_000, "cartography": 10_000}
 AUTH = ("neo4j", os.environ["NEO4J_PASSWORD"])
 URI = os.environ["NEO4J_URI"]
 Row = dict[str, Any]
@@ -45,8 +46,8 @@ def split(row: Row, *keys: str) -> Row:
     return {name: value for name, value in row.items() if name not in keys and value is not None}
 
 
-def cypher(part: Row, rows: str) -> str:
-    """Return the statement that one would write by hand for a label or a type."""
+def cypher(part: Row, rows: str, verb: str = "MERGE") -> str:
+    """Return the statement that one would write by hand for a label or a type; `verb` is MERGE or CREATE."""
     moment = "CASE WHEN row.{0} IS NULL THEN NULL ELSE datetime({{epochSeconds: row.{0}}}) END"
     values = [
         f"{name}: {moment.format(name) if name in part['moments'] else f'row.{name}'}" for name in part["columns"]
@@ -55,25 +56,30 @@ def cypher(part: Row, rows: str) -> str:
     if part["type"]:
         return (
             f"UNWIND ${rows} AS row MATCH (a:{part['start']} {{{part['start_key']}: row.start}}) "
-            f"MATCH (b:{part['end']} {{{part['end_key']}: row.end}}) MERGE (a)-[r:{part['type']}]->(b) SET r += {given}"
+            f"MATCH (b:{part['end']} {{{part['end_key']}: row.end}}) "
+            + (
+                f"CREATE (a)-[r:{part['type']} {given}]->(b)"
+                if verb == "CREATE"
+                else f"MERGE (a)-[r:{part['type']}]->(b) SET r += {given}"
+            )
         )
     key = part["start_key"]
-    return f"UNWIND ${rows} AS row MERGE (n:{part['start']} {{{key}: row.{key}}}) SET n += {given}"
+    return f"UNWIND ${rows} AS row {verb} (n:{part['start']} {{{key}: row.{key}}}) SET n += {given}"
 
 
-def bare(spec: list[Row]) -> None:
-    """Load with the driver alone, in a loop."""
+def bare(spec: list[Row], verb: str, size: str) -> None:
+    """Load with the driver alone, in a loop; `verb` is create or merge."""
     import neo4j
 
     with neo4j.GraphDatabase.driver(URI, auth=AUTH) as driver, driver.session() as session:
         for part in spec:
-            statement = cypher(part, "rows")
-            for rows in batches(part["path"], int(os.environ.get("BATCH", BATCHES["bare"]))):
+            statement = cypher(part, "rows", verb.upper())
+            for rows in batches(part["path"], int(size)):
                 session.execute_write(lambda work, rows=rows, it=statement: work.run(it, rows=rows).consume())
 
 
 def graphio(spec: list[Row]) -> None:
-    """Load with graphio's NodeSet and RelationshipSet."""
+    """Load with graphio's NodeSet and RelationshipSet, which can create where the database is empty."""
     import neo4j
     from graphio import NodeSet, RelationshipSet
 
@@ -95,7 +101,7 @@ def graphio(spec: list[Row]) -> None:
                     some = NodeSet([part["start"]], merge_keys=[part["start_key"]])
                     for row in rows:
                         some.add_node(split(row))
-                some.merge(driver, batch_size=size)
+                some.create(driver, batch_size=size)
 
 
 def etl_lib(spec: list[Row]) -> None:
@@ -239,4 +245,5 @@ def py2neo(spec: list[Row]) -> None:
 
 if __name__ == "__main__":
     logging.disable(logging.WARNING)
-    globals()[sys.argv[1]](json.loads(Path(sys.argv[2]).read_text(encoding="utf-8")))
+    peer, *told = sys.argv[1].split()
+    globals()[peer](json.loads(Path(sys.argv[2]).read_text(encoding="utf-8")), *told)

@@ -7,13 +7,18 @@ texts and moments their places in `$values` and `$moments`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from etl import schema
 from etl.files import ARRAY_DELIMITER, SEPARATOR, Group
 from etl.graph import Label, Merge, Property, Type
 from etl.load.beside import observed
 
+NAMES = (
+    "CALL db.labels() YIELD label AS name RETURN name\n"
+    "UNION CALL db.relationshipTypes() YIELD relationshipType AS name RETURN name"
+)
+"""The query for the names of all labels and relationship types that there are."""
 CHUNK = 5_000  # rows whose texts come back together
 _ROWS = "WITH [each IN $moments | datetime({epochSeconds: each})] AS moments\nUNWIND $rows AS row"
 
@@ -23,12 +28,14 @@ def name(text: str) -> str:
     return "`" + text.replace("`", "``") + "`"
 
 
-def constraints() -> Iterator[str]:
-    """Yield the statement that makes each label's constraint where it is not there yet."""
+def constraints() -> dict[str, str]:
+    """Return the statement that makes each label's constraint where it is not there yet, by the constraint's name."""
+    made = {}
     for label in schema.LABELS.values():
         constraint = f"intel_grapher_{label.name}_{label.key}"
         unique = f"(n:{name(label.name)}) REQUIRE n.{name(label.key)} IS UNIQUE"
-        yield f"CREATE CONSTRAINT {name(constraint)} IF NOT EXISTS FOR {unique}"
+        made[constraint] = f"CREATE CONSTRAINT {name(constraint)} IF NOT EXISTS FOR {unique}"
+    return made
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------
@@ -175,17 +182,17 @@ def texts_of_rows(group: Group) -> str:
 
 
 def ids(group: Group) -> str:
-    """Return the query for the least and the greatest id of a label's nodes or a type's relationships."""
+    """Return the query for the least and the greatest id of a label's nodes or a type's relationships, and how many."""
     pattern = f"()-[r:{name(group.type)}]->()" if group.type else f"(n:{name(group.start)})"
     own = _own(group)
-    return f"CYPHER 5 MATCH {pattern} RETURN min(id({own})) AS first, max(id({own})) AS last"
+    return f"CYPHER 5 MATCH {pattern} RETURN min(id({own})) AS first, max(id({own})) AS last, count(*) AS rows"
 
 
 def count(label: str = "", type_: str = "") -> str:
     """Return the query for the number of nodes of a label, or of relationships of a type; Neo4j keeps both counts."""
     if type_:
-        return f"MATCH ()-[r:{name(type_)}]->() RETURN count(r) AS rows"
-    return f"MATCH (n:{name(label)}) RETURN count(n) AS rows"
+        return f"MATCH ()-[r:{name(type_)}]->() RETURN {_literal(type_)} AS name, count(r) AS rows"
+    return f"MATCH (n:{name(label)}) RETURN {_literal(label)} AS name, count(n) AS rows"
 
 
 def _own_once(group: Group) -> str:

@@ -86,6 +86,7 @@ def check(files: Files, database: Database, progress: Progress = lambda _step, _
     expected = dict(files.manifest().groups())
     total, done = sum(each.rows for each in expected.values()), 0
     compared: dict[Group, Compared] = {}
+    progress("parity", 0, total)
     with duckdb.connect() as connection:
         connection.execute(f"SET memory_limit = {literal(_SPILL_FROM)}")
         for group, wanted in expected.items():

@@ -181,8 +181,14 @@ class Sender:
 
     def _keep(self) -> None:
         new = self._path.with_suffix(".new")
-        new.write_bytes(msgspec.json.encode(self.checkpoint))
-        new.replace(self._path)
+        try:
+            new.write_bytes(msgspec.json.encode(self.checkpoint))
+            new.replace(self._path)
+        except OSError as wrong:
+            raise LoadError(
+                f"{new} can't be written ({wrong.strerror}), so how far the load came would not be known: see to that,"
+                " then load again; nothing is doubled"
+            ) from wrong
 
 
 def write(transaction: neo4j.ManagedTransaction, statements: list[str], parameters: dict[str, list[Any]]) -> int:

@@ -97,7 +97,7 @@ def stage(files: Files, manifest: Manifest) -> Path:
         "neo4j-admin database check neo4j\n"
     )
     _write(new / "import.sh", script)
-    _write(new / "constraints.cypher", "".join(f"{each};\n" for each in cypher.constraints()))
+    _write(new / "constraints.cypher", "".join(f"{each};\n" for each in cypher.constraints().values()))
     swap_in(new, place)
     return place
 
