@@ -26,15 +26,11 @@ from pathlib import Path
 from typing import Any
 
 import load_rows
-import pyarrow as pa
-import pyarrow.parquet as pq
 from generate import generate
 from load_ours import HEAP
 from load_plot import draw
 
-from etl import schema
-from etl.files import Files, Group
-from etl.graph import Type
+from etl.files import Files
 from etl.load import Server, connected
 from etl.load.staging import arguments
 from etl.neo4j.server import LocalNeo4j
@@ -66,7 +62,7 @@ class Bench:
         self.replies = nodes // 4
         self.spec = folder / "spec.json"
         (folder / "plain").mkdir()
-        described = [_described(self.files, group, folder / "plain") for group, _ in self.manifest.groups()]
+        described = [load_rows.described(self.files, group, folder / "plain") for group, _ in self.manifest.groups()]
         self.spec.write_text(json.dumps(described), encoding="utf-8")
 
     def ways(self) -> list[str]:
@@ -154,7 +150,7 @@ class Bench:
         if server is not None:
             environment |= {"NEO4J_URI": server.uri, "NEO4J_PASSWORD": server.password}
         before, began, used = self._server()[0], time.perf_counter(), _children()
-        done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+        done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
         wall, (after, memory) = time.perf_counter() - began, self._server()
         told = json.loads(done.stdout.splitlines()[-1]) if done.stdout.strip().startswith("{") else {}
         # A server that was started anew meanwhile has counted from nothing.
@@ -174,31 +170,6 @@ class Bench:
 
 def _children() -> float:
     return sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
-
-
-def _described(files: Files, group: Group, plain: Path) -> dict[str, Any]:
-    """Return what a peer needs to know of a group; the file under `plain` has its moments as integers."""
-    path = plain / f"{group}.parquet"
-    with pq.ParquetFile(files.path(group, "parquet")) as source, pq.ParquetWriter(path, _plain(group)) as target:
-        for batch in source.iter_batches(columns=group.arrow.names):
-            target.write_batch(batch.cast(group.arrow).cast(_plain(group)))
-    return {
-        "plain": str(path),
-        "path": str(files.path(group, "parquet")),
-        "start": group.start,
-        "type": group.type,
-        "end": group.end,
-        "start_key": schema.LABELS[group.start].key,
-        "end_key": schema.LABELS[group.end].key if group.type else "",
-        "columns": [each.name for each in group.properties],
-        "moments": [each.name for each in group.properties if each.type is Type.MOMENT],
-    }
-
-
-def _plain(group: Group) -> pa.Schema:
-    return pa.schema(
-        [pa.field(each.name, pa.int64()) if pa.types.is_timestamp(each.type) else each for each in group.arrow]
-    )
 
 
 def set_up_peers() -> None:
@@ -249,6 +220,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--nodes", type=int, help="this many nodes, and four times as many relationships, alone")
     parser.add_argument("--folder", type=Path, help="where to work; some gigabytes for the full size")
+    parser.add_argument("--plugin", type=Path, help="APOC's jar: nodestream can do nothing without it")
     parser.add_argument("--only", action="append", help="ways that begin so alone")
     given = parser.parse_args()
     OUT.mkdir(exist_ok=True)
@@ -258,6 +230,9 @@ def main() -> None:
     found: dict[str, float] = {}
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
         local = LocalNeo4j(Path(folder) / "neo4j", heap=HEAP)
+        local.assemble()
+        if given.plugin:
+            shutil.copy(given.plugin, local.home / "plugins")
         try:
             for nodes, relationships in sizes:
                 bench = Bench(Path(folder) / str(nodes), local, nodes, relationships)
@@ -266,7 +241,15 @@ def main() -> None:
                     for way in bench.ways():
                         if given.only and not way.startswith(tuple(given.only)):
                             continue
-                        now = bench.run(way)
+                        try:
+                            now = bench.run(way)
+                        except subprocess.CalledProcessError as failed:
+                            if way not in OTHERS:
+                                raise
+                            print(
+                                f"{way} does not run here: {failed.stderr.strip().splitlines()[-1][:200]}", flush=True
+                            )
+                            continue
                         best[way] = min(best.get(way, now), now, key=lambda each: each["wall"])
                         load, rate = os.getloadavg()[0], now["rows"] / now["wall"]
                         print(f"{bench.rows:>9,} rows  round {round_ + 1}  {way:20} {now['wall']:8.2f} s  CPU "

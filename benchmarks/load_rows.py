@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import msgspec
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from etl import schema
 from etl.files import FORMATS, Files, Group, Manifest, Writer, content, quoted
@@ -82,3 +84,28 @@ def _value(each: Property) -> str:
     if each.type is Type.INTEGER:
         return f"(hash(i, '{each.name}') % 3)::BIGINT - 1"
     return f"['one', 'two', NULL][(1 + hash(i, '{each.name}') % 3)::BIGINT]"
+
+
+def described(files: Files, group: Group, plain: Path) -> dict[str, Any]:
+    """Return what a peer needs to know of a group; the file under `plain` has its moments as integers."""
+    path = plain / f"{group}.parquet"
+    with pq.ParquetFile(files.path(group, "parquet")) as source, pq.ParquetWriter(path, _plain(group)) as target:
+        for batch in source.iter_batches(columns=group.arrow.names):
+            target.write_batch(batch.cast(group.arrow).cast(_plain(group)))
+    return {
+        "plain": str(path),
+        "path": str(files.path(group, "parquet")),
+        "start": group.start,
+        "type": group.type,
+        "end": group.end,
+        "start_key": schema.LABELS[group.start].key,
+        "end_key": schema.LABELS[group.end].key if group.type else "",
+        "columns": [each.name for each in group.properties],
+        "moments": [each.name for each in group.properties if each.type is Type.MOMENT],
+    }
+
+
+def _plain(group: Group) -> pa.Schema:
+    return pa.schema(
+        [pa.field(each.name, pa.int64()) if pa.types.is_timestamp(each.type) else each for each in group.arrow]
+    )
