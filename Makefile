@@ -38,7 +38,7 @@ load: .venv/ready ## Load the flat files into the embedded graph (TO=neo4j: into
 test: .venv/ready ## Run the tests
 	$(BIN)/python -m pytest
 
-test-page: .venv/ready ## Run the page's tests in a real browser (Debian's chromium)
+test-page: .venv/ready ## Run the page's tests alone (Debian's chromium; PAGE_ON_NEO4J=1: all of them on Neo4j, too)
 	$(BIN)/python -m pytest tests/ui
 
 lint: .venv/ready ## Check style

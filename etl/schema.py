@@ -150,7 +150,7 @@ NETWORK = _label(
     _newest("country", "two letters"),
     shape="diamond",
 )
-ORGANIZATION = _label("Organization", "name", "As the source spells it.", "#999999", shape="square")
+ORGANIZATION = _label("Organization", "name", "As the source spells it.", "#666666", shape="square")
 SERVICE = _label(
     "Service",
     "name",
@@ -188,7 +188,7 @@ REPORT = _label(
     "Report",
     "id",
     "A page, post or event that names indicators: its URL, or its service and number there.",
-    "#999999",
+    "#666666",
     _newest("title", "its title"),
     _CREATED,
     _all("links", "pages that it draws on"),
@@ -213,7 +213,7 @@ NOTE = _label(
     "Note",
     "id",
     "What an analyst says of a node: a note, a tag or a verdict. Its id is that of the entry in the raw cache.",
-    "#999999",
+    "#666666",
     _newest("author", "who says it"),
     _newest("text", "the note"),
     _newest("tag", "the tag"),

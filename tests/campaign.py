@@ -12,10 +12,13 @@ from etl.transform.run import Options, transform
 SAMPLES = Path(__file__).resolve().parents[1] / "data" / "samples"
 
 
-def campaign(folder: Path, *more: Entry, load: bool = True) -> Path:
-    """Fill a cache in `folder`/data with the samples and some entries more; make files and graph; return the folder."""
+def campaign(folder: Path, *more: Entry, sources: str = "*", load: bool = True) -> Path:
+    """Fill a cache in `folder`/data with the samples and some entries more; make files and graph; return the folder.
+
+    `sources` is a pattern of those whose samples go in; a small graph is made anew in a moment.
+    """
     with Cache(folder / "data") as cache, cache.writer() as writer:
-        adopt(writer, sorted((SAMPLES / "raw").iterdir()))
+        adopt(writer, sorted((SAMPLES / "raw").glob(sources)))
         for entry in more:
             writer.add(entry)
     if load:
@@ -25,6 +28,11 @@ def campaign(folder: Path, *more: Entry, load: bool = True) -> Path:
 
 def rebuild(folder: Path, to: Server | None = None) -> None:
     """Make the files and the embedded graph (`folder`/data/graph) of the cache, or load a server."""
+    flatten(folder)
+    load(Files(folder / "import"), to or Embedded(folder / "data" / "graph", 256 << 20))
+
+
+def flatten(folder: Path) -> None:
+    """Make the files of the cache."""
     with Cache(folder / "data") as cache:
         transform(cache, folder / "import", Options(processes=1))
-    load(Files(folder / "import"), to or Embedded(folder / "data" / "graph", 256 << 20))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,35 +24,47 @@ _DEFANGED = re.compile(r"\s*[\[({]\s*(?:dot|\.|at|@|:|://)\s*[\])}]\s*", re.IGNO
 def complete(graph: Graph, typed: str, *, most: int = MOST, seconds: float = SECONDS) -> list[Node]:
     """Return nodes for what was typed: that key itself, then keys that begin with it, then keys that have it in them.
 
-    Whatever was found in `seconds` is returned.
+    Every label that has such keys has its share. Whatever was found in `seconds` is returned.
     """
     plain = keys.refang(typed.strip())
-    found: dict[Node, None] = {}
     if not plain:
         return []
     until = time.monotonic() + seconds
-    for label, key in look.labels_of(plain):
-        if look.there(graph, [(label.name, key)]):
-            found[label.name, key] = None
-    for question, label in _questions(plain, most):
-        left = until - time.monotonic()
-        if left <= 0 or len(found) >= most or (found and "CONTAINS" in question and left < seconds / 2):
+    exact = [(label.name, key) for label, key in look.labels_of(plain)]
+    found = dict.fromkeys(look.there(graph, exact))
+    for how in ("STARTS WITH", "CONTAINS") if len(plain) >= _PART else ("STARTS WITH",):
+        if len(found) >= most or (found and how == "CONTAINS" and until - time.monotonic() < seconds / 2):
             break
-        try:
-            answer = graph.ask(question, {"typed": plain.lower()}, limit=most, timeout=max(left, 0.05))
-        except UsageError:  # out of time: what was found is what is shown
-            continue
-        found |= {(label.name, row[0]): None for row in answer.rows}
-    return list(found)[:most]
-
-
-def _questions(plain: str, most: int) -> Iterator[tuple[str, Label]]:
-    parts = ("STARTS WITH", "CONTAINS") if len(plain) >= _PART else ("STARTS WITH",)
-    for how in parts:
+        by_label: list[list[Node]] = []
         for label in schema.LABELS.values():
-            key = f"n.{cypher.name(label.key)}"
-            match = f"MATCH (n:{cypher.name(label.name)}) WHERE lower({key}) {how} $typed"
-            yield f"{match} RETURN {key} AS key ORDER BY key LIMIT {int(most)}", label
+            left = until - time.monotonic()
+            if left <= 0:
+                break
+            try:
+                answer = graph.ask(
+                    _question(label, how, most), {"typed": plain.lower()}, limit=most, timeout=max(left, 0.05)
+                )
+            except UsageError:  # out of time: what was found is what is shown
+                break
+            by_label.append([node for row in answer.rows if (node := (label.name, str(row[0]))) not in found])
+        found |= dict.fromkeys(_shared(by_label, most - len(found)))
+    return list(found)
+
+
+def _question(label: Label, how: str, most: int) -> str:
+    key = f"n.{cypher.name(label.key)}"
+    match = f"MATCH (n:{cypher.name(label.name)}) WHERE lower({key}) {how} $typed"
+    return f"{match} RETURN {key} AS key ORDER BY key LIMIT {int(most)}"
+
+
+def _shared(by_label: list[list[Node]], most: int) -> list[Node]:
+    """Return at most so many nodes in their order: as many of each label as leaves room for the others."""
+    share = dict.fromkeys(range(len(by_label)), 0)
+    for turn in range(most):
+        for place, nodes in enumerate(by_label):
+            if turn < len(nodes) and sum(share.values()) < most:
+                share[place] += 1
+    return [node for place, nodes in enumerate(by_label) for node in nodes[: share[place]]]
 
 
 @dataclass(frozen=True)
@@ -65,8 +76,11 @@ class Pasted:
     bad: list[tuple[str, str]]
 
 
-def pasted(graph: Graph, text: str) -> Pasted:
-    """Return the nodes that a text names: one indicator a word, whatever stands between them."""
+def pasted(graph: Graph | None, text: str) -> Pasted:
+    """Return the nodes that a text names: one indicator a word, whatever stands between them.
+
+    Without a graph, none is there yet.
+    """
     wanted: dict[Node, None] = {}
     bad: list[tuple[str, str]] = []
     for word in dict.fromkeys(_WORDS.findall(_DEFANGED.sub(_joined, text))):
@@ -74,7 +88,7 @@ def pasted(graph: Graph, text: str) -> Pasted:
             wanted[named(word)] = None
         except BadValue as wrong:
             bad.append((word[:200], wrong.reason))
-    there = look.there(graph, wanted)
+    there = look.there(graph, wanted) if graph is not None else {}
     return Pasted([each for each in wanted if each in there], [each for each in wanted if each not in there], bad)
 
 

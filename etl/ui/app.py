@@ -96,8 +96,6 @@ def application(page: Page) -> Starlette:
         page.graphs.close()
 
     asks_graph: dict[str, tuple[Any, Callable[[Graph, Any], dict[str, Any]]]] = {
-        "complete": (looking.Typed, looking.complete),
-        "paste": (looking.Typed, looking.paste),
         "nodes": (looking.Some, looking.nodes),
         "between": (looking.Some, looking.between),
         "read": (Asked, looking.read),
@@ -108,6 +106,8 @@ def application(page: Page) -> Starlette:
     }
     does: dict[str, tuple[Any, Callable[[Page, Any], Any]]] = {
         "start": (Nothing, _start),
+        "complete": (looking.Typed, _complete),
+        "paste": (looking.Typed, _paste),
         "raw": (Raw, _raw),
         "plan": (Enrich, _plan),
         "enrich": (Enrich, _enrich),
@@ -168,6 +168,14 @@ def _with_cypher(page: Page, answer: Callable[[Graph, Any], dict[str, Any]], ask
         found = answer(told, asked)
     cypher = [{"cypher": each, "parameters": values} for each, values in list(told.asked.items())[:40]]
     return found | {"cypher": cypher}
+
+
+def _complete(page: Page, asked: looking.Typed) -> dict[str, Any]:
+    return {"nodes": []} if page.graphs.none_yet() else _with_cypher(page, looking.complete, asked)
+
+
+def _paste(page: Page, asked: looking.Typed) -> dict[str, Any]:
+    return looking.paste(None, asked) if page.graphs.none_yet() else _with_cypher(page, looking.paste, asked)
 
 
 def _query(page: Page, graph: Graph, asked: looking.Question) -> dict[str, Any]:

@@ -41,8 +41,13 @@ class Graphs:
             with self._lock:
                 if self._driver is None:
                     self._driver = connect(Connection(self.target.uri, self.target.user, self.target.password))
-            with self._driver.session(database=DATABASE) as session:
+            # That a label or a type has no rows yet is nothing to warn of.
+            with self._driver.session(database=DATABASE, notifications_min_severity="OFF") as session:
                 yield Neo4jGraph(session)
+
+    def none_yet(self) -> bool:
+        """Tell whether an embedded graph has still to be made."""
+        return isinstance(self.target, Embedded) and not (self.target.place / MANIFEST).exists()
 
     def close(self) -> None:
         """Let go of it."""

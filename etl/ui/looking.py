@@ -49,11 +49,11 @@ def complete(graph: Graph, asked: Typed) -> dict[str, Any]:
     return {"nodes": [_node(each) for each in find.complete(graph, asked.text[:4000])]}
 
 
-def paste(graph: Graph, asked: Typed) -> dict[str, Any]:
-    """Return the nodes that a text names, and what of it is not in the graph."""
+def paste(graph: Graph | None, asked: Typed) -> dict[str, Any]:
+    """Return the nodes that a text names, and what of it is not in the graph: all, where there is none yet."""
     pasted = find.pasted(graph, asked.text[:100_000])
     return {
-        "found": described(graph, pasted.found[:MOST]),
+        "found": described(graph, pasted.found[:MOST]) if graph is not None else [],
         "missing": [_node(each) for each in pasted.missing[:MOST]],
         "bad": [{"text": text, "reason": reason} for text, reason in pasted.bad[:100]],
     }

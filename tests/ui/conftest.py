@@ -7,17 +7,24 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from campaign import campaign, rebuild
-from hostile import ENTRIES
+from loopback import Loopback, found, loopback
 from playwright.sync_api import Browser, Page, sync_playwright
-from ui_site import Site, opened, serving
+from ui_site import Site, opened
+from ui_sites import Sites
 
-from etl.load import Server
 from etl.neo4j.server import LocalNeo4j
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
 # Software WebGL, so that what is drawn is the same on every machine; a container has no sandbox to give.
 ARGUMENTS = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--no-sandbox"]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what uses a site on the embedded graph, and what is marked on Neo4j too; all of it with PAGE_ON_NEO4J=1."""
+    if "target" in metafunc.fixturenames:
+        both = metafunc.definition.get_closest_marker("both_targets") or os.environ.get("PAGE_ON_NEO4J")
+        neo4j = [pytest.param("neo4j", marks=pytest.mark.neo4j)] if both else []
+        metafunc.parametrize("target", ["embedded", *neo4j], scope="session")
 
 
 @pytest.fixture(scope="session")
@@ -32,27 +39,52 @@ def browser() -> Iterator[Browser]:
         launched.close()
 
 
-# The page on Neo4j is still being tested out: PAGE_ON_NEO4J=1 runs all of it there, too.
-TARGETS = ["embedded", *([pytest.param("neo4j", marks=pytest.mark.neo4j)] if os.environ.get("PAGE_ON_NEO4J") else [])]
+@pytest.fixture(scope="session")
+def service() -> Iterator[Loopback]:
+    with loopback() as service:
+        service.script = lambda _asked: found("192.0.2.200", "192.0.2.201")
+        yield service
 
 
-@pytest.fixture(scope="session", params=TARGETS)
-def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Serve the sample campaign, with hostile strings in it, on each target."""
-    home = campaign(tmp_path_factory.mktemp("site"), *ENTRIES)
-    if request.param == "embedded":
-        with serving(home) as site:
-            yield site
-        return
-    local: LocalNeo4j = request.getfixturevalue("one_neo4j")
-    server = Server.started(local)
-    rebuild(home, server)
-    named = {"NEO4J_URI": server.uri, "NEO4J_USER": server.user, "NEO4J_PASSWORD": server.password}
-    with serving(home, "--on", "neo4j", environment=named) as site:
-        yield site
+@pytest.fixture(scope="session")
+def sites(
+    tmp_path_factory: pytest.TempPathFactory, service: Loopback, request: pytest.FixtureRequest
+) -> Iterator[Sites]:
+    def neo4j() -> LocalNeo4j:
+        server: LocalNeo4j = request.getfixturevalue("one_neo4j")
+        return server
+
+    with Sites(tmp_path_factory.mktemp("sites"), service.home, neo4j) as sites:
+        yield sites
+
+
+@pytest.fixture
+def site(target: str, sites: Sites) -> Site:
+    return sites.get("whole", target)
 
 
 @pytest.fixture
 def page(browser: Browser, site: Site) -> Iterator[Page]:
     with opened(browser, site.link) as page:
+        yield page
+
+
+@pytest.fixture
+def small(target: str, sites: Sites) -> Iterator[Site]:
+    """Give a site whose graph is made anew in a moment, for what changes it; nothing is under way there."""
+    site = sites.get("small", target)
+    site.rest()
+    yield site
+    site.rest()
+
+
+@pytest.fixture
+def small_page(browser: Browser, small: Site) -> Iterator[Page]:
+    with opened(browser, small.link) as page:
+        yield page
+
+
+@pytest.fixture
+def hostile_page(browser: Browser, target: str, sites: Sites) -> Iterator[Page]:
+    with opened(browser, sites.get("hostile", target).link) as page:
         yield page

@@ -18,7 +18,18 @@ export class Refusal extends Error {
   }
 }
 
+let open = 0;
+function waiting(more) {
+  open += more;
+  document.documentElement.toggleAttribute("data-asking", open > 0); // the pointer shows it
+}
+
 export async function ask(name, question = {}) {
+  waiting(1);
+  try { return await answered(name, question); } finally { waiting(-1); }
+}
+
+async function answered(name, question) {
   let response;
   try {
     response = await fetch(`/api/${name}`, {

@@ -28,7 +28,7 @@ export class Filters {
       this.#part("Relationships", "type", types, () => null, (name) => this.schema.types[name]?.doc),
       this.#part("Said by", "source", sources, () => null, (name) => this.schema.sources[name]),
       el("h2", {}, "Hubs"),
-      el("label", {}, el("span", { class: "name" }, "hide above"), el("input", { type: "number", min: "1", name: "hub", placeholder: "no limit", value: model.hub ?? "", "aria-label": "hide nodes with more neighbours than", onchange: (event) => { model.hub = event.target.value ? Number(event.target.value) : null; model.filter(); } })),
+      el("label", {}, el("span", { class: "name" }, "hide above"), el("input", { type: "number", min: "1", name: "hub", placeholder: "no limit", value: model.hub ?? "", "aria-label": "hide nodes with more neighbours than", onchange: (event) => { model.hub = event.target.value ? Number(event.target.value) : null; model.filter(); this.draw(); } })),
       this.#any() ? el("p", {}, button("Show all", () => { for (const each of Object.values(model.hidden)) each.clear(); model.hub = null; model.filter(); this.draw(); })) : null);
     if (focus) this.element.querySelector(`[name="${CSS.escape(focus)}"]`)?.focus();
   }

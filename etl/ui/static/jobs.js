@@ -3,6 +3,7 @@ import { ask } from "./api.js";
 import { dialog, el, number, plural, toast } from "./dom.js";
 
 const STAGES = { waiting: "waiting", starting: "starting", fetch: "asking the sources", transform: "making facts of replies", load: "loading the graph" };
+const ORDER = Object.keys(STAGES);
 
 export class Jobs {
   #watched = new Set();
@@ -12,13 +13,14 @@ export class Jobs {
   async watch(job) {
     if (this.#watched.has(job.number)) return;
     this.#watched.add(job.number);
-    const [text, bar] = [el("div"), el("progress", { max: "1", "aria-label": "progress" })];
+    const [text, bar] = [el("div"), el("progress", { max: String(ORDER.length), "aria-label": "progress" })];
     const box = el("div", { class: "job" }, el("strong", {}, job.title), text, bar);
     document.getElementById("jobs").append(box);
     try {
       while (!job.ended) {
         text.textContent = `${STAGES[job.stage] ?? job.stage}${job.of ? `, ${number(job.done)} of ${number(job.of)}` : ""}`;
-        if (job.of) bar.value = job.done / job.of; else bar.removeAttribute("value");
+        // Never a bar that only moves about: drawing that would take the time that the work needs.
+        bar.value = ORDER.indexOf(job.stage) + (job.of ? job.done / job.of : 0);
         await new Promise((done) => { setTimeout(done, 350); });
         job = await ask("job", { number: job.number });
       }

@@ -9,17 +9,18 @@ const NODE = 10; // numbers a node has in the matrix: x, y, …
 let run = 0;
 
 self.onmessage = ({ data }) => {
-  run += 1;
+  ({ run } = data);
   if (data.nodes) work(run, data);
 };
 
-function work(mine, { nodes, edges, settings, seconds }) {
+function work(mine, { nodes, edges, settings, calm, seconds }) {
   const until = performance.now() + seconds * 1000;
   const count = nodes.length / NODE;
   const step = () => {
-    if (mine !== run) return;
+    if (mine !== run) return null;
     const slice = performance.now() + 45;
     do iterate(settings, nodes, edges); while (performance.now() < slice);
+    if (calm && performance.now() < until) return setTimeout(step, 0);
     const places = new Float32Array(2 * count);
     let moved = 0;
     for (let i = 0; i < count; i += 1) {
@@ -28,8 +29,8 @@ function work(mine, { nodes, edges, settings, seconds }) {
       moved += Math.abs(nodes[NODE * i + 2]) + Math.abs(nodes[NODE * i + 3]);
     }
     const ended = performance.now() > until || Number.isNaN(moved);
-    self.postMessage({ places, ended }, [places.buffer]);
-    if (!ended) setTimeout(step, 12);
+    self.postMessage({ run, places, ended }, [places.buffer]);
+    return ended ? null : setTimeout(step, 12);
   };
   step();
 }

@@ -7,6 +7,7 @@ const address = "/static/layout-worker.js";
 export class Layout extends EventTarget {
   #worker = new Worker(policy ? policy.createScriptURL(address) : address);
   #ids = [];
+  #run = 0;
   running = false;
 
   constructor(model) {
@@ -34,14 +35,16 @@ export class Layout extends EventTarget {
       scalingRatio: 10, strongGravityMode: true, gravity: 0.05, slowDown: 1 + Math.log(order),
       barnesHutOptimize: order > 600, barnesHutTheta: 0.7,
     };
+    // Whoever wants no motion gets the places once, and does not wait for what would only be looked at.
+    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.running = true;
-    this.#worker.postMessage({ nodes, edges, settings, seconds: seconds ?? (order > 2000 ? 12 : order > 300 ? 4 : 1.6) }, [nodes.buffer, edges.buffer]);
+    this.#worker.postMessage({ run: ++this.#run, nodes, edges, settings, calm, seconds: seconds ?? (order > 2000 ? 12 : order > 300 ? 4 : calm ? 0.2 : 1.6) }, [nodes.buffer, edges.buffer]);
   }
 
-  stop() { this.running = false; this.#worker.postMessage({}); }
+  stop() { this.running = false; this.#worker.postMessage({ run: ++this.#run }); }
 
-  #take({ places, ended }) {
-    if (!this.running) return;
+  #take({ run, places, ended }) {
+    if (run !== this.#run) return; // of an earlier run, whose nodes were others
     const { graph } = this.model;
     const at = new Map(this.#ids.map((id, i) => [id, 2 * i]));
     graph.updateEachNodeAttributes((id, node) => {

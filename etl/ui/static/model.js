@@ -70,6 +70,7 @@ export class Model extends EventTarget {
     if (!step.removed.nodes.length && !step.removed.edges.length) return;
     if (!quiet) this.#did(step);
     this.tell("change", {});
+    this.tell("select"); // what was selected may be gone
   }
 
   removeEdge(id) {

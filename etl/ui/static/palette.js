@@ -19,7 +19,7 @@ export function colourOf(label) {
   if (label === undefined) return colour;
   // What is nearly the background's colour is drawn in the other: black in the dark, light yellow in the light.
   if (isDark()) return luminance(colour) < 0.05 ? "#d5d9dd" : colour;
-  return luminance(colour) > 0.75 ? "#c9b800" : colour;
+  return luminance(colour) > 0.7 ? "#b8a600" : colour;
 }
 
 export const shapeOf = (label) => labels[label]?.shape ?? "circle";

@@ -142,7 +142,7 @@ export class Panel {
         const { first_seen: first, last_seen: last, sources = [] } = edge.properties ?? {};
         return el("div", { class: "piece" },
           el("div", {}, `${edge.type} ${out ? "→" : "←"} `, button(shortened(other.key, 40), () => model.select(idOf(other)), { class: "quiet key" })),
-          el("div", { class: "soft" }, [first && `${day(first)} – ${day(last)}`, sources.join(", ")].filter(Boolean).join(" · ")),
+          el("div", { class: "soft" }, [first && last ? `${day(first)} – ${day(last)}` : first ? `first seen ${day(first)}` : last && `last seen ${day(last)}`, sources.join(", ")].filter(Boolean).join(" · ")),
           this.#raw([edge.start.key, edge.end.key], [edge.start.key, edge.end.key], sources),
           button("Take out", () => editing.takeOut(edge), { class: "quiet danger" }));
       }));
@@ -162,6 +162,8 @@ export class Panel {
       try {
         const { pieces } = await ask("raw", { keys, asked: near, sources: sources.filter((each) => each !== "analyst") });
         box.append(pieces.length ? el("div", {}, pieces.map((piece) => this.#piece(piece))) : el("p", { class: "soft" }, sources.includes("analyst") ? "An analyst's own entry: see Edits." : "No reply to a question about it or its neighbours is kept here."));
+        const first = box.querySelector("details.piece");
+        if (first) first.open = true; // one click, and what a source sent is there
       } catch (wrong) { box.append(el("p", { class: "bad" }, wrong.message)); }
     } }, el("summary", {}, "Raw replies"));
     return box;

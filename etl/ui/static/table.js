@@ -63,7 +63,7 @@ export class Table {
     fill(this.head, this.columns.map(([name, title]) => {
       const mine = this.sort.by === name;
       return el("span", { role: "columnheader", "aria-sort": mine ? (this.sort.down ? "descending" : "ascending") : "none" },
-        el("button", { type: "button", onclick: () => { this.sort = { by: name, down: mine && !this.sort.down }; this.#fill(); } }, title + (mine ? (this.sort.down ? " ↓" : " ↑") : "")));
+        el("button", { type: "button", onclick: () => { this.sort = { by: name, down: mine && !this.sort.down }; this.sheet.scrollTop = 0; this.#fill(); } }, title + (mine ? (this.sort.down ? " ↓" : " ↑") : "")));
     }));
     this.head.style.gridTemplateColumns = WIDE[this.kind];
     this.body.style.height = `${this.lines.length * LINE}px`;
@@ -76,6 +76,7 @@ export class Table {
     const { model } = this;
     const first = Math.max(0, Math.floor(this.sheet.scrollTop / LINE) - 8);
     const last = Math.min(this.lines.length, first + Math.ceil(this.sheet.clientHeight / LINE) + 16);
+    const focused = this.body.contains(document.activeElement) ? document.activeElement.getAttribute("aria-rowindex") : null;
     fill(this.body, this.lines.slice(first, last).map((row, i) => {
       const id = this.kind === "nodes" ? row.id : idOf(row.start);
       const line = el("div", { class: `line${model.chosen.has(row.id) ? " selected" : ""}`, role: "row", tabindex: "0", "aria-rowindex": first + i + 2,
@@ -86,6 +87,11 @@ export class Table {
       line.style.gridTemplateColumns = WIDE[this.kind];
       return line;
     }));
+    if (focused) this.#focus(focused); // whoever walks through the table by keys stays where they are
+  }
+
+  #focus(index) {
+    [...this.body.children].find((line) => line.getAttribute("aria-rowindex") === index)?.focus({ preventScroll: true });
   }
 
   #key(event, at, id) {
@@ -94,7 +100,7 @@ export class Table {
     if (next === undefined || next < 0 || next >= this.lines.length) return;
     event.preventDefault();
     this.#reveal(next);
-    [...this.body.children].find((line) => line.getAttribute("aria-rowindex") === String(next + 2))?.focus();
+    this.#focus(String(next + 2));
   }
 
   #follow() {

@@ -29,7 +29,8 @@ export class Time {
     const spans = [];
     const take = (properties) => {
       const from = properties?.first_seen ?? properties?.last_seen;
-      if (from) spans.push([Date.parse(from), Date.parse(properties.last_seen ?? from)]);
+      const span = [Date.parse(from), Date.parse(properties?.last_seen ?? from)];
+      if (!span.some(Number.isNaN)) spans.push(span);
     };
     this.model.graph.forEachEdge((_, edge) => take(edge.properties));
     this.model.graph.forEachNode((_, node) => take(node.properties));
@@ -82,7 +83,8 @@ export class Time {
     });
   }
 
-  restore(window) {
+  restore(kept) {
+    const window = kept?.length === 2 && !kept.map(Date.parse).some(Number.isNaN) ? kept : null;
     this.model.window = window;
     const place = (moment) => String(Math.round(((Date.parse(moment) - this.least) / (this.most - this.least || 1)) * 1000));
     [this.from.value, this.to.value] = window ? window.map(place) : ["0", "1000"];

@@ -1,0 +1,103 @@
+"""Keeping: investigations, links, exports; and the Cypher box."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from playwright.sync_api import Page, expect
+from ui_site import Site, fill, grow, idle, nodes, pick
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def test_an_investigation_is_saved_and_its_link_opens_it_again(small: Site, small_page: Page) -> None:
+    page = small_page
+    pick(page, "example.com")
+    grow(page)
+    page.locator("#filters input[name='label Email']").uncheck()
+    page.keyboard.press("Control+s")
+    fill(page, name="Paper lantern (1)")
+    expect(page.locator(".toast")).to_contain_text("Saved")
+    kept = sorted(nodes(page))
+    link = page.url
+    assert "open=" in link
+    assert small.token not in link
+    page.goto("about:blank")
+    page.goto(link)
+    page.wait_for_selector("html[data-ready=true]")
+    idle(page)
+    assert sorted(nodes(page)) == kept
+    assert not page.evaluate("app.model.nodes().some(id => id.startsWith('Email:') && app.model.seesNode(id))")
+    page.click("#open")
+    page.get_by_role("button", name="New, empty picture").click()
+    assert nodes(page) == []
+    page.click("#open")
+    page.locator("dialog").get_by_role("button", name="Paper lantern (1)", exact=True).click()
+    page.wait_for_function("count => app.model.nodes().length === count", arg=len(kept))
+    page.click("#open")
+    page.get_by_label("remove Paper lantern (1)").click()
+    expect(page.locator("dialog")).to_contain_text("None is saved yet")
+    page.keyboard.press("Escape")
+
+
+def test_what_is_shown_is_exported_as_picture_table_and_graph(hostile_page: Page, tmp_path: Path) -> None:
+    page = hostile_page
+    pick(page, "198.51.100.99")
+    page.evaluate(
+        "corpus => app.actions.bring(corpus.map(key => ({label: 'Malware', key})))",
+        ['=HYPERLINK("http://x.example","click")', "<script>window.hacked=1</script>"],
+    )
+    idle(page)
+    shown = len(nodes(page))
+    assert shown == 3
+
+    def export(name: str) -> bytes:
+        page.click("#export")
+        with page.expect_download() as download:
+            page.locator("dialog").get_by_role("button", name=name).click()
+        place = tmp_path / download.value.suggested_filename
+        download.value.save_as(place)
+        page.keyboard.press("Escape")
+        return place.read_bytes()
+
+    assert export("Picture, PNG").startswith(b"\x89PNG")
+    svg = ET.fromstring(export("Picture, SVG"))  # noqa: S314 - our own
+    assert svg.tag == f"{SVG}svg"
+    assert len(svg.findall(f"{SVG}text")) == shown
+    assert not svg.findall(f".//{SVG}script")
+    table = list(csv.DictReader(io.StringIO(export("Nodes, CSV").decode("utf-8-sig"))))
+    assert len(table) == shown
+    assert {row["Key"][:2] for row in table} == {"19", "'=", "<s"}
+    assert "Type" in export("Relationships, CSV").decode("utf-8-sig").splitlines()[0]
+    graph = ET.fromstring(export("Graph, GraphML"))  # noqa: S314 - our own
+    keys = {each.text for each in graph.iterfind(".//{*}node/{*}data[@key='node.key']")}
+    assert keys == {each.partition(":")[2] for each in nodes(page)}
+    assert len(json.loads(export("Investigation"))["nodes"]) == shown
+
+
+@pytest.mark.both_targets
+def test_cypher_and_saved_queries_run_and_go_into_the_picture(small_page: Page) -> None:
+    page = small_page
+    page.get_by_role("tab", name="Cypher").click()
+    page.get_by_label("Saved queries").select_option("co-hosted")
+    page.locator(".ask input[name=name]").fill("example[.]com")
+    page.get_by_role("button", name="Run").click()
+    expect(page.locator(".ask table")).to_contain_text("invoice-portal.example")
+    page.get_by_role("button", name="in the picture").click()
+    page.wait_for_function("() => app.model.nodes().length > 2")
+    box = page.get_by_label("Cypher that only reads")
+    box.fill("MATCH (d:Domain {name: 'example.com'}) RETURN d")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator(".ask .row", has_text="1 row")).to_be_visible()
+    for cypher, told in (
+        ("MATCH (n) DETACH DELETE n", "is refused"),
+        ("MATCH (n RETURN n", "the graph refused the query"),
+    ):
+        box.fill(cypher)
+        page.keyboard.press("Control+Enter")
+        expect(page.locator(".ask .bad")).to_contain_text(told)
