@@ -9,6 +9,7 @@ are dealt with one after the other.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from functools import reduce
 from itertools import pairwise
 from pathlib import Path
@@ -31,17 +32,33 @@ from etl.transform.stage import REJECTS, Staged, groups_of, keys_of
 MAX_SOURCES = 62  # bits of a BIGINT
 HALF = 32
 RULED = -1  # in the place of a segment's: the keys that an analyst's rulings name
-KEY_BYTES = 64  # of one key, where it is sorted
-ROW_BYTES = 96  # of one fact, where it is grouped
+BASE = 128 << 20  # what the process needs before it has read anything
+KEY_BYTES = 256  # of one key, while it is sorted
+ROW_BYTES = 192  # of one fact, while it is grouped
 BATCH_ROWS = 1 << 17
 
 
 class Ranked(NamedTuple):
-    """A label's keys in order, and for each segment that has some, the ranks of its own."""
+    """A label's keys in order, and the ranks of those that each segment has; both in files, which are mapped in use.
 
-    keys: pa.ChunkedArray
-    ranks: dict[int, pa.Array]
-    ruled: dict[str, int]  # the ranks of the keys that an analyst's rulings name
+    `batches` tells which segment's ranks are where in their file, `ruled` the ranks of the keys that an analyst's
+    rulings name.
+    """
+
+    path: Path
+    total: int
+    batches: dict[int, int]
+    ruled: dict[str, int]
+
+    def keys(self) -> pa.ChunkedArray:
+        """Return the keys, in order."""
+        with pa.memory_map(str(self.path)) as source:
+            return pa.ipc.open_file(source).read_all()["key"]
+
+    def ranks(self) -> Callable[[int], pa.Array]:
+        """Return what gives a segment's ranks: those of its keys, as it numbers them."""
+        file = pa.ipc.open_file(pa.memory_map(str(self.path.with_suffix(".ranks"))))
+        return lambda place: file.get_batch(self.batches[place])["rank"]
 
 
 class Merger:
@@ -55,10 +72,10 @@ class Merger:
         self.ruled = ruled
         self.sources = sources
         self.folder = folder
-        self.memory = memory
+        self.memory = max(memory - BASE, BASE) // 2 // threads  # of each thread; the other half is the engine's
         self.connection = duckdb.connect()  # what memory does not hold goes to the temporary directory
         for name, value in {
-            "memory_limit": f"{max(memory * 6 // 10 >> 20, 256)}MiB",
+            "memory_limit": f"{max(memory - BASE, 2 * BASE) // 2 >> 20}MiB",
             "threads": str(threads),
             "temp_directory": str(folder / "spill"),
             "preserve_insertion_order": "false",
@@ -83,7 +100,7 @@ class Merger:
         mine = {place: each for place, each in enumerate(self.staged) if each.rows(name)}
         total = sum(each.rows(name) for each in mine.values())
         ruled = pa.array(sorted(self.ruled.keys(label)), pa.string())
-        bounds = _bounds(mine, name, total * KEY_BYTES * 8 // self.memory)
+        bounds = _bounds(mine, name, total * KEY_BYTES // self.memory)
         ranks: dict[int, pa.Array] = {}
         path = self.folder / f"{label}.keys"
         done = 0
@@ -107,12 +124,15 @@ class Merger:
                     ranks[place] = found
                 file.write_table(pa.table({"key": distinct.take(order)}))
                 done += len(order)
-        with pa.memory_map(str(path)) as source:
-            keys = pa.ipc.open_file(source).read_all()["key"]
         rank_of_ruled = dict(
             zip(ruled.to_pylist(), ranks.pop(RULED, pa.array([], pa.int32())).to_pylist(), strict=True)
         )
-        self.ranked[label] = Ranked(keys, self._as_one(label, ranks, len(keys), rank_of_ruled), rank_of_ruled)
+        ranks = self._as_one(label, ranks, done, rank_of_ruled)
+        with pa.ipc.new_file(str(path.with_suffix(".ranks")), pa.schema({"rank": pa.int32()})) as file:
+            for each in ranks.values():
+                file.write_batch(pa.record_batch({"rank": each}))
+        batches = {place: number for number, place in enumerate(ranks)}
+        self.ranked[label] = Ranked(path, done, batches, rank_of_ruled)
 
     def _as_one(
         self, label: str, ranks: dict[int, pa.Array], count: int, rank_of: dict[str, int]
@@ -134,8 +154,8 @@ class Merger:
         name = str(group)
         mentions = self._mentions(group.start) if not group.type else []
         total = sum(each.rows(name) for each in self.staged)
-        parts = 1 + total * ROW_BYTES * 4 // self.memory
-        size = -(-len(self.ranked[group.start].keys) // parts)
+        parts = 1 + total * ROW_BYTES // self.memory
+        size = -(-self.ranked[group.start].total // parts)
         self.merged[group] = []
         cursor = self.connection.cursor()
         for low in range(0, size * parts, size):
@@ -169,16 +189,14 @@ class Merger:
     def _facts(self, group: Group, low: int, high: int, *, whole: bool) -> pa.Table | None:
         """Return a group's facts whose first rank lies in a range, from all segments: `pair`, `bits` and the rest."""
         found = []
+        labels = (group.start, group.end)[: 2 if group.type else 1]
+        ranks_of = [self.ranked[label].ranks() for label in labels]
         for place, each in enumerate(self.staged):
             if not each.rows(str(group)):
                 continue
             table = each.read(str(group))
-            keys = table.column_names[: 2 if group.type else 1]
-            labels = (group.start, group.end)[: len(keys)]
-            ranks = [
-                self.ranked[label].ranks[place].take(table[key]).cast(pa.int64())
-                for label, key in zip(labels, keys, strict=True)
-            ]
+            keys = table.column_names[: len(labels)]
+            ranks = [of(place).take(table[key]).cast(pa.int64()) for of, key in zip(ranks_of, keys, strict=True)]
             ranks, masks = self._ruled(group, ranks)
             if not whole:
                 masks += [pc.greater_equal(ranks[0], low), pc.less(ranks[0], high)]
@@ -211,11 +229,13 @@ class Merger:
     def write(self, files: Files, group: Group, formats: tuple[str, ...]) -> Content:
         """Write a merged group, in order, in every format; return what is in it."""
         cursor = self.connection.cursor()
+        labels = (group.start, group.end)[: 2 if group.type else 1]
+        keys = [self.ranked[label].keys() for label in labels]
         writer = Writer(files, group, formats)
         rows = total = 0
         for table in self.merged[group]:
             for batch in cursor.sql(f"FROM {quoted(table)} ORDER BY pair").to_arrow_reader(BATCH_ROWS):
-                made = self._rows(group, batch)
+                made = self._rows(group, batch, keys)
                 writer.write(made)
                 checker = self.connection.cursor()
                 checker.register("made", made)
@@ -226,16 +246,11 @@ class Merger:
         cursor.close()
         return Content(rows, f"{total % (1 << 64):016x}")
 
-    def _rows(self, group: Group, batch: pa.RecordBatch) -> pa.Table:
-        """Return a group's columns of merged rows."""
+    def _rows(self, group: Group, batch: pa.RecordBatch, keys: list[pa.ChunkedArray]) -> pa.Table:
+        """Return a group's columns of merged rows; `keys` are those of its labels, by rank."""
         pair = batch["pair"]
-        if group.type:
-            ends = {
-                "start": self.ranked[group.start].keys.take(pc.shift_right(pair, HALF)),
-                "end": self.ranked[group.end].keys.take(pc.bit_wise_and(pair, (1 << HALF) - 1)),
-            }
-        else:
-            ends = {group.keys[0]: self.ranked[group.start].keys.take(pair)}
+        ranks = [pc.shift_right(pair, HALF), pc.bit_wise_and(pair, (1 << HALF) - 1)] if group.type else [pair]
+        ends = {name: of.take(rank) for name, of, rank in zip(group.keys, keys, ranks, strict=True)}
         columns = dict(ends)
         for each in group.properties:
             if each.derive is not None:

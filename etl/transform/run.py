@@ -40,6 +40,7 @@ from etl.transform.retirement import superseded
 from etl.transform.stage import Staged
 
 INLINE = 16 << 20  # a cache smaller than this is not worth other processes
+ALONG = 2 << 30  # with less memory than this, only others map: what they used goes with them
 VERSION = 1
 OURS = {"manifest.json", "rejects.jsonl", "nodes", "relationships"}  # what there is in a set of flat files
 Task = tuple[Segment, Path]  # a segment to be mapped, and the file for what it gives
@@ -130,6 +131,7 @@ def _make(cache: Cache, files: Files, kept: Path, work: Path, options: Options) 
     nodes = [Group(label) for label in merger.labels]
     with ThreadPoolExecutor(options.processes) as pool:
         list(pool.map(merger.rank, merger.labels))
+        pa.default_memory_pool().release_unused()
         list(pool.map(merger.group, merger.relationships))
         list(pool.map(merger.group, nodes))
         groups = [*merger.relationships, *nodes]
@@ -170,6 +172,7 @@ def _stage_all(
             damaged.append(segment)
             staged.path = str(path.rename(work / path.name))
     _memory.cache_clear()
+    pa.default_memory_pool().release_unused()
     for path in kept.iterdir():
         if path not in found:
             path.unlink()
@@ -182,7 +185,8 @@ def _stage_all(
 def _worked(tasks: list[Task], undone: frozenset[str], options: Options) -> Iterator[tuple[Task, Staged]]:
     """Yield what each segment gives. This process works along with the others: it takes what none has begun."""
     total = sum(segment.size for segment, _ in tasks)
-    others = min(options.processes, len(tasks)) - 1 if total >= INLINE else 0
+    along = options.memory >= ALONG
+    others = min(options.processes, len(tasks)) - along if total >= INLINE else 0
     done = 0
     if others < 1:
         for task in tasks:
@@ -193,7 +197,7 @@ def _worked(tasks: list[Task], undone: frozenset[str], options: Options) -> Iter
     with ProcessPoolExecutor(others, get_context("spawn"), initializer=_leave_interrupts) as pool:
         futures = {pool.submit(_stage, task, undone): task for task in tasks}
         try:
-            for future in reversed(futures):
+            for future in reversed(futures if along else {}):
                 if future.cancel():
                     yield futures[future], _stage(futures[future], undone)
                     done += futures[future][0].size
