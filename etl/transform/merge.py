@@ -8,10 +8,11 @@ are dealt with one after the other.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import reduce
-from itertools import pairwise
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,6 +37,7 @@ BASE = 128 << 20  # what the process needs before it has read anything
 KEY_BYTES = 256  # of one key, while it is sorted
 ROW_BYTES = 192  # of one fact, while it is grouped
 BATCH_ROWS = 1 << 17
+Part = tuple[pa.Array, pa.Array | None]  # of a segment's keys or ranks, and which ones; None: all of them, in its order
 
 
 class Ranked(NamedTuple):
@@ -72,7 +74,9 @@ class Merger:
         self.ruled = ruled
         self.sources = sources
         self.folder = folder
-        self.memory = max(memory - BASE, BASE) // 2 // threads  # of each thread; the other half is the engine's
+        self.memory = max(
+            max(memory - BASE, memory // 4) // 2 // threads, 1
+        )  # each thread's; the other half is the engine's
         self.connection = duckdb.connect()  # what memory does not hold goes to the temporary directory
         for name, value in {
             "memory_limit": f"{max(memory - BASE, 2 * BASE) // 2 >> 20}MiB",
@@ -96,34 +100,23 @@ class Merger:
 
     def rank(self, label: str) -> None:
         """Sort a label's keys."""
-        name = keys_of(label)
-        mine = {place: each for place, each in enumerate(self.staged) if each.rows(name)}
-        total = sum(each.rows(name) for each in mine.values())
         ruled = pa.array(sorted(self.ruled.keys(label)), pa.string())
-        bounds = _bounds(mine, name, total * KEY_BYTES // self.memory)
-        ranks: dict[int, pa.Array] = {}
+        found: dict[
+            int, list[tuple[pa.Array, pa.Array | None]]
+        ] = {}  # of each segment: ranks, and which keys have them
         path = self.folder / f"{label}.keys"
         done = 0
         with pa.ipc.new_file(str(path), pa.schema({"key": pa.string()})) as file:
-            for low, high in pairwise([None, *bounds, None]):
-                parts = {
-                    place: _between(each.read(name)["key"].combine_chunks(), low, high) for place, each in mine.items()
-                }
-                parts |= {RULED: _between(ruled, low, high)}
-                parts = {place: part for place, part in parts.items() if len(part[0])}
-                if not parts:
-                    continue
+            for parts in self._ranges(label, ruled):
                 encoded = pa.chunked_array([keys for keys, _ in parts.values()], pa.string()).dictionary_encode()
                 distinct = encoded.chunk(encoded.num_chunks - 1).dictionary
                 order = pc.sort_indices(distinct).cast(pa.int32())
                 rank_of = pc.add(pc.inverse_permutation(order), pa.scalar(done, pa.int32()))
-                for (place, (_, mask)), codes in zip(parts.items(), encoded.chunks, strict=True):
-                    found = rank_of.take(codes.indices)
-                    if mask is not None:
-                        found = pc.replace_with_mask(ranks.get(place, pa.nulls(len(mask), pa.int32())), mask, found)
-                    ranks[place] = found
+                for (place, (_, which)), codes in zip(parts.items(), encoded.chunks, strict=True):
+                    found.setdefault(place, []).append((rank_of.take(codes.indices), which))
                 file.write_table(pa.table({"key": distinct.take(order)}))
                 done += len(order)
+        ranks = {place: _in_order(pieces) for place, pieces in found.items()}
         rank_of_ruled = dict(
             zip(ruled.to_pylist(), ranks.pop(RULED, pa.array([], pa.int32())).to_pylist(), strict=True)
         )
@@ -133,6 +126,43 @@ class Merger:
                 file.write_batch(pa.record_batch({"rank": each}))
         batches = {place: number for number, place in enumerate(ranks)}
         self.ranked[label] = Ranked(path, done, batches, rank_of_ruled)
+
+    def _ranges(self, label: str, ruled: pa.Array) -> Iterator[dict[int, Part]]:
+        """Yield a label's keys range by range: for each segment its keys there, and which of its own these are.
+
+        Where one range will do, that is all of them, as they are. Else each segment's are sorted first, into a file, so
+        that a range is a slice of it, and many ranges take no longer than a few.
+        """
+        name = keys_of(label)
+        mine = {place: each for place, each in enumerate(self.staged) if each.rows(name)}
+        bounds = _bounds(mine, name, sum(each.rows(name) for each in mine.values()) * KEY_BYTES // self.memory)
+        own = ((place, each.read(name)["key"].combine_chunks()) for place, each in mine.items())
+        every = chain(own, [(RULED, ruled)] if len(ruled) else [])
+        if not bounds:
+            if whole := {place: (keys, None) for place, keys in every}:
+                yield whole
+            return
+        path = self.folder / f"{label}.sorted"
+        places = []
+        with pa.ipc.new_file(str(path), pa.schema({"key": pa.string(), "which": pa.int32()})) as file:
+            for place, keys in every:
+                order = pc.sort_indices(keys).cast(pa.int32())
+                file.write_batch(pa.record_batch({"key": keys.take(order), "which": order}))
+                places.append(place)
+        with pa.memory_map(str(path)) as source:
+            batches = pa.ipc.open_file(source).read_all().to_batches()
+        cuts = [[0, *(_cut(batch["key"], bound) for bound in bounds), len(batch)] for batch in batches]
+        for number in range(len(bounds) + 1):
+            parts = {
+                place: (batch["key"].slice(low, high - low), batch["which"].slice(low, high - low))
+                for place, batch, (low, high) in zip(
+                    places, batches, (cut[number : number + 2] for cut in cuts), strict=True
+                )
+                if high > low
+            }
+            if parts:
+                yield parts
+        path.unlink()
 
     def _as_one(
         self, label: str, ranks: dict[int, pa.Array], count: int, rank_of: dict[str, int]
@@ -297,14 +327,17 @@ def _bounds(mine: dict[int, Staged], name: str, parts: int) -> list[str]:
     return sorted({sample[place * len(sample) // (parts + 1)] for place in range(1, parts + 1)})
 
 
-def _between(keys: pa.Array, low: str | None, high: str | None) -> tuple[pa.Array, pa.Array | None]:
-    """Return the keys from `low` on and below `high`, and where they stand; None for everywhere."""
-    masks = [pc.greater_equal(keys, low)] if low is not None else []
-    masks += [pc.less(keys, high)] if high is not None else []
-    if not masks:
-        return keys, None
-    mask = masks[0] if len(masks) == 1 else pc.and_(*masks)
-    return keys.filter(mask), mask
+def _cut(keys: pa.Array, bound: str) -> int:
+    """Return where in sorted keys those begin that are not below a bound."""
+    return bisect_left(range(len(keys)), bound, key=lambda place: keys[place].as_py())
+
+
+def _in_order(pieces: list[Part]) -> pa.Array:
+    """Return the ranks of a segment's keys in the order in which it has them."""
+    ranks = pa.concat_arrays([ranks for ranks, _ in pieces])
+    if pieces[0][1] is None:
+        return ranks
+    return ranks.take(pc.inverse_permutation(pa.concat_arrays([which for _, which in pieces])))
 
 
 def _merged(group: Group, columns: list[str]) -> str:
