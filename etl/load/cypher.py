@@ -43,11 +43,11 @@ def constraints() -> dict[str, str]:
 
 def create(group: Group, given: Sequence[Property]) -> str:
     """Return the statement that makes `$rows` of a group, none of which is there yet, and returns how many it made."""
-    values = _map(_values(group, given))
+    values = _values(group, given)
     if group.type:
-        made = f"{_ends(group)}\nCREATE (a)-[r:{name(group.type)} {values}]->(b)"
+        made = f"{_ends(group)}\nCREATE (a)-[r:{name(group.type)} {_map(values)}]->(b)"
     else:
-        made = f"CREATE (n:{_keyed(schema.LABELS[group.start], 0)})\nSET n += {values}"
+        made = f"CREATE (n:{name(group.start)} {_map({group.keys[0]: 'row[0]'} | values)})"
     return f"{_ROWS}\n{made}\nRETURN count(*) AS rows"
 
 
