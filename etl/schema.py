@@ -435,6 +435,17 @@ def same_file(*digests: Digest | None) -> Fact:
 
 # --- the whole, as data ---------------------------------------------------------------------------------------------
 
+BY_INDICATOR: dict[str, Kind[Any]] = {
+    "ip": ADDRESS,
+    "domain": HOSTNAME,
+    "email": EMAIL_ADDRESS,
+    "hash": DIGEST,
+    "user": SCREEN_NAME,
+    "url": LINK,
+    "cve": CVE_ID,
+    "asn": AS_NUMBER,
+    "network": CIDR_RANGE,
+}
 KINDS: dict[Any, Kind[Any]] = {
     each.type: each for each in list(vars().values()) if isinstance(each, Kind) and each.type
 }

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass
-from typing import Any
 
 from etl import keys, schema
 from etl.ask import cypher, look
 from etl.ask.engines import Graph, Node
 from etl.errors import BadValue, UsageError
-from etl.graph import Kind, Label
+from etl.graph import Label
 
 MOST = 12
 SECONDS = 1.0
@@ -100,18 +99,5 @@ def _joined(match: re.Match[str]) -> str:
 def named(raw: str) -> Node:
     """Return the node that a bare indicator stands for; BadValue where it is none."""
     kind, key = keys.detect(raw)
-    label, canonical = _KINDS[kind].resolve(key)
+    label, canonical = schema.BY_INDICATOR[kind].resolve(key)
     return label.name, canonical
-
-
-_KINDS: dict[str, Kind[Any]] = {
-    "ip": schema.ADDRESS,
-    "domain": schema.HOSTNAME,
-    "email": schema.EMAIL_ADDRESS,
-    "hash": schema.DIGEST,
-    "user": schema.SCREEN_NAME,
-    "url": schema.LINK,
-    "cve": schema.CVE_ID,
-    "asn": schema.AS_NUMBER,
-    "network": schema.CIDR_RANGE,
-}

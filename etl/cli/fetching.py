@@ -20,10 +20,11 @@ from etl.errors import BadValue, KeyMissingError, UsageError
 from etl.fetch import failures
 from etl.fetch import plan as planning
 from etl.fetch import run as fetching
-from etl.fetch.asking import KINDS, Freshness, Indicator
+from etl.fetch.asking import Freshness, Indicator
 from etl.fetch.degrees import in_files
 from etl.fetch.hops import Hops
 from etl.fetch.summary import Summary, Tally
+from etl.schema import BY_INDICATOR
 from etl.source import Source, discover, named
 
 PART = 3
@@ -235,7 +236,7 @@ def _why_not(kind: str, text: str) -> str:
     """Return why a text is not of the kind that a flag says; empty where no flag says one."""
     try:
         if kind:
-            KINDS[kind].canonical(text)
+            BY_INDICATOR[kind].canonical(text)
     except BadValue as bad:
         return bad.reason
     return ""

@@ -22,17 +22,6 @@ UNGIVEN: Final = "its look-up gave nothing"
 Indicator = tuple[str, str]
 """Kind and canonical key, as `keys.detect` gives them."""
 
-KINDS: Final[dict[str, Kind[Any]]] = {
-    "ip": schema.ADDRESS,
-    "domain": schema.HOSTNAME,
-    "email": schema.EMAIL_ADDRESS,
-    "hash": schema.DIGEST,
-    "user": schema.SCREEN_NAME,
-    "url": schema.LINK,
-    "cve": schema.CVE_ID,
-    "asn": schema.AS_NUMBER,
-    "network": schema.CIDR_RANGE,
-}
 # Names that mean something in one network only: RFC 6761, 6762, 8375, ICANN's .internal, and what offices use.
 _PRIVATE_ZONES: Final = (
     *(".localhost", ".local", ".internal", ".home.arpa", ".test", ".example", ".invalid", ".onion"),
@@ -127,7 +116,7 @@ class Menu:
             for label, found in asked.items():
                 by_label.setdefault(label, []).append((source.name, tuple(found)))
         self._by_label = by_label
-        self._by_kind = {name: self._of_kind(kind) for name, kind in KINDS.items()}
+        self._by_kind = {name: self._of_kind(kind) for name, kind in schema.BY_INDICATOR.items()}
 
     def of(self, kind: str, key: str) -> Sequence[tuple[str, tuple[Question, ...]]]:
         """Return the questions about an indicator, by source; those of the endpoints that take its label."""
@@ -135,7 +124,7 @@ class Menu:
         if found is not None:
             return found
         try:
-            label, _ = KINDS[kind].resolve(key)
+            label, _ = schema.BY_INDICATOR[kind].resolve(key)
         except BadValue:
             return ()
         return self._by_label.get(label.name, ())

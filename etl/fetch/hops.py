@@ -16,10 +16,11 @@ from typing import Any, Final, NamedTuple, Self
 
 from etl.cache import Cache, Found
 from etl.errors import BadValue, CacheError, SourceError
-from etl.fetch.asking import KINDS, NOT_FOUND, PRIVATE, Indicator, is_private
+from etl.fetch.asking import NOT_FOUND, PRIVATE, Indicator, is_private
 from etl.fetch.frontier import Frontier, no_room
 from etl.graph import Fact, Kind, Relationship
 from etl.reading import read
+from etl.schema import BY_INDICATOR
 from etl.source import Endpoint, Outcome, Source
 
 RESOLVERS: Final = frozenset(
@@ -37,7 +38,7 @@ OUT_OF_SCOPE: Final = "out of scope"
 TOO_MANY_OF_KIND: Final = "beyond the limit of its kind"
 TOO_MANY_OF_PARENT: Final = "beyond the limit of what leads to it"
 
-_KIND_OF: Final = {label.name: name for name, kind in KINDS.items() for label in kind.labels}
+_KIND_OF: Final = {label.name: name for name, kind in BY_INDICATOR.items() for label in kind.labels}
 _EXAMPLES: Final = 3
 _CHUNK: Final = 2000
 
