@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 import statistics
 import sys
@@ -30,6 +31,7 @@ from ui_site import opened, serving
 
 SCALES = {"small": 0.02, "full": 1.0}
 ASKED = 200
+OUT = Path(__file__).parent / "out"
 MADE = """() => {
   const labels = ["Domain", "SubDomain", "IPAddress", "Hash", "URL", "Email"], nodes = [], edges = [];
   let seed = 1;
@@ -82,8 +84,8 @@ def moved(page: Page) -> dict[str, float]:
     while time.monotonic() < until:
         turn += 1
         page.mouse.move(600 + 150 * math.sin(turn / 8), 300 + 90 * math.cos(turn / 6))
-    page.mouse.up()
     figures["pan, frames a second"], figures["pan, p95 gap ms"] = page.evaluate(COUNTED)
+    page.mouse.up()
     page.wait_for_timeout(1000)
     page.evaluate(COUNT)
     for turn in range(40):
@@ -101,15 +103,17 @@ def page_figures(home: Path) -> dict[str, float]:
         browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
         opening = []
         for _ in range(4):
-            with opened(browser, site.link) as page:
+            with opened(browser, site.link, width=1280, height=800, motion=True) as page:
                 opening.append(page.evaluate("performance.now()"))
-        with opened(browser, site.link) as page:
+        with opened(browser, site.link, width=1280, height=800, motion=True) as page:
             started = time.perf_counter()
             page.evaluate(f"app.actions.bring([{{label: 'IPAddress', key: '11.0.0.{HUB}'}}])")
             page.evaluate(f"app.actions.grow('IPAddress:11.0.0.{HUB}')")
             hub = (time.perf_counter() - started) * 1000
-        with opened(browser, site.link) as page:
+            page.screenshot(path=OUT / "ui-hub.png")
+        with opened(browser, site.link, width=1280, height=800, motion=True) as page:
             figures = moved(page)
+            page.screenshot(path=OUT / "ui.png")
         browser.close()
     return {"opens, median ms": statistics.median(opening[1:]), "a hub is shown and grown, ms": hub, **figures}
 
@@ -117,12 +121,14 @@ def page_figures(home: Path) -> dict[str, float]:
 def main() -> None:
     """Measure, print, and write benchmarks/out/ui.json."""
     size = sys.argv[1] if len(sys.argv) > 1 else "small"
+    OUT.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as made:
         home = Path(sys.argv[2] if len(sys.argv) > 2 else made)
         if not (home / "data" / "graph").exists():
             (home / "data").mkdir(parents=True, exist_ok=True)
             print(f"made {big_graph(home, SCALES[size]):,} rows")
         figures = neighbours(home / "data" / "graph", SCALES[size]) | page_figures(home)
+    figures["load of the machine"] = os.getloadavg()[0]
     ratios = {
         "neighbours under 50 ms": 50 / figures["neighbours, median ms"],
         "opens under 2 s": 2000 / figures["opens, median ms"],
@@ -131,9 +137,7 @@ def main() -> None:
     }
     for name, value in (*figures.items(), *ratios.items()):
         print(f"{name:32} {value:10.1f}")
-    out = Path(__file__).parent / "out" / "ui.json"
-    out.parent.mkdir(exist_ok=True)
-    out.write_text(json.dumps({"size": size, "ratios": ratios, "figures": figures}, indent=2) + "\n")
+    (OUT / "ui.json").write_text(json.dumps({"size": size, "ratios": ratios, "figures": figures}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

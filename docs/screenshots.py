@@ -12,7 +12,7 @@ from playwright.sync_api import Page, sync_playwright
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 from campaign import campaign  # noqa: E402 - what the tests use
-from ui_site import grow, opened, pick, serving  # noqa: E402 - likewise
+from ui_site import grow, idle, opened, pick, serving  # noqa: E402 - likewise
 
 ARGUMENTS = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--no-sandbox"]
 
@@ -23,7 +23,7 @@ def look(page: Page, theme: str) -> None:
     pick(page, "invoice-portal.example")
     grow(page)
     page.evaluate("app.filters.draw(); app.time.draw(); app.model.select('Domain:invoice-portal.example')")
-    page.wait_for_timeout(2500)
+    idle(page)
     page.evaluate("document.activeElement.blur()")
     page.screenshot(path=HERE / f"page-{theme}.png")
 
@@ -38,7 +38,7 @@ def main() -> None:
     ):
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         for theme in ("light", "dark"):
-            with opened(browser, site.link, width=1440, height=860) as page:
+            with opened(browser, site.link, width=1440, height=860, motion=True) as page:
                 look(page, theme)
         browser.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import Page, expect
 from ui_site import colours, grow, idle, nodes, pick
 
@@ -27,13 +28,35 @@ def test_ten_thousand_nodes_are_drawn_and_can_be_moved_about(page: Page) -> None
     expect(page.locator("#status")).to_contain_text("10,000 nodes")
     assert colours(page) > 3  # three labels' on the canvas': dots this small have no shades
     before = page.evaluate("app.picture.sigma.getCamera().getState()")
+    page.evaluate(
+        """() => {
+          const draw = app.picture.sigma.render;
+          const nodes = app.picture.sigma.getCanvases().nodes;
+          window.glided = [];  // how far a node on the moved canvas is from where it will be drawn
+          app.picture.sigma.render = () => {
+            draw();
+            const { a, e, f } = new DOMMatrix(getComputedStyle(nodes).transform);
+            const at = app.picture.sigma.graphToViewport(app.model.node("Domain:n3"));
+            if (nodes.style.transform) glided.push([at.x, at.y, a, e, f]);
+            else window.stood = [at.x, at.y];
+          };
+          app.picture.sigma.refresh();
+        }"""
+    )
+    page.wait_for_function("() => window.stood")
+    stood = page.evaluate("stood")
     page.mouse.move(600, 300)
     page.mouse.down()
     page.mouse.move(650, 330, steps=3)
     page.mouse.up()
+    page.wait_for_function("() => glided.length")
+    for x, y, scale, left, top in page.evaluate("glided"):
+        assert [scale * stood[0] + left, scale * stood[1] + top] == pytest.approx([x, y], abs=1)
     page.mouse.wheel(0, -240)
     moved = "before => { const now = app.picture.sigma.getCamera().getState(); return now.x !== before.x && now.ratio < before.ratio; }"
     page.wait_for_function(moved, arg=before)
+    page.wait_for_function("() => app.picture.sigma.getCanvases().nodes.style.transform === ''")  # drawn anew
+    assert colours(page) > 3
     place = page.evaluate(
         """() => { const at = app.picture.sigma.graphToViewport(app.model.node("Domain:n3")), box = document.getElementById("picture").getBoundingClientRect();
           return app.picture.at({ x: at.x, y: at.y }) !== null && [at.x + box.x, at.y + box.y]; }"""

@@ -1,6 +1,7 @@
 // The graph drawn by sigma: what is hidden, chosen or pointed at shows in how nodes and lines are drawn.
 import { colourOf, css, shapeOf } from "./palette.js";
 import { number, shortened } from "./dom.js";
+import { glide } from "./glide.js";
 import { ArrowProgram, ThinProgram } from "./lines.js";
 import { ShapeProgram } from "./shapes.js";
 
@@ -38,6 +39,7 @@ export class Picture {
     });
     this.sigma.getCanvases().edgeLabels.style.display = "none"; // none are drawn
     this.sigma.getNodeAtPosition = (place) => this.at(place);
+    glide(this.sigma, () => this.#many);
     model.addEventListener("bulk", ({ detail }) => this.sigma.setGraph(detail === "begin" ? new globalThis.graphology.Graph() : model.graph));
     this.#listen(onopen);
     model.addEventListener("change", () => this.#settings());
@@ -73,13 +75,13 @@ export class Picture {
     camera.animate({ x: place.x, y: place.y, ratio: Math.min(camera.ratio, 0.8) }, { duration: calm(250) });
   }
 
-  // A large graph is drawn with less: lines wait while it moves, and have no arrows.
+  get #many() { return this.model.large || this.model.graph.size > MANY_EDGES; }
+
+  // A large graph is drawn with less: its lines are thin, its labels few.
   #settings() {
-    const { graph } = this.model;
-    const many = graph.size > MANY_EDGES;
-    if (this.sigma.getSetting("hideEdgesOnMove") !== many) {
-      this.sigma.setSetting("hideEdgesOnMove", many);
-      this.sigma.setSetting("hideLabelsOnMove", many);
+    const many = this.#many;
+    if (this.many !== many) {
+      this.many = many;
       // Every layer costs where no graphics card helps: those without anything in them are left out.
       const layers = this.sigma.getCanvases();
       for (const name of ["hovers", "hoverNodes"]) layers[name].style.display = many ? "none" : "";
@@ -115,7 +117,7 @@ export class Picture {
     const dim = this.#hovered && !lit;
     const both = model.bothWays?.(edge.type);
     return {
-      type: model.graph.size > MANY_EDGES ? "thin" : "arrow",
+      type: this.#many ? "thin" : "arrow",
       plain: both || edge.more,
       color: lit ? css("--soft") : dim ? css("--line") : css("--edge"),
       size: model.large ? 0.6 : lit ? 1.7 : 1.1,
@@ -156,7 +158,8 @@ export class Picture {
     sigma.on("doubleClickNode", ({ node, preventSigmaDefault }) => { preventSigmaDefault(); onopen(node); });
     sigma.on("enterNode", ({ node }) => this.#hover(node));
     sigma.on("leaveNode", () => this.#hover(null));
-    sigma.on("downNode", ({ node }) => { this.#dragged = node; this.moved = false; if (!sigma.getCustomBBox()) sigma.setCustomBBox(sigma.getBBox()); });
+    // Where nodes lie thick, one is dragged only when it was chosen before: whoever takes hold of the picture moves that.
+    sigma.on("downNode", ({ node }) => { if (this.#many && !model.chosen.has(node)) return; this.#dragged = node; this.moved = false; if (!sigma.getCustomBBox()) sigma.setCustomBBox(sigma.getBBox()); });
     sigma.getMouseCaptor().on("mousemovebody", (event) => {
       if (!this.#dragged || !model.graph.hasNode(this.#dragged)) return;
       this.moved = true;
