@@ -1,15 +1,17 @@
 // A large picture is not drawn anew for each step of a pan or a zoom: where no graphics card helps, that takes many
 // times as long as a frame may. What is drawn is moved and scaled as it stands, lines and labels with it; it is drawn
-// anew as soon as it stands still, or has gone far.
+// anew when it stands still, or has gone far.
 
 const STILL = 250; // milliseconds
-const FAR = 0.45; // of the picture's width or height
-const GROWN = 2.2;
+const BARE = 0.4; // of the picture may be bare at its edges,
+const GROWN = 8; // and it may be so many times as large as it was drawn,
+const REST = 5; // before it is drawn anew on the way, for a sixth of the time at most
 
 export function glide(sigma, large) {
   const draw = sigma.render.bind(sigma);
   const camera = () => sigma.getCamera().getState();
   let [drawn, timer] = [null, null];
+  let [at, cost] = [0, 0];
 
   const layers = () => Object.entries(sigma.getCanvases()).filter(([name]) => name !== "mouse").map(([, canvas]) => canvas);
   const turn = (transform) => { for (const each of layers()) each.style.transform = transform; };
@@ -18,8 +20,11 @@ export function glide(sigma, large) {
     clearTimeout(timer);
     timer = null;
     turn("");
+    const began = performance.now();
+    at = began;
     draw();
     drawn = camera();
+    requestAnimationFrame(() => requestAnimationFrame(() => { at = performance.now(); cost = at - began; }));
     return sigma;
   }
 
@@ -30,8 +35,10 @@ export function glide(sigma, large) {
     const scale = (other[1].x - corner[1].x) / (other[0].x - corner[0].x);
     const [x, y] = [corner[1].x - scale * corner[0].x, corner[1].y - scale * corner[0].y];
     const { width, height } = sigma.getDimensions();
-    const gone = Math.max(Math.abs(x + ((scale - 1) * width) / 2) / width, Math.abs(y + ((scale - 1) * height) / 2) / height);
-    if ((scale === 1 && gone === 0) || gone > FAR || scale > GROWN || scale < 1 / GROWN) return anew();
+    if (scale === 1 && x === 0 && y === 0) return anew();
+    const covered = (from, size) => Math.max(0, Math.min(size, from + scale * size) - Math.max(0, from)) / size;
+    const far = 1 - covered(x, width) * covered(y, height) > BARE || scale > GROWN;
+    if (far && performance.now() - at > REST * cost) return anew();
     cancelAnimationFrame(sigma.renderFrame);
     sigma.renderFrame = null;
     turn(`translate(${x}px, ${y}px) scale(${scale})`);
