@@ -275,6 +275,14 @@ def test_each_command_gives_a_table_json_and_csv_and_tells_its_cypher(home: Path
     assert re.search(r"example\.(com|net)", table.stdout)
 
 
+def test_a_whole_node_is_json_in_its_cell(home: Path) -> None:
+    question = "MATCH (d:Domain {name: 'example.com'}) RETURN d"
+    (cell,) = run(home, "query", question).stdout.splitlines()[1:]
+    [[_], [same]] = csv.reader(io.StringIO(run(home, "query", question, "--csv").stdout))
+    assert json.loads(cell) == json.loads(same)
+    assert json.loads(cell)["name"] == "example.com"
+
+
 def test_exit_codes_tell_what_went_wrong(home: Path) -> None:
     assert run(home, "show", "nobody.example").returncode == 1
     assert run(home, "path", "example.com", "nobody.example").returncode == 2

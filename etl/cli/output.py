@@ -100,6 +100,8 @@ def print_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 def _cell(value: object) -> object:
     if isinstance(value, list | tuple):
         return ";".join(str(_cell(each)) for each in value)
+    if isinstance(value, dict):
+        return _json(value)
     return value.isoformat() if isinstance(value, datetime) else value
 
 
@@ -108,7 +110,14 @@ def _flat(value: object) -> str:
         return ""
     if isinstance(value, list | tuple):
         return ", ".join(_flat(each) for each in value)
+    if isinstance(value, dict):
+        return printable(_json(value))
     return printable(str(value).replace("\t", " ").replace("\n", " "))
+
+
+def _json(value: dict[str, object]) -> str:
+    """Return a whole node or relationship in one cell."""
+    return msgspec.json.encode(value, enc_hook=str).decode()
 
 
 def printable(text: str) -> str:
