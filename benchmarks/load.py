@@ -44,6 +44,7 @@ IMPORTER, CACHE, BY_HAND = "bare importer", "ours, from the cache", "bare, from 
 BARE = tuple(f"bare {verb} {size}" for verb in ("create", "merge") for size in (5_000, 10_000, 20_000))
 OTHERS = ("graphio", "etl_lib", "nodestream", "cartography")
 SEED = "py2neo"
+LESSER = "graphio integers"
 ITEMS = 200  # of each file, for the seed article's way: an item a transaction
 SLOW = 600_000  # rows that the peers are not asked to go beyond
 
@@ -68,7 +69,7 @@ class Bench:
     def ways(self) -> list[str]:
         """Return the ways that this many rows are sent."""
         bare = BARE if self.rows < SLOW else ("bare create 10000",)
-        return [*OURS, IMPORTER, *bare, *((*OTHERS, SEED, BY_HAND, CACHE) if self.rows < SLOW else ())]
+        return [*OURS, IMPORTER, *bare, *((*OTHERS, LESSER, SEED, BY_HAND, CACHE) if self.rows < SLOW else ())]
 
     def run(self, way: str) -> Figures:
         """Run one way from an empty store; return what it took, and the rows it loaded in that."""
@@ -201,7 +202,10 @@ def ratios(best: dict[str, Figures]) -> dict[str, float]:
     own = best.get("ours, Bolt")
     for end, what in (("", "wall"), ("_cpu", "cpu")):
         rates = {way: each["rows"] / each[what] for way, each in best.items()}
-        for name, ways in {**RATES, **({} if end else {f"peer_{peer}": (peer,) for peer in OTHERS})}.items():
+        for name, ways in {
+            **RATES,
+            **({} if end else {f"peer_{peer.replace(' ', '_')}": (peer,) for peer in (*OTHERS, LESSER)}),
+        }.items():
             others = [rates[way] for way in ways if way in rates]
             if own and others:
                 found[name + end] = own["rows"] / own[what] / max(others)

@@ -3,9 +3,9 @@
     python load_peers.py PEER SPEC.json        NEO4J_URI and NEO4J_PASSWORD in the environment
 
 PEER is one of the functions below; `bare` says how, and the rows of a batch: `bare create 10000`. The server's
-constraints are there already. Each peer gets the rows as it likes them best. Where a peer writes the Cypher itself,
-moments are given as plain integers, since a driver takes ten times as long to send them as such: that favours the peer.
-Where we write it (bare, etl_lib), they come as integers, too, and become moments, as ours do.
+constraints are there already. Each peer gets the rows as it likes them best, and makes the same graph. Where we write
+the Cypher (bare, etl_lib), moments come as seconds, and the server makes moments of them, as for ours. Where a peer
+writes it, moments can only come as such. `graphio integers` leaves them seconds: a lesser graph, and the quicker one.
 """
 
 # ruff: noqa: PLC0415, ANN401 - a peer is imported only where it is run, and some have no types
@@ -31,11 +31,13 @@ URI = os.environ["NEO4J_URI"]
 Row = dict[str, Any]
 
 
-def batches(path: str, size: int) -> Iterator[list[Row]]:
-    """Yield a Parquet file's rows as dictionaries, moments as seconds since 1970."""
+def batches(path: str, size: int, *, seconds: bool = False) -> Iterator[list[Row]]:
+    """Yield a Parquet file's rows as dictionaries; moments as datetime, or as seconds since 1970."""
     for batch in pq.ParquetFile(path).iter_batches(size):
         columns = [
-            column.cast(pa.timestamp("s", "UTC")).cast(pa.int64()) if pa.types.is_timestamp(column.type) else column
+            column.cast(pa.timestamp("s", "UTC")).cast(pa.int64())
+            if seconds and pa.types.is_timestamp(column.type)
+            else column
             for column in batch.columns
         ]
         yield pa.table(columns, batch.schema.names).to_pylist()
@@ -74,11 +76,11 @@ def bare(spec: list[Row], verb: str, size: str) -> None:
     with neo4j.GraphDatabase.driver(URI, auth=AUTH) as driver, driver.session() as session:
         for part in spec:
             statement = cypher(part, "rows", verb.upper())
-            for rows in batches(part["path"], int(size)):
+            for rows in batches(part["path"], int(size), seconds=True):
                 session.execute_write(lambda work, rows=rows, it=statement: work.run(it, rows=rows).consume())
 
 
-def graphio(spec: list[Row]) -> None:
+def graphio(spec: list[Row], moments: str = "") -> None:
     """Load with graphio's NodeSet and RelationshipSet, which can create where the database is empty."""
     import neo4j
     from graphio import NodeSet, RelationshipSet
@@ -86,7 +88,7 @@ def graphio(spec: list[Row]) -> None:
     size = BATCHES["graphio"]
     with neo4j.GraphDatabase.driver(URI, auth=AUTH) as driver:
         for part in spec:
-            for rows in batches(part["path"], size * 10):
+            for rows in batches(part["path"], size * 10, seconds=moments == "integers"):
                 if part["type"]:
                     some = RelationshipSet(
                         part["type"], [part["start"]], [part["end"]], [part["start_key"]], [part["end_key"]]
