@@ -27,6 +27,23 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("target", ["embedded", *neo4j], scope="session")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put what is on Neo4j in the order of the sites, so that its one database is filled once with each."""
+
+    def site(item: pytest.Item) -> str:
+        names = getattr(item, "fixturenames", ())
+        return "small" if "small" in names else "hostile" if "hostile_page" in names else "whole"
+
+    places = [
+        place
+        for place, item in enumerate(items)
+        if "target" in getattr(item, "fixturenames", ()) and item.get_closest_marker("neo4j")
+    ]
+    for place, item in zip(places, sorted((items[place] for place in places), key=site), strict=True):
+        items[place] = item
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     if not CHROMIUM:
