@@ -24,7 +24,7 @@ _MISSING = "missing required field"
 _NULL = ""  # a member that is null says nothing, and is no fault
 _AT = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?", re.DOTALL)
 _INDEX = re.compile(r"\[\d+\]")
-_WHOLE = r"(?<![\w-])(?<!\w\.){}(?![\w-]|\.\w)"  # not as a part of a longer word, or of a longer DNS name
+_BEFORE, _AFTER = r"(?<![\w-])(?<!\w\.)", r"(?![\w-]|\.\w)"  # what a word, or a DNS name, is not a part of
 _STEP = re.compile(r"\.(?P<member>[^.\[]+)|\[(?P<index>\d+)\]|(?P<any>\[\.\.\.\])")
 
 
@@ -204,7 +204,8 @@ def paths(endpoint: Endpoint, content: bytes | msgspec.Raw, wanted: dict[object,
     _place(reply, "$", found, wanted)
     for value, places in found.items():
         if not places and isinstance(value, str) and value:
-            whole = re.compile(_WHOLE.format(re.escape(value)))
+            begins, ends = _BEFORE if value[0].isalnum() else "", _AFTER if value[-1].isalnum() else ""
+            whole = re.compile(f"{begins}{re.escape(value)}{ends}")
             texts = ((path, str(leaf)) for path, leaf in leaves(reply) if not isinstance(leaf, bool | None))
             places.extend(islice((path for path, text in texts if value in text and whole.search(text)), 1))
     return found
