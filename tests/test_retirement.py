@@ -36,6 +36,10 @@ def report(names: list[str], at: int, status: int = 200, code: str = "1") -> Ent
     )
 
 
+def spelt(body: str, key: str = "example.com") -> Entry:
+    return Entry(source="threatcrowd", endpoint="domain", key=key, fetched_at=LATE, status=200, body=body.encode())
+
+
 def page(names: list[str], at: int, cursor: str = "", following: str = "") -> Entry:
     body = {
         "data": [{"id": each, "type": "domain"} for each in names],
@@ -76,36 +80,9 @@ def test_what_is_not_said_again_goes(tmp_path: Path) -> None:
         [report([], LATE, code="0")],
         [report([], LATE)],
         [report(["localhost"], LATE)],
-        [
-            Entry(
-                source="threatcrowd",
-                endpoint="domain",
-                key="example.com",
-                fetched_at=LATE,
-                status=200,
-                body=b'{"response_code": "1", "subdom',
-            )
-        ],
-        [
-            Entry(
-                source="threatcrowd",
-                endpoint="domain",
-                key="example.com",
-                fetched_at=LATE,
-                status=200,
-                body=b'{"response_code": "1", "subdomains": [7]}',
-            )
-        ],
-        [
-            Entry(
-                source="threatcrowd",
-                endpoint="domain",
-                key="example.net",
-                fetched_at=LATE,
-                status=200,
-                body=b'{"response_code": "1", "subdomains": ["a.example.net"]}',
-            )
-        ],
+        [spelt('{"response_code": "1", "subdom')],
+        [spelt('{"response_code": "1", "subdomains": [7]}')],
+        [spelt('{"response_code": "1", "subdomains": ["a.example.net"]}', key="example.net")],
     ],
     ids=["none", "failed", "not found", "empty", "junk alone", "cut off", "of another shape", "of another"],
 )

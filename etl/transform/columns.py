@@ -173,9 +173,14 @@ class Numbering:
         return self._raws[kind][code].as_py(), self._resolved[kind].reasons[code]
 
 
+def as_arrow(codes: array[int]) -> pa.Array:
+    """Return a column of numbers as Arrow sees it, without a copy."""
+    return pa.Array.from_buffers(pa.int32(), len(codes), [None, pa.py_buffer(codes)])
+
+
 def counted(length: int) -> pa.Array:
     """Return 0, 1, 2, … up to a length."""
-    return pa.Array.from_buffers(pa.int32(), length, [None, pa.py_buffer(array("i", range(length)))])
+    return as_arrow(array("i", range(length)))
 
 
 def repeated(values: pa.Array, lengths: list[int]) -> pa.Array:

@@ -22,7 +22,7 @@ from etl.errors import BadValue, SourceError
 from etl.files import Group
 from etl.graph import Fact, Kind, Relationship, Type
 from etl.source import Endpoint, Outcome
-from etl.transform.columns import Columns, Numbering, counted, is_column, repeated
+from etl.transform.columns import Columns, Numbering, as_arrow, counted, is_column, repeated
 from etl.transform.memory import Memory
 
 PRECISIONS = ("day", "minute", "second")  # from the coarsest, which is their order as texts too
@@ -237,7 +237,7 @@ class Batch:
         for names, type_, column in columns.shared():
             memory = self.memory.values[type_]
             values = map(_hashable, column.values) if type_ is Type.TEXTS else column.values
-            codes = columns.spread(column, _arrow(array("i", map(memory.__getitem__, values))))
+            codes = columns.spread(column, as_arrow(array("i", map(memory.__getitem__, values))))
             if pc.min(codes).as_py() < 0:
                 bad = pc.indices_nonzero(pc.less(codes, 0))
                 for row, code in zip(bad.to_pylist(), codes.take(bad).to_pylist(), strict=True):
@@ -264,11 +264,6 @@ def _can_fail(what: Kind[Any] | Relationship[Any, Any]) -> bool:
 
 def _hashable(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
-
-
-def _arrow(codes: array[int]) -> pa.Array:
-    """Return a column of numbers as Arrow sees it, without a copy."""
-    return pa.Array.from_buffers(pa.int32(), len(codes), [None, pa.py_buffer(codes)])
 
 
 def rows_of(fact: Fact) -> int:

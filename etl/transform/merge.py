@@ -74,9 +74,8 @@ class Merger:
         self.ruled = ruled
         self.sources = sources
         self.folder = folder
-        self.memory = max(
-            max(memory - BASE, memory // 4) // 2 // threads, 1
-        )  # each thread's; the other half is the engine's
+        # What each thread may use of it; the other half is the engine's.
+        self.memory = max(max(memory - BASE, memory // 4) // 2 // threads, 1)
         self.connection = duckdb.connect()  # what memory does not hold goes to the temporary directory
         for name, value in {
             "memory_limit": f"{max(memory - BASE, 2 * BASE) // 2 >> 20}MiB",
@@ -101,9 +100,7 @@ class Merger:
     def rank(self, label: str) -> None:
         """Sort a label's keys."""
         ruled = pa.array(sorted(self.ruled.keys(label)), pa.string())
-        found: dict[
-            int, list[tuple[pa.Array, pa.Array | None]]
-        ] = {}  # of each segment: ranks, and which keys have them
+        found: dict[int, list[Part]] = {}  # of each segment: ranks, and which of its keys have them
         path = self.folder / f"{label}.keys"
         done = 0
         with pa.ipc.new_file(str(path), pa.schema({"key": pa.string()})) as file:

@@ -196,17 +196,20 @@ def _worked(tasks: list[Task], undone: frozenset[str], options: Options) -> Iter
         return
     with ProcessPoolExecutor(others, get_context("spawn"), initializer=_leave_interrupts) as pool:
         futures = {pool.submit(_stage, task, undone): task for task in tasks}
+
+        def tell() -> None:
+            by_others = sum(segment.size for future, (segment, _) in futures.items() if _has_ended(future))
+            options.progress("read", done + by_others, total)
+
         try:
             for future in reversed(futures if along else {}):
                 if future.cancel():
                     yield futures[future], _stage(futures[future], undone)
                     done += futures[future][0].size
-                    by_others = sum(task[0].size for each, task in futures.items() if _has_ended(each))
-                    options.progress("read", done + by_others, total)
+                    tell()
             for future in as_completed(each for each in futures if not each.cancelled()):
                 yield futures[future], future.result()
-                by_others = sum(task[0].size for each, task in futures.items() if _has_ended(each))
-                options.progress("read", done + by_others, total)
+                tell()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -229,6 +232,9 @@ def _selected(
     is_superseded = superseded(recent, known, since, until)
     found = []
     for segment, each in staged:
+        if until is not None and each.oldest > until:
+            found.append(Staged(segment.source, 0, {}, 0, 0, 0))
+            continue
         late = until is not None and each.newest > until
         if not late and each.oldest >= since.get(each.source, 0):
             found.append(each)
