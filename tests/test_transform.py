@@ -226,6 +226,40 @@ def test_only_what_is_new_or_mapped_anew_is_read(tmp_path: Path, monkeypatch: py
     assert read == ["internetdb"]
 
 
+def test_only_groups_that_something_new_is_about_are_written_again(tmp_path: Path) -> None:
+    def inodes() -> dict[str, int]:
+        return {path.stem: path.stat().st_ino for path in (tmp_path / "import").rglob("*.parquet")}
+
+    def asked(source: str, endpoint: str, key: str, body: bytes) -> None:
+        entry = Entry(source=source, endpoint=endpoint, key=key, fetched_at=1, status=200, body=body)
+        with cache.writer() as writer:
+            writer.add(entry)
+
+    cache = Cache(tmp_path)
+    asked("internetdb", "ip", "192.0.2.1", b'{"ip":"192.0.2.1","ports":[80],"vulns":["CVE-2024-1234"]}')
+    asked("threatcrowd", "email", "a@example.com", b'{"response_code":"1","domains":["example.com"]}')
+    transform(cache, tmp_path / "import")
+    before = inodes()
+    asked("internetdb", "ip", "192.0.2.2", b'{"ip":"192.0.2.2","ports":[443]}')
+    transform(cache, tmp_path / "import")
+    after = inodes()
+    untouched = {name for name, inode in after.items() if before[name] == inode}
+    assert untouched == {"Domain", "Email", "Email-OWNS-Domain"}
+    assert {"IPAddress", "Service", "IPAddress-EXPOSES-Service"} <= after.keys() - untouched
+    transform(cache, tmp_path / "anew")
+    assert bytes_of(tmp_path / "import") == bytes_of(tmp_path / "anew")
+
+
+@pytest.mark.parametrize("spoil", [lambda path: path.unlink(), lambda path: path.write_bytes(b"")])
+def test_a_file_that_is_not_as_it_was_written_is_written_again(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
+    cache = adopted(tmp_path, SAMPLES)
+    transform(cache, tmp_path / "import")
+    once = bytes_of(tmp_path / "import")
+    spoil(tmp_path / "import" / "nodes" / "Domain.csv")
+    transform(cache, tmp_path / "import")
+    assert bytes_of(tmp_path / "import") == once
+
+
 def test_what_was_kept_and_is_spoiled_is_read_again(tmp_path: Path) -> None:
     cache = adopted(tmp_path, SAMPLES)
     transform(cache, tmp_path / "import")
@@ -247,7 +281,7 @@ def test_a_damaged_segment_is_asked_for_again_and_not_kept(tmp_path: Path) -> No
     whole = segment.path.read_bytes()
     segment.path.write_bytes(whole[:-6])
     assert transform(cache, tmp_path / "import").damaged == 1
-    assert not list((tmp_path / ".import.stage").iterdir())
+    assert {path.name for path in (tmp_path / ".import.stage").iterdir()} <= {"written.json"}
     assert cache.newest("doh", "resolve", "a.example") is None
 
 

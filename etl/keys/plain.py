@@ -64,23 +64,6 @@ def _ruled() -> tuple[pa.Array, pa.Array, pa.Array]:
     )
 
 
-_name = _matching("[a-z0-9_]+", range(1, 21))
-asn = _matching("AS[1-9][0-9]*", range(3, 12))
-
-
-@cache
-def _tails() -> tuple[pa.Array, pa.Array]:
-    """Return the last two labels of all rules of the Public Suffix List that have so many, and the TLDs of "*.tld"."""
-    two, one = set(), set()
-    for rule in names.rules():
-        labels = rule.removeprefix("!").split(".")
-        if labels[0] == "*" and len(labels) == 2:  # noqa: PLR2004 - "*" and a TLD
-            one.add(labels[1])
-        elif len(labels) > 1:
-            two.add(".".join(labels[-2:]))
-    return pa.array(sorted(two), pa.string()), pa.array(sorted(one), pa.string())
-
-
 _name = _matching(_NAME, _SHORT)
 
 

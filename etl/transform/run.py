@@ -28,7 +28,7 @@ from etl import schema
 from etl.cache import Cache, Segment
 from etl.cache.envelope import Envelope
 from etl.errors import TransformError
-from etl.files import Files, Group, Manifest, SegmentRead, recover, swap_in, sync_all
+from etl.files import Content, Files, Group, Manifest, SegmentRead, recover, swap_in, sync_all
 from etl.lock import locked
 from etl.rulings import SOURCE as ANALYST
 from etl.rulings import given, rulings
@@ -38,6 +38,7 @@ from etl.transform.memory import Memory
 from etl.transform.merge import Merger
 from etl.transform.retirement import superseded
 from etl.transform.stage import Staged
+from etl.transform.unchanged import WRITTEN, Unchanged
 
 INLINE = 16 << 20  # a cache smaller than this is not worth other processes
 ALONG = 2 << 30  # with less memory than this, only others map: what they used goes with them
@@ -78,11 +79,8 @@ def transform(cache: Cache, place: Path, options: Options | None = None) -> Mani
             _refuse_foreign(place)
             shutil.rmtree(new, ignore_errors=True)
             try:
-                work = new / "work"
-                work.mkdir(parents=True)
                 kept.mkdir(exist_ok=True)
-                manifest = _make(cache, Files(new), kept, work, options)
-                shutil.rmtree(work)
+                manifest = _make(cache, (Files(place), Files(new)), kept, options)
                 sync_all(new)
                 swap_in(new, place)
             finally:
@@ -107,7 +105,10 @@ def _refuse_foreign(place: Path) -> None:
         )
 
 
-def _make(cache: Cache, files: Files, kept: Path, work: Path, options: Options) -> Manifest:
+def _make(cache: Cache, sets: tuple[Files, Files], kept: Path, options: Options) -> Manifest:
+    old, files = sets
+    work = files.root / "work"
+    work.mkdir(parents=True)
     ruled = rulings(cache, options.as_of)
     segments = sorted(filter(given, cache.segments()), key=lambda each: each.path)
     staged = _stage_all(cache, segments, kept, work, options, undone=ruled.undone)
@@ -128,24 +129,41 @@ def _make(cache: Cache, files: Files, kept: Path, work: Path, options: Options) 
         as_of=options.as_of,
     )
     merger = Merger(staged, ruled, work, options.memory, options.processes)
-    nodes = [Group(label) for label in merger.labels]
+    unchanged = Unchanged(kept, old, staged, ruled, options.formats)
+    groups = [*merger.relationships, *map(Group, merger.labels)]
+    contents = {group: content for group in groups if (content := unchanged.take(group, files))}
+    for group, content in _written(merger, files, [each for each in groups if each not in contents], options):
+        contents[group] = content
+        unchanged.note(group, content, files)
+    for group in groups:
+        (manifest.relationships if group.type else manifest.nodes)[str(group)] = contents[group]
+    manifest.rejects = merger.write_rejects(files)
+    merger.close()
+    shutil.rmtree(work)
+    path = files.root / "manifest.json"
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
+    unchanged.keep()
+    return manifest
+
+
+def _written(merger: Merger, files: Files, groups: list[Group], options: Options) -> Iterator[tuple[Group, Content]]:
+    """Merge and write some groups; the largest first, so that no thread is left with one at the end."""
+    nodes = [group for group in groups if not group.type]
+    of_nodes = {group.start for group in nodes}
+    relationships = [each for each in merger.relationships if each in groups or not of_nodes.isdisjoint(each[::2])]
+    labels = sorted(of_nodes | {label for each in relationships for label in (each.start, each.end)})
     with ThreadPoolExecutor(options.processes) as pool:
-        list(pool.map(merger.rank, merger.labels))
+        list(pool.map(merger.rank, labels))
         pa.default_memory_pool().release_unused()
-        list(pool.map(merger.group, merger.relationships))
+        list(pool.map(merger.group, relationships))
         list(pool.map(merger.group, nodes))
-        groups = [*merger.relationships, *nodes]
+        groups = sorted(groups, key=lambda group: -merger.rows[group])
         written = pool.map(lambda group: merger.write(files, group, options.formats), groups)
         done = 0
         for group, content in zip(groups, written, strict=True):
-            (manifest.relationships if group.type else manifest.nodes)[str(group)] = content
+            yield group, content
             done += content.rows
-            options.progress("write", done, merger.rows.total())
-        manifest.rejects = merger.write_rejects(files)
-        merger.close()
-        path = files.root / "manifest.json"
-        path.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
-    return manifest
+            options.progress("write", done, sum(merger.rows[each] for each in groups))
 
 
 # --- replies → staged facts -------------------------------------------------------------------------------------------
@@ -174,7 +192,7 @@ def _stage_all(
     _memory.cache_clear()
     pa.default_memory_pool().release_unused()
     for path in kept.iterdir():
-        if path not in found:
+        if path not in found and path.name != WRITTEN:
             path.unlink()
     if spoiled := [each for each in damaged if each.closed]:
         cache.forget(spoiled)  # so that a fetch asks again

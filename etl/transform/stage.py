@@ -12,7 +12,7 @@ import os
 import sys
 import zlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from hashlib import sha256
 from importlib import metadata
@@ -179,9 +179,13 @@ def name_of(segment: Segment, endpoint: Endpoint | None, undone: frozenset[str] 
 def _code_of(module: str) -> str:
     """Return a digest of the code that reads and maps for a source: the core, the source's module, what it shares."""
     own = sys.modules[module]
-    modules = {each.__name__: each for each in (*_submodules(), *_CORE, *_used(own), own)}
-    mark = sha256(repr([metadata.version(each) for each in _PACKAGES]).encode())
-    for name, each in sorted(modules.items()):
+    return digest_of([*_submodules(), *_CORE, *_used(own), own], _PACKAGES)
+
+
+def digest_of(modules: Iterable[ModuleType], packages: Iterable[str]) -> str:
+    """Return a digest of some modules' code and some packages' versions."""
+    mark = sha256(repr([metadata.version(each) for each in packages]).encode())
+    for name, each in sorted({each.__name__: each for each in modules}.items()):
         mark.update(name.encode() + b"\0" + (Path(each.__file__).read_bytes() if each.__file__ else b""))
     return mark.hexdigest()
 
