@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 import time
@@ -8,6 +9,7 @@ from datetime import UTC, datetime
 from email.utils import formatdate
 from itertools import chain
 from pathlib import Path
+from threading import Timer
 
 import pytest
 from loopback import source
@@ -304,3 +306,13 @@ def test_what_is_left_today() -> None:
     assert today([Outlook()], NOW) is None
     late = midnight - 100
     assert today([Outlook([Left(minute, 4, late)])], late) == 8
+
+
+def test_a_file_that_another_process_begins_just_now_is_waited_for(tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "ledger", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")  # SQLite refuses to change to a write-ahead log beside this without waiting
+    later = Timer(0.3, other.commit)
+    later.start()
+    Ledger(tmp_path / "ledger").close()
+    later.join()
+    other.close()

@@ -19,9 +19,9 @@ import msgspec
 from etl.cache.envelope import Area, Entry, canonical_params, crc_of, digest
 from etl.cache.segment import Record, Segment, list_segments
 from etl.errors import CacheError
+from etl.sqlite import connect
 
 _VERSION: Final = 1
-_BUSY_SECONDS: Final = 30.0
 _DAMAGED: Final = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _SHORT_READ: Final = 522  # SQLITE_IOERR_SHORT_READ: the file has been cut
 _SCHEMA: Final = f"""
@@ -223,12 +223,8 @@ class Index:
             return self._anew()
 
     def _connect(self) -> sqlite3.Connection:
-        db = sqlite3.connect(
-            self._path or ":memory:", timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
+        db = connect(self._path or ":memory:")
         try:
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = NORMAL")
             db.execute("PRAGMA cache_size = -65536")  # KiB
             (version,) = db.execute("PRAGMA user_version").fetchone()
             if version == 0:

@@ -22,12 +22,12 @@ from etl.fetch.told import Told
 from etl.fetch.turns import REMEDY, Turn, failure
 from etl.fetch.windows import Window, Windows, margin, period, strictest
 from etl.source import DAYS, Rate, Source
+from etl.sqlite import connect
 
 LONGEST_HOLD: Final = 1 * DAYS
 """Seconds. A service that asks for a longer pause is tried again after this one."""
 
 _VERSION: Final = 1
-_BUSY_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 1.0
 _FIRST_FEW: Final = 4
 _SCHEMA: Final = """
@@ -69,12 +69,10 @@ class Ledger:
         self._taken = 0
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self.db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+            self.db = connect(path)
         except (OSError, sqlite3.Error) as error:
             raise failure(path, error) from error
         try:
-            self.db.execute("PRAGMA journal_mode = WAL")
-            self.db.execute("PRAGMA synchronous = NORMAL")
             (version,) = self.db.execute("PRAGMA user_version").fetchone()
             if version == 0:
                 self.db.executescript(_SCHEMA)
