@@ -10,6 +10,7 @@ from typing import Any
 os.environ |= {"TYPER_USE_RICH": "0", "COLUMNS": "100", "NO_COLOR": "1"}  # help is then the same on every machine
 
 import typer
+import typer.core
 from typer.testing import CliRunner
 
 from etl import schema
@@ -173,8 +174,10 @@ def commands() -> Iterator[tuple[str, ...]]:
 
 def _below(words: tuple[str, ...], command: Any) -> Iterator[tuple[str, ...]]:  # noqa: ANN401 - typer's own click
     yield words
-    for name, each in getattr(command, "commands", {}).items():
-        yield from _below((*words, name), each)
+    if isinstance(command, typer.core.TyperGroup):
+        context = typer.Context(command)
+        for name in command.list_commands(context):
+            yield from _below((*words, name), command.get_command(context, name))
 
 
 def help_of(words: Sequence[str]) -> str:

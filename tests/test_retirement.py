@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from test_transform import SLOW, entries, filled, rows
 
 from etl.cache import Entry
-from etl.cli import work
+from etl.cli import transforming
 from etl.errors import UsageError
 from etl.files import Files
 from etl.transform.run import Options, transform
@@ -125,11 +125,11 @@ def gives_facts(root: Path, reply: Entry) -> bool:
 
 
 def test_the_moment_is_for_one_source_or_for_all() -> None:
-    assert work._since(["otx=2024-05-01"]) == {"otx": 1_714_521_600}  # noqa: SLF001 - the option's meaning
-    both = work._since(["2024-05-01", "otx=2024-05-02"])  # noqa: SLF001
+    assert transforming._since(["otx=2024-05-01"]) == {"otx": 1_714_521_600}  # noqa: SLF001 - the option's meaning
+    both = transforming._since(["2024-05-01", "otx=2024-05-02"])  # noqa: SLF001
     assert (both["otx"], both["threatcrowd"]) == (1_714_608_000, 1_714_521_600)
     with pytest.raises(UsageError, match="no source is called 'oxt'"):
-        work._since(["oxt=2024-05-01"])  # noqa: SLF001
+        transforming._since(["oxt=2024-05-01"])  # noqa: SLF001
 
 
 @pytest.mark.parametrize("after", [0.0, 0.2])

@@ -9,12 +9,13 @@ import os
 import re
 import sys
 import traceback
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+import typer.core
 
 import etl
-from etl.cli import cache, doctor, fetching, graph, neo4j, work
 from etl.cli.output import give_up, say, write_what_can_be
 from etl.errors import GrapherError
 
@@ -23,19 +24,55 @@ DEBUG = "INTEL_GRAPHER_DEBUG"
 SECRET = re.compile(r"KEY|TOKEN|PASSWORD|SECRET")
 SHORTEST_SECRET = 6
 
+COMMANDS = {
+    "fetch": "fetching",
+    "plan": "fetching",
+    "transform": "transforming",
+    "load": "loading",
+    "run": "work",
+    "show": "asking",
+    "path": "asking",
+    "rank": "asking",
+    "query": "asking",
+    "queries": "asking",
+    "ui": "ui",
+    "sources": "tables",
+    "schema": "tables",
+    "diff": "changes",
+    "doctor": "doctor",
+    "cache": "cache",
+    "neo4j": "neo4j",
+}
+"""Every command, in the order in which help lists them, and the module here that registers it."""
+
+
+class Commands(typer.core.TyperGroup):
+    """The commands. A module is imported when one of its commands is asked for: each has heavy ones behind it."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401 - typer's own click
+        """Return the names."""
+        _ = ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401 - likewise
+        """Return the command of that name, None where there is none; then all are known, and the nearest is named."""
+        _ = ctx
+        for name in [cmd_name] if cmd_name in COMMANDS else COMMANDS:
+            if name not in self.commands:
+                registered = typer.Typer()
+                import_module(f"{__name__}.{COMMANDS[name]}").register(registered)
+                self.commands.update(typer.main.get_group(registered).commands)
+        return self.commands.get(cmd_name)
+
+
 app = typer.Typer(
     name="intel-grapher",
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Indicators of compromise in, one deduplicated graph out: fetch, transform, load; then show and query.",
 )
-fetching.register(app)
-work.register(app)
-graph.register(app)
-doctor.register(app)
-app.add_typer(cache.app, name="cache")
-app.add_typer(neo4j.app, name="neo4j")
 
 
 def _version(asked: bool) -> None:  # noqa: FBT001 - typer's way

@@ -22,10 +22,9 @@ from etl.errors import BadValue, UsageError
 from etl.source import Source, discover, named
 from etl.transform.coverage import coverage, document
 
-PART = 3
 MAX_WARNINGS = 20
 
-app = typer.Typer(
+group = typer.Typer(
     no_args_is_help=True, help="The raw cache: add replies from elsewhere, list, show, cover, verify, compact."
 )
 KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="What was asked for.")]
@@ -33,7 +32,12 @@ SourceOption = Annotated[str | None, typer.Option("--source", "-s", help="The so
 EndpointOption = Annotated[str | None, typer.Option("--endpoint", help="The source's endpoint.")]
 
 
-@app.command()
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.add_typer(group, name="cache")
+
+
+@group.command()
 def add(
     paths: Annotated[
         list[Path], typer.Argument(metavar="PATH...", help="Replies: files, folders, JSON Lines, archives.")
@@ -89,7 +93,7 @@ def add(
     else:
         print_line(f"{added.added} added, {added.already_there} there already, {left_out} left out")
     if left_out:
-        raise typer.Exit(PART)
+        raise typer.Exit(options.PART)
 
 
 def resolve(
@@ -137,7 +141,7 @@ def _moment(text: str | None) -> int | None:
         ) from bad
 
 
-@app.command("list")
+@group.command("list")
 def list_(data: options.Data = options.DATA, *, json: options.Json = False) -> None:
     """List what the cache holds of each endpoint: answers ("raw") and failures ("failed")."""
     with Cache(options.existing(data)) as cache:
@@ -151,7 +155,7 @@ def list_(data: options.Data = options.DATA, *, json: options.Json = False) -> N
         print_table(names, [[row[name] for name in names] for row in rows])
 
 
-@app.command()
+@group.command()
 def show(
     key: KeyArgument,
     source: SourceOption = None,
@@ -180,7 +184,7 @@ def _canonical(key: str) -> str:
         return key
 
 
-@app.command("coverage")
+@group.command("coverage")
 def coverage_(data: options.Data = options.DATA, *, json: options.Json = False) -> None:
     """Tell what the mappings make of each endpoint's replies, and which of their fields no mapping reads.
 
@@ -205,7 +209,7 @@ def _counts(by_reason: Counter[str]) -> str:
     return ", ".join(f"{reason} ({count})" for reason, count in sorted(by_reason.items()))
 
 
-@app.command("verify")
+@group.command("verify")
 def verify_(data: options.Data = options.DATA, *, json: options.Json = False) -> None:
     """Check every record of the cache against its checksum."""
     with Cache(options.existing(data)) as cache:
@@ -220,7 +224,7 @@ def verify_(data: options.Data = options.DATA, *, json: options.Json = False) ->
         print_line("the cache is whole")
 
 
-@app.command("compact")
+@group.command("compact")
 def compact_(data: options.Data = options.DATA, *, json: options.Json = False) -> None:
     """Compress what is not compressed yet, and write damaged files anew from their whole records.
 

@@ -16,6 +16,11 @@ from etl.cli.output import print_json, print_table, say
 CHANGES = tuple(diff.Change)
 
 
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("diff")(diff_)
+
+
 def diff_(
     before: Annotated[Path, typer.Argument(help="A folder of flat files, such as import.")],
     after: Annotated[Path, typer.Argument(help="Another, made later or with other replies.")],

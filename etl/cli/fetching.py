@@ -27,7 +27,6 @@ from etl.fetch.summary import Summary, Tally
 from etl.schema import BY_INDICATOR
 from etl.source import Source, discover, named
 
-PART = 3
 INTERRUPTED = 130
 MAX_TOLD = 20
 AGES = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
@@ -131,7 +130,7 @@ def fetch(
             )
     _end(summary, chosen, json=json)
     if bad:
-        raise typer.Exit(PART)
+        raise typer.Exit(options.PART)
 
 
 def plan(
@@ -328,7 +327,7 @@ def _end(summary: Summary, chosen: list[Source], *, json: bool) -> None:
         raise KeyMissingError(f"set {wanted} in the environment to a key that is valid, and run the command again")
     if not summary.complete:
         say("some questions have no answer; `intel-grapher fetch failed` lists them, the same command asks them again")
-        raise typer.Exit(PART)
+        raise typer.Exit(options.PART)
 
 
 def _why(tally: Tally) -> str:

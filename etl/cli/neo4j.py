@@ -8,10 +8,15 @@ from etl.cli import options
 from etl.cli.output import print_json, print_line, print_table, say
 from etl.neo4j.server import LocalNeo4j
 
-app = typer.Typer(no_args_is_help=True, help="A local Neo4j of one's own: up, down, status.")
+group = typer.Typer(no_args_is_help=True, help="A local Neo4j of one's own: up, down, status.")
 
 
-@app.command()
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.add_typer(group, name="neo4j")
+
+
+@group.command()
 def up(data: options.Data = options.DATA) -> None:
     """Start the local Neo4j; the first time it is put together from packages, which are downloaded once a user."""
     local = LocalNeo4j(data / "neo4j", say=say)
@@ -20,13 +25,13 @@ def up(data: options.Data = options.DATA) -> None:
     say("next: intel-grapher load --to neo4j")
 
 
-@app.command()
+@group.command()
 def down(data: options.Data = options.DATA) -> None:
     """Stop the local Neo4j. Its data stays."""
     print_line("stopped" if LocalNeo4j(data / "neo4j", say=say).down() else "it was not running")
 
 
-@app.command()
+@group.command()
 def status(data: options.Data = options.DATA, *, json: options.Json = False) -> None:
     """Tell whether the local Neo4j is there, and whether it runs."""
     found = LocalNeo4j(data / "neo4j").status()

@@ -20,9 +20,25 @@ DATA = Path("data")
 IMPORT = Path("import")
 DB = Path("data/graph")
 
+PART = 3
+"""The exit code of what was done in part."""
+UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
 
 def existing(data: Path) -> Path:
     """Return the folder of the raw cache; UsageError where there is none, so that a typo is not an empty cache."""
     if not data.is_dir():
         raise UsageError(f"there is no cache at {data}: name it with --data, or begin it with fetch or cache add")
     return data
+
+
+def bytes_of(text: str | None) -> int | None:
+    """Return the bytes that a size such as 512M or 2GiB says."""
+    if text is None:
+        return None
+    number, unit = text.strip().upper().removesuffix("IB").removesuffix("B"), 1
+    if number and number[-1] in UNITS:
+        number, unit = number[:-1], UNITS[number[-1]]
+    if not number.isdigit() or not int(number):
+        raise UsageError(f"{text!r} is not a size; write it as 512M or 2G")
+    return int(number) * unit

@@ -7,19 +7,16 @@ import os
 import typer
 
 from etl import schema
-from etl.cli import asking, changes, options, ui
+from etl.cli import options
 from etl.cli.output import print_json, print_table
 from etl.graph import Label
 from etl.source import discover
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands, and those that ask the graph."""
-    asking.register(app)
-    ui.register(app)
+    """Add the commands."""
     app.command("sources")(sources)
     app.command("schema")(schema_)
-    app.command("diff")(changes.diff_)
 
 
 def sources(*, json: options.Json = False) -> None:
