@@ -47,7 +47,7 @@ ROOMS = {
     "files": {"errors", "graph", "schema"},
     "edits": {"errors", "keys", "times", "graph", "schema", "files", "cache"},
     "transform": {"errors", "keys", "times", "graph", "schema", "source", "reading", "files", "cache", "edits", "lock"},
-    "fetch": {"errors", "keys", "times", "graph", "schema", "source", "reading", "cache"},
+    "fetch": {"errors", "lock", "keys", "times", "graph", "schema", "source", "reading", "cache"},
     "neo4j": {"errors", "lock", "files"},
     "load": {"errors", "lock", "graph", "schema", "files", "neo4j"},
     "ask": {"errors", "keys", "times", "graph", "schema", "load"},
@@ -57,6 +57,7 @@ ROOMS = {
 }
 IN_FILES = {"files", "diff"}
 IN_EDITS = {"edits", "rulings"}
+IN_LOCK = {"lock", "sqlite"}
 
 
 def room(module: str) -> str:
@@ -65,6 +66,8 @@ def room(module: str) -> str:
         return "files"
     if name in IN_EDITS:
         return "edits"
+    if name in IN_LOCK:
+        return "lock"
     return name
 
 

@@ -12,13 +12,14 @@ import gc
 import os
 import shutil
 import signal
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
+from queue import SimpleQueue
 
 import duckdb
 import msgspec
@@ -201,39 +202,62 @@ def _stage_all(
 
 
 def _worked(tasks: list[Task], undone: frozenset[str], options: Options) -> Iterator[tuple[Task, Staged]]:
-    """Yield what each segment gives. This process works along with the others: it takes what none has begun."""
+    """Yield what each segment gives. This process works along with the others.
+
+    Each takes one when it is free, in order: were they dealt out ahead, one process would end long before another.
+    """
     total = sum(segment.size for segment, _ in tasks)
     along = options.memory >= ALONG
     others = min(options.processes, len(tasks)) - along if total >= INLINE else 0
-    done = 0
+    waiting = deque(tasks)
+    done: list[int] = []
     if others < 1:
         for task in tasks:
             yield task, _stage(task, undone)
-            done += task[0].size
-            options.progress("read", done, total)
+            done.append(task[0].size)
+            options.progress("read", sum(done), total)
         return
+    ended = SimpleQueue[tuple[Task, Future[Staged]]]()
     with ProcessPoolExecutor(others, get_context("spawn"), initializer=_leave_interrupts) as pool:
-        futures = {pool.submit(_stage, task, undone): task for task in tasks}
 
-        def tell() -> None:
-            by_others = sum(segment.size for future, (segment, _) in futures.items() if _has_ended(future))
-            options.progress("read", done + by_others, total)
+        def hand_out() -> None:
+            task = _next(waiting)
+            if task is None:
+                return
+            try:
+                future = pool.submit(_stage, task, undone)
+            except RuntimeError as broken:  # a process has died
+                future = Future()
+                future.set_exception(broken)
+            future.add_done_callback(partial(take_in, task))
+
+        def take_in(task: Task, future: Future[Staged]) -> None:
+            ended.put((task, future))
+            done.append(task[0].size)
+            hand_out()
 
         try:
-            for future in reversed(futures if along else {}):
-                if future.cancel():
-                    yield futures[future], _stage(futures[future], undone)
-                    done += futures[future][0].size
-                    tell()
-            for future in as_completed(each for each in futures if not each.cancelled()):
-                yield futures[future], future.result()
-                tell()
+            for _ in range(others):
+                hand_out()
+            for _ in tasks:
+                mine = _next(waiting) if along else None
+                if mine is not None:
+                    yield mine, _stage(mine, undone)
+                    done.append(mine[0].size)
+                else:
+                    by_other, future = ended.get()
+                    yield by_other, future.result()
+                options.progress("read", sum(done), total)
         finally:
+            waiting.clear()
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _has_ended(future: Future[Staged]) -> bool:
-    return future.done() and not future.cancelled()
+def _next(waiting: deque[Task]) -> Task | None:
+    try:
+        return waiting.popleft()
+    except IndexError:
+        return None
 
 
 def _leave_interrupts() -> None:
