@@ -33,10 +33,12 @@ from etl.transform.stage import REJECTS, Staged, groups_of, keys_of
 MAX_SOURCES = 62  # bits of a BIGINT
 HALF = 32
 RULED = -1  # in the place of a segment's: the keys that an analyst's rulings name
-BASE = 128 << 20  # what the process needs before it has read anything
-KEY_BYTES = 256  # of one key, while it is sorted
-ROW_BYTES = 192  # of one fact, while it is grouped
+BASE = 256 << 20  # what the process needs before it has read anything
+LEAST = 256 << 20  # with less the engine can not sort
+KEY_BYTES = 64  # of one key, while it is sorted, beside its characters
+ROW_BYTES = 128  # of one fact, while it is grouped
 BATCH_ROWS = 1 << 17
+SAMPLED = 8  # segments
 Part = tuple[pa.Array, pa.Array | None]  # of a segment's keys or ranks, and which ones; None: all of them, in its order
 
 
@@ -78,7 +80,7 @@ class Merger:
         self.memory = max(max(memory - BASE, memory // 4) // 2 // threads, 1)
         self.connection = duckdb.connect()  # what memory does not hold goes to the temporary directory
         for name, value in {
-            "memory_limit": f"{max(memory - BASE, 2 * BASE) // 2 >> 20}MiB",
+            "memory_limit": f"{max((memory - BASE) // 2, LEAST) >> 20}MiB",
             "threads": str(threads),
             "temp_directory": str(folder / "spill"),
             "preserve_insertion_order": "false",
@@ -132,7 +134,8 @@ class Merger:
         """
         name = keys_of(label)
         mine = {place: each for place, each in enumerate(self.staged) if each.rows(name)}
-        bounds = _bounds(mine, name, sum(each.rows(name) for each in mine.values()) * KEY_BYTES // self.memory)
+        needed = sum(each.rows(name) for each in mine.values()) * (KEY_BYTES + _length(mine, name))
+        bounds = _bounds(mine, name, needed // self.memory)
         own = ((place, each.read(name)["key"].combine_chunks()) for place, each in mine.items())
         every = chain(own, [(RULED, ruled)] if len(ruled) else [])
         if not bounds:
@@ -312,6 +315,13 @@ class Merger:
                         reasons[row[-1]] += 1
                         out.write(msgspec.json.encode(Reject(*row)._asdict()) + b"\n")
         return dict(sorted(reasons.items()))
+
+
+def _length(mine: dict[int, Staged], name: str) -> int:
+    """Return about how many bytes a key of a label has: the mean of some segments'."""
+    some = [each.read(name)["key"] for each in list(mine.values())[:: 1 + len(mine) // SAMPLED]]
+    characters: int = sum(pc.sum(pc.binary_length(keys)).as_py() for keys in some)
+    return characters // max(sum(map(len, some)), 1)
 
 
 def _bounds(mine: dict[int, Staged], name: str, parts: int) -> list[str]:

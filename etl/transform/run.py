@@ -71,6 +71,7 @@ def transform(cache: Cache, place: Path, options: Options | None = None) -> Mani
     Raises BusyError where another transform is at work there, TransformError where they can't be written; the old set
     is then as it was.
     """
+    _begin()
     options = options or Options()
     place = place.absolute()
     new, kept = place.parent / f".{place.name}.new", place.parent / f".{place.name}.stage"
@@ -155,7 +156,6 @@ def _written(merger: Merger, files: Files, groups: list[Group], options: Options
     labels = sorted(of_nodes | {label for each in relationships for label in (each.start, each.end)})
     with ThreadPoolExecutor(options.processes) as pool:
         list(pool.map(merger.rank, labels))
-        pa.default_memory_pool().release_unused()
         list(pool.map(merger.group, relationships))
         list(pool.map(merger.group, nodes))
         groups = sorted(groups, key=lambda group: -merger.rows[group])
@@ -191,7 +191,6 @@ def _stage_all(
             damaged.append(segment)
             staged.path = str(path.rename(work / path.name))
     _memory.cache_clear()
-    pa.default_memory_pool().release_unused()
     for path in kept.iterdir():
         if path not in found and path.name != WRITTEN:
             path.unlink()
@@ -218,7 +217,7 @@ def _worked(tasks: list[Task], undone: frozenset[str], options: Options) -> Iter
             options.progress("read", sum(done), total)
         return
     ended = SimpleQueue[tuple[Task, Future[Staged]]]()
-    with ProcessPoolExecutor(others, get_context("spawn"), initializer=_leave_interrupts) as pool:
+    with ProcessPoolExecutor(others, get_context("spawn"), initializer=_begin_beside) as pool:
 
         def hand_out() -> None:
             task = _next(waiting)
@@ -260,9 +259,15 @@ def _next(waiting: deque[Task]) -> Task | None:
         return None
 
 
-def _leave_interrupts() -> None:
-    """Leave Ctrl-C to the process that has begun this one: it ends what is not begun and waits for the rest."""
+def _begin() -> None:
+    """Let Arrow take its memory from the C library: what is freed goes back to the system."""
+    pa.set_memory_pool(pa.system_memory_pool())
+
+
+def _begin_beside() -> None:
+    """Begin another process. Ctrl-C is left to the one that has begun it: that ends what is not begun, and waits."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _begin()
 
 
 def _selected(
