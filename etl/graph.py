@@ -106,6 +106,11 @@ class Kind(Generic[K]):
     label_of: Callable[[str], Label] | None = None
     plain: Callable[[pa.Array], pa.Array] | None = None
     among: tuple[Kind[Any], ...] = ()
+    names: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        of_each = [{each.name for each in label.properties} for label in self.labels]
+        object.__setattr__(self, "names", frozenset(set.intersection(*of_each) if of_each else ()))
 
     def resolve(self, raw: str) -> tuple[Label, str]:
         """Return the label and the canonical key of a raw string; BadValue tells why there is none."""
@@ -117,7 +122,7 @@ class Kind(Generic[K]):
     def each(self, keys: K | Sequence[K], **properties: object) -> Fact:
         """Return the fact that these nodes are known, with properties of them (one value, or one for each)."""
         for name in properties:
-            if name != "seen" and not all(label.property(name) for label in self.labels):
+            if name != "seen" and name not in self.names:
                 raise SourceError(f"the schema gives a {self.name} no property {name!r}; declare it in etl/schema.py")
         return Fact(self, keys, None, properties)
 

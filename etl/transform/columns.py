@@ -24,24 +24,30 @@ from etl.transform.memory import Memory, Resolved
 class Column:
     """What a batch's facts of one kind or type have in one place: a value a row or, while that holds, one a fact."""
 
+    __slots__ = ("one_a_fact", "values")
+
     def __init__(self) -> None:
         self.values: list[Any] = []
         self.one_a_fact = True
 
     def add(self, value: Any, columns: Columns, rows: int, *, many: bool) -> None:  # noqa: ANN401 - values of any type
-        """Add a fact's value, or `many`: one for each of its rows. Facts before it that had none are filled up."""
-        if many and self.one_a_fact:
-            self.values = [each for each, rows in zip(self.values, columns.lengths, strict=False) for _ in range(rows)]
-            self.one_a_fact = False
-        before = len(columns.lengths) if self.one_a_fact else columns.rows
-        if len(self.values) < before:
-            self.values.extend(repeat(None, before - len(self.values)))
+        """Add a fact's value, or `many`: one for each of its rows."""
         if many:
+            if self.one_a_fact:
+                each = zip(self.values, columns.lengths, strict=False)
+                self.values = [one for one, length in each for _ in range(length)]
+                self.one_a_fact = False
             self.values.extend(value)
         elif self.one_a_fact:
             self.values.append(value)
         else:
             self.values.extend(repeat(value, rows))
+
+    def fill(self, columns: Columns) -> None:
+        """Give the facts that had no value here none."""
+        missing = (len(columns.lengths) if self.one_a_fact else columns.rows) - len(self.values)
+        if missing:
+            self.values.extend(repeat(None, missing))
 
     def is_like(self, other: Column) -> bool:
         """Tell whether two columns have the very same values."""
@@ -55,6 +61,7 @@ class Columns:
         self.what = what
         self.sides = {"start": what.start, "end": what.end} if isinstance(what, Relationship) else {"key": what}
         self.keys = {name: Column() for name in self.sides}
+        self._ends = tuple(self.keys.values())
         self.properties: dict[str, Column] = {}
         self.replies: list[int] = []
         self.lengths: list[int] = []
@@ -62,12 +69,14 @@ class Columns:
 
     def add(self, reply: int, fact: Fact, rows: int) -> None:
         """Add a fact's rows. A property that some facts don't have is none there."""
-        for column, raws in zip(self.keys.values(), (fact.starts, fact.ends), strict=False):
+        for column, raws in zip(self._ends, fact[1:], strict=False):
             column.add(raws, self, rows, many=not isinstance(raws, str))
         for name, value in fact.properties.items():
             if name not in self.properties:
                 self.properties[name] = Column()
-            self.properties[name].add(value, self, rows, many=is_column(self.what, name, value))
+            column = self.properties[name]
+            column.fill(self)
+            column.add(value, self, rows, many=is_column(self.what, name, value))
         self.replies.append(reply)
         self.lengths.append(rows)
         self.rows += rows

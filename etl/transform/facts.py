@@ -271,18 +271,20 @@ def rows_of(fact: Fact) -> int:
 
     Raises SourceError where they don't fit, TypeError where there is something in them that can't be.
     """
-    starts, ends = fact.starts, fact.ends
+    what, starts, ends, properties = fact
     if isinstance(starts, str):
-        rows = 1 if ends is None or isinstance(ends, str) else len(ends)
+        rows = 1
+        if not (ends is None or isinstance(ends, str)):
+            rows = len(ends)
+            "".join(ends)  # the quickest way to see that they are strings, all of them
     else:
         rows = len(starts)
-        if not (ends is None or isinstance(ends, str) or len(ends) == rows):
-            raise SourceError("a mapping gave two lists of different length")
-    if rows:
-        for raws in (starts, ends):
-            if not (raws is None or isinstance(raws, str)):
-                "".join(raws)  # the quickest way to see that they are strings, all of them
-        for name, value in fact.properties.items():
-            if is_column(fact.what, name, value) and len(value) != rows:
-                raise SourceError("a mapping gave a property a list of another length than its facts")
+        "".join(starts)
+        if not (ends is None or isinstance(ends, str)):
+            if len(ends) != rows:
+                raise SourceError("a mapping gave two lists of different length")
+            "".join(ends)
+    for name, value in properties.items():
+        if rows and is_column(what, name, value) and len(value) != rows:
+            raise SourceError("a mapping gave a property a list of another length than its facts")
     return rows
