@@ -180,9 +180,12 @@ def main() -> None:
             for replies in given.replies or SIZES[given.size]
         }
     OUT.mkdir(exist_ok=True)
+    path = OUT / "transform.json"
+    before = json.loads(path.read_text())["figures"] if path.exists() else {}
+    figures = {int(size): each for size, each in before.items()} | figures  # of sizes that this run left out
     found = ratios(figures)
-    made = found | {"figures": {str(size): each for size, each in figures.items()}}
-    (OUT / "transform.json").write_text(json.dumps(made, indent=2) + "\n")
+    made = found | {"figures": {str(size): figures[size] for size in sorted(figures)}}
+    path.write_text(json.dumps(made, indent=2) + "\n")
     draw(figures)
     for name, ratio in found.items():
         print(f"{name:32} {ratio:6.3f}")

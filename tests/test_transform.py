@@ -401,6 +401,24 @@ def test_killed_anywhere_the_next_run_goes_on(tmp_path: Path, after: float) -> N
     assert bytes_of(tmp_path / "import") == once
 
 
+def die(*_: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_reading_process_that_dies_is_told_and_leaves_the_old_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = adopted(tmp_path, SAMPLES)
+    transform(cache, tmp_path / "import")
+    before = bytes_of(tmp_path / "import")
+    shutil.rmtree(tmp_path / ".import.stage")
+    monkeypatch.setattr("etl.transform.run.INLINE", 0)
+    monkeypatch.setattr("etl.transform.run._stage", die)
+    with pytest.raises(TransformError, match="ended from outside"):
+        transform(cache, tmp_path / "import", Options(processes=2, memory=1 << 30))
+    assert bytes_of(tmp_path / "import") == before
+
+
 def test_the_manifest_is_as_scripts_expect_it(tmp_path: Path) -> None:
     cache = adopted(tmp_path, SAMPLES)
     made = transform(cache, tmp_path / "import")

@@ -15,6 +15,7 @@ import signal
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import cache, partial
 from multiprocessing import get_context
@@ -87,6 +88,11 @@ def transform(cache: Cache, place: Path, options: Options | None = None) -> Mani
                 swap_in(new, place)
             finally:
                 shutil.rmtree(new, ignore_errors=True)
+    except BrokenProcessPool as dead:
+        raise TransformError(
+            f"a process that read replies was ended from outside, perhaps for want of memory: run it again, with a "
+            f"smaller --memory or --processes 1; what was at {place} is as it was"
+        ) from dead
     except (OSError, pa.ArrowException, duckdb.Error) as wrong:
         raise TransformError(
             f"the flat files can't be written at {place}: {wrong}; what was there is as it was"
@@ -224,11 +230,11 @@ def _worked(tasks: list[Task], undone: frozenset[str], options: Options) -> Iter
             if task is None:
                 return
             try:
-                future = pool.submit(_stage, task, undone)
+                pool.submit(_stage, task, undone).add_done_callback(partial(take_in, task))
             except RuntimeError as broken:  # a process has died
-                future = Future()
-                future.set_exception(broken)
-            future.add_done_callback(partial(take_in, task))
+                lost = Future[Staged]()
+                lost.set_exception(broken)
+                ended.put((task, lost))
 
         def take_in(task: Task, future: Future[Staged]) -> None:
             ended.put((task, future))
