@@ -69,6 +69,19 @@ def test_loading_twice_changes_nothing(tmp_path: Path, server: Server) -> None:
     assert first.parity == second.parity
     assert second.method == "bolt"
     assert "holds" in second.why
+    assert (first.sent, second.sent) == (sum(first.rows.values()), 0)
+
+
+def test_an_addition_sends_only_what_is_new(tmp_path: Path, server: Server) -> None:
+    load(write(tmp_path / "import", SAMPLE), server, method="bolt")
+    group = Group("Domain")
+    changed = {**SAMPLE[group][0], "sources": ["doh", "otx"]}
+    more = {**SAMPLE, group: [changed, *SAMPLE[group][1:], {**changed, "name": "zz.example"}]}
+    second = load(write(tmp_path / "import", more), server)
+    assert second.sent == 2
+    assert not any(each.missing or each.lesser for each in second.parity.groups)
+    (row,) = cypher(server, "MATCH (d:Domain {name: $name}) RETURN d.sources AS sources", name=changed["name"])
+    assert {"doh", "otx"} <= set(row["sources"])
 
 
 # --- additions: rows merge by the schema's rules, whatever their order ------------------------------------------------

@@ -69,6 +69,8 @@ def _tell_loaded(loaded: Loaded) -> None:
         f"{nodes} nodes and {sum(loaded.rows.values()) - nodes} relationships are in {loaded.target}, "
         f"by {loaded.method} ({loaded.why}); {_agreement(loaded)}"
     )
+    if loaded.sent < sum(loaded.rows.values()):
+        print_line(f"{loaded.sent} rows were written; the others were there already")
     if loaded.pruned:
         print_line(f"{loaded.pruned} rows that the files do not have were deleted")
     for each in loaded.refused:

@@ -50,8 +50,9 @@ Method = Literal["auto", "copy", "admin", "bolt"]
 class Loaded:
     """What a load did: where to, how and why so; rows of the files by group; parity; how long it took, in seconds.
 
-    `refused` rows are those that the server did not take; all others are there. `pruned` tells how many were deleted
-    because the files do not have them.
+    `sent` is how many rows were written, where those that were there already are passed over. `refused` rows are those
+    that the server did not take; all others are there. `pruned` tells how many were deleted because the files do not
+    have them.
     """
 
     target: str
@@ -60,6 +61,7 @@ class Loaded:
     rows: dict[str, int]
     parity: Parity
     seconds: float
+    sent: int
     refused: tuple[Refused, ...] = ()
     pruned: int = 0
 
@@ -87,7 +89,7 @@ def load(
     """
     started = time.monotonic()
     refused: tuple[Refused, ...] = ()
-    pruned = 0
+    pruned, sent = 0, None
     with _held(files) as manifest:
         if prune is not None:
             pruning.refuse_partial(manifest)
@@ -103,9 +105,10 @@ def load(
             if method == "admin":
                 found = admin.replace(files, manifest, server, progress)
             else:
-                found, refused, pruned = _send(files, manifest, server, progress, prune)
+                (found, refused, sent), pruned = _send(files, manifest, server, progress, prune)
     rows = {str(group): content.rows for group, content in manifest.groups()}
-    return Loaded(str(target), method, why, rows, found, time.monotonic() - started, refused, pruned)
+    sent = sum(rows.values()) if sent is None else sent
+    return Loaded(str(target), method, why, rows, found, time.monotonic() - started, sent, refused, pruned)
 
 
 def verify(files: Files, target: Embedded | Server, progress: Progress = lambda _step, _done, _of: None) -> Parity:
@@ -136,18 +139,18 @@ def _held(files: Files) -> Iterator[Manifest]:
 
 def _send(
     files: Files, manifest: Manifest, server: Server, progress: Progress, prune: float | None
-) -> tuple[Parity, tuple[Refused, ...], int]:
-    """Load over Bolt, and prune if asked to; return parity, the rows that were refused, and how many were deleted."""
+) -> tuple[sending.Sent, int]:
+    """Load over Bolt, and prune if asked to; return what came of it, and how many rows were deleted."""
     with connected(server) as database:
-        found, refused = sending.send(files, manifest, database, progress)
-        if prune is None or found.equal:
-            return found, refused, 0
-        pruned = pruning.prune(files, manifest, database, found, prune)
+        sent = sending.send(files, manifest, database, progress)
+        if prune is None or sent.parity.equal:
+            return sent, 0
+        pruned = pruning.prune(files, manifest, database, sent.parity, prune)
         found = check(files, database, progress)
-        if any(each.changed or each.missing for each in found.groups) and not refused:
+        if any(each.changed or each.missing for each in found.groups) and not sent.refused:
             lines = "\n  ".join(found.differences())
             raise LoadError(f"{server} differs from the files after pruning; load again, or mend it:\n  {lines}")
-        return found, refused, pruned
+        return sent._replace(parity=found), pruned
 
 
 def _chosen(manifest: Manifest, server: Server, method: Method, *, replace: bool) -> tuple[Server, Method, str]:

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from etl.files import Content, Files, Group, literal, quoted, row_text
 from etl.graph import Merge, Property
+from etl.load.packing import BATCH
 
 NOTHING = Content(0, f"{0:016x}")
 """What is in a group that is not there."""
@@ -65,6 +66,18 @@ def lay_beside(
                {", ".join(f"coalesce(f.{name}, h.{name}) AS {name}" for name in keys)}
         FROM f FULL JOIN h ON {" AND ".join(f"f.{name} = h.{name}" for name in keys)}
         WHERE f.text IS DISTINCT FROM h.text""")  # noqa: S608 - names of the schema
+
+
+def rows_of(
+    connection: duckdb.DuckDBPyConnection, files: Files, group: Group, *kinds: Kind
+) -> Iterator[pa.RecordBatch]:
+    """Yield, once `differing` is there, the file's rows of some kinds, whole, with the columns of `group.arrow`."""
+    file = literal(glob.escape(str(files.path(group, "parquet"))))
+    keys, columns = (", ".join(map(quoted, names)) for names in (group.keys, group.arrow.names))
+    wanted = f"SELECT {keys} FROM differing WHERE kind IN ({', '.join(f'{each:d}' for each in kinds)})"  # noqa: S608
+    whole = f"SELECT {columns} FROM read_parquet({file}) SEMI JOIN ({wanted}) USING ({keys})"  # noqa: S608 - as above
+    for batch in connection.sql(whole).to_arrow_reader(BATCH):
+        yield batch.cast(group.arrow)
 
 
 def _lesser(declared: Property, group: Group) -> str:

@@ -75,5 +75,10 @@ def _batches(files: Files, group: Group, skip: int) -> Iterator[pa.RecordBatch]:
         for batch in file.iter_batches(BATCH, columns=group.arrow.names):
             rest = batch.slice(min(skip, len(batch))).cast(group.arrow)  # Parquet has no seconds: it gives milliseconds
             skip -= len(batch) - len(rest)
-            size = max(1, min(BATCH, len(rest) * BATCH_BYTES // max(rest.nbytes, 1)))
-            yield from (rest.slice(first, size) for first in range(0, len(rest), size))
+            yield from sliced(rest)
+
+
+def sliced(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """Yield a batch in pieces that one transaction takes."""
+    size = max(1, min(BATCH, len(batch) * BATCH_BYTES // max(batch.nbytes, 1)))
+    yield from (batch.slice(first, size) for first in range(0, len(batch), size))

@@ -87,8 +87,7 @@ def check(files: Files, database: Database, progress: Progress = lambda _step, _
     total, done = sum(each.rows for each in expected.values()), 0
     compared: dict[Group, Compared] = {}
     progress("parity", 0, total)
-    with duckdb.connect() as connection:
-        connection.execute(f"SET memory_limit = {literal(_SPILL_FROM)}")
+    with spilling() as connection:
         for group, wanted in expected.items():
             compared[group] = _compare(connection, files, group, database, wanted)
             done += wanted.rows
@@ -100,10 +99,17 @@ def check(files: Files, database: Database, progress: Progress = lambda _step, _
     return Parity((*compared.values(), *_strays(database, compared)))
 
 
+def spilling() -> duckdb.DuckDBPyConnection:
+    """Return an engine in which two groups can be compared, however large: what memory does not hold goes to disk."""
+    connection = duckdb.connect()
+    connection.execute(f"SET memory_limit = {literal(_SPILL_FROM)}")
+    return connection
+
+
 def _compare(
     connection: duckdb.DuckDBPyConnection, files: Files, group: Group, database: Database, wanted: Content
 ) -> Compared:
-    found = _content(connection, group, database)
+    found = content_of(connection, group, database)
     if found == wanted:
         return Compared(str(group), wanted, found)
     return _differing(connection, files, group, database, wanted=wanted, found=found)
@@ -117,7 +123,8 @@ def _strays(database: Database, compared: dict[Group, Compared]) -> Iterator[Com
             yield Compared(type_, Content(known, ""), Content(rows, ""), extra=rows - known, example="other labels")
 
 
-def _content(connection: duckdb.DuckDBPyConnection, group: Group, database: Database) -> Content:
+def content_of(connection: duckdb.DuckDBPyConnection, group: Group, database: Database) -> Content:
+    """Return what a database has of a group."""
     rows, total = 0, 0
     for texts in database.texts(group):  # one by one: what DuckDB itself draws from, it reports errors of as its own
         connection.register("found", pa.table({"text": texts}))

@@ -6,14 +6,12 @@ note of somebody's own) stays. More than a stated share is never deleted, and no
 
 from __future__ import annotations
 
-import glob
-
 import duckdb
 
 from etl.errors import LoadError
-from etl.files import Files, Group, Manifest, literal, quoted
+from etl.files import Files, Group, Manifest, quoted
 from etl.load import bolt, cypher
-from etl.load.beside import NOTHING, Kind, lay_beside
+from etl.load.beside import NOTHING, Kind, lay_beside, rows_of
 from etl.load.packing import BATCH, Packed, pack
 from etl.load.parity import Parity
 from etl.load.sending import write
@@ -62,12 +60,8 @@ def prune(files: Files, manifest: Manifest, database: bolt.Neo4j, found: Parity,
             for batch in connection.sql(gone).to_arrow_reader(BATCH):
                 deleted += _write(database, cypher.delete(group), pack(batch, group))
             if wanted.rows:
-                file = f"read_parquet({literal(glob.escape(str(files.path(group, 'parquet'))))})"
-                changed = f"SELECT {keys} FROM differing WHERE kind IN ({Kind.LESSER:d}, {Kind.CHANGED:d})"  # noqa: S608
-                columns = ", ".join(quoted(name) for name in group.arrow.names)
-                whole = f"SELECT {columns} FROM {file} SEMI JOIN ({changed}) USING ({keys})"  # noqa: S608 - as above
-                for batch in connection.sql(whole).to_arrow_reader(BATCH):
-                    values = pack(batch.cast(group.arrow), group)
+                for batch in rows_of(connection, files, group, Kind.LESSER, Kind.CHANGED):
+                    values = pack(batch, group)
                     _write(database, cypher.overwrite(group, values.given), values)
     return deleted
 

@@ -5,8 +5,10 @@ scan its label. Nodes come before relationships. Into an empty database rows are
 transaction may run twice (the driver repeats it after a deadlock, and after a reply that was lost, when nobody knows
 whether it was committed), so from its second run on it merges, and nothing is doubled.
 
-After each commit a checkpoint is written beside the files: which files, which database, how far. The next load of
-those files into that database goes on from there, by merging. Where its parity fails, all is merged from the start.
+Into an empty database, a checkpoint is written beside the files after each commit: which files, which database, how
+far. The next load of those files into that database goes on from there, by merging. Where a database held something
+before, and where parity fails after such a resumption, its rows are laid beside the files' first, and only those are
+merged that it lacks or has less of: so an addition costs by its size, and a reading of what is there.
 
 A batch that the server refuses is split until the row at fault stands alone; that one is listed, the rest goes in.
 """
@@ -17,7 +19,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import neo4j
@@ -26,7 +28,8 @@ from neo4j.exceptions import ClientError, ConstraintError, DatabaseError, Incomp
 from etl.errors import LoadError
 from etl.files import Files, Group, Manifest
 from etl.load import bolt, cypher, parity
-from etl.load.packing import Packed, pack, packed
+from etl.load.beside import Kind, lay_beside, rows_of
+from etl.load.packing import Packed, pack, packed, sliced
 
 MAX_REFUSED = 1_000
 """So many refused rows are not faults of the rows."""
@@ -44,10 +47,8 @@ _SPLIT = (
 )
 
 
-def send(
-    files: Files, manifest: Manifest, database: bolt.Neo4j, progress: parity.Progress
-) -> tuple[parity.Parity, tuple[Refused, ...]]:
-    """Add the files to a database; return how the two compare then, and the rows that it refused.
+def send(files: Files, manifest: Manifest, database: bolt.Neo4j, progress: parity.Progress) -> Sent:
+    """Add the files to a database; return how the two compare then, the rows that it refused, and how many were sent.
 
     A database that was empty must hold the same as the files, one that was not at least what they hold, save for what
     it refused. Raises LoadError where it does not, or where the server can't be loaded; loading again goes on.
@@ -72,7 +73,7 @@ def send(
     if not proved:
         lines = "\n  ".join(found.differences())
         raise LoadError(f"the database differs from the files after the load; load again, or mend it:\n  {lines}")
-    return found, tuple(sender.checkpoint.refused)
+    return Sent(found, tuple(sender.checkpoint.refused), sender.taken)
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -81,6 +82,14 @@ class Refused(msgspec.Struct, frozen=True):
     group: str
     key: str
     reason: str
+
+
+class Sent(NamedTuple):
+    """What came of it: parity, the rows that the server refused, and how many it was sent and took."""
+
+    parity: parity.Parity
+    refused: tuple[Refused, ...]
+    rows: int
 
 
 class Checkpoint(msgspec.Struct):
@@ -98,7 +107,7 @@ class Sender:
 
     def __init__(self, files: Files, manifest: Manifest, database: bolt.Neo4j) -> None:
         self.files = files
-        self.groups = [group for group, _ in manifest.groups()]
+        self.contents = dict(manifest.groups())
         self.database = database
         self._path = files.root.absolute().with_name(f".{files.root.absolute().name}.sent.json")
         counts = msgspec.json.encode([manifest.nodes, manifest.relationships])
@@ -106,12 +115,17 @@ class Sender:
         kept = _read(self._path)
         self.resumes = kept is not None and (kept.files, kept.database) == (fresh.files, fresh.database)
         self.checkpoint = kept if kept is not None and self.resumes else fresh
+        self._adds = not self.checkpoint.began_empty
+        self.taken = 0
         self._creates = self.checkpoint.began_empty and not self.resumes
 
     def send(self, progress: Callable[[int], None]) -> None:
-        """Make the constraints, then send what was not sent yet; `progress` is told of numbers of rows done."""
+        """Make the constraints, then send what is not there yet; `progress` is told of numbers of rows done."""
         self.database.constrain()
-        for group in self.groups:
+        if self._adds:
+            self._add(progress)
+            return
+        for group in self.contents:
             done = self.checkpoint.sent.get(str(group), 0)
             progress(done)
             for batch in packed(self.files, group, done):
@@ -121,6 +135,21 @@ class Sender:
                 self._keep()
                 progress(len(batch.batch))
 
+    def _add(self, progress: Callable[[int], None]) -> None:
+        """Merge the rows that the database lacks, or has less of."""
+        with parity.spilling() as connection:
+            for group, wanted in self.contents.items():
+                found = parity.content_of(connection, group, self.database)
+                if not found.rows:
+                    for batch in packed(self.files, group, 0):
+                        self._put(group, batch)
+                elif found != wanted:
+                    lay_beside(connection, self.files, group, self.database, wanted)
+                    for rows in rows_of(connection, self.files, group, Kind.MISSING, Kind.LESSER):
+                        for piece in sliced(rows):
+                            self._put(group, pack(piece, group))
+                progress(wanted.rows)
+
     def accounts_for(self, found: parity.Parity) -> bool:
         """Tell whether the database holds what it should, given what it held before and what it refused."""
         refused = Counter(each.group for each in self.checkpoint.refused)
@@ -129,11 +158,12 @@ class Sender:
         return all(each.missing + each.lesser <= refused[each.group] for each in found.groups)
 
     def start_over(self) -> None:
-        """Forget how far it came: what is sent next is all, and is merged."""
+        """Forget how far it came: what is sent next is what the database lacks."""
         self.forget()
         self.checkpoint.sent.clear()
         self.checkpoint.refused.clear()
         self.resumes = self._creates = False
+        self._adds = True
 
     def forget(self) -> None:
         """Remove the checkpoint: the load is done."""
@@ -163,6 +193,7 @@ class Sender:
             self._creates = False
             self._put(group, some)
             return
+        self.taken += taken
         if taken != len(rows):
             self._refuse_without_ends(group, rows)
 
