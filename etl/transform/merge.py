@@ -37,6 +37,7 @@ BASE = 256 << 20  # what the process needs before it has read anything
 LEAST = 256 << 20  # with less the engine can not sort
 KEY_BYTES = 64  # of one key, while it is sorted, beside its characters
 ROW_BYTES = 128  # of one fact, while it is grouped
+NODE_BYTES = 256  # of one node, while what relationships say of it is grouped
 BATCH_ROWS = 1 << 17
 SAMPLED = 8  # segments
 Part = tuple[pa.Array, pa.Array | None]  # of a segment's keys or ranks, and which ones; None: all of them, in its order
@@ -183,8 +184,10 @@ class Merger:
         """Merge a group's facts, and where it is a label's, what relationships say of it; one table for each range."""
         name = str(group)
         mentions = self._mentions(group.start) if not group.type else []
-        total = sum(each.rows(name) for each in self.staged)
-        parts = 1 + total * ROW_BYTES // self.memory
+        needed = sum(each.rows(name) for each in self.staged) * ROW_BYTES
+        if mentions:
+            needed = max(needed, self.ranked[group.start].total * NODE_BYTES)
+        parts = 1 + needed // self.memory
         size = -(-self.ranked[group.start].total // parts)
         self.merged[group] = []
         cursor = self.connection.cursor()
