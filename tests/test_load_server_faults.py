@@ -15,9 +15,10 @@ from pathlib import Path
 
 import neo4j
 import pytest
-from load_samples import MANY, cypher, write
+from load_samples import MANY, cypher, day, write
 
 from etl.errors import LoadError
+from etl.files import Group
 from etl.load import Server, load, packing, verify
 from etl.neo4j.connection import DATABASE, connect
 from etl.neo4j.server import LocalNeo4j
@@ -78,8 +79,9 @@ def test_a_deadlock_with_another_writer_is_outlived(
     tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(packing, "BATCH", 100)  # one transaction for all domains
-    files = write(tmp_path / "import", MANY)
-    load(files, server, method="bolt")
+    load(write(tmp_path / "import", MANY), server, method="bolt")
+    domains = Group("Domain")
+    files = write(tmp_path / "import", {**MANY, domains: [{**row, "fetched_at": day(3)} for row in MANY[domains]]})
     caplog.set_level(logging.WARNING, "neo4j")
     lost = False
     with connect(local_of(server).connection()) as driver, ThreadPoolExecutor(2) as pool, ExitStack() as sessions:

@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -232,7 +232,10 @@ def test_up_again_is_the_same_server(neo4j: LocalNeo4j) -> None:
 @needs_proc
 def test_listens_on_the_loopback_only(neo4j: LocalNeo4j) -> None:
     pid = neo4j.status().pid
-    links = [str(each.readlink()) for each in Path(f"/proc/{pid}/fd").iterdir()]
+    links = []
+    for each in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed since it was listed
+            links.append(str(each.readlink()))
     inodes = {link[8:-1] for link in links if link.startswith("socket:[")}
     ports = set()
     for table in ("tcp", "tcp6", "udp", "udp6"):

@@ -62,6 +62,16 @@ def test_a_plan_tells_what_a_fetch_then_does(service: Loopback, cache: Cache) ->
     assert (made.indicators, made.unasked) == (summary.indicators, summary.unasked) == (8, 1)
 
 
+@pytest.fixture
+def noon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begin at noon, UTC: late in a day, what may be sent until midnight is less than the day's quota."""
+    now, now_ns, began = time.time, time.time_ns, time.time()
+    ahead = began // DAYS * DAYS + DAYS // 2 - began
+    monkeypatch.setattr(time, "time", lambda: now() + ahead)
+    monkeypatch.setattr(time, "time_ns", lambda: now_ns() + round(ahead * 1e9))
+
+
+@pytest.mark.usefixtures("noon")
 def test_a_plan_knows_what_the_quota_leaves(service: Loopback, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     many = [f"h{n}.example.net" for n in range(1200)]
     made = source(service.home, limits=FREE_TIER)
