@@ -8,13 +8,9 @@ are dealt with one after the other.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator
 from functools import reduce
-from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
 
 import duckdb
 import msgspec
@@ -28,42 +24,16 @@ from etl.rulings import Rulings
 from etl.schema import RELATIONSHIPS
 from etl.source import discover
 from etl.transform.facts import ALIASES, PRECISIONS, Reject
-from etl.transform.stage import REJECTS, Staged, groups_of, keys_of
+from etl.transform.ranks import Ranked, rank
+from etl.transform.stage import REJECTS, Staged, groups_of
 
 MAX_SOURCES = 62  # bits of a BIGINT
 HALF = 32
-RULED = -1  # in the place of a segment's: the keys that an analyst's rulings name
 BASE = 256 << 20  # what the process needs before it has read anything
 LEAST = 256 << 20  # with less the engine can not sort
-KEY_BYTES = 64  # of one key, while it is sorted, beside its characters
 ROW_BYTES = 128  # of one fact, while it is grouped
 NODE_BYTES = 256  # of one node, while what relationships say of it is grouped
 BATCH_ROWS = 1 << 17
-SAMPLED = 8  # segments
-Part = tuple[pa.Array, pa.Array | None]  # of a segment's keys or ranks, and which ones; None: all of them, in its order
-
-
-class Ranked(NamedTuple):
-    """A label's keys in order, and the ranks of those that each segment has; both in files, which are mapped in use.
-
-    `batches` tells which segment's ranks are where in their file, `ruled` the ranks of the keys that an analyst's
-    rulings name.
-    """
-
-    path: Path
-    total: int
-    batches: dict[int, int]
-    ruled: dict[str, int]
-
-    def keys(self) -> pa.ChunkedArray:
-        """Return the keys, in order."""
-        with pa.memory_map(str(self.path)) as source:
-            return pa.ipc.open_file(source).read_all()["key"]
-
-    def ranks(self) -> Callable[[int], pa.Array]:
-        """Return what gives a segment's ranks: those of its keys, as it numbers them."""
-        file = pa.ipc.open_file(pa.memory_map(str(self.path.with_suffix(".ranks"))))
-        return lambda place: file.get_batch(self.batches[place])["rank"]
 
 
 class Merger:
@@ -98,93 +68,21 @@ class Merger:
         """End it."""
         self.connection.close()
 
-    # --- keys → ranks -------------------------------------------------------------------------------------------------
+    def staged_rows(self, name: str) -> int:
+        """Return how many rows there are of a staged table, in all segments."""
+        return sum(each.rows(name) for each in self.staged)
 
     def rank(self, label: str) -> None:
         """Sort a label's keys."""
-        ruled = pa.array(sorted(self.ruled.keys(label)), pa.string())
-        found: dict[int, list[Part]] = {}  # of each segment: ranks, and which of its keys have them
-        path = self.folder / f"{label}.keys"
-        done = 0
-        with pa.ipc.new_file(str(path), pa.schema({"key": pa.string()})) as file:
-            for parts in self._ranges(label, ruled):
-                encoded = pa.chunked_array([keys for keys, _ in parts.values()], pa.string()).dictionary_encode()
-                distinct = encoded.chunk(encoded.num_chunks - 1).dictionary
-                order = pc.sort_indices(distinct).cast(pa.int32())
-                rank_of = pc.add(pc.inverse_permutation(order), pa.scalar(done, pa.int32()))
-                for (place, (_, which)), codes in zip(parts.items(), encoded.chunks, strict=True):
-                    found.setdefault(place, []).append((rank_of.take(codes.indices), which))
-                file.write_table(pa.table({"key": distinct.take(order)}))
-                done += len(order)
-        ranks = {place: _in_order(pieces) for place, pieces in found.items()}
-        rank_of_ruled = dict(
-            zip(ruled.to_pylist(), ranks.pop(RULED, pa.array([], pa.int32())).to_pylist(), strict=True)
-        )
-        ranks = self._as_one(label, ranks, done, rank_of_ruled)
-        with pa.ipc.new_file(str(path.with_suffix(".ranks")), pa.schema({"rank": pa.int32()})) as file:
-            for each in ranks.values():
-                file.write_batch(pa.record_batch({"rank": each}))
-        batches = {place: number for number, place in enumerate(ranks)}
-        self.ranked[label] = Ranked(path, done, batches, rank_of_ruled)
-
-    def _ranges(self, label: str, ruled: pa.Array) -> Iterator[dict[int, Part]]:
-        """Yield a label's keys range by range: for each segment its keys there, and which of its own these are.
-
-        Where one range will do, that is all of them, as they are. Else each segment's are sorted first, into a file, so
-        that a range is a slice of it, and many ranges take no longer than a few.
-        """
-        name = keys_of(label)
-        mine = {place: each for place, each in enumerate(self.staged) if each.rows(name)}
-        needed = sum(each.rows(name) for each in mine.values()) * (KEY_BYTES + _length(mine, name))
-        bounds = _bounds(mine, name, needed // self.memory)
-        own = ((place, each.read(name)["key"].combine_chunks()) for place, each in mine.items())
-        every = chain(own, [(RULED, ruled)] if len(ruled) else [])
-        if not bounds:
-            if whole := {place: (keys, None) for place, keys in every}:
-                yield whole
-            return
-        path = self.folder / f"{label}.sorted"
-        places = []
-        with pa.ipc.new_file(str(path), pa.schema({"key": pa.string(), "which": pa.int32()})) as file:
-            for place, keys in every:
-                order = pc.sort_indices(keys).cast(pa.int32())
-                file.write_batch(pa.record_batch({"key": keys.take(order), "which": order}))
-                places.append(place)
-        with pa.memory_map(str(path)) as source:
-            batches = pa.ipc.open_file(source).read_all().to_batches()
-        cuts = [[0, *(_cut(batch["key"], bound) for bound in bounds), len(batch)] for batch in batches]
-        for number in range(len(bounds) + 1):
-            parts = {
-                place: (batch["key"].slice(low, high - low), batch["which"].slice(low, high - low))
-                for place, batch, (low, high) in zip(
-                    places, batches, (cut[number : number + 2] for cut in cuts), strict=True
-                )
-                if high > low
-            }
-            if parts:
-                yield parts
-        path.unlink()
-
-    def _as_one(
-        self, label: str, ranks: dict[int, pa.Array], count: int, rank_of: dict[str, int]
-    ) -> dict[int, pa.Array]:
-        """Give nodes that are one by an analyst's ruling the rank of that one."""
-        same = [(key, one) for (of, key), one in self.ruled.same.items() if of == label]
-        if not same:
-            return ranks
-        into = list(range(count))
-        for key, one in same:
-            into[rank_of[key]] = rank_of[one]
-        new = pa.array(into, pa.int32())
-        return {place: new.take(each) for place, each in ranks.items()}
+        # The engine has nothing to do yet, so its half is there as well.
+        self.ranked[label] = rank(label, self.staged, self.ruled, self.folder, 2 * self.memory)
 
     # --- facts → merged -----------------------------------------------------------------------------------------------
 
     def group(self, group: Group) -> None:
         """Merge a group's facts, and where it is a label's, what relationships say of it; one table for each range."""
-        name = str(group)
         mentions = self._mentions(group.start) if not group.type else []
-        needed = sum(each.rows(name) for each in self.staged) * ROW_BYTES
+        needed = self.staged_rows(str(group)) * ROW_BYTES
         if mentions:
             needed = max(needed, self.ranked[group.start].total * NODE_BYTES)
         parts = 1 + needed // self.memory
@@ -279,7 +177,7 @@ class Merger:
         cursor.close()
         return Content(rows, f"{total % (1 << 64):016x}")
 
-    def _rows(self, group: Group, batch: pa.RecordBatch, keys: list[pa.ChunkedArray]) -> pa.Table:
+    def _rows(self, group: Group, batch: pa.RecordBatch, keys: list[pa.LargeStringArray]) -> pa.Table:
         """Return a group's columns of merged rows; `keys` are those of its labels, by rank."""
         pair = batch["pair"]
         ranks = [pc.shift_right(pair, HALF), pc.bit_wise_and(pair, (1 << HALF) - 1)] if group.type else [pair]
@@ -318,36 +216,6 @@ class Merger:
                         reasons[row[-1]] += 1
                         out.write(msgspec.json.encode(Reject(*row)._asdict()) + b"\n")
         return dict(sorted(reasons.items()))
-
-
-def _length(mine: dict[int, Staged], name: str) -> int:
-    """Return about how many bytes a key of a label has: the mean of some segments'."""
-    some = [each.read(name)["key"] for each in list(mine.values())[:: 1 + len(mine) // SAMPLED]]
-    characters: int = sum(pc.sum(pc.binary_length(keys)).as_py() for keys in some)
-    return characters // max(sum(map(len, some)), 1)
-
-
-def _bounds(mine: dict[int, Staged], name: str, parts: int) -> list[str]:
-    """Return the keys that part a label's into ranges of about one size; none where one range will do."""
-    if not parts:
-        return []
-    sample = sorted(
-        key for each in mine.values() for key in each.read(name)["key"].to_pylist()[:: 1 + each.rows(name) // 200]
-    )
-    return sorted({sample[place * len(sample) // (parts + 1)] for place in range(1, parts + 1)})
-
-
-def _cut(keys: pa.Array, bound: str) -> int:
-    """Return where in sorted keys those begin that are not below a bound."""
-    return bisect_left(range(len(keys)), bound, key=lambda place: keys[place].as_py())
-
-
-def _in_order(pieces: list[Part]) -> pa.Array:
-    """Return the ranks of a segment's keys in the order in which it has them."""
-    ranks = pa.concat_arrays([ranks for ranks, _ in pieces])
-    if pieces[0][1] is None:
-        return ranks
-    return ranks.take(pc.inverse_permutation(pa.concat_arrays([which for _, which in pieces])))
 
 
 def _merged(group: Group, columns: list[str]) -> str:

@@ -39,7 +39,7 @@ from etl.transform import stage
 from etl.transform.memory import Memory
 from etl.transform.merge import Merger
 from etl.transform.retirement import superseded
-from etl.transform.stage import Staged
+from etl.transform.stage import Staged, keys_of
 from etl.transform.unchanged import WRITTEN, Unchanged
 
 INLINE = 16 << 20  # a cache smaller than this is not worth other processes
@@ -159,11 +159,11 @@ def _written(merger: Merger, files: Files, groups: list[Group], options: Options
     nodes = [group for group in groups if not group.type]
     of_nodes = {group.start for group in nodes}
     relationships = [each for each in merger.relationships if each in groups or not of_nodes.isdisjoint(each[::2])]
-    labels = sorted(of_nodes | {label for each in relationships for label in (each.start, each.end)})
+    labels = of_nodes | {label for each in relationships for label in (each.start, each.end)}
     with ThreadPoolExecutor(options.processes) as pool:
-        list(pool.map(merger.rank, labels))
-        list(pool.map(merger.group, relationships))
-        list(pool.map(merger.group, nodes))
+        list(pool.map(merger.rank, sorted(labels, key=lambda label: -merger.staged_rows(keys_of(label)))))
+        list(pool.map(merger.group, sorted(relationships, key=lambda group: -merger.staged_rows(str(group)))))
+        list(pool.map(merger.group, sorted(nodes, key=lambda group: -merger.ranked[group.start].total)))
         groups = sorted(groups, key=lambda group: -merger.rows[group])
         written = pool.map(lambda group: merger.write(files, group, options.formats), groups)
         done = 0

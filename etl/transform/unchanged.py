@@ -19,7 +19,7 @@ from etl import files as flat_files
 from etl.files import Content, Files, Group
 from etl.rulings import Rulings
 from etl.source import discover
-from etl.transform import merge
+from etl.transform import merge, ranks
 from etl.transform.stage import Staged, digest_of, groups_of
 
 WRITTEN = "written.json"
@@ -91,7 +91,7 @@ def _marks(staged: list[Staged], ruled: Rulings) -> dict[Group, str]:
         sorted(ruled.relationships_out),
         sorted(ruled.same.items()),
         list(discover()),
-        digest_of([merge, flat_files], PACKAGES),
+        digest_of([merge, ranks, flat_files], PACKAGES),
     )
     groups = groups_of(staged)
     labels = {label for each in groups for label in (each.start, each.end) if label}
