@@ -7,7 +7,8 @@ That each way made as many nodes and relationships as the files have rows is che
 
 `bolt_…` and `peer_…` ratios are our rows a second by the other's: above 1 we are the faster. Those of `admin_…`,
 `embedded_…` and `cache_…` are our seconds by the other's: 1 is as fast. `…_cpu` compares CPU seconds, server's and
-client's, which a busy machine disturbs less. Ours always include constraints and parity, which the others do without.
+client's, which a busy machine disturbs less. Ours always include constraints and parity, which the others do without;
+`…_alone_…` are our steps that do the same as the other, by themselves.
 """
 
 from __future__ import annotations
@@ -194,6 +195,10 @@ TIMES = {
     "embedded_vs_bare": ("ours, embedded", "bare COPY"),
     "cache_to_neo4j_vs_steps": (CACHE, BY_HAND),
 }
+STEPS = {  # the same work alone: what ours does besides is left out
+    "admin_import_alone_vs_bare": ("ours, admin", ("import",), IMPORTER),
+    "embedded_copy_alone_vs_bare": ("ours, embedded", ("first", "copy"), "bare COPY"),
+}
 
 
 def ratios(best: dict[str, Figures]) -> dict[str, float]:
@@ -212,6 +217,9 @@ def ratios(best: dict[str, Figures]) -> dict[str, float]:
         for name, (ours, other) in TIMES.items():
             if ours in best and other in best:
                 found[name + end] = best[ours][what] / best[other][what]
+    for name, (ours, steps_, other) in STEPS.items():
+        if ours in best and other in best:
+            found[name] = sum(best[ours]["steps"][step] for step in steps_) / best[other]["wall"]
     for way, method in OURS.items():
         if "parity" in (steps := best.get(way, {}).get("steps", {})):
             found[f"parity_share_{method}"] = steps["parity"] / best[way]["wall"]

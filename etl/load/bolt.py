@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
+from queue import SimpleQueue
 from typing import Any
 
 import neo4j
@@ -16,11 +17,13 @@ from etl import schema
 from etl.errors import LoadError
 from etl.files import Group
 from etl.load import cypher
+from etl.load.ahead import made_ahead
 from etl.neo4j.connection import DATABASE, Connection, connect, explained
 from etl.neo4j.server import LocalNeo4j
 
 _READ = 1 << 14  # rows read back together
-_CHUNKS = 4  # lists of texts fetched together
+_READERS = 2  # sessions that read texts at the same time: the server answers each with one thread
+_SPAN = 4 * cypher.CHUNK  # ids that one of them is asked for at a time
 _SPARSE = 8  # ids a row: from there on, going through the ids costs more than it saves
 
 
@@ -47,9 +50,11 @@ class Server:
 def connected(server: Server) -> Iterator[Neo4j]:
     """Connect to a server; LoadError tells what is wrong with it, then and while it is used."""
     connection = Connection(server.uri, server.user, server.password)
-    with connect(connection) as driver, _session(driver, _READ) as session, _session(driver, _CHUNKS) as chunks:
+    with ExitStack() as stack:
+        driver = stack.enter_context(connect(connection))
+        session, *readers = (stack.enter_context(_session(driver)) for _ in range(1 + _READERS))
         try:
-            yield Neo4j(session, chunks)
+            yield Neo4j(session, readers)
         except ConstraintError as wrong:
             raise LoadError(f"{server} holds a key twice: delete one of the two nodes, then load again") from wrong
         except (ClientError, DatabaseError) as wrong:
@@ -58,17 +63,17 @@ def connected(server: Server) -> Iterator[Neo4j]:
             raise LoadError(f"{explained(connection, wrong)}; then load again: nothing is doubled") from wrong
 
 
-def _session(driver: neo4j.Driver, fetch: int) -> neo4j.Session:
+def _session(driver: neo4j.Driver) -> neo4j.Session:
     # That a label or a type has no rows yet is nothing to warn of.
-    return driver.session(database=DATABASE, fetch_size=fetch, notifications_min_severity="OFF")
+    return driver.session(database=DATABASE, fetch_size=_READ, notifications_min_severity="OFF")
 
 
 class Neo4j:
-    """An open session with a server; a second one, for few and long answers."""
+    """An open session with a server, and more of them that read texts at the same time."""
 
-    def __init__(self, session: neo4j.Session, chunks: neo4j.Session) -> None:
+    def __init__(self, session: neo4j.Session, readers: list[neo4j.Session]) -> None:
         self.session = session
-        self._chunks = chunks
+        self._readers = readers
 
     def run(self, query: str, **parameters: object) -> list[neo4j.Record]:
         """Run Cypher made of the schema's names alone, and return the whole answer."""
@@ -132,8 +137,21 @@ class Neo4j:
         if last - first > _SPARSE * rows + cypher.CHUNK:
             yield from self._texts_of_rows(group)
             return
-        for record in self._chunks.run(cypher.texts(group), first=first, last=last):
-            yield pa.array(record["texts"], pa.string())
+        query = cypher.texts(group)
+        free = SimpleQueue[neo4j.Session]()
+        for each in self._readers:
+            free.put(each)
+
+        def read(start: int) -> list[pa.StringArray]:
+            session = free.get()
+            try:
+                found = session.run(query, first=start, last=min(start + _SPAN - 1, last))
+                return [pa.array(record["texts"], pa.string()) for record in found]
+            finally:
+                free.put(session)
+
+        for several in made_ahead(read, range(first, last + 1, _SPAN), len(self._readers)):
+            yield from several
 
     def _texts_of_rows(self, group: Group) -> Iterator[pa.StringArray]:
         texts = (record["text"] for record in self.session.run(cypher.texts_of_rows(group)))

@@ -27,6 +27,7 @@ from etl.errors import LoadError
 from etl.files import ARRAY_DELIMITER, SEPARATOR, Files, Group, Manifest, recover, swap_in, sync
 from etl.graph import Label, Property, Relationship, Type
 from etl.load import parity
+from etl.load.ahead import made_ahead
 from etl.lock import locked
 
 STORE = "graph.lbug"
@@ -166,8 +167,8 @@ class Graph:
         near = f"abs(2 * offset(id(n)) - (2 * $first + {SLICE - 1})) <= {SLICE - 1}"
         query = f"MATCH {_match(group)} WHERE {near} RETURN {columns}"
         last = self._count(f"MATCH (n:{_name(group.start)}) RETURN max(offset(id(n)))")
-        for first in range(0, (-1 if last is None else last) + 1, SLICE):
-            yield self._run(query, first=first)
+        firsts = range(0, (-1 if last is None else last) + 1, SLICE)
+        return made_ahead(lambda first: self._run(query, first=first), firsts)
 
     def _count(self, query: str) -> Any:  # noqa: ANN401 - a count, or null
         return self._run(query)[0][0].as_py()

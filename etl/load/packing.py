@@ -8,7 +8,6 @@ what a batch costs it. A column that has no value in the batch does not travel a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -17,6 +16,7 @@ import pyarrow.parquet as pq
 
 from etl.files import Files, Group
 from etl.graph import Property, Type
+from etl.load.ahead import made_ahead
 
 BATCH = 10_000  # rows a transaction: about where more stops helping
 BATCH_BYTES = 8 << 20
@@ -61,12 +61,7 @@ def _place(values: dict[Any, int], value: Any) -> int | None:  # noqa: ANN401 - 
 
 def packed(files: Files, group: Group, skip: int) -> Iterator[Packed]:
     """Yield a group's rows but for the first ones, each batch packed while the one before is under way."""
-    batches = (pack(batch, group) for batch in _batches(files, group, skip))
-    with ThreadPoolExecutor(1) as pool:
-        following = pool.submit(next, batches, None)
-        while (batch := following.result()) is not None:
-            following = pool.submit(next, batches, None)
-            yield batch
+    return made_ahead(lambda batch: pack(batch, group), _batches(files, group, skip))
 
 
 def _batches(files: Files, group: Group, skip: int) -> Iterator[pa.RecordBatch]:

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -45,12 +44,6 @@ class Commands:
             failed = PortTakenError if "Address already in use" in why else LoadError
             raise failed(f"Neo4j did not start\n{why}")
 
-    def stop(self, within: float) -> bool:
-        """Run `neo4j stop`; tell whether the server ended within that many seconds."""
-        # The server's end is what counts: where no process reaps the dead, `neo4j stop` would wait on.
-        self._run("Neo4jCommand", "stop", within=within, enough=lambda: server(self._home) is None)
-        return server(self._home) is None
-
     def admin(self, *arguments: str, lock: int) -> subprocess.CompletedProcess[str]:
         """Run `neo4j-admin`; the lock stays held as long as that works, even where we are killed."""
         code = self._run("Neo4jAdminCommand", *arguments, lock=lock)
@@ -77,10 +70,9 @@ class Commands:
         main: str,
         *arguments: str,
         within: float = math.inf,
-        enough: Callable[[], bool] = lambda: False,
         lock: int | None = None,
     ) -> int | None:
-        """Return a command's exit code; None where it was ended, because of `enough`, or of the time."""
+        """Return a command's exit code; None where it took longer than `within` seconds, and was ended."""
         command = [
             self._java.command,
             "-XX:TieredStopAtLevel=1",  # it only starts another Java, so it should start fast itself
@@ -109,7 +101,7 @@ class Commands:
         try:
             _sign(lock, process.pid)
             limit = time.monotonic() + within
-            while (code := process.poll()) is None and not enough() and time.monotonic() < limit:
+            while (code := process.poll()) is None and time.monotonic() < limit:
                 time.sleep(SECONDS_BETWEEN_LOOKS)
             return code
         finally:
@@ -136,6 +128,17 @@ def server(home: Home) -> int | None:
     except (FileNotFoundError, ValueError):
         return None
     return pid if f"--home-dir={home.root}" in _command_line(pid) else None
+
+
+def stop(home: Home, within: float) -> bool:
+    """Ask the home's server to end, as `neo4j stop` does; tell whether it did within that many seconds."""
+    if (pid := server(home)) is not None:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+    limit = time.monotonic() + within
+    while server(home) is not None and time.monotonic() < limit:
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+    return server(home) is None
 
 
 def end(home: Home) -> None:

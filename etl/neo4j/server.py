@@ -20,7 +20,7 @@ from etl.lock import locked
 from etl.neo4j.connection import DATABASE, USER, Connection, connect, connection_from_environment
 from etl.neo4j.home import BOLT, PAGE_CACHE, Home, is_whole, library
 from etl.neo4j.java import Java, Release, choose
-from etl.neo4j.process import Commands, PortTakenError, end, server
+from etl.neo4j.process import Commands, PortTakenError, end, server, stop
 from etl.neo4j.swap import StoreSwap
 
 __all__ = ["Connection", "LocalNeo4j", "Status", "connect", "connection_from_environment"]
@@ -155,7 +155,7 @@ class LocalNeo4j:
             return False
         with self.alone():
             self._say(f"Stopping the Neo4j in {self.home}")
-            if not self._commands.stop(grace):
+            if not stop(self._home, grace):
                 self._say(f"It did not stop within {grace:.0f} seconds: ending it by force")
                 end(self._home)
             self._home.pid_file.unlink(missing_ok=True)

@@ -61,12 +61,15 @@ class Merger:
         own = {each.start for each in groups_of(staged)} | {each.end for each in self.relationships}
         self.labels = sorted(own)
         self.ranked: dict[str, Ranked] = {}
-        self.merged: dict[Group, list[str]] = {}  # its tables of merged facts, in order
-        self.rows: Counter[Group] = Counter()
+        self.merged: dict[Group, dict[str, int]] = {}  # its tables of merged facts, in order, and their rows
 
     def close(self) -> None:
         """End it."""
         self.connection.close()
+
+    def rows(self, group: Group) -> int:
+        """Return how many rows a group has, once it is merged."""
+        return sum(self.merged[group].values())
 
     def staged_rows(self, name: str) -> int:
         """Return how many rows there are of a staged table, in all segments."""
@@ -79,42 +82,41 @@ class Merger:
 
     # --- facts → merged -----------------------------------------------------------------------------------------------
 
-    def group(self, group: Group) -> None:
-        """Merge a group's facts, and where it is a label's, what relationships say of it; one table for each range."""
-        mentions = self._mentions(group.start) if not group.type else []
+    def ranges(self, group: Group) -> list[tuple[Group, int, int]]:
+        """Return the ranges of first ranks that a group's facts are merged in, one table for each."""
         needed = self.staged_rows(str(group)) * ROW_BYTES
-        if mentions:
-            needed = max(needed, self.ranked[group.start].total * NODE_BYTES)
-        parts = 1 + needed // self.memory
-        size = -(-self.ranked[group.start].total // parts)
-        self.merged[group] = []
+        total = self.ranked[group.start].total
+        if not group.type:
+            needed = max(needed, total * NODE_BYTES)
+        size = -(-total // (1 + needed // self.memory))
+        lows = range(0, total, size) if size else range(1)
+        self.merged[group] = {_table(group, low): 0 for low in lows}
+        return [(group, low, low + size) for low in lows]
+
+    def group(self, group: Group, low: int, high: int) -> None:
+        """Merge a group's facts of one range, and where it is a label's, what relationships say of it."""
+        facts = self._facts(group, low, high, whole=len(self.merged[group]) == 1)
+        queries = [f"{each} WHERE pair >= {low} AND pair < {high}" for each in self._mentions(group)]
         cursor = self.connection.cursor()
-        for low in range(0, size * parts, size):
-            facts = self._facts(group, low, low + size, whole=parts == 1)
-            queries = [f"{each} WHERE pair >= {low} AND pair < {low + size}" for each in mentions]
-            if facts is not None:
-                cursor.register("facts", facts)
-                queries.append("SELECT * REPLACE (1::BIGINT << bits AS bits) FROM facts")
-            table = f"{group} {low}"
-            merged = _merged(group, facts.column_names if facts is not None else [])
-            cursor.execute(
-                f"CREATE TABLE {quoted(table)} AS SELECT pair, {merged} FROM ({' UNION ALL BY NAME '.join(queries)}) "
-                "GROUP BY pair"
-            )
-            if facts is not None:
-                cursor.unregister("facts")
-            self.merged[group].append(table)
-            self.rows[group] += cursor.fetchall()[0][0]
+        if facts is not None:
+            cursor.register("facts", facts)
+            queries.append("SELECT * REPLACE (1::BIGINT << bits AS bits) FROM facts")
+        merged = _merged(group, facts.column_names if facts is not None else [])
+        cursor.execute(
+            f"CREATE TABLE {quoted(_table(group, low))} AS SELECT pair, {merged} "
+            f"FROM ({' UNION ALL BY NAME '.join(queries)}) GROUP BY pair"
+        )
+        self.merged[group][_table(group, low)] = cursor.fetchall()[0][0]
         cursor.close()
 
-    def _mentions(self, label: str) -> list[str]:
-        """Return queries for what relationships say of a label's nodes."""
+    def _mentions(self, label: Group) -> list[str]:
+        """Return queries for what relationships say of a label's nodes; of a relationship's ends nothing is said."""
         return [
             f"SELECT * FROM (SELECT {rank} AS pair, bits, fetched_at FROM {quoted(table)})"
-            for group in self.relationships
-            for end, rank in ((group.start, f"pair >> {HALF}"), (group.end, f"pair & {(1 << HALF) - 1}"))
-            if end == label
-            for table in self.merged[group]
+            for each in self.relationships
+            for end, rank in ((each.start, f"pair >> {HALF}"), (each.end, f"pair & {(1 << HALF) - 1}"))
+            if label == Group(end)
+            for table in self.merged[each]
         ]
 
     def _facts(self, group: Group, low: int, high: int, *, whole: bool) -> pa.Table | None:
@@ -216,6 +218,10 @@ class Merger:
                         reasons[row[-1]] += 1
                         out.write(msgspec.json.encode(Reject(*row)._asdict()) + b"\n")
         return dict(sorted(reasons.items()))
+
+
+def _table(group: Group, low: int) -> str:
+    return f"{group} {low}"
 
 
 def _merged(group: Group, columns: list[str]) -> str:

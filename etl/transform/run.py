@@ -162,15 +162,16 @@ def _written(merger: Merger, files: Files, groups: list[Group], options: Options
     labels = of_nodes | {label for each in relationships for label in (each.start, each.end)}
     with ThreadPoolExecutor(options.processes) as pool:
         list(pool.map(merger.rank, sorted(labels, key=lambda label: -merger.staged_rows(keys_of(label)))))
-        list(pool.map(merger.group, sorted(relationships, key=lambda group: -merger.staged_rows(str(group)))))
-        list(pool.map(merger.group, sorted(nodes, key=lambda group: -merger.ranked[group.start].total)))
-        groups = sorted(groups, key=lambda group: -merger.rows[group])
+        for some in (relationships, nodes):
+            ranges = [each for group in some for each in merger.ranges(group)]
+            list(pool.map(lambda each: merger.group(*each), ranges))
+        groups = sorted(groups, key=lambda group: -merger.rows(group))
         written = pool.map(lambda group: merger.write(files, group, options.formats), groups)
         done = 0
         for group, content in zip(groups, written, strict=True):
             yield group, content
             done += content.rows
-            options.progress("write", done, sum(merger.rows[each] for each in groups))
+            options.progress("write", done, sum(map(merger.rows, groups)))
 
 
 # --- replies → staged facts -------------------------------------------------------------------------------------------
