@@ -21,8 +21,9 @@ EXAMPLE, ADDRESS = End("Domain", "example.com"), End("IPAddress", "192.0.2.10")
 class Case:
     """A cache with the samples, and what an analyst says of them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, memory: int) -> None:
         self.folder = campaign(folder, load=False)
+        self.options = Options(formats=("parquet",), processes=1, memory=memory)
         self.changed = True
 
     def say(self, what: What, **members: object) -> Kept:
@@ -33,7 +34,7 @@ class Case:
     def rows(self, group: Group) -> list[dict[str, object]]:
         if self.changed:
             with Cache(self.folder / "data") as cache:
-                transform(cache, self.folder / "import", Options(formats=("parquet",), processes=1))
+                transform(cache, self.folder / "import", self.options)
         self.changed = False
         path = Files(self.folder / "import").path(group, "parquet")
         return list(pq.read_table(path).to_pylist()) if path.exists() else []
@@ -45,9 +46,9 @@ class Case:
         return {row[key] for row in self.rows(Group(label))}
 
 
-@pytest.fixture
-def case(tmp_path: Path) -> Case:
-    return Case(tmp_path)
+@pytest.fixture(params=[1 << 30, 1 << 14], ids=["", "in many ranges"])
+def case(tmp_path: Path, request: pytest.FixtureRequest) -> Case:
+    return Case(tmp_path, request.param)
 
 
 def test_what_is_added_is_a_fact_that_survives_a_rebuild(case: Case) -> None:

@@ -8,9 +8,11 @@ are dealt with one after the other.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from functools import reduce
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 import msgspec
@@ -25,7 +27,7 @@ from etl.schema import RELATIONSHIPS
 from etl.source import discover
 from etl.transform.facts import ALIASES, PRECISIONS, Reject
 from etl.transform.ranks import Ranked, rank
-from etl.transform.stage import REJECTS, Staged, groups_of
+from etl.transform.stage import COMPRESSED, REJECTS, Staged, groups_of
 
 MAX_SOURCES = 62  # bits of a BIGINT
 HALF = 32
@@ -34,6 +36,20 @@ LEAST = 256 << 20  # with less the engine can not sort
 ROW_BYTES = 128  # of one fact, while it is grouped
 NODE_BYTES = 256  # of one node, while what relationships say of it is grouped
 BATCH_ROWS = 1 << 17
+
+
+class Range(NamedTuple):
+    """A group's facts whose first rank is from `low` on and below `high`; `parts` None: all of them, as staged."""
+
+    group: Group
+    low: int
+    high: int
+    parts: list[pa.Buffer] | None
+
+    @property
+    def table(self) -> str:
+        """Return the name of the table of what they are merged into."""
+        return f"{self.group} {self.low}"
 
 
 class Merger:
@@ -82,31 +98,66 @@ class Merger:
 
     # --- facts → merged -----------------------------------------------------------------------------------------------
 
-    def ranges(self, group: Group) -> list[tuple[Group, int, int]]:
-        """Return the ranges of first ranks that a group's facts are merged in, one table for each."""
+    def ranges(self, group: Group) -> list[Range]:
+        """Return the ranges that a group's facts are merged in, one table of merged facts for each."""
         needed = self.staged_rows(str(group)) * ROW_BYTES
-        total = self.ranked[group.start].total
+        total = max(self.ranked[group.start].total, 1)
         if not group.type:
             needed = max(needed, total * NODE_BYTES)
         size = -(-total // (1 + needed // self.memory))
-        lows = range(0, total, size) if size else range(1)
-        self.merged[group] = {_table(group, low): 0 for low in lows}
-        return [(group, low, low + size) for low in lows]
+        lows = range(0, total, size)
+        parts = self._parted(group, size) if len(lows) > 1 else None
+        found = [Range(group, low, low + size, None if parts is None else parts[low // size]) for low in lows]
+        self.merged[group] = {each.table: 0 for each in found}
+        return found
 
-    def group(self, group: Group, low: int, high: int) -> None:
+    def _parted(self, group: Group, size: int) -> defaultdict[int, list[pa.Buffer]]:
+        """Lay a group's facts in a file by ranges of so many first ranks; return those of each.
+
+        Else all segments would be read for each range again. The file is gone when the last of its ranges is.
+        """
+        path = self.folder / f"{group}.parted"
+        places: list[tuple[int, int, int]] = []
+        with pa.OSFile(str(path), "wb") as file:
+            for table in self._facts(group):
+                first = pc.shift_right(table["pair"], HALF) if group.type else table["pair"]
+                number = pc.divide(first, size).cast(pa.int32())
+                order = pc.sort_indices(number)
+                ordered, start = table.take(order), 0
+                runs = pc.run_end_encode(number.take(order).combine_chunks())
+                for value, end in zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True):
+                    begin = file.tell()
+                    with pa.ipc.new_stream(file, ordered.schema, options=COMPRESSED) as stream:
+                        stream.write_table(ordered.slice(start, end - start))
+                    places.append((value, begin, file.tell() - begin))
+                    start = end
+        found: defaultdict[int, list[pa.Buffer]] = defaultdict(list)
+        if places:
+            with pa.memory_map(str(path)) as source:
+                whole = source.read_buffer()
+            for value, begin, length in places:
+                found[value].append(whole.slice(begin, length))
+        path.unlink()
+        return found
+
+    def group(self, within: Range) -> None:
         """Merge a group's facts of one range, and where it is a label's, what relationships say of it."""
-        facts = self._facts(group, low, high, whole=len(self.merged[group]) == 1)
+        group, low, high, parts = within
+        tables = list(self._facts(group) if parts is None else (pa.ipc.open_stream(each).read_all() for each in parts))
         queries = [f"{each} WHERE pair >= {low} AND pair < {high}" for each in self._mentions(group)]
         cursor = self.connection.cursor()
-        if facts is not None:
+        names: list[str] = []
+        if tables:
+            facts = pa.concat_tables(tables, promote_options="default")
+            names = facts.column_names
             cursor.register("facts", facts)
             queries.append("SELECT * REPLACE (1::BIGINT << bits AS bits) FROM facts")
-        merged = _merged(group, facts.column_names if facts is not None else [])
-        cursor.execute(
-            f"CREATE TABLE {quoted(_table(group, low))} AS SELECT pair, {merged} "
-            f"FROM ({' UNION ALL BY NAME '.join(queries)}) GROUP BY pair"
-        )
-        self.merged[group][_table(group, low)] = cursor.fetchall()[0][0]
+        if queries:
+            cursor.execute(
+                f"CREATE TABLE {quoted(within.table)} AS SELECT pair, {_merged(group, names)} "
+                f"FROM ({' UNION ALL BY NAME '.join(queries)}) GROUP BY pair"
+            )
+            self.merged[group][within.table] = cursor.fetchall()[0][0]
         cursor.close()
 
     def _mentions(self, label: Group) -> list[str]:
@@ -116,12 +167,15 @@ class Merger:
             for each in self.relationships
             for end, rank in ((each.start, f"pair >> {HALF}"), (each.end, f"pair & {(1 << HALF) - 1}"))
             if label == Group(end)
-            for table in self.merged[each]
+            for table in self._tables(each)
         ]
 
-    def _facts(self, group: Group, low: int, high: int, *, whole: bool) -> pa.Table | None:
-        """Return a group's facts whose first rank lies in a range, from all segments: `pair`, `bits` and the rest."""
-        found = []
+    def _tables(self, group: Group) -> list[str]:
+        """Return a group's tables of merged facts, in order; a range without facts may have none."""
+        return [table for table, rows in self.merged[group].items() if rows]
+
+    def _facts(self, group: Group) -> Iterator[pa.Table]:
+        """Yield a group's facts segment by segment: `pair`, `bits` and the rest."""
         labels = (group.start, group.end)[: 2 if group.type else 1]
         ranks_of = [self.ranked[label].ranks() for label in labels]
         for place, each in enumerate(self.staged):
@@ -131,13 +185,10 @@ class Merger:
             keys = table.column_names[: len(labels)]
             ranks = [of(place).take(table[key]).cast(pa.int64()) for of, key in zip(ranks_of, keys, strict=True)]
             ranks, masks = self._ruled(group, ranks)
-            if not whole:
-                masks += [pc.greater_equal(ranks[0], low), pc.less(ranks[0], high)]
             pair = pc.bit_wise_or(pc.shift_left(ranks[0], HALF), ranks[1]) if group.type else ranks[0]
             bits = pa.repeat(pa.scalar(self.sources.index(each.source), pa.int8()), table.num_rows)
             table = table.drop_columns(keys).append_column("pair", pair).append_column("bits", bits)
-            found.append(table.filter(reduce(pc.and_, masks)) if masks else table)
-        return pa.concat_tables(found, promote_options="default") if found else None
+            yield table.filter(reduce(pc.and_, masks)) if masks else table
 
     def _ruled(self, group: Group, ranks: list[pa.ChunkedArray]) -> tuple[list[pa.ChunkedArray], list[pa.ChunkedArray]]:
         """Return the ranks of a group's facts as an analyst's rulings leave them, and which rows these leave."""
@@ -166,7 +217,7 @@ class Merger:
         keys = [self.ranked[label].keys() for label in labels]
         writer = Writer(files, group, formats)
         rows = total = 0
-        for table in self.merged[group]:
+        for table in self._tables(group):
             for batch in cursor.sql(f"FROM {quoted(table)} ORDER BY pair").to_arrow_reader(BATCH_ROWS):
                 made = self._rows(group, batch, keys)
                 writer.write(made)
@@ -218,10 +269,6 @@ class Merger:
                         reasons[row[-1]] += 1
                         out.write(msgspec.json.encode(Reject(*row)._asdict()) + b"\n")
         return dict(sorted(reasons.items()))
-
-
-def _table(group: Group, low: int) -> str:
-    return f"{group} {low}"
 
 
 def _merged(group: Group, columns: list[str]) -> str:

@@ -18,6 +18,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import cache, partial
+from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 from queue import SimpleQueue
@@ -163,8 +164,7 @@ def _written(merger: Merger, files: Files, groups: list[Group], options: Options
     with ThreadPoolExecutor(options.processes) as pool:
         list(pool.map(merger.rank, sorted(labels, key=lambda label: -merger.staged_rows(keys_of(label)))))
         for some in (relationships, nodes):
-            ranges = [each for group in some for each in merger.ranges(group)]
-            list(pool.map(lambda each: merger.group(*each), ranges))
+            list(pool.map(merger.group, chain.from_iterable(pool.map(merger.ranges, some))))
         groups = sorted(groups, key=lambda group: -merger.rows(group))
         written = pool.map(lambda group: merger.write(files, group, options.formats), groups)
         done = 0

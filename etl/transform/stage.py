@@ -37,7 +37,7 @@ REJECTS = "rejects"
 NO_MAPPING = "no mapping"
 BEGUN = 1000  # bytes of a reply that is listed as a whole
 LENGTH = 8
-_WRITE = pa.ipc.IpcWriteOptions(compression="lz4")
+COMPRESSED = pa.ipc.IpcWriteOptions(compression="lz4")
 _CORE = (columns, facts, graph, keys, memory, reading, schema, source, times)
 _PACKAGES = ("idna", "msgspec", "publicsuffixlist")
 
@@ -132,7 +132,7 @@ def stage(
 def _write(file: pa.NativeFile, found: Staged, batch: Batch | None, rejects: list[Reject]) -> None:
     def put(name: str, table: pa.Table) -> None:
         sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, table.schema, options=_WRITE) as stream:
+        with pa.ipc.new_stream(sink, table.schema, options=COMPRESSED) as stream:
             stream.write_table(table)
         written = sink.getvalue()
         found.tables.setdefault(name, []).append(Place(file.tell(), written.size, table.num_rows))
