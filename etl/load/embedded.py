@@ -33,7 +33,6 @@ from etl.lock import locked
 STORE = "graph.lbug"
 MANIFEST = "manifest.json"
 SLICE = 1 << 17  # nodes whose rows are read back together, so that memory is bounded
-LEAST_SLICE, FEWEST = 1 << 14, 4  # but several, so that one is read while the one before is summed up
 _LEAST_POOL = 64 << 20
 
 
@@ -164,12 +163,11 @@ class Graph:
     def _slices(self, group: Group, columns: str) -> Iterator[pa.Table]:
         """Ask for a group's rows, those of some nodes at a time: the engine holds a whole answer in memory."""
         last = self._count(f"MATCH (n:{_name(group.start)}) RETURN max(offset(id(n)))")
-        size = min(SLICE, max(LEAST_SLICE, (last or 0) // FEWEST + 1))
         # One condition, where two bounds say the same: from two, the engine expects few rows, and joins the wrong way
         # round, at twice the cost.
-        near = f"abs(2 * offset(id(n)) - (2 * $first + {size - 1})) <= {size - 1}"
+        near = f"abs(2 * offset(id(n)) - (2 * $first + {SLICE - 1})) <= {SLICE - 1}"
         query = f"MATCH {_match(group)} WHERE {near} RETURN {columns}"
-        firsts = range(0, (-1 if last is None else last) + 1, size)
+        firsts = range(0, (-1 if last is None else last) + 1, SLICE)
         return made_ahead(lambda first: self._run(query, first=first), firsts)
 
     def _count(self, query: str) -> Any:  # noqa: ANN401 - a count, or null
