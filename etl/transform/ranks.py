@@ -148,8 +148,8 @@ def _ranges(label: str, staged: list[Staged], named: pa.Array, folder: Path, mem
 def _sample(some: list[Staged], name: str) -> pa.Array:
     """Return evenly chosen keys of some segments."""
     step = 1 + sum(each.rows(name) for each in some) // SAMPLED_KEYS
-    keys = pa.chunked_array([chunk for each in some for chunk in each.read(name)["key"].chunks], pa.string())
-    return keys.take(pa.array(range(0, len(keys), step), pa.int64())).combine_chunks()
+    chosen = (each.read(name)["key"].take(pa.array(range(0, each.rows(name), step), pa.int64())) for each in some)
+    return pa.chunked_array([chunk for keys in chosen for chunk in keys.chunks], pa.string()).combine_chunks()
 
 
 def _in_order(pieces: list[pa.RecordBatch]) -> pa.Array:
