@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
-from queue import SimpleQueue
 from typing import Any
 
 import neo4j
@@ -50,11 +49,9 @@ class Server:
 def connected(server: Server) -> Iterator[Neo4j]:
     """Connect to a server; LoadError tells what is wrong with it, then and while it is used."""
     connection = Connection(server.uri, server.user, server.password)
-    with ExitStack() as stack:
-        driver = stack.enter_context(connect(connection))
-        session, *readers = (stack.enter_context(_session(driver)) for _ in range(1 + _READERS))
+    with connect(connection) as driver, _session(driver) as session:
         try:
-            yield Neo4j(session, readers)
+            yield Neo4j(driver, session)
         except ConstraintError as wrong:
             raise LoadError(f"{server} holds a key twice: delete one of the two nodes, then load again") from wrong
         except (ClientError, DatabaseError) as wrong:
@@ -69,11 +66,11 @@ def _session(driver: neo4j.Driver) -> neo4j.Session:
 
 
 class Neo4j:
-    """An open session with a server, and more of them that read texts at the same time."""
+    """An open session with a server; its driver opens more of them, to read texts with."""
 
-    def __init__(self, session: neo4j.Session, readers: list[neo4j.Session]) -> None:
+    def __init__(self, driver: neo4j.Driver, session: neo4j.Session) -> None:
+        self._driver = driver
         self.session = session
-        self._readers = readers
 
     def run(self, query: str, **parameters: object) -> list[neo4j.Record]:
         """Run Cypher made of the schema's names alone, and return the whole answer."""
@@ -138,19 +135,13 @@ class Neo4j:
             yield from self._texts_of_rows(group)
             return
         query = cypher.texts(group)
-        free = SimpleQueue[neo4j.Session]()
-        for each in self._readers:
-            free.put(each)
 
         def read(start: int) -> list[pa.StringArray]:
-            session = free.get()
-            try:
+            with _session(self._driver) as session:
                 found = session.run(query, first=start, last=min(start + _SPAN - 1, last))
                 return [pa.array(record["texts"], pa.string()) for record in found]
-            finally:
-                free.put(session)
 
-        for several in made_ahead(read, range(first, last + 1, _SPAN), len(self._readers)):
+        for several in made_ahead(read, range(first, last + 1, _SPAN), _READERS):
             yield from several
 
     def _texts_of_rows(self, group: Group) -> Iterator[pa.StringArray]:
