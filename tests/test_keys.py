@@ -130,6 +130,7 @@ GOOD: list[tuple[Callable[[str], str], str, str]] = [
     (keys.attack_id, " TA0001", "TA0001"),
     (keys.hashtag, "#Stra\u00dfe", "strasse"),
     (keys.hashtag, "\uff03E\u0301", "\u00e9"),
+    (keys.hashtag, "#\u0645\u06cc\u200c\u062e", "\u0645\u06cc\u200c\u062e"),
     (keys.name_text, " Win32/Foo \n\t Bar ", "Win32/Foo Bar"),
     (keys.name_text, "e\u0301\x00\u202e\u200b!", "\u00e9!"),
     (keys.list_item, "phishing; kit\u037e", "phishing, kit,"),
@@ -238,7 +239,10 @@ BAD: list[tuple[Callable[[str], object], str, str]] = [
     *((keys.cve, raw, "not a CVE number") for raw in ("!CVE-2021-44228", "CVE-2021-1", "CVE-\u0661021-44228")),
     *((keys.attack_id, raw, "not an ATT&CK id") for raw in ("AN1936", "T1059/001", "T1", "x")),
     (keys.hashtag, "#", "placeholder"),
-    *((keys.hashtag, raw, "not a hashtag") for raw in ("# a", "##a", "a b", "a\x00", "a" * 281)),
+    *(
+        (keys.hashtag, raw, "not a hashtag")
+        for raw in ("# a", "##a", "a b", "a\x00", "a\U0010ffff", "a\ue000", "a\xad", "a" * 281)
+    ),
     *((keys.name_text, raw, "placeholder") for raw in ("", "-", "Error Scanning File", "\x00", " None ")),
     (keys.name_text, "a" * 501, "too long"),
     (keys.reference, "", "placeholder"),

@@ -17,13 +17,15 @@ _SERVICE_ID = re.compile(r"(?!https?:|ftp:)[a-z][a-z0-9_]{0,63}:(?!//)[A-Za-z0-9
 _UNSEEN = "\u200b\u2060\ufeff\u202a-\u202e\u2066-\u2069"
 _NOT_IN_A_NAME = re.compile(rf"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff{_UNSEEN}]+")
 _NOT_IN_A_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]+")
-_NOT_IN_A_HASHTAG = re.compile(rf"[\s#\uff03\x00-\x1f\x7f-\x9f\ud800-\udfff{_UNSEEN}]")
+_NOT_IN_A_HASHTAG = re.compile(r"[\s#\uff03]")
+_JOINERS = dict.fromkeys((0x200C, 0x200D))  # they show nothing, yet Persian and others are not written without them
 
 
 def hashtag(raw: str) -> str:
     """Return a hashtag without its #, case folded, NFC.
 
-    Raises BadValue: "placeholder" (nothing after the #) or "not a hashtag" (white space, controls, another # in it).
+    Raises BadValue: "placeholder" (nothing after the #) or "not a hashtag" (white space, another #, or what does not
+    print in it: controls, what is no character or only privately one, what turns the direction of writing).
     """
     tag = raw.strip()
     if tag[:1] in {"#", "\uff03"}:
@@ -31,7 +33,8 @@ def hashtag(raw: str) -> str:
     if not tag:
         raise BadValue(PLACEHOLDER)
     folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", tag).casefold())
-    if len(folded) > _LONGEST_HASHTAG or _NOT_IN_A_HASHTAG.search(folded):
+    prints = folded.translate(_JOINERS).isprintable()
+    if len(folded) > _LONGEST_HASHTAG or not prints or _NOT_IN_A_HASHTAG.search(folded):
         raise BadValue("not a hashtag")
     return folded
 
