@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
+import msgspec
 import pyarrow as pa
 
 from etl.errors import BadValue, SourceError
@@ -20,6 +21,7 @@ from etl.errors import BadValue, SourceError
 K = TypeVar("K", bound=str)
 S = TypeVar("S", bound=str)
 E = TypeVar("E", bound=str)
+SEEN = "seen"  # what a mapping calls first_seen and last_seen together
 
 
 class Type(Enum):
@@ -75,7 +77,7 @@ class Label:
         return next((each for each in self.properties if each.name == name), None)
 
 
-class Fact(NamedTuple):
+class Fact(msgspec.Struct, frozen=True, gc=False):
     """Some nodes (`ends` is None) or some relationships of one type, as raw strings, in columns of one length.
 
     A single string or property value stands for a whole column of it.
@@ -110,7 +112,7 @@ class Kind(Generic[K]):
 
     def __post_init__(self) -> None:
         of_each = [{each.name for each in label.properties} for label in self.labels]
-        object.__setattr__(self, "names", frozenset(set.intersection(*of_each) if of_each else ()))
+        object.__setattr__(self, "names", frozenset({SEEN, *(set.intersection(*of_each) if of_each else ())}))
 
     def resolve(self, raw: str) -> tuple[Label, str]:
         """Return the label and the canonical key of a raw string; BadValue tells why there is none."""
@@ -121,10 +123,14 @@ class Kind(Generic[K]):
 
     def each(self, keys: K | Sequence[K], **properties: object) -> Fact:
         """Return the fact that these nodes are known, with properties of them (one value, or one for each)."""
-        for name in properties:
-            if name != "seen" and name not in self.names:
-                raise SourceError(f"the schema gives a {self.name} no property {name!r}; declare it in etl/schema.py")
+        if not self.names.issuperset(properties):
+            raise _without(f"a {self.name}", self.names, properties)
         return Fact(self, keys, None, properties)
+
+
+def _without(what: str, names: frozenset[str], properties: dict[str, object]) -> SourceError:
+    missing = next(name for name in properties if name not in names)
+    return SourceError(f"the schema gives {what} no property {missing!r}; declare it in etl/schema.py")
 
 
 def either(name: str, *kinds: Kind[Any]) -> Kind[Any]:
@@ -167,7 +173,7 @@ class Relationship(Generic[S, E]):
     names: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "names", frozenset(each.name for each in self.properties))
+        object.__setattr__(self, "names", frozenset({SEEN, *(each.name for each in self.properties)}))
 
     def each(
         self,
@@ -179,9 +185,8 @@ class Relationship(Generic[S, E]):
 
         A property is one value for all, or a sequence with one for each. `seen` stands for first_seen and last_seen.
         """
-        for name in properties:
-            if name != "seen" and name not in self.names:
-                raise SourceError(f"the schema gives {self.type} no property {name!r}; declare it in etl/schema.py")
+        if not self.names.issuperset(properties):
+            raise _without(self.type, self.names, properties)
         return Fact(self, start, end, properties)
 
     @property

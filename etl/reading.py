@@ -201,7 +201,7 @@ def paths(endpoint: Endpoint, content: bytes | msgspec.Raw, wanted: dict[object,
         reply = plain(endpoint, content)
     except BadValue:  # what no mapping reads may be past reading: nested too deep, a number out of range
         return found
-    _place(reply, "$", found, wanted)
+    _place(reply, "$", found, dict(wanted))
     for value, places in found.items():
         if not places and isinstance(value, str) and value:
             begins, ends = _BEFORE if value[0].isalnum() else "", _AFTER if value[-1].isalnum() else ""
@@ -227,14 +227,16 @@ def dealt(places: list[str], reasons: Mapping[str, int]) -> dict[str, list[str]]
     return found
 
 
-def _place(value: object, path: str, found: dict[object, list[str]], wanted: dict[object, int]) -> None:
-    """Add the paths of wanted scalars. Most of a reply has none: what holds only others is passed over at once."""
+def _place(value: object, path: str, found: dict[object, list[str]], left: dict[object, int]) -> None:
+    """Add the paths of wanted scalars, until of each so many are found as `left` says; what it says goes down.
+
+    Most of a reply has none: what holds only others is passed over at once.
+    """
     if not isinstance(value, (dict, list)):
-        if value in found:
-            found[value].append(path)
+        _found(value, path, found, left)
         return
     named = isinstance(value, dict)
-    has_none_of = found.keys().isdisjoint
+    has_none_of = left.keys().isdisjoint
     for step, item in value.items() if isinstance(value, dict) else enumerate(value):
         if isinstance(item, (dict, list)):
             try:
@@ -242,6 +244,16 @@ def _place(value: object, path: str, found: dict[object, list[str]], wanted: dic
                     continue
             except TypeError:
                 pass  # it holds more than scalars
-            _place(item, f"{path}.{step}" if named else f"{path}[{step}]", found, wanted)
-        elif item in found and len(found[item]) < wanted[item]:
-            found[item].append(f"{path}.{step}" if named else f"{path}[{step}]")
+            _place(item, f"{path}.{step}" if named else f"{path}[{step}]", found, left)
+            if not left:
+                return
+        elif item in left:
+            _found(item, f"{path}.{step}" if named else f"{path}[{step}]", found, left)
+
+
+def _found(value: object, path: str, found: dict[object, list[str]], left: dict[object, int]) -> None:
+    if value in left:
+        found[value].append(path)
+        left[value] -= 1
+        if not left[value]:
+            del left[value]

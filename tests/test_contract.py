@@ -95,7 +95,7 @@ def test_replayed_it_gives_the_same(endpoint: Endpoint) -> None:
 def test_what_is_no_answer_gives_no_fact(endpoint: Endpoint) -> None:
     asked = good(endpoint)[0]
     for body in NO_ANSWERS:
-        found = mapped(endpoint, asked._replace(content=body))
+        found = mapped(endpoint, msgspec.structs.replace(asked, content=body))
         assert not found.facts, body
         assert list(faults(found)) == [], body
 
@@ -104,7 +104,7 @@ def test_what_is_no_answer_gives_no_fact(endpoint: Endpoint) -> None:
 def test_a_refusal_gives_no_fact_whatever_it_says(endpoint: Endpoint) -> None:
     for reply in good(endpoint):
         for status in REFUSALS:
-            assert not mapped(endpoint, reply._replace(status=status)).facts
+            assert not mapped(endpoint, msgspec.structs.replace(reply, status=status)).facts
 
 
 @every_endpoint
@@ -119,7 +119,7 @@ def test_what_was_not_found_says_so(endpoint: Endpoint) -> None:
 )  # else any text may be asked for
 def test_a_key_that_can_not_be_asked_for_gives_no_fact(endpoint: Endpoint) -> None:
     for reply in good(endpoint):
-        found = mapped(endpoint, reply._replace(key=" \x00"))
+        found = mapped(endpoint, msgspec.structs.replace(reply, key=" \x00"))
         assert not found.facts
         assert [each.reason.startswith("asked for ") for each in found.rejects] == [True]
 
@@ -265,7 +265,7 @@ def test_a_spoiled_reply_costs_no_more_than_itself(endpoint: Endpoint) -> None:
     def spoil(data: st.DataObject) -> None:
         reply = data.draw(st.sampled_from(whole))
         content = data.draw(spoiled(bytes(reply.content), endpoint.format == "lines"))
-        found = mapped(endpoint, reply._replace(content=content), bystander)
+        found = mapped(endpoint, msgspec.structs.replace(reply, content=content), bystander)
         assert list(faults(found)) == []
         assert before <= found.facts
 

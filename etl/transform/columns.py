@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl.errors import SourceError
-from etl.graph import Fact, Kind, Property, Relationship, Type
+from etl.graph import SEEN, Fact, Kind, Property, Relationship, Type
 from etl.transform.memory import Memory, Resolved
 
 
@@ -69,7 +69,7 @@ class Columns:
 
     def add(self, reply: int, fact: Fact, rows: int) -> None:
         """Add a fact's rows. A property that some facts don't have is none there."""
-        for column, raws in zip(self._ends, fact[1:], strict=False):
+        for column, raws in zip(self._ends, (fact.starts, fact.ends), strict=False):
             column.add(raws, self, rows, many=not isinstance(raws, str))
         for name, value in fact.properties.items():
             if name not in self.properties:
@@ -94,7 +94,7 @@ class Columns:
         found: list[tuple[list[str], Type, Column]] = []
         for name, column in self.properties.items():
             type_ = property_of(self.what, name).type
-            names = ["first_seen", "last_seen"] if name == "seen" else [name]
+            names = ["first_seen", "last_seen"] if name == SEEN else [name]
             same = next((known for known, of, one in found if of is type_ and one.is_like(column)), None)
             if same is None:
                 found.append((names, type_, column))
@@ -189,7 +189,7 @@ def as_arrow(codes: array[int]) -> pa.Array:
 
 def counted(length: int) -> pa.Array:
     """Return 0, 1, 2, … up to a length."""
-    return as_arrow(array("i", range(length)))
+    return pa.arange(0, length).cast(pa.int32())
 
 
 def repeated(values: pa.Array, lengths: list[int]) -> pa.Array:
@@ -201,7 +201,7 @@ def repeated(values: pa.Array, lengths: list[int]) -> pa.Array:
 @cache
 def property_of(what: Kind[Any] | Relationship[Any, Any], name: str) -> Property:
     """Return what the schema says of a property there; `seen` stands for two alike. SourceError: it knows of none."""
-    name = "first_seen" if name == "seen" else name
+    name = "first_seen" if name == SEEN else name
     for each in what.properties if isinstance(what, Relationship) else what.labels[0].properties:
         if each.name == name:
             return each

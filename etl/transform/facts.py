@@ -29,7 +29,7 @@ PRECISIONS = ("day", "minute", "second")  # from the coarsest, which is their or
 ALIASES = "+"  # joins the names of properties that have one column between them
 
 
-class Reply(NamedTuple):
+class Reply(msgspec.Struct, frozen=True, gc=False):
     """A cached reply as the transform takes it: what was asked for, when (epoch seconds), the status, what came."""
 
     key: str
@@ -152,7 +152,8 @@ class Batch:
     def encode(self) -> Encoded:
         """Return the facts taken since the last call; what can't be a fact joins `rejects`."""
         numbering = Numbering(self.memory, self._columns.values())
-        found = [each for columns in self._columns.values() for each in self._tables(columns, numbering)]
+        fetched = pa.array([each.fetched_at for each in self._replies], pa.int64())
+        found = [each for columns in self._columns.values() for each in self._tables(columns, numbering, fetched)]
         for number, bad in self._missed.items():
             self._list(self._replies[number], bad)
         self._start()
@@ -170,14 +171,13 @@ class Batch:
                 for path in paths or ["$"]:
                     self._reject(reply, path, reading.shown(value), reason)
 
-    def _tables(self, columns: Columns, numbering: Numbering) -> Iterator[tuple[Group, pa.Table]]:
+    def _tables(self, columns: Columns, numbering: Numbering, fetched: pa.Array) -> Iterator[tuple[Group, pa.Table]]:
         """Yield one batch's tables of one kind or relationship type, parted by labels; keys as their numbers."""
         what = columns.what
-        fetched = pa.array([self._replies[number].fetched_at for number in columns.replies], pa.int64())
         made = {
             **{name: pa.nulls(columns.rows, pa.int32()) for name in columns.sides},
             **({"row": counted(columns.rows)} if _can_fail(what) else {}),
-            "fetched_at": repeated(fetched, columns.lengths),
+            "fetched_at": repeated(fetched.take(pa.array(columns.replies, pa.int32())), columns.lengths),
             **self._arrays(columns),
         }
         places = []
@@ -271,7 +271,7 @@ def rows_of(fact: Fact) -> int:
 
     Raises SourceError where they don't fit, TypeError where there is something in them that can't be.
     """
-    what, starts, ends, properties = fact
+    what, starts, ends = fact.what, fact.starts, fact.ends
     if isinstance(starts, str):
         rows = 1
         if not (ends is None or isinstance(ends, str)):
@@ -284,7 +284,7 @@ def rows_of(fact: Fact) -> int:
             if len(ends) != rows:
                 raise SourceError("a mapping gave two lists of different length")
             "".join(ends)
-    for name, value in properties.items():
+    for name, value in fact.properties.items():
         if rows and is_column(what, name, value) and len(value) != rows:
             raise SourceError("a mapping gave a property a list of another length than its facts")
     return rows
