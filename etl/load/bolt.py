@@ -127,13 +127,19 @@ class Neo4j:
             yield pa.record_batch(arrays, schema=group.arrow)
 
     def texts(self, group: Group) -> Iterator[pa.StringArray]:
-        """Yield the texts of a group's rows, as `files.row_text` makes them; the server makes these."""
-        first, last, rows = self.run(cypher.ids(group))[0].values()
-        if not rows:
-            return
-        if last - first > _SPARSE * rows + cypher.CHUNK:
-            yield from self._texts_of_rows(group)
-            return
+        """Yield the texts of a group's rows, as `files.row_text` makes them; the server makes these.
+
+        They come through sessions of their own: other work may go on in this one.
+        """
+        with _session(self._driver) as session:
+            first, last, rows = session.run(cypher.ids(group)).single(strict=True).values()
+            if not rows:
+                return
+            if last - first > _SPARSE * rows + cypher.CHUNK:
+                texts = (record["text"] for record in session.run(cypher.texts_of_rows(group)))
+                while some := list(islice(texts, _READ)):
+                    yield pa.array(some, pa.string())
+                return
         query = cypher.texts(group)
 
         def read(start: int) -> list[pa.StringArray]:
@@ -143,11 +149,6 @@ class Neo4j:
 
         for several in made_ahead(read, range(first, last + 1, _SPAN), _READERS):
             yield from several
-
-    def _texts_of_rows(self, group: Group) -> Iterator[pa.StringArray]:
-        texts = (record["text"] for record in self.session.run(cypher.texts_of_rows(group)))
-        while some := list(islice(texts, _READ)):
-            yield pa.array(some, pa.string())
 
 
 def _array(column: tuple[Any, ...], each: pa.Field) -> pa.Array:

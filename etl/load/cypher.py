@@ -21,6 +21,7 @@ NAMES = (
 """The query for the names of all labels and relationship types that there are."""
 CHUNK = 5_000  # rows whose texts come back together
 _ROWS = "WITH [each IN $moments | datetime({epochSeconds: each})] AS moments\nUNWIND $rows AS row"
+_ENDS_BY_ID = "MATCH (a) WHERE id(a) = row[0]\nMATCH (b) WHERE id(b) = row[1]"
 
 
 def name(text: str) -> str:
@@ -41,14 +42,19 @@ def constraints() -> dict[str, str]:
 # --- writing ----------------------------------------------------------------------------------------------------------
 
 
-def create(group: Group, given: Sequence[Property]) -> str:
-    """Return the statement that makes `$rows` of a group, none of which is there yet, and returns how many it made."""
+def create(group: Group, given: Sequence[Property], *, by_id: bool = False) -> str:
+    """Return the statement that makes `$rows` of a group, none of which is there yet, and returns how many it made.
+
+    Of nodes it returns their ids as well, in order. `by_id`: the rows of relationships have those of their ends.
+    """
     values = _values(group, given)
     if group.type:
-        made = f"{_ends(group)}\nCREATE (a)-[r:{name(group.type)} {_map(values)}]->(b)"
+        ends = _ENDS_BY_ID if by_id else _ends(group)
+        made = f"{ends}\nCREATE (a)-[r:{name(group.type)} {_map(values)}]->(b)\nRETURN count(*) AS rows"
     else:
         made = f"CREATE (n:{name(group.start)} {_map({group.keys[0]: 'row[0]'} | values)})"
-    return f"{_ROWS}\n{made}\nRETURN count(*) AS rows"
+        made += "\nRETURN count(*) AS rows, collect(id(n)) AS ids"
+    return f"CYPHER 5 {_ROWS}\n{made}"
 
 
 def merge(group: Group, given: Sequence[Property]) -> str:

@@ -12,9 +12,13 @@ is all that can be asked where the database held other rows before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import takewhile
+from threading import Event
+from typing import NamedTuple, Self
 
 import duckdb
 import pyarrow as pa
@@ -81,19 +85,63 @@ class Parity:
         return [_difference(each) for each in self.groups if each.differs]
 
 
-def check(files: Files, database: Database, progress: Progress = lambda _step, _done, _of: None) -> Parity:
-    """Compare a database with the files. Raises what reading either raises."""
+class Reading:
+    """Reads groups of a database, one after the other, beside what else is done there; ended by leaving its block."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self._pool = ThreadPoolExecutor(1)
+        self._ended = Event()
+        self._found: dict[Group, Future[Content]] = {}
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End; what is not read by now is not read."""
+        self._ended.set()
+        self._pool.shutdown(cancel_futures=True)
+
+    def begin(self, group: Group) -> None:
+        """Read a group when it is its turn; nothing changes it any more."""
+        self._found[group] = self._pool.submit(self._read, group)
+
+    def _read(self, group: Group) -> Content:
+        with spilling() as connection:
+            return _content_of(connection, takewhile(lambda _: not self._ended.is_set(), self.database.texts(group)))
+
+    def content(self, connection: duckdb.DuckDBPyConnection, group: Group) -> Content:
+        """Return what the database has of a group; one that was not begun is read now."""
+        if group in self._found:
+            # A server that was away then may be back: if it isn't, reading tells so again, and not in a thread.
+            with suppress(Exception):
+                return self._found[group].result()
+        return content_of(connection, group, self.database)
+
+
+def check(
+    files: Files,
+    database: Database,
+    progress: Progress = lambda _step, _done, _of: None,
+    reading: Reading | None = None,
+) -> Parity:
+    """Compare a database with the files. Raises what reading either raises.
+
+    What `reading` has begun to read is not read again.
+    """
+    reading = reading or Reading(database)
     expected = dict(files.manifest().groups())
     total, done = sum(each.rows for each in expected.values()), 0
     compared: dict[Group, Compared] = {}
     progress("parity", 0, total)
     with spilling() as connection:
         for group, wanted in expected.items():
-            compared[group] = _compare(connection, files, group, database, wanted)
+            compared[group] = _compare(connection, files, group, reading, wanted)
             done += wanted.rows
             progress("parity", done, total)
         for group in database.others({group: each.database.rows for group, each in compared.items()}):
-            other = _compare(connection, files, group, database, NOTHING)
+            other = _compare(connection, files, group, reading, NOTHING)
             if other.differs:
                 compared[group] = other
     return Parity((*compared.values(), *_strays(database, compared)))
@@ -107,12 +155,12 @@ def spilling() -> duckdb.DuckDBPyConnection:
 
 
 def _compare(
-    connection: duckdb.DuckDBPyConnection, files: Files, group: Group, database: Database, wanted: Content
+    connection: duckdb.DuckDBPyConnection, files: Files, group: Group, reading: Reading, wanted: Content
 ) -> Compared:
-    found = content_of(connection, group, database)
+    found = reading.content(connection, group)
     if found == wanted:
         return Compared(str(group), wanted, found)
-    return _differing(connection, files, group, database, wanted=wanted, found=found)
+    return _differing(connection, files, group, reading.database, wanted=wanted, found=found)
 
 
 def _strays(database: Database, compared: dict[Group, Compared]) -> Iterator[Compared]:
@@ -125,8 +173,12 @@ def _strays(database: Database, compared: dict[Group, Compared]) -> Iterator[Com
 
 def content_of(connection: duckdb.DuckDBPyConnection, group: Group, database: Database) -> Content:
     """Return what a database has of a group."""
+    return _content_of(connection, database.texts(group))
+
+
+def _content_of(connection: duckdb.DuckDBPyConnection, found: Iterable[pa.StringArray]) -> Content:
     rows, total = 0, 0
-    for texts in database.texts(group):  # one by one: what DuckDB itself draws from, it reports errors of as its own
+    for texts in found:  # one by one: what DuckDB itself draws from, it reports errors of as its own
         connection.register("found", pa.table({"text": texts}))
         part = checksum(connection, "SELECT text FROM found")
         rows, total = rows + part.rows, total + int(part.checksum, 16)

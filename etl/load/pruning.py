@@ -6,6 +6,8 @@ note of somebody's own) stays. More than a stated share is never deleted, and no
 
 from __future__ import annotations
 
+from itertools import repeat
+
 import duckdb
 
 from etl.errors import LoadError
@@ -68,4 +70,4 @@ def prune(files: Files, manifest: Manifest, database: bolt.Neo4j, found: Parity,
 
 def _write(database: bolt.Neo4j, statement: str, some: Packed) -> int:
     """Run a statement over some rows; return for how many it was done."""
-    return database.session.execute_write(write, [statement], some.parameters)
+    return int(database.session.execute_write(write, repeat((statement, some.parameters)))["rows"])

@@ -1,7 +1,8 @@
 """Rows into a Neo4j, in batches, each in a managed transaction; killed or refused, it goes on where it was.
 
 Constraints come first and are awaited: without them two merges at once would make a node twice, and every MERGE would
-scan its label. Nodes come before relationships. Into an empty database rows are created, else merged. A managed
+scan its label. Nodes come before relationships. Into an empty database rows are created, else merged; relationships
+are created between ids that the server gave the nodes, which saves it two look-ups each. A managed
 transaction may run twice (the driver repeats it after a deadlock, and after a reply that was lost, when nobody knows
 whether it was committed), so from its second run on it merges, and nothing is doubled.
 
@@ -10,6 +11,8 @@ far. The next load of those files into that database goes on from there, by merg
 before, and where parity fails after such a resumption, its rows are laid beside the files' first, and only those are
 merged that it lacks or has less of: so an addition costs by its size, and a reading of what is there.
 
+Each group of rows is read back, for the proof, while the next is sent: the server has another core for that.
+
 A batch that the server refuses is split until the row at fault stands alone; that one is listed, the rest goes in.
 """
 
@@ -17,10 +20,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import duckdb
 import msgspec
 import neo4j
 from neo4j.exceptions import ClientError, ConstraintError, DatabaseError, IncompleteCommit, TransientError
@@ -29,10 +33,12 @@ from etl.errors import LoadError
 from etl.files import Files, Group, Manifest
 from etl.load import bolt, cypher, parity
 from etl.load.beside import Kind, lay_beside, rows_of
-from etl.load.packing import Packed, pack, packed, sliced
+from etl.load.ids import Ids
+from etl.load.packing import Packed, pack, packed, read
 
 MAX_REFUSED = 1_000
 """So many refused rows are not faults of the rows."""
+Attempt = tuple[str, dict[str, list[Any]]]  # a statement and its parameters
 
 # What a row, or the size of a batch, can be the cause of; anything else would be refused row by row as well.
 _SPLIT = (
@@ -62,8 +68,9 @@ def send(files: Files, manifest: Manifest, database: bolt.Neo4j, progress: parit
 
     sender = Sender(files, manifest, database)
     while True:
-        sender.send(told)
-        found = parity.check(files, database, progress)
+        with parity.Reading(database) as reading:
+            sender.send(told, reading)
+            found = parity.check(files, database, progress, reading)
         proved = sender.accounts_for(found)
         if proved or not sender.resumes:
             break
@@ -111,7 +118,9 @@ class Sender:
         self.database = database
         self._path = files.root.absolute().with_name(f".{files.root.absolute().name}.sent.json")
         counts = msgspec.json.encode([manifest.nodes, manifest.relationships])
-        fresh = Checkpoint(hashlib.sha256(counts).hexdigest(), database.identity(), not database.counts())
+        fresh = Checkpoint(
+            hashlib.sha256(counts).hexdigest(), database.identity(), not database.nodes() or not database.counts()
+        )
         kept = _read(self._path)
         self.resumes = kept is not None and (kept.files, kept.database) == (fresh.files, fresh.database)
         self.checkpoint = kept if kept is not None and self.resumes else fresh
@@ -119,36 +128,44 @@ class Sender:
         self.taken = 0
         self._creates = self.checkpoint.began_empty and not self.resumes
 
-    def send(self, progress: Callable[[int], None]) -> None:
-        """Make the constraints, then send what is not there yet; `progress` is told of numbers of rows done."""
+    def send(self, progress: Callable[[int], None], reading: parity.Reading) -> None:
+        """Make the constraints, then send what is not there yet; `progress` is told of numbers of rows done.
+
+        What is sent as a whole is read back by `reading`, while the next is sent.
+        """
         self.database.constrain()
-        if self._adds:
-            self._add(progress)
-            return
+        with parity.spilling() as connection:
+            if self._adds:
+                self._add(connection, progress)
+            else:
+                self._fill(Ids(connection), progress, reading)
+
+    def _fill(self, ids: Ids, progress: Callable[[int], None], reading: parity.Reading) -> None:
+        """Send what an empty database has not been sent yet."""
         for group in self.contents:
             done = self.checkpoint.sent.get(str(group), 0)
             progress(done)
-            for batch in packed(self.files, group, done):
-                self._put(group, batch)
+            of_ends = self._creates and group.type
+            for batch in packed(ids.beside(self.files, group) if of_ends else read(self.files, group, done), group):
+                self._put(group, batch, ids)
                 done += len(batch.batch)
                 self.checkpoint.sent[str(group)] = done
                 self._keep()
                 progress(len(batch.batch))
+            reading.begin(group)
 
-    def _add(self, progress: Callable[[int], None]) -> None:
+    def _add(self, connection: duckdb.DuckDBPyConnection, progress: Callable[[int], None]) -> None:
         """Merge the rows that the database lacks, or has less of."""
-        with parity.spilling() as connection:
-            for group, wanted in self.contents.items():
-                found = parity.content_of(connection, group, self.database)
-                if not found.rows:
-                    for batch in packed(self.files, group, 0):
-                        self._put(group, batch)
-                elif found != wanted:
-                    lay_beside(connection, self.files, group, self.database, wanted)
-                    for rows in rows_of(connection, self.files, group, Kind.MISSING, Kind.LESSER):
-                        for piece in sliced(rows):
-                            self._put(group, pack(piece, group))
-                progress(wanted.rows)
+        for group, wanted in self.contents.items():
+            found = parity.content_of(connection, group, self.database)
+            if not found.rows:
+                for batch in packed(read(self.files, group, 0), group):
+                    self._put(group, batch)
+            elif found != wanted:
+                lay_beside(connection, self.files, group, self.database, wanted)
+                for batch in packed(rows_of(connection, self.files, group, Kind.MISSING, Kind.LESSER), group):
+                    self._put(group, batch)
+            progress(wanted.rows)
 
     def accounts_for(self, found: parity.Parity) -> bool:
         """Tell whether the database holds what it should, given what it held before and what it refused."""
@@ -169,40 +186,36 @@ class Sender:
         """Remove the checkpoint: the load is done."""
         self._path.unlink(missing_ok=True)
 
-    def _put(self, group: Group, some: Packed) -> None:
-        """Send some rows; where they are refused, send each half."""
-        rows = some.parameters["rows"]
-        statements = [cypher.create(group, some.given)] if self._creates else []
-        statements.append(cypher.merge(group, some.given))
+    def _put(self, group: Group, some: Packed, ids: Ids | None = None) -> None:
+        """Send some rows; where they are refused, send each half. The ids of nodes that it makes join `ids`."""
+        rows = len(some.batch)
         try:
-            taken = self.database.session.execute_write(write, statements, some.parameters)
+            taken = self.database.session.execute_write(write, _attempts(group, some, create=self._creates))
         except (ClientError, DatabaseError, TransientError) as wrong:
             if wrong.code not in _SPLIT:
                 raise
             if self._creates and isinstance(wrong, ConstraintError):  # somebody else writes there, too
                 self._creates = False
                 self._put(group, some)
-            elif len(rows) > 1:
-                middle = len(rows) // 2
-                self._put(group, pack(some.batch.slice(0, middle), group))
-                self._put(group, pack(some.batch.slice(middle), group))
+            elif rows > 1:
+                self._put(group, pack(some.batch.slice(0, rows // 2), group), ids)
+                self._put(group, pack(some.batch.slice(rows // 2), group), ids)
             else:
-                self._refuse(group, rows[0], str(wrong.message or wrong.code))
+                self._refuse(group, _keys(group, some)[0], str(wrong.message or wrong.code))
             return
         except IncompleteCommit:  # nobody knows whether it went in
             self._creates = False
             self._put(group, some)
             return
-        self.taken += taken
-        if taken != len(rows):
-            self._refuse_without_ends(group, rows)
+        self.taken += taken["rows"]
+        if ids is not None and "ids" in taken:
+            ids.add(group.start, some.batch[0], taken["ids"])
+        if taken["rows"] != rows:
+            for record in self.database.run(cypher.without_ends(group), rows=_keys(group, some)):
+                self._refuse(group, record.values(), "an end of it is not in the database")
 
-    def _refuse_without_ends(self, group: Group, rows: list[list[Any]]) -> None:
-        for record in self.database.run(cypher.without_ends(group), rows=[row[:2] for row in rows]):
-            self._refuse(group, record.values(), "an end of it is not in the database")
-
-    def _refuse(self, group: Group, row: list[Any], reason: str) -> None:
-        key = " → ".join(map(str, row[: len(group.keys)]))
+    def _refuse(self, group: Group, keys: list[str], reason: str) -> None:
+        key = " → ".join(keys)
         self.checkpoint.refused.append(Refused(str(group), key, reason))
         if len(self.checkpoint.refused) > MAX_REFUSED:
             raise LoadError(
@@ -222,10 +235,24 @@ class Sender:
             ) from wrong
 
 
-def write(transaction: neo4j.ManagedTransaction, statements: list[str], parameters: dict[str, list[Any]]) -> int:
-    """Run the first statement, and on any later try the last: `statements` belongs to one batch."""
-    statement = statements.pop(0) if len(statements) > 1 else statements[0]
-    return int(transaction.run(statement, parameters).single(strict=True)["rows"])
+def write(transaction: neo4j.ManagedTransaction, attempts: Iterator[Attempt]) -> neo4j.Record:
+    """Run the next of a batch's attempts: on any later try of the transaction, that is another one."""
+    statement, parameters = next(attempts)
+    return transaction.run(statement, parameters).single(strict=True)
+
+
+def _attempts(group: Group, some: Packed, *, create: bool) -> Iterator[Attempt]:
+    """Yield what is tried: to create the rows, then to merge them, as often as need be."""
+    if create:
+        yield cypher.create(group, some.given, by_id=some.by_id), some.parameters
+    keyed = pack(some.batch, group, by_id=False) if some.by_id else some
+    while True:
+        yield cypher.merge(group, some.given), keyed.parameters
+
+
+def _keys(group: Group, some: Packed) -> list[list[str]]:
+    """Return the keys of each row."""
+    return [list(row) for row in zip(*(some.batch[name].to_pylist() for name in group.keys), strict=True)]
 
 
 def _read(path: Path) -> Checkpoint | None:
