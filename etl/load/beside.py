@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 from collections.abc import Iterator, Mapping
 from enum import IntEnum
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import duckdb
 import pyarrow as pa
@@ -19,7 +19,9 @@ NOTHING = Content(0, f"{0:016x}")
 
 
 class Database(Protocol):
-    """What parity asks of a loaded database."""
+    """What parity asks of a loaded database. READERS: so many groups are best read at the same time."""
+
+    READERS: ClassVar[int]
 
     def others(self, known: Mapping[Group, int]) -> Iterator[Group]:
         """Yield every other group of the schema that may have rows, given how many the known ones have."""

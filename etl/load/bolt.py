@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, ClassVar
 
 import neo4j
 import pyarrow as pa
@@ -67,6 +67,8 @@ def _session(driver: neo4j.Driver) -> neo4j.Session:
 
 class Neo4j:
     """An open session with a server; its driver opens more of them, to read texts with."""
+
+    READERS: ClassVar[int] = 1  # of which each reads with several sessions
 
     def __init__(self, driver: neo4j.Driver, session: neo4j.Session) -> None:
         self._driver = driver

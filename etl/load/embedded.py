@@ -16,7 +16,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import ClassVar, Self, cast
 
 import ladybug
 import msgspec
@@ -113,6 +113,8 @@ def open_embedded(place: Path, manifest: Manifest | None = None, *, memory: int 
 class Graph:
     """An open embedded graph, read-only. `connection` takes Cypher; close it, or use it as a context."""
 
+    READERS: ClassVar[int] = 2
+
     def __init__(self, store: Path, memory: int = 0) -> None:
         self._database = ladybug.Database(store, buffer_pool_size=memory and max(memory, _LEAST_POOL), read_only=True)
         self.connection = ladybug.Connection(self._database)
@@ -147,35 +149,37 @@ class Graph:
     def rows(self, group: Group) -> Iterator[pa.RecordBatch]:
         """Yield a group's rows, in batches."""
         columns = [f"{value} AS {_name(to)}" for value, to in zip(_values(group), group.arrow.names, strict=True)]
-        for table in self._slices(group, ", ".join(columns)):
+        for table in self._slices(self.connection, group, ", ".join(columns)):
             # The engine tells moments in UTC but without the zone.
             yield from table.cast(group.arrow).to_batches()
 
     def texts(self, group: Group) -> Iterator[pa.StringArray]:
-        """Yield the texts of a group's rows, as `files.row_text` makes them."""
+        """Yield the texts of a group's rows, as `files.row_text` makes them; by a connection of its own."""
         keys = len(group.keys)
         values = _values(group)
         parts = values[:keys]
         parts += [_text_of(each, value) for each, value in zip(group.properties, values[keys:], strict=True)]
-        for table in self._slices(group, f"concat_ws({_text(SEPARATOR)}, {', '.join(parts)}) AS text"):
-            yield from table["text"].chunks
+        with ladybug.Connection(self._database) as connection:
+            for table in self._slices(connection, group, f"concat_ws({_text(SEPARATOR)}, {', '.join(parts)}) AS text"):
+                yield from table["text"].chunks
 
-    def _slices(self, group: Group, columns: str) -> Iterator[pa.Table]:
+    def _slices(self, connection: ladybug.Connection, group: Group, columns: str) -> Iterator[pa.Table]:
         """Ask for a group's rows, those of some nodes at a time: the engine holds a whole answer in memory."""
-        last = self._count(f"MATCH (n:{_name(group.start)}) RETURN max(offset(id(n)))")
+        last = _run(connection, f"MATCH (n:{_name(group.start)}) RETURN max(offset(id(n)))")[0][0].as_py()
         # One condition, where two bounds say the same: from two, the engine expects few rows, and joins the wrong way
         # round, at twice the cost.
         near = f"abs(2 * offset(id(n)) - (2 * $first + {SLICE - 1})) <= {SLICE - 1}"
         query = f"MATCH {_match(group)} WHERE {near} RETURN {columns}"
         firsts = range(0, (-1 if last is None else last) + 1, SLICE)
-        return made_ahead(lambda first: self._run(query, first=first), firsts)
+        return made_ahead(lambda first: _run(connection, query, first=first), firsts)
 
-    def _count(self, query: str) -> Any:  # noqa: ANN401 - a count, or null
-        return self._run(query)[0][0].as_py()
+    def _count(self, query: str) -> int:
+        return int(_run(self.connection, query)[0][0].as_py())
 
-    def _run(self, query: str, **parameters: object) -> pa.Table:
-        with cast("ladybug.QueryResult", self.connection.execute(query, parameters)) as result:
-            return result.get_as_arrow(chunk_size=SLICE)
+
+def _run(connection: ladybug.Connection, query: str, **parameters: object) -> pa.Table:
+    with cast("ladybug.QueryResult", connection.execute(query, parameters)) as result:
+        return result.get_as_arrow(chunk_size=SLICE)
 
 
 def _match(group: Group) -> str:

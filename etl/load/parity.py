@@ -86,11 +86,11 @@ class Parity:
 
 
 class Reading:
-    """Reads groups of a database, one after the other, beside what else is done there; ended by leaving its block."""
+    """Reads groups of a database, as many at a time as it likes, beside what else is done; leaving its block ends it."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self._pool = ThreadPoolExecutor(1)
+        self._pool = ThreadPoolExecutor(database.READERS)
         self._ended = Event()
         self._found: dict[Group, Future[Content]] = {}
 
@@ -105,36 +105,37 @@ class Reading:
 
     def begin(self, group: Group) -> None:
         """Read a group when it is its turn; nothing changes it any more."""
-        self._found[group] = self._pool.submit(self._read, group)
+        if group not in self._found:
+            self._found[group] = self._pool.submit(self._read, group)
 
     def _read(self, group: Group) -> Content:
         with spilling() as connection:
             return _content_of(connection, takewhile(lambda _: not self._ended.is_set(), self.database.texts(group)))
 
     def content(self, connection: duckdb.DuckDBPyConnection, group: Group) -> Content:
-        """Return what the database has of a group; one that was not begun is read now."""
-        if group in self._found:
-            # A server that was away then may be back: if it isn't, reading tells so again, and not in a thread.
-            with suppress(Exception):
-                return self._found[group].result()
+        """Return what the database has of a group."""
+        self.begin(group)
+        # A server that was away then may be back: if it isn't, reading tells so again, and not in a thread.
+        with suppress(Exception):
+            return self._found[group].result()
         return content_of(connection, group, self.database)
 
 
-def check(
-    files: Files,
-    database: Database,
-    progress: Progress = lambda _step, _done, _of: None,
-    reading: Reading | None = None,
-) -> Parity:
-    """Compare a database with the files. Raises what reading either raises.
+def check(files: Files, database: Database, progress: Progress = lambda _step, _done, _of: None) -> Parity:
+    """Compare a database with the files. Raises what reading either raises."""
+    with Reading(database) as reading:
+        return compare(files, reading, progress)
 
-    What `reading` has begun to read is not read again.
-    """
-    reading = reading or Reading(database)
+
+def compare(files: Files, reading: Reading, progress: Progress) -> Parity:
+    """Compare a database of which some is read, or being read, with the files. Raises what reading either raises."""
+    database = reading.database
     expected = dict(files.manifest().groups())
     total, done = sum(each.rows for each in expected.values()), 0
     compared: dict[Group, Compared] = {}
     progress("parity", 0, total)
+    for group in expected:
+        reading.begin(group)
     with spilling() as connection:
         for group, wanted in expected.items():
             compared[group] = _compare(connection, files, group, reading, wanted)

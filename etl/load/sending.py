@@ -70,7 +70,7 @@ def send(files: Files, manifest: Manifest, database: bolt.Neo4j, progress: parit
     while True:
         with parity.Reading(database) as reading:
             sender.send(told, reading)
-            found = parity.check(files, database, progress, reading)
+            found = parity.compare(files, reading, progress)
         proved = sender.accounts_for(found)
         if proved or not sender.resumes:
             break
