@@ -86,7 +86,7 @@ class Parity:
 
 
 class Reading:
-    """Reads groups of a database, as many at a time as it likes, beside what else is done; leaving its block ends it."""
+    """Reads groups of a database, as many at a time as it likes, beside other work; leaving its block ends that."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
