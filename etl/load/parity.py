@@ -12,9 +12,10 @@ is all that can be asked where the database held other rows before.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import takewhile
 from threading import Event
@@ -148,11 +149,13 @@ def compare(files: Files, reading: Reading, progress: Progress) -> Parity:
     return Parity((*compared.values(), *_strays(database, compared)))
 
 
-def spilling() -> duckdb.DuckDBPyConnection:
-    """Return an engine in which two groups can be compared, however large: what memory does not hold goes to disk."""
-    connection = duckdb.connect()
-    connection.execute(f"SET memory_limit = {literal(_SPILL_FROM)}")
-    return connection
+@contextmanager
+def spilling() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open an engine in which two groups can be compared, however large: what memory does not hold goes to disk."""
+    with tempfile.TemporaryDirectory(prefix="intel-grapher-") as folder, duckdb.connect() as connection:
+        connection.execute(f"SET memory_limit = {literal(_SPILL_FROM)}")
+        connection.execute(f"SET temp_directory = {literal(folder)}")
+        yield connection
 
 
 def _compare(

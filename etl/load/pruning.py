@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from itertools import repeat
 
-import duckdb
-
 from etl.errors import LoadError
 from etl.files import Files, Group, Manifest, quoted
 from etl.load import bolt, cypher
 from etl.load.beside import NOTHING, Kind, lay_beside, rows_of
 from etl.load.packing import BATCH, Packed, pack
-from etl.load.parity import Parity
+from etl.load.parity import Parity, spilling
 from etl.load.sending import write
 
 SHARE = 0.1
@@ -53,7 +51,7 @@ def prune(files: Files, manifest: Manifest, database: bolt.Neo4j, found: Parity,
     contents = dict(manifest.groups())
     groups = [Group.parse(each.group) for each in found.groups if each.differs and not each.stray]
     deleted = 0
-    with duckdb.connect() as connection:
+    with spilling() as connection:
         for group in sorted(groups, key=lambda group: not group.type):
             wanted = contents.get(group, NOTHING)
             lay_beside(connection, files, group, database, wanted)
