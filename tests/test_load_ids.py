@@ -11,6 +11,7 @@ import pytest
 from load_samples import MANY, Rows, day, write
 
 from etl import schema
+from etl.errors import LoadError
 from etl.files import Content, Files, Group
 from etl.load.ids import Ids
 from etl.load.packing import ENDS, pack, packed, read
@@ -111,6 +112,14 @@ def test_what_was_not_begun_when_its_block_ends_is_not_read() -> None:
     with pytest.raises(KeyboardInterrupt):
         begin_and_leave()
     assert len(database.asked) < len(groups)
+
+
+def test_a_file_that_can_not_be_read_is_told_of(tmp_path: Path) -> None:
+    files = write(tmp_path / "import", MANY)
+    path = files.path(RESOLVES, "parquet")
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(LoadError, match=r"can't be dealt with .*Domain-RESOLVES-IPAddress"):
+        joined(files)
 
 
 def test_many_properties_travel_with_ids(tmp_path: Path) -> None:

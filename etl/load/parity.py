@@ -24,6 +24,7 @@ from typing import NamedTuple, Self
 import duckdb
 import pyarrow as pa
 
+from etl.errors import LoadError
 from etl.files import Content, Files, Group, checksum, literal, quoted
 from etl.load.beside import NOTHING, Database, Kind, lay_beside
 
@@ -151,11 +152,20 @@ def compare(files: Files, reading: Reading, progress: Progress) -> Parity:
 
 @contextmanager
 def spilling() -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open an engine in which two groups can be compared, however large: what memory does not hold goes to disk."""
-    with tempfile.TemporaryDirectory(prefix="intel-grapher-") as folder, duckdb.connect() as connection:
-        connection.execute(f"SET memory_limit = {literal(_SPILL_FROM)}")
-        connection.execute(f"SET temp_directory = {literal(folder)}")
-        yield connection
+    """Open an engine in which two groups can be compared, however large: what memory does not hold goes to disk.
+
+    Raises LoadError for what goes wrong in it.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix="intel-grapher-") as folder, duckdb.connect() as connection:
+            connection.execute(f"SET memory_limit = {literal(_SPILL_FROM)}")
+            connection.execute(f"SET temp_directory = {literal(folder)}")
+            yield connection
+    except duckdb.Error as wrong:
+        raise LoadError(
+            f"the files' rows can't be dealt with ({wrong}); where {tempfile.gettempdir()} is full, TMPDIR names "
+            "another folder. Then load again: nothing is doubled"
+        ) from wrong
 
 
 def _compare(
