@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -18,6 +19,11 @@ server.jvm.additional=-XX:TieredStopAtLevel=1
 server.jvm.additional=-XX:+UseSerialGC
 """
 """Halves what a start costs, and would slow down any real load: the user's own settings, as far as Neo4j can tell."""
+
+
+def pytest_configure() -> None:
+    """Take Ctrl-C again: a shell's background job begins with it ignored, and so would all that the tests start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
