@@ -233,7 +233,8 @@ def _place(value: object, path: str, found: dict[object, list[str]], left: dict[
     Most of a reply has none: what holds only others is passed over at once.
     """
     if not isinstance(value, (dict, list)):
-        _found(value, path, found, left)
+        if value in left:
+            _found(value, path, found, left)
         return
     named = isinstance(value, dict)
     has_none_of = left.keys().isdisjoint
@@ -252,8 +253,7 @@ def _place(value: object, path: str, found: dict[object, list[str]], left: dict[
 
 
 def _found(value: object, path: str, found: dict[object, list[str]], left: dict[object, int]) -> None:
-    if value in left:
-        found[value].append(path)
-        left[value] -= 1
-        if not left[value]:
-            del left[value]
+    found[value].append(path)
+    left[value] -= 1
+    if not left[value]:
+        del left[value]

@@ -15,7 +15,7 @@ from etl.errors import LoadError
 from etl.files import Content, Files, Group
 from etl.load.ids import Ids
 from etl.load.packing import ENDS, pack, packed, read
-from etl.load.parity import Reading, spilling
+from etl.load.parity import read_ahead, spilling
 
 RESOLVES = Group("Domain", "RESOLVES", "IPAddress")
 NAMES = [row["name"] for row in MANY[Group("Domain")]]
@@ -47,7 +47,7 @@ def test_a_batch_goes_by_ids_only_where_all_are_known(tmp_path: Path) -> None:
     assert known.by_id
     assert [row[:2] for row in known.parameters["rows"]] == [[number, 1000 + number % 10] for number in range(40)]
     (keyed,) = packed(read(files, RESOLVES, 0), RESOLVES)
-    again = pack(known.batch, RESOLVES, by_id=False)
+    again = pack(known.batch.select(RESOLVES.arrow.names), RESOLVES)
     assert not keyed.by_id
     assert (again.parameters, again.given) == (keyed.parameters, keyed.given)
     for without in (1, len(ADDRESSES)):
@@ -82,11 +82,11 @@ class Flaky:
 
 
 def content(database: Flaky, group: Group, *, begun: bool) -> Content:
-    with spilling() as connection, Reading(database) as reading:
+    with read_ahead(database) as reading:
         if begun:
             reading.begin(group)
             reading.begin(group)
-        return reading.content(connection, group)
+        return reading.content(group)
 
 
 def test_what_was_away_is_read_again_and_only_then() -> None:
@@ -104,7 +104,7 @@ def test_what_was_not_begun_when_its_block_ends_is_not_read() -> None:
     groups = [Group(label) for label in schema.LABELS]
 
     def begin_and_leave() -> None:
-        with Reading(database) as reading:
+        with read_ahead(database) as reading:
             for group in groups:
                 reading.begin(group)
             raise KeyboardInterrupt

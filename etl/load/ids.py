@@ -6,13 +6,13 @@ on, out of memory where they are many, and used only where that load itself made
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Iterator
 
 import duckdb
 import pyarrow as pa
 
-from etl.files import Files, Group, literal, quoted
+from etl.files import Files, Group, quoted
+from etl.load.beside import parquet
 from etl.load.packing import BATCH, ENDS
 
 
@@ -30,7 +30,7 @@ class Ids:
     def beside(self, files: Files, group: Group) -> Iterator[pa.RecordBatch]:
         """Yield the rows of a file of relationships, in order, and beside each the ids of its ends, where known."""
         columns = ", ".join(f"f.{quoted(name)}" for name in group.arrow.names)
-        file = literal(glob.escape(str(files.path(group, "parquet"))))
+        file = parquet(files, group)
         start, end = (self._table(label) for label in (group.start, group.end))
         joined = self._connection.sql(
             f"SELECT {columns}, s.id AS {ENDS[0]}, e.id AS {ENDS[1]} "  # noqa: S608 - names of the schema

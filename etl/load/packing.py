@@ -35,13 +35,13 @@ class Packed(NamedTuple):
     by_id: bool
 
 
-def pack(batch: pa.RecordBatch, group: Group, *, by_id: bool = True) -> Packed:
+def pack(batch: pa.RecordBatch, group: Group) -> Packed:
     """Return a batch that has the columns of `group.arrow`, packed; with ENDS beside them, by ids where all are known.
 
     Keys alone are a batch, too.
     """
     keys = len(group.keys)
-    by_id = by_id and batch.schema.names[-keys:] == list(ENDS) and not any(batch[each].null_count for each in ENDS)
+    by_id = batch.schema.names[-keys:] == list(ENDS) and not any(batch[each].null_count for each in ENDS)
     columns = [each.to_pylist() for each in (batch.columns[-keys:] if by_id else batch.columns[:keys])]
     pairs = [(each, batch[place]) for place, each in enumerate(group.properties, keys) if place < batch.num_columns]
     given = [(each, column) for each, column in pairs if column.null_count < len(column)]

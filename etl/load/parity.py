@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import takewhile
 from threading import Event
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -87,21 +87,29 @@ class Parity:
         return [_difference(each) for each in self.groups if each.differs]
 
 
-class Reading:
-    """Reads groups of a database, as many at a time as it likes, beside other work; leaving its block ends that."""
+@contextmanager
+def read_ahead(database: Database) -> Iterator[Reading]:
+    """Give what reads a database beside other work; what is not read when the block is left is not read."""
+    with spilling() as connection:
+        reading = Reading(database, connection)
+        try:
+            yield reading
+        finally:
+            reading.end()
 
-    def __init__(self, database: Database) -> None:
+
+class Reading:
+    """Reads groups of a database, as many at a time as it likes."""
+
+    def __init__(self, database: Database, connection: duckdb.DuckDBPyConnection) -> None:
         self.database = database
+        self.connection = connection
         self._pool = ThreadPoolExecutor(database.READERS)
         self._ended = Event()
         self._found: dict[Group, Future[Content]] = {}
 
-    def __enter__(self) -> Self:
-        """Begin."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """End; what is not read by now is not read."""
+    def end(self) -> None:
+        """Read no more."""
         self._ended.set()
         self._pool.shutdown(cancel_futures=True)
 
@@ -111,21 +119,21 @@ class Reading:
             self._found[group] = self._pool.submit(self._read, group)
 
     def _read(self, group: Group) -> Content:
-        with spilling() as connection:
-            return _content_of(connection, takewhile(lambda _: not self._ended.is_set(), self.database.texts(group)))
+        with self.connection.cursor() as cursor:  # an engine of its own would cost a small group more than all else
+            return content_of(cursor, takewhile(lambda _: not self._ended.is_set(), self.database.texts(group)))
 
-    def content(self, connection: duckdb.DuckDBPyConnection, group: Group) -> Content:
+    def content(self, group: Group) -> Content:
         """Return what the database has of a group."""
         self.begin(group)
         # A server that was away then may be back: if it isn't, reading tells so again, and not in a thread.
         with suppress(Exception):
             return self._found[group].result()
-        return content_of(connection, group, self.database)
+        return content_of(self.connection, self.database.texts(group))
 
 
 def check(files: Files, database: Database, progress: Progress = lambda _step, _done, _of: None) -> Parity:
     """Compare a database with the files. Raises what reading either raises."""
-    with Reading(database) as reading:
+    with read_ahead(database) as reading:
         return compare(files, reading, progress)
 
 
@@ -138,15 +146,14 @@ def compare(files: Files, reading: Reading, progress: Progress) -> Parity:
     progress("parity", 0, total)
     for group in expected:
         reading.begin(group)
-    with spilling() as connection:
-        for group, wanted in expected.items():
-            compared[group] = _compare(connection, files, group, reading, wanted)
-            done += wanted.rows
-            progress("parity", done, total)
-        for group in database.others({group: each.database.rows for group, each in compared.items()}):
-            other = _compare(connection, files, group, reading, NOTHING)
-            if other.differs:
-                compared[group] = other
+    for group, wanted in expected.items():
+        compared[group] = _compare(files, group, reading, wanted)
+        done += wanted.rows
+        progress("parity", done, total)
+    for group in database.others({group: each.database.rows for group, each in compared.items()}):
+        other = _compare(files, group, reading, NOTHING)
+        if other.differs:
+            compared[group] = other
     return Parity((*compared.values(), *_strays(database, compared)))
 
 
@@ -168,13 +175,11 @@ def spilling() -> Iterator[duckdb.DuckDBPyConnection]:
         ) from wrong
 
 
-def _compare(
-    connection: duckdb.DuckDBPyConnection, files: Files, group: Group, reading: Reading, wanted: Content
-) -> Compared:
-    found = reading.content(connection, group)
+def _compare(files: Files, group: Group, reading: Reading, wanted: Content) -> Compared:
+    found = reading.content(group)
     if found == wanted:
         return Compared(str(group), wanted, found)
-    return _differing(connection, files, group, reading.database, wanted=wanted, found=found)
+    return _differing(files, group, reading, wanted=wanted, found=found)
 
 
 def _strays(database: Database, compared: dict[Group, Compared]) -> Iterator[Compared]:
@@ -185,12 +190,8 @@ def _strays(database: Database, compared: dict[Group, Compared]) -> Iterator[Com
             yield Compared(type_, Content(known, ""), Content(rows, ""), extra=rows - known, example="other labels")
 
 
-def content_of(connection: duckdb.DuckDBPyConnection, group: Group, database: Database) -> Content:
-    """Return what a database has of a group."""
-    return _content_of(connection, database.texts(group))
-
-
-def _content_of(connection: duckdb.DuckDBPyConnection, found: Iterable[pa.StringArray]) -> Content:
+def content_of(connection: duckdb.DuckDBPyConnection, found: Iterable[pa.StringArray]) -> Content:
+    """Return what a database has of a group, given the texts of its rows."""
     rows, total = 0, 0
     for texts in found:  # one by one: what DuckDB itself draws from, it reports errors of as its own
         connection.register("found", pa.table({"text": texts}))
@@ -199,17 +200,10 @@ def _content_of(connection: duckdb.DuckDBPyConnection, found: Iterable[pa.String
     return Content(rows, f"{total % (1 << 64):016x}")
 
 
-def _differing(
-    connection: duckdb.DuckDBPyConnection,
-    files: Files,
-    group: Group,
-    database: Database,
-    *,
-    wanted: Content,
-    found: Content,
-) -> Compared:
+def _differing(files: Files, group: Group, reading: Reading, *, wanted: Content, found: Content) -> Compared:
     """Lay a group's rows in the database beside the file's, and count what differs."""
-    lay_beside(connection, files, group, database, wanted)
+    connection = reading.connection
+    lay_beside(connection, files, group, reading.database, wanted)
     key = f"concat_ws(' → ', {', '.join(quoted(name) for name in group.keys)})"
     query = f"SELECT kind, count(*), min({key}) FROM differing GROUP BY kind ORDER BY kind"  # noqa: S608 - names
     counts = {kind: (rows, key) for kind, rows, key in connection.sql(query).fetchall()}

@@ -68,7 +68,7 @@ def send(files: Files, manifest: Manifest, database: bolt.Neo4j, progress: parit
 
     sender = Sender(files, manifest, database)
     while True:
-        with parity.Reading(database) as reading:
+        with parity.read_ahead(database) as reading:
             sender.send(told, reading)
             found = parity.compare(files, reading, progress)
         proved = sender.accounts_for(found)
@@ -157,7 +157,7 @@ class Sender:
     def _add(self, connection: duckdb.DuckDBPyConnection, progress: Callable[[int], None]) -> None:
         """Merge the rows that the database lacks, or has less of."""
         for group, wanted in self.contents.items():
-            found = parity.content_of(connection, group, self.database)
+            found = parity.content_of(connection, self.database.texts(group))
             if not found.rows:
                 for batch in packed(read(self.files, group, 0), group):
                     self._put(group, batch)
@@ -245,7 +245,7 @@ def _attempts(group: Group, some: Packed, *, create: bool) -> Iterator[Attempt]:
     """Yield what is tried: to create the rows, then to merge them, as often as need be."""
     if create:
         yield cypher.create(group, some.given, by_id=some.by_id), some.parameters
-    keyed = pack(some.batch, group, by_id=False) if some.by_id else some
+    keyed = pack(some.batch.select(group.arrow.names), group) if some.by_id else some
     while True:
         yield cypher.merge(group, some.given), keyed.parameters
 

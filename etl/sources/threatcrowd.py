@@ -80,9 +80,8 @@ def judge(reply: Report) -> Outcome:
     """Tell what a reply says: "0" is not found; where the code is missing, what else there is decides."""
     if str(reply.response_code) == "0":
         return Outcome.NOT_FOUND
-    if reply.response_code is not None:
-        return Outcome.FOUND
-    return Outcome.FOUND if any(getattr(reply, name) for name in reply.__struct_fields__) else Outcome.FAILED
+    said = reply.response_code is not None or any(getattr(reply, name) for name in reply.__struct_fields__)
+    return Outcome.FOUND if said else Outcome.FAILED
 
 
 source = Source(
