@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
-from loopback import Loopback
+from loopback import Loopback, found
 from playwright.sync_api import Browser, Page, expect
 from ui_site import Site, fill, idle, nodes, opened, pick
 
@@ -104,7 +105,9 @@ def test_what_is_taken_out_leaves_and_comes_back_from_the_list_of_edits(small: S
     small.comes_to(around, before)
 
 
-def test_asking_a_source_shows_its_cost_and_brings_new_nodes(service: Loopback, small_page: Page) -> None:
+def test_asking_a_source_shows_its_cost_and_brings_new_nodes(
+    service: Loopback, small_page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
     page = small_page
     pick(page, "example.com")
     before = len(nodes(page))
@@ -114,6 +117,8 @@ def test_asking_a_source_shows_its_cost_and_brings_new_nodes(service: Loopback, 
     for box in page.locator("dialog input[data-source]:enabled").all():
         box.set_checked(box.get_attribute("data-source") == "loopback")
     asked_before = len(service.asked)
+    slow = replace(found("192.0.2.200", "192.0.2.201"), delay=1.0)  # longer than the page waits to ask how far it is
+    monkeypatch.setattr(service, "script", lambda _asked: slow)
     seen = "() => { window.stages = new Set(); new MutationObserver(() => document.querySelectorAll('.job div').forEach(each => stages.add(each.textContent))).observe(document.getElementById('jobs'), {subtree: true, childList: true, characterData: true}); }"
     page.evaluate(seen)
     page.locator("dialog button[type=submit]").click()
@@ -121,7 +126,7 @@ def test_asking_a_source_shows_its_cost_and_brings_new_nodes(service: Loopback, 
     page.wait_for_function("() => app.model.graph.hasNode('IPAddress:192.0.2.200')")
     expect(page.locator(".toast").first).to_contain_text("1 found")
     assert len(service.asked) == asked_before + 1
-    assert any(each.startswith("making facts of replies") for each in page.evaluate("[...stages]"))
+    assert any(each.startswith("asking the sources") for each in page.evaluate("[...stages]"))
     idle(page)
     page.get_by_role("button", name="Ask sources").click()
     expect(page.locator("dialog tr", has_text="Loopback")).to_contain_text("kept")

@@ -6,7 +6,10 @@ export class Filters {
   constructor(model, schema) {
     this.model = model;
     this.schema = schema;
-    this.element = document.getElementById("filters");
+    // What is typed outlives a drawing: only the parts and the button are made anew.
+    this.limit = el("input", { type: "number", min: "1", placeholder: "no limit", "aria-label": "hide nodes with more neighbours than", onchange: (event) => { model.hub = event.target.value ? Number(event.target.value) : null; model.filter(); this.draw(); } });
+    [this.parts, this.all] = [el("div"), el("p")];
+    fill(document.getElementById("filters"), this.parts, el("h2", {}, "Hubs"), el("label", {}, el("span", { class: "name" }, "hide above"), this.limit), this.all);
     model.addEventListener("change", () => this.#later());
     this.draw();
   }
@@ -22,15 +25,14 @@ export class Filters {
     const count = (map, name) => map.set(name, (map.get(name) ?? 0) + 1);
     model.graph.forEachNode((_, node) => { if (!node.more) { count(labels, node.label); node.properties?.sources?.forEach((each) => count(sources, each)); } });
     model.graph.forEachEdge((_, edge) => { if (!edge.more) { count(types, edge.type); edge.properties?.sources?.forEach((each) => count(sources, each)); } });
-    const focus = document.activeElement?.closest("#filters") ? document.activeElement.name : null;
-    fill(this.element,
+    const focus = this.parts.contains(document.activeElement) ? document.activeElement.name : null;
+    fill(this.parts,
       this.#part("Labels", "label", labels, (name) => sign(name), (name) => this.schema.labels[name]?.doc),
       this.#part("Relationships", "type", types, () => null, (name) => this.schema.types[name]?.doc),
-      this.#part("Said by", "source", sources, () => null, (name) => this.schema.sources[name]),
-      el("h2", {}, "Hubs"),
-      el("label", {}, el("span", { class: "name" }, "hide above"), el("input", { type: "number", min: "1", name: "hub", placeholder: "no limit", value: model.hub ?? "", "aria-label": "hide nodes with more neighbours than", onchange: (event) => { model.hub = event.target.value ? Number(event.target.value) : null; model.filter(); this.draw(); } })),
-      this.#any() ? el("p", {}, button("Show all", () => { for (const each of Object.values(model.hidden)) each.clear(); model.hub = null; model.filter(); this.draw(); })) : null);
-    if (focus) this.element.querySelector(`[name="${CSS.escape(focus)}"]`)?.focus();
+      this.#part("Said by", "source", sources, () => null, (name) => this.schema.sources[name]));
+    if (focus) this.parts.querySelector(`[name="${CSS.escape(focus)}"]`)?.focus();
+    if (document.activeElement !== this.limit) this.limit.value = model.hub ?? "";
+    fill(this.all, this.#any() ? button("Show all", () => { for (const each of Object.values(model.hidden)) each.clear(); model.hub = null; model.filter(); this.draw(); }) : null);
   }
 
   #any() { return Object.values(this.model.hidden).some((each) => each.size) || this.model.hub !== null; }
