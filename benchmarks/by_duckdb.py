@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 import msgspec
 
-from etl.files import Group, literal, quoted, row_text
+from etl.files import Group, literal, quoted, row_hash, row_text
 from etl.graph import Type
 
 TYPES = {
@@ -214,7 +214,7 @@ def main(data: Path, out: Path, memory: int, *, staged: bool) -> None:
         connection.execute(
             f"COPY (SELECT {rows(group, has)} FROM {relation} ORDER BY {order}) TO {path} (COMPRESSION zstd)"
         )
-        query = f"SELECT count(*), sum(md5_number_lower({row_text(group)})) FROM read_parquet({path})"
+        query = f"SELECT count(*), sum({row_hash(row_text(group))}) FROM read_parquet({path})"
         count, total = connection.sql(query).fetchall()[0]
         manifest[name] = {"rows": count, "checksum": f"{int(total) % (1 << 64):016x}"}
 

@@ -220,6 +220,11 @@ def row_text(group: Group) -> str:
     return f"concat_ws(chr({ord(SEPARATOR)}), {', '.join(columns)})"
 
 
+def row_hash(text: str) -> str:
+    """Return the SQL expression of a row's hash. DuckDB's `md5_number_lower` is the same by way of a text of bits."""
+    return f"(md5_number({text}) >> 64)::UBIGINT"
+
+
 def content(connection: duckdb.DuckDBPyConnection, relation: str, group: Group) -> Content:
     """Return the row count and checksum of a SQL relation that has a group's columns."""
     return checksum(connection, f"SELECT {row_text(group)} AS text FROM {relation}")
@@ -227,7 +232,7 @@ def content(connection: duckdb.DuckDBPyConnection, relation: str, group: Group) 
 
 def checksum(connection: duckdb.DuckDBPyConnection, texts: str) -> Content:
     """Return the row count and checksum of rows whose texts a SQL query gives, in its column `text`."""
-    query = f"SELECT count(*), sum(md5_number_lower(text)) FROM ({texts})"
+    query = f"SELECT count(*), sum({row_hash('text')}) FROM ({texts})"
     rows, total = connection.sql(query).fetchall()[0]
     return Content(rows, f"{int(total or 0) % (1 << 64):016x}")
 
