@@ -50,7 +50,7 @@ class Ranked(NamedTuple):
 
 
 class Parted(NamedTuple):
-    """A segment's keys by ranges: `which` of its own they are, and `cuts`, where each range begins and the last ends."""
+    """A segment's keys by ranges: `which` of its own they are, and in `cuts` where ranges begin and the last ends."""
 
     keys: pa.Array
     which: pa.Array
