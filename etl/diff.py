@@ -7,6 +7,7 @@ same again is no change.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from enum import Enum
 from glob import escape
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import NamedTuple
 
 import duckdb
 
+from etl.engine import spilling
+from etl.errors import TransformError
 from etl.files import Files, Group, literal, quoted
 
 
@@ -45,7 +48,7 @@ class Row(NamedTuple):
 def counts(before: Path, after: Path) -> list[Count]:
     """Return what became of the rows, by group, change and source. TransformError where there is no manifest."""
     found = []
-    with duckdb.connect() as connection:
+    with _engine(before, after) as connection:
         for group, query in _queries(Files(before), Files(after)):
             rows = connection.execute(
                 f"SELECT change, source, count(*) FROM (SELECT change, unnest(sources) AS source FROM ({query})) "
@@ -57,13 +60,19 @@ def counts(before: Path, after: Path) -> list[Count]:
 
 def rows(before: Path, after: Path) -> Iterator[Row]:
     """Yield each row that is not as it was, by group and key."""
-    with duckdb.connect() as connection:
+    with _engine(before, after) as connection:
         for group, query in _queries(Files(before), Files(after)):
             keys = ", ".join(map(quoted, group.keys))
             found = connection.execute(f"SELECT change, {keys} FROM ({query}) ORDER BY {keys}")
             while chunk := found.fetchmany(10_000):
                 for change, *key in chunk:
                     yield Row(str(group), Change(change), tuple(key))
+
+
+def _engine(before: Path, after: Path) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+    return spilling(
+        TransformError, f"{before} and {after} can't be compared", "make the newer again with `intel-grapher transform`"
+    )
 
 
 def _queries(before: Files, after: Files) -> Iterator[tuple[Group, str]]:

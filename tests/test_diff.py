@@ -1,9 +1,12 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from etl import diff
 from etl.cache import Cache, Entry
 from etl.diff import Change, Count, Row
+from etl.errors import TransformError
 from etl.transform.run import Options, transform
 
 
@@ -43,3 +46,15 @@ def test_a_group_that_one_set_has_not_came_or_went_as_a_whole(tmp_path: Path) ->
     transform(cache, tmp_path / "all")
     assert {each.change for each in diff.rows(tmp_path / "none", tmp_path / "all")} == {Change.CAME}
     assert {each.change for each in diff.rows(tmp_path / "all", tmp_path / "none")} == {Change.WENT}
+
+
+def test_a_spoiled_file_is_told_of_with_what_to_do(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    with cache.writer() as writer:
+        writer.add(seen("192.0.2.1", [80], 1_700_000_000))
+    transform(cache, tmp_path / "none", Options(as_of=1))
+    transform(cache, tmp_path / "all")
+    (tmp_path / "all" / "nodes" / "IPAddress.parquet").write_bytes(b"PAR1")
+    for ask in (diff.counts, lambda before, after: list(diff.rows(before, after))):
+        with pytest.raises(TransformError, match=r"none and .*all can't be compared .*: make the newer again"):
+            ask(tmp_path / "none", tmp_path / "all")

@@ -31,11 +31,12 @@ LONGEST = 475  # the schema's length: it is data
 # room of its first name.
 BELOW = {
     *("errors", "keys", "times", "graph", "schema", "source", "reading", "cache", "files", "transform", "fetch"),
-    *("lock", "edits", "neo4j", "load", "ask"),
+    *("lock", "engine", "edits", "neo4j", "load", "ask"),
 }
 ROOMS = {
     "errors": set[str](),
     "lock": {"errors"},
+    "engine": {"errors"},
     "keys": {"errors"},
     "times": {"errors"},
     "graph": {"errors"},
@@ -44,12 +45,12 @@ ROOMS = {
     "sources": {"errors", "graph", "schema", "source"},
     "reading": {"errors", "source"},
     "cache": {"errors", "lock"},
-    "files": {"errors", "graph", "schema"},
+    "files": {"errors", "engine", "graph", "schema"},
     "edits": {"errors", "keys", "times", "graph", "schema", "files", "cache"},
     "transform": {"errors", "keys", "times", "graph", "schema", "source", "reading", "files", "cache", "edits", "lock"},
-    "fetch": {"errors", "lock", "keys", "times", "graph", "schema", "source", "reading", "cache"},
+    "fetch": {"errors", "lock", "engine", "keys", "times", "graph", "schema", "source", "reading", "cache"},
     "neo4j": {"errors", "lock", "files"},
-    "load": {"errors", "lock", "graph", "schema", "files", "neo4j"},
+    "load": {"errors", "lock", "engine", "graph", "schema", "files", "neo4j"},
     "ask": {"errors", "keys", "times", "graph", "schema", "load"},
     "ui": BELOW,
     "cli": BELOW | {"ui"},

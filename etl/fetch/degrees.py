@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import duckdb
-
+from etl.engine import spilling
 from etl.errors import TransformError
 from etl.fetch.hops import Degrees
 
@@ -22,24 +21,21 @@ def in_files(folder: Path) -> Degrees | None:
         return None
 
     def degrees(keys: Sequence[str]) -> Mapping[str, int]:
-        try:
-            with duckdb.connect() as database:
-                rows = database.execute(
-                    """
-                    WITH asked AS (SELECT unnest(?::VARCHAR[]) AS key),
-                         pairs AS (SELECT "start", "end" FROM read_parquet(?, union_by_name = true))
-                    SELECT key, count(DISTINCT other) FROM (
-                        SELECT "start" AS key, "end" AS other FROM pairs WHERE "start" IN (FROM asked)
-                        UNION ALL
-                        SELECT "end", "start" FROM pairs WHERE "end" IN (FROM asked)
-                    ) GROUP BY key
-                    """,
-                    [list(keys), files],
-                ).fetchall()
-        except duckdb.Error as wrong:
-            raise TransformError(
-                f"{folder} can't be read for what is a hub ({wrong}): run `intel-grapher transform` again"
-            ) from wrong
+        with spilling(
+            TransformError, f"{folder} can't be read for what is a hub", "run `intel-grapher transform` again"
+        ) as database:
+            rows = database.execute(
+                """
+                WITH asked AS (SELECT unnest(?::VARCHAR[]) AS key),
+                     pairs AS (SELECT "start", "end" FROM read_parquet(?, union_by_name = true))
+                SELECT key, count(DISTINCT other) FROM (
+                    SELECT "start" AS key, "end" AS other FROM pairs WHERE "start" IN (FROM asked)
+                    UNION ALL
+                    SELECT "end", "start" FROM pairs WHERE "end" IN (FROM asked)
+                ) GROUP BY key
+                """,
+                [list(keys), files],
+            ).fetchall()
         return dict(rows)
 
     return degrees

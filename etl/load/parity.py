@@ -12,10 +12,9 @@ is all that can be asked where the database held other rows before.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import takewhile
 from threading import Event
@@ -24,14 +23,13 @@ from typing import NamedTuple
 import duckdb
 import pyarrow as pa
 
+from etl import engine
 from etl.errors import LoadError
-from etl.files import Content, Files, Group, checksum, literal, quoted
+from etl.files import Content, Files, Group, checksum, quoted
 from etl.load.beside import NOTHING, Database, Kind, lay_beside
 
 Progress = Callable[[str, int, int], None]
 """Told of a step's name, the rows done, and the rows there are."""
-
-_SPILL_FROM = "1GiB"
 
 
 class Compared(NamedTuple):
@@ -157,22 +155,9 @@ def compare(files: Files, reading: Reading, progress: Progress) -> Parity:
     return Parity((*compared.values(), *_strays(database, compared)))
 
 
-@contextmanager
-def spilling() -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open an engine in which two groups can be compared, however large: what memory does not hold goes to disk.
-
-    Raises LoadError for what goes wrong in it.
-    """
-    try:
-        with tempfile.TemporaryDirectory(prefix="intel-grapher-") as folder, duckdb.connect() as connection:
-            connection.execute(f"SET memory_limit = {literal(_SPILL_FROM)}")
-            connection.execute(f"SET temp_directory = {literal(folder)}")
-            yield connection
-    except duckdb.Error as wrong:
-        raise LoadError(
-            f"the files' rows can't be dealt with ({wrong}); where {tempfile.gettempdir()} is full, TMPDIR names "
-            "another folder. Then load again: nothing is doubled"
-        ) from wrong
+def spilling() -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+    """Open an engine in which two groups can be compared, however large; LoadError tells what goes wrong in it."""
+    return engine.spilling(LoadError, "the files' rows can't be dealt with", "load again, nothing is doubled")
 
 
 def _compare(files: Files, group: Group, reading: Reading, wanted: Content) -> Compared:
