@@ -27,4 +27,5 @@ def spilling(failure: type[GrapherError], what: str, then: str) -> Iterator[duck
             yield connection
     except duckdb.Error as wrong:
         full = f"where {tempfile.gettempdir()} is full, TMPDIR names another folder"
-        raise failure(f"{what} ({wrong}): {then}; {full}") from wrong
+        said = str(wrong).partition("\n")[0]  # the statement follows, which tells a user nothing
+        raise failure(f"{what} ({said}): {then}; {full}") from wrong
