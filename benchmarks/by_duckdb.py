@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 import msgspec
 
-from etl.files import Group, literal, quoted, row_hash, row_text
+from etl.files import Group, content, literal, quoted
 from etl.graph import Type
 
 TYPES = {
@@ -214,9 +214,7 @@ def main(data: Path, out: Path, memory: int, *, staged: bool) -> None:
         connection.execute(
             f"COPY (SELECT {rows(group, has)} FROM {relation} ORDER BY {order}) TO {path} (COMPRESSION zstd)"
         )
-        query = f"SELECT count(*), sum({row_hash(row_text(group))}) FROM read_parquet({path})"
-        count, total = connection.sql(query).fetchall()[0]
-        manifest[name] = {"rows": count, "checksum": f"{int(total) % (1 << 64):016x}"}
+        manifest[name] = content(connection, f"read_parquet({path})", group)
 
     times = {"first_seen", "last_seen", "precision", "fetched_at"}
     for name, relation in relationships().items():

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from enum import Enum
-from glob import escape
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +16,7 @@ import duckdb
 
 from etl.engine import spilling
 from etl.errors import TransformError
-from etl.files import Files, Group, literal, quoted
+from etl.files import Files, Group, exact, quoted
 
 
 class Change(Enum):
@@ -84,7 +83,7 @@ def _queries(before: Files, after: Files) -> Iterator[tuple[Group, str]]:
             continue
         keys = ", ".join(map(quoted, group.keys))
         one, other = (
-            f"read_parquet({literal(escape(str(files.path(group, 'parquet'))))})"
+            f"read_parquet({exact(files.path(group, 'parquet'))})"
             if group in has
             else "(SELECT " + ", ".join(f"NULL AS {quoted(each)}" for each in group.arrow.names) + " WHERE false)"
             for files, has in ((before, old), (after, new))

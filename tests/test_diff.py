@@ -38,23 +38,26 @@ def test_what_came_went_and_changed(tmp_path: Path) -> None:
     assert diff.counts(after, after) == []
 
 
-def test_a_group_that_one_set_has_not_came_or_went_as_a_whole(tmp_path: Path) -> None:
+@pytest.fixture
+def none_and_all(tmp_path: Path) -> tuple[Path, Path]:
+    """Make two sets of the same cache, as of before its only reply and as of now."""
     cache = Cache(tmp_path)
     with cache.writer() as writer:
         writer.add(seen("192.0.2.1", [80], 1_700_000_000))
     transform(cache, tmp_path / "none", Options(as_of=1))
     transform(cache, tmp_path / "all")
-    assert {each.change for each in diff.rows(tmp_path / "none", tmp_path / "all")} == {Change.CAME}
-    assert {each.change for each in diff.rows(tmp_path / "all", tmp_path / "none")} == {Change.WENT}
+    return tmp_path / "none", tmp_path / "all"
 
 
-def test_a_spoiled_file_is_told_of_with_what_to_do(tmp_path: Path) -> None:
-    cache = Cache(tmp_path)
-    with cache.writer() as writer:
-        writer.add(seen("192.0.2.1", [80], 1_700_000_000))
-    transform(cache, tmp_path / "none", Options(as_of=1))
-    transform(cache, tmp_path / "all")
-    (tmp_path / "all" / "nodes" / "IPAddress.parquet").write_bytes(b"PAR1")
+def test_a_group_that_one_set_has_not_came_or_went_as_a_whole(none_and_all: tuple[Path, Path]) -> None:
+    before, after = none_and_all
+    assert {each.change for each in diff.rows(before, after)} == {Change.CAME}
+    assert {each.change for each in diff.rows(after, before)} == {Change.WENT}
+
+
+def test_a_spoiled_file_is_told_of_with_what_to_do(none_and_all: tuple[Path, Path]) -> None:
+    before, after = none_and_all
+    (after / "nodes" / "IPAddress.parquet").write_bytes(b"PAR1")
     for ask in (diff.counts, lambda before, after: list(diff.rows(before, after))):
         with pytest.raises(TransformError, match=r"none and .*all can't be compared .*: make the newer again"):
-            ask(tmp_path / "none", tmp_path / "all")
+            ask(before, after)

@@ -17,7 +17,7 @@ from etl.cli import options
 from etl.cli.output import print_json, print_table, say
 from etl.errors import GrapherError
 from etl.fetch.asking import secrets
-from etl.files import Files, content, literal
+from etl.files import Files, content, exact
 from etl.load import open_embedded
 from etl.lock import holder
 from etl.neo4j.server import LocalNeo4j, connect, connection_from_environment
@@ -119,7 +119,7 @@ def _files(import_: Path, *, deep: bool) -> Iterator[Finding]:
         with duckdb.connect() as connection:
             for group, told in manifest.groups():
                 path = files.path(group, "parquet")
-                if path.exists() and content(connection, f"read_parquet({literal(str(path))})", group) != told:
+                if path.exists() and content(connection, f"read_parquet({exact(path)})", group) != told:
                     yield Finding("files", FAULT, f"{path} is not what the manifest says", again)
 
 

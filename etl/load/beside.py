@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Iterator, Mapping
 from enum import IntEnum
 from typing import ClassVar, Protocol
@@ -10,7 +9,7 @@ from typing import ClassVar, Protocol
 import duckdb
 import pyarrow as pa
 
-from etl.files import Content, Files, Group, literal, quoted, row_text
+from etl.files import Content, Files, Group, exact, quoted, row_text
 from etl.graph import Merge, Property
 from etl.load.packing import BATCH
 
@@ -45,11 +44,6 @@ class Kind(IntEnum):
     EXTRA = 4
 
 
-def parquet(files: Files, group: Group) -> str:
-    """Return a group's file as DuckDB names it: as a literal, no character of which is a pattern."""
-    return literal(glob.escape(str(files.path(group, "parquet"))))
-
-
 def lay_beside(
     connection: duckdb.DuckDBPyConnection, files: Files, group: Group, database: Database, wanted: Content
 ) -> None:
@@ -59,7 +53,7 @@ def lay_beside(
     for batch in database.rows(group):
         connection.register("found", batch)
         connection.execute("INSERT INTO held SELECT * FROM found")
-    file = parquet(files, group)
+    file = exact(files.path(group, "parquet"))
     source = f"read_parquet({file})" if wanted.rows else "(FROM held LIMIT 0)"
     keys = [quoted(name) for name in group.keys]
     columns = ", ".join(f"{name} := {name}" for name in [*keys, *(quoted(each.name) for each in group.properties)])
@@ -79,7 +73,7 @@ def rows_of(
     connection: duckdb.DuckDBPyConnection, files: Files, group: Group, *kinds: Kind
 ) -> Iterator[pa.RecordBatch]:
     """Yield, once `differing` is there, the file's rows of some kinds, whole, with the columns of `group.arrow`."""
-    file = parquet(files, group)
+    file = exact(files.path(group, "parquet"))
     keys, columns = (", ".join(map(quoted, names)) for names in (group.keys, group.arrow.names))
     wanted = f"SELECT {keys} FROM differing WHERE kind IN ({', '.join(f'{each:d}' for each in kinds)})"  # noqa: S608
     whole = f"SELECT {columns} FROM read_parquet({file}) SEMI JOIN ({wanted}) USING ({keys})"  # noqa: S608 - as above

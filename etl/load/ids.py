@@ -11,8 +11,7 @@ from collections.abc import Iterator
 import duckdb
 import pyarrow as pa
 
-from etl.files import Files, Group, quoted
-from etl.load.beside import parquet
+from etl.files import Files, Group, exact, quoted
 from etl.load.packing import BATCH, ENDS
 
 
@@ -30,7 +29,7 @@ class Ids:
     def beside(self, files: Files, group: Group) -> Iterator[pa.RecordBatch]:
         """Yield the rows of a file of relationships, in order, and beside each the ids of its ends, where known."""
         columns = ", ".join(f"f.{quoted(name)}" for name in group.arrow.names)
-        file = parquet(files, group)
+        file = exact(files.path(group, "parquet"))
         start, end = (self._table(label) for label in (group.start, group.end))
         joined = self._connection.sql(
             f"SELECT {columns}, s.id AS {ENDS[0]}, e.id AS {ENDS[1]} "  # noqa: S608 - names of the schema

@@ -134,11 +134,10 @@ class Sender:
         What is sent as a whole is read back by `reading`, while the next is sent.
         """
         self.database.constrain()
-        with parity.spilling() as connection:
-            if self._adds:
-                self._add(connection, progress)
-            else:
-                self._fill(Ids(connection), progress, reading)
+        if self._adds:
+            self._add(reading.connection, progress)
+        else:
+            self._fill(Ids(reading.connection), progress, reading)
 
     def _fill(self, ids: Ids, progress: Callable[[int], None], reading: parity.Reading) -> None:
         """Send what an empty database has not been sent yet."""

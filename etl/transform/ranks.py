@@ -60,14 +60,15 @@ class Parted(NamedTuple):
 def rank(label: str, staged: list[Staged], ruled: Rulings, folder: Path, memory: int) -> Ranked:
     """Sort a label's keys; `memory`, in bytes, is what that may take, and the files lie in `folder`."""
     path = folder / f"{label}.keys"
-    own = [each for each in staged if each.rows(keys_of(label))]
+    name = keys_of(label)
+    own = {place: each for place, each in enumerate(staged) if each.rows(name)}
     named = pa.array(sorted(ruled.keys(label)), pa.string())
     pieces = path.with_suffix(".pieces")
     done = characters = 0
     # What an analyst's rulings name is parted as one more segment, the first.
     parted = _parted(
-        chain([named], (each.read(keys_of(label))["key"].combine_chunks() for each in own)),
-        _bounds(own, label, memory),
+        chain([named], (each.read(name)["key"].combine_chunks() for each in own.values())),
+        _bounds(list(own.values()), name, memory),
         path.with_suffix(".parted"),
     )
     with (
@@ -82,8 +83,9 @@ def rank(label: str, staged: list[Staged], ruled: Rulings, folder: Path, memory:
             rank_of = pc.add(pc.inverse_permutation(order), pa.scalar(done, pa.int32()))
             pieces_file.write_batch(pa.record_batch({"rank": rank_of.take(encoded.indices)}))
             ordered = encoded.dictionary.take(order)
-            ends = pc.add(pc.cumulative_sum(pc.binary_length(ordered).cast(pa.int64())), characters)
-            length = (ends[-1].as_py() if len(ends) else characters) - characters
+            lengths = pc.binary_length(ordered).cast(pa.int64())
+            ends = pc.add(pc.cumulative_sum(lengths), characters)
+            length = pc.sum(lengths, min_count=0).as_py()
             keys_file.write(ordered.buffers()[2].slice(0, length))
             offsets_file.write(ends.buffers()[1].slice(0, 8 * len(ends)))
             characters += length
@@ -96,8 +98,7 @@ def rank(label: str, staged: list[Staged], ruled: Rulings, folder: Path, memory:
             for each in ranks:
                 file.write_batch(pa.record_batch({"rank": one_of(each)}))
     pieces.unlink()
-    batches = (place for place, each in enumerate(staged) if each.rows(keys_of(label)))
-    return Ranked(path, done, {place: batch for batch, place in enumerate(batches)}, rank_of_named)
+    return Ranked(path, done, {place: batch for batch, place in enumerate(own)}, rank_of_named)
 
 
 def _offsets(path: Path) -> Path:
@@ -108,10 +109,10 @@ def _ranks(path: Path) -> Path:
     return path.with_suffix(".ranks")
 
 
-def _bounds(some: list[Staged], label: str, memory: int) -> pa.Array:
+def _bounds(some: list[Staged], name: str, memory: int) -> pa.Array:
     """Return the keys with which ranges begin, but the first."""
-    rows = sum(each.rows(keys_of(label)) for each in some)
-    sample = _sample(some[:: 1 + len(some) // SAMPLED], keys_of(label))
+    rows = sum(each.rows(name) for each in some)
+    sample = _sample(some[:: 1 + len(some) // SAMPLED], name)
     needed = rows * (KEY_BYTES + pc.sum(pc.binary_length(sample), min_count=0).as_py() // max(len(sample), 1))
     parts = 1 + max(min(needed // NEAR, MOST_RANGES), needed // memory)
     ordered = sorted(sample.to_pylist())
