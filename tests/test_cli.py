@@ -265,6 +265,7 @@ WRONG = (
     (("cache", "show", "example.com"), "there is no cache at none-here"),
     (("transform", "--format", "xml"), "--format is one of parquet, csv, not xml"),
     (("transform", "--memory", "much"), "'much' is not a size; write it as"),
+    (("transform", "--memory", "4096"), "'4096' is 4,096 bytes, too little to work with"),
     (("load", "--to", "oracle"), "a graph is called embedded or neo4j, not 'oracle'"),
     (("load", "--method", "magic"), "--method is auto, admin or bolt, not 'magic'"),
     (("load", "--yes"), "--yes goes with --prune"),

@@ -22,6 +22,8 @@ DB = Path("data/graph")
 
 PART = 3
 """The exit code of what was done in part."""
+LEAST = 64 << 20
+"""Bytes. Whoever says less has forgotten the unit; the work would be cut into so many parts that it never ends."""
 UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
@@ -41,4 +43,6 @@ def bytes_of(text: str | None) -> int | None:
         number, unit = number[:-1], UNITS[number[-1]]
     if not number.isdigit() or not int(number):
         raise UsageError(f"{text!r} is not a size; write it as 512M or 2G")
+    if int(number) * unit < LEAST:
+        raise UsageError(f"{text!r} is {int(number) * unit:,} bytes, too little to work with: say 64M or more, or 2G")
     return int(number) * unit
