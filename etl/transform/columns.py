@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, cached_property
 from itertools import accumulate, repeat
 from typing import Any
@@ -54,23 +54,66 @@ class Column:
         return self.one_a_fact == other.one_a_fact and self.values == other.values
 
 
+class Strings:
+    """What a batch's facts of one kind or type have for a key: raw strings, a row each or, while that holds, a fact.
+
+    Only the text that they make together is kept, and how many bytes each has: the strings themselves can go.
+    """
+
+    __slots__ = ("one_a_fact", "sizes", "texts")
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.sizes: list[int] = []
+        self.one_a_fact = True
+
+    def add(self, raws: str | Sequence[str], text: str, columns: Columns, rows: int) -> None:
+        """Add the string of all of a fact's rows, or one for each; `text` is what they make together."""
+        if raws is text and self.one_a_fact:
+            self.texts.append(text)
+            self.sizes.append(_size(text))
+        elif raws is text:
+            self.texts.append(text * rows)
+            self.sizes.extend(repeat(_size(text), rows))
+        else:
+            if self.one_a_fact:
+                before = columns.lengths
+                self.texts = [one * length for one, length in zip(self.texts, before, strict=True)]
+                self.sizes = [size for size, length in zip(self.sizes, before, strict=True) for _ in range(length)]
+                self.one_a_fact = False
+            self.texts.append(text)
+            self.sizes.extend(map(len if text.isascii() else _size, raws))
+
+    def array(self) -> pa.Array:
+        """Return the strings."""
+        text = pa.py_buffer("".join(self.texts).encode("utf-8", "replace"))
+        ends = pc.cumulative_sum(as_arrow(array("i", [0, *self.sizes])))
+        return pa.Array.from_buffers(pa.string(), len(self.sizes), [None, ends.buffers()[1], text])
+
+
+def _size(raw: str) -> int:
+    return len(raw) if raw.isascii() else len(raw.encode("utf-8", "replace"))
+
+
 class Columns:
     """The facts of one batch about one kind of node or one relationship type, and which reply gave which rows."""
 
     def __init__(self, what: Kind[Any] | Relationship[Any, Any]) -> None:
         self.what = what
         self.sides = {"start": what.start, "end": what.end} if isinstance(what, Relationship) else {"key": what}
-        self.keys = {name: Column() for name in self.sides}
-        self._ends = tuple(self.keys.values())
+        self.keys = {name: Strings() for name in self.sides}
+        self._first, *rest = self.keys.values()
+        self._second = rest[0] if rest else None
         self.properties: dict[str, Column] = {}
         self.replies: list[int] = []
         self.lengths: list[int] = []
         self.rows = 0
 
-    def add(self, reply: int, fact: Fact, rows: int) -> None:
-        """Add a fact's rows. A property that some facts don't have is none there."""
-        for column, raws in zip(self._ends, (fact.starts, fact.ends), strict=False):
-            column.add(raws, self, rows, many=not isinstance(raws, str))
+    def add(self, reply: int, fact: Fact, rows: int, starts: str, ends: str) -> None:
+        """Add a fact's rows; its keys also as text. A property that some facts don't have is none there."""
+        self._first.add(fact.starts, starts, self, rows)
+        if self._second and fact.ends is not None:
+            self._second.add(fact.ends, ends, self, rows)
         for name, value in fact.properties.items():
             if name not in self.properties:
                 self.properties[name] = Column()
@@ -81,7 +124,7 @@ class Columns:
         self.lengths.append(rows)
         self.rows += rows
 
-    def spread(self, column: Column, codes: pa.Array) -> pa.Array:
+    def spread(self, column: Column | Strings, codes: pa.Array) -> pa.Array:
         """Return the rows' codes, from those of a column's values."""
         lengths = self.lengths[: len(codes)]
         if column.one_a_fact:
@@ -122,12 +165,12 @@ class Numbering:
         self._raws: dict[Kind[Any], pa.Array] = {}
         self._resolved: dict[Kind[Any], Resolved] = {}
         self._numbers: dict[Kind[Any], pa.Array] = {}
-        mine: dict[Kind[Any], list[Column]] = {}
+        mine: dict[Kind[Any], list[Strings]] = {}
         for columns in all_columns:
             for name, kind in columns.sides.items():
                 mine.setdefault(kind, []).append(columns.keys[name])
         for kind, raws in mine.items():
-            encoded = pa.chunked_array([pa.array(each.values, pa.string()) for each in raws]).dictionary_encode()
+            encoded = pa.chunked_array([each.array() for each in raws]).dictionary_encode()
             self.codes |= {id(each): chunk.indices for each, chunk in zip(raws, encoded.chunks, strict=True)}
             self._raws[kind] = encoded.chunk(encoded.num_chunks - 1).dictionary
             self._resolved[kind] = memory.resolve(kind, self._raws[kind])

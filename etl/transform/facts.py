@@ -97,16 +97,16 @@ class Batch:
         if outcome is Outcome.FOUND:
             asked = self._asked_for(reply.key)
             try:
-                facts = [(fact, rows_of(fact)) for fact in self.endpoint.mapping(asked, typed)]
+                facts = [(fact, *laid_out(fact)) for fact in self.endpoint.mapping(asked, typed)]
             except SourceError:
                 raise
             except Exception as wrong:  # one reply's surprise must not cost the others theirs; it is listed
                 raise BadValue(f"the mapping failed: {type(wrong).__name__}") from wrong
             number = len(self._replies)
             self._replies.append(reply)
-            for fact, rows in facts:
+            for fact, rows, starts, ends in facts:
                 if rows:
-                    self._add(number, fact, rows)
+                    self._columns_of(fact.what).add(number, fact, rows, starts, ends)
         for path, value, reason in faults:
             self._reject(reply, path, value, reason)
         return str(outcome.value)
@@ -122,11 +122,11 @@ class Batch:
             Reject(self.endpoint.source.name, self.endpoint.name, reply.key, path, reading.shown(value), reason)
         )
 
-    def _add(self, reply: int, fact: Fact, rows: int) -> None:
-        columns = self._columns.get(fact.what)
+    def _columns_of(self, what: Kind[Any] | Relationship[Any, Any]) -> Columns:
+        columns = self._columns.get(what)
         if columns is None:
-            columns = self._columns[fact.what] = Columns(fact.what)
-        columns.add(reply, fact, rows)
+            columns = self._columns[what] = Columns(what)
+        return columns
 
     def tables(self) -> list[tuple[Group, pa.Table]]:
         """Return the facts taken since the last call, with their keys; what can't be a fact joins `rejects`.
@@ -266,25 +266,23 @@ def _hashable(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
-def rows_of(fact: Fact) -> int:
-    """Return how many facts two columns make, where a single string stands for a whole column.
+def laid_out(fact: Fact) -> tuple[int, str, str]:
+    """Return how many facts two columns make, and the text of each; a single string stands for a whole column.
 
     Raises SourceError where they don't fit, TypeError where there is something in them that can't be.
     """
-    what, starts, ends = fact.what, fact.starts, fact.ends
+    starts, ends = fact.starts, fact.ends
     if isinstance(starts, str):
-        rows = 1
-        if not (ends is None or isinstance(ends, str)):
-            rows = len(ends)
-            "".join(ends)  # the quickest way to see that they are strings, all of them
+        rows, first = 1, starts
     else:
-        rows = len(starts)
-        "".join(starts)
-        if not (ends is None or isinstance(ends, str)):
-            if len(ends) != rows:
-                raise SourceError("a mapping gave two lists of different length")
-            "".join(ends)
+        rows, first = len(starts), "".join(starts)
+    if ends is None or isinstance(ends, str):
+        second = ends or ""
+    else:
+        if not isinstance(starts, str) and len(ends) != rows:
+            raise SourceError("a mapping gave two lists of different length")
+        rows, second = len(ends), "".join(ends)
     for name, value in fact.properties.items():
-        if rows and is_column(what, name, value) and len(value) != rows:
+        if rows and is_column(fact.what, name, value) and len(value) != rows:
             raise SourceError("a mapping gave a property a list of another length than its facts")
-    return rows
+    return rows, first, second
