@@ -168,10 +168,11 @@ def test_hops_resume_where_they_were(service: Loopback, cache: Cache) -> None:
 
 
 def test_degrees_come_from_the_flat_files(tmp_path: Path) -> None:
-    assert degrees.in_files(tmp_path) is None
-    (tmp_path / "relationships").mkdir()
+    folder = tmp_path / "of [2026]*"  # a pattern, were it not taken as it is written
+    assert degrees.in_files(folder) is None
+    (folder / "relationships").mkdir(parents=True)
     table = pa.table({"start": ["a.example.com", "b.example.com", "b.example.com"], "end": ["8.0.0.1"] * 3})
-    pq.write_table(table, tmp_path / "relationships" / "Domain-RESOLVES-IPAddress.parquet")
-    of = degrees.in_files(tmp_path)
+    pq.write_table(table, folder / "relationships" / "Domain-RESOLVES-IPAddress.parquet")
+    of = degrees.in_files(folder)
     assert of is not None
     assert of(["8.0.0.1", "b.example.com", "'; DROP"]) == {"8.0.0.1": 2, "b.example.com": 1}

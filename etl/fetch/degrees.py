@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -16,7 +17,7 @@ def in_files(folder: Path) -> Degrees | None:
     The files are a projection of the cache as of the last transform. What is returned raises TransformError where they
     can't be read.
     """
-    files = sorted(map(str, (folder / "relationships").rglob("*.parquet")))
+    files = [glob.escape(str(path)) for path in sorted((folder / "relationships").rglob("*.parquet"))]
     if not files:
         return None
 
