@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,11 +12,14 @@ from load_samples import MANY, Rows, day, write
 
 from etl import schema
 from etl.errors import LoadError
-from etl.files import Content, Files, Group
+from etl.files import SEPARATOR, Content, Files, Group, checksum
+from etl.load import parity
+from etl.load.beside import told
 from etl.load.ids import Ids
 from etl.load.packing import ENDS, pack, packed, read
 from etl.load.parity import read_ahead, spilling
 
+DOMAIN = Group("Domain")
 RESOLVES = Group("Domain", "RESOLVES", "IPAddress")
 NAMES = [row["name"] for row in MANY[Group("Domain")]]
 ADDRESSES = [row["address"] for row in MANY[Group("IPAddress")]]
@@ -57,19 +60,24 @@ def test_a_batch_goes_by_ids_only_where_all_are_known(tmp_path: Path) -> None:
 
 
 class Flaky:
-    """A database of one text a group, that is away the first times it is asked."""
+    """A database of a node a label, and of some relationships, that is away the first times it is asked."""
 
     READERS: ClassVar[int] = 1
 
-    def __init__(self, away: int) -> None:
+    def __init__(self, away: int, ties: Sequence[tuple[int, int]] = ()) -> None:
         self.away = away
+        self.ties = ties
         self.asked: list[Group] = []
 
-    def texts(self, group: Group) -> Iterator[pa.StringArray]:
+    def texts(self, group: Group) -> Iterator[pa.Table]:
         self.asked.append(group)
         if len(self.asked) <= self.away:
             raise ConnectionError("away")
-        yield pa.array([str(group)])
+        if group.type:
+            for start, end in self.ties:
+                yield pa.table([[start], [end], [f"{start} to {end}"]], schema=told(group))
+        else:
+            yield pa.table([[1], [f"the {group}"], ["text"]], schema=told(group))
 
     def rows(self, group: Group) -> Iterator[pa.RecordBatch]:
         raise NotImplementedError(group)
@@ -81,6 +89,11 @@ class Flaky:
         raise NotImplementedError
 
 
+def summed(*parts: str) -> Content:
+    with spilling() as connection:
+        return checksum(connection, f"SELECT '{SEPARATOR.join(parts)}' AS text")
+
+
 def content(database: Flaky, group: Group, *, begun: bool) -> Content:
     with read_ahead(database) as reading:
         if begun:
@@ -90,13 +103,23 @@ def content(database: Flaky, group: Group, *, begun: bool) -> Content:
 
 
 def test_what_was_away_is_read_again_and_only_then() -> None:
-    once, twice, never = Flaky(0), Flaky(1), Flaky(2)
-    wanted = content(once, RESOLVES, begun=False)
-    assert wanted.rows == 1
-    assert content(once, RESOLVES, begun=True) == content(twice, RESOLVES, begun=True) == wanted
-    assert (once.asked, twice.asked) == ([RESOLVES] * 2, [RESOLVES] * 2)
+    once, twice, never = Flaky(0), Flaky(1), Flaky(3)
+    wanted = content(once, DOMAIN, begun=False)
+    assert wanted == summed("the Domain", "text")
+    assert content(once, DOMAIN, begun=True) == content(twice, DOMAIN, begun=True) == wanted
+    assert (once.asked, twice.asked) == ([DOMAIN] * 2, [DOMAIN] * 2)
     with pytest.raises(ConnectionError):
-        content(never, RESOLVES, begun=True)
+        content(never, DOMAIN, begun=True)
+
+
+@pytest.mark.parametrize("away", [0, 1])
+def test_relationships_are_read_by_the_ids_of_their_ends(monkeypatch: pytest.MonkeyPatch, away: int) -> None:
+    monkeypatch.setattr(parity, "JOINED", 2)
+    # Of the ends with id 2 no label has a node, so that one is in no group.
+    database = Flaky(away, ties=[(1, 1), (1, 2), (1, 1)])
+    one = summed("the Domain", "the IPAddress", "1 to 1")
+    assert content(database, RESOLVES, begun=bool(away)) == Content(2, f"{2 * int(one.checksum, 16) % (1 << 64):016x}")
+    assert len(database.asked) == len(set(database.asked)) + away  # a label is read once, whoever asks for it
 
 
 def test_what_was_not_begun_when_its_block_ends_is_not_read() -> None:

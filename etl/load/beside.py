@@ -28,11 +28,24 @@ class Database(Protocol):
     def rows(self, group: Group) -> Iterator[pa.RecordBatch]:
         """Yield a group's rows in batches that have the columns and types of `group.arrow`, in any order."""
 
-    def texts(self, group: Group) -> Iterator[pa.StringArray]:
-        """Yield the texts of a group's rows, as `files.row_text` makes them."""
+    def texts(self, group: Group) -> Iterator[pa.Table]:
+        """Yield a group's rows in tables with the columns of `told`, in any order."""
 
     def types(self) -> dict[str, int]:
         """Return how many relationships of each type there are, whatever they join."""
+
+
+_TOLD_OF_NODES = pa.schema([("id", pa.int64()), ("key", pa.string()), ("text", pa.string())])
+_TOLD_OF_RELATIONSHIPS = pa.schema([("start", pa.int64()), ("end", pa.int64()), ("text", pa.string())])
+
+
+def told(group: Group) -> pa.Schema:
+    """Return the columns of `Database.texts`.
+
+    `text` is what `files.row_text` makes of a row's properties. Before it come, of a node, its `id` in the database,
+    which no other of its label has, and its `key`; of a relationship, the ids of its ends.
+    """
+    return _TOLD_OF_RELATIONSHIPS if group.type else _TOLD_OF_NODES
 
 
 class Kind(IntEnum):

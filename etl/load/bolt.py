@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -17,6 +17,7 @@ from etl.errors import LoadError
 from etl.files import Group
 from etl.load import cypher
 from etl.load.ahead import made_ahead
+from etl.load.beside import told
 from etl.neo4j.connection import DATABASE, Connection, connect, explained
 from etl.neo4j.server import LocalNeo4j
 
@@ -121,15 +122,10 @@ class Neo4j:
         """Yield a group's rows."""
         rows = (record.values() for record in self.session.run(cypher.read(group)))
         while some := list(islice(rows, _READ)):
-            columns = zip(*some, strict=True)
-            try:
-                arrays = [_array(column, each) for column, each in zip(columns, group.arrow, strict=True)]
-            except (pa.ArrowException, TypeError) as wrong:
-                raise LoadError(f"{group} has a value of another type than the schema's: {wrong}") from wrong
-            yield pa.record_batch(arrays, schema=group.arrow)
+            yield from _table(group.arrow, zip(*some, strict=True), group).to_batches()
 
-    def texts(self, group: Group) -> Iterator[pa.StringArray]:
-        """Yield the texts of a group's rows, as `files.row_text` makes them; the server makes these.
+    def texts(self, group: Group) -> Iterator[pa.Table]:
+        """Yield the texts of a group's rows, as `Database` has it; the server makes them.
 
         They come through sessions of their own: other work may go on in this one.
         """
@@ -138,22 +134,30 @@ class Neo4j:
             if not rows:
                 return
             if last - first > _SPARSE * rows + cypher.CHUNK:
-                texts = (record["text"] for record in session.run(cypher.texts_of_rows(group)))
-                while some := list(islice(texts, _READ)):
-                    yield pa.array(some, pa.string())
+                found = (record.values() for record in session.run(cypher.texts_of_rows(group)))
+                while some := list(islice(found, _READ)):
+                    yield _table(told(group), zip(*some, strict=True), group)
                 return
         query = cypher.texts(group)
 
-        def read(start: int) -> list[pa.StringArray]:
+        def read(start: int) -> list[pa.Table]:
             with _session(self._driver) as session:
                 found = session.run(query, first=start, last=min(start + _SPAN - 1, last))
-                return [pa.array(record["texts"], pa.string()) for record in found]
+                return [_table(told(group), record.values(*told(group).names), group) for record in found]
 
         for several in made_ahead(read, range(first, last + 1, _SPAN), _READERS):
             yield from several
 
 
-def _array(column: tuple[Any, ...], each: pa.Field) -> pa.Array:
+def _table(schema_: pa.Schema, columns: Iterable[Sequence[Any]], group: Group) -> pa.Table:
+    try:
+        arrays = [_array(column, each) for column, each in zip(columns, schema_, strict=True)]
+        return pa.table(arrays, schema=schema_)
+    except (pa.ArrowException, TypeError) as wrong:
+        raise LoadError(f"{group} has a value of another type than the schema's: {wrong}") from wrong
+
+
+def _array(column: Sequence[Any], each: pa.Field) -> pa.Array:
     if pa.types.is_timestamp(each.type):
         return pa.array(column, pa.int64()).cast(each.type)
     return pa.array(column, each.type)

@@ -28,6 +28,7 @@ from etl.files import ARRAY_DELIMITER, SEPARATOR, Files, Group, Manifest, recove
 from etl.graph import Label, Property, Relationship, Type
 from etl.load import parity
 from etl.load.ahead import made_ahead
+from etl.load.beside import told
 from etl.lock import locked
 
 STORE = "graph.lbug"
@@ -153,15 +154,16 @@ class Graph:
             # The engine tells moments in UTC but without the zone.
             yield from table.cast(group.arrow).to_batches()
 
-    def texts(self, group: Group) -> Iterator[pa.StringArray]:
-        """Yield the texts of a group's rows, as `files.row_text` makes them; by a connection of its own."""
+    def texts(self, group: Group) -> Iterator[pa.Table]:
+        """Yield the texts of a group's rows, as `Database` has it; by a connection of its own."""
         keys = len(group.keys)
         values = _values(group)
-        parts = values[:keys]
-        parts += [_text_of(each, value) for each, value in zip(group.properties, values[keys:], strict=True)]
+        parts = [_text_of(each, value) for each, value in zip(group.properties, values[keys:], strict=True)]
+        columns = ["offset(id(n))", "offset(id(m))" if group.type else values[0]]
+        columns += [f"concat_ws({_text(SEPARATOR)}, {', '.join(parts)})"]
+        named = (f"{value} AS {_name(to)}" for value, to in zip(columns, told(group).names, strict=True))
         with ladybug.Connection(self._database) as connection:
-            for table in self._slices(connection, group, f"concat_ws({_text(SEPARATOR)}, {', '.join(parts)}) AS text"):
-                yield from table["text"].chunks
+            yield from self._slices(connection, group, ", ".join(named))
 
     def _slices(self, connection: ladybug.Connection, group: Group, columns: str) -> Iterator[pa.Table]:
         """Ask for a group's rows, those of some nodes at a time: the engine holds a whole answer in memory."""

@@ -17,7 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import takewhile
-from threading import Event
+from threading import Event, Lock
 from typing import NamedTuple
 
 import duckdb
@@ -25,9 +25,10 @@ import pyarrow as pa
 
 from etl import engine
 from etl.errors import LoadError
-from etl.files import Content, Files, Group, checksum, quoted
+from etl.files import SEPARATOR, Content, Files, Group, checksum, quoted
 from etl.load.beside import NOTHING, Database, Kind, lay_beside
 
+JOINED = 1 << 20  # rows whose ends are looked up together
 Progress = Callable[[str, int, int], None]
 """Told of a step's name, the rows done, and the rows there are."""
 
@@ -97,13 +98,19 @@ def read_ahead(database: Database) -> Iterator[Reading]:
 
 
 class Reading:
-    """Reads groups of a database, as many at a time as it likes."""
+    """Reads groups of a database, as many at a time as it likes.
+
+    The keys of nodes are kept beside their ids, out of memory where they are many: relationships tell the ids of their
+    ends alone.
+    """
 
     def __init__(self, database: Database, connection: duckdb.DuckDBPyConnection) -> None:
         self.database = database
         self.connection = connection
         self._pool = ThreadPoolExecutor(database.READERS)
         self._ended = Event()
+        self._lock = Lock()
+        self._asked: set[Group] = set()
         self._found: dict[Group, Future[Content]] = {}
 
     def end(self) -> None:
@@ -112,21 +119,74 @@ class Reading:
         self._pool.shutdown(cancel_futures=True)
 
     def begin(self, group: Group) -> None:
-        """Read a group when it is its turn; nothing changes it any more."""
-        if group not in self._found:
-            self._found[group] = self._pool.submit(self._read, group)
-
-    def _read(self, group: Group) -> Content:
-        with self.connection.cursor() as cursor:  # an engine of its own would cost a small group more than all else
-            return content_of(cursor, takewhile(lambda _: not self._ended.is_set(), self.database.texts(group)))
+        """Read a group when it is its turn; nothing changes it, or its nodes, any more."""
+        if group not in self._asked:
+            self._asked.add(group)
+            self._pool.submit(self._once, group)
 
     def content(self, group: Group) -> Content:
         """Return what the database has of a group."""
-        self.begin(group)
-        # A server that was away then may be back: if it isn't, reading tells so again, and not in a thread.
+        # A server that was away meanwhile may be back: if it isn't, reading tells so again.
         with suppress(Exception):
-            return self._found[group].result()
-        return content_of(self.connection, self.database.texts(group))
+            return self._once(group)
+        return self._once(group)
+
+    def _once(self, group: Group) -> Content:
+        """Read a group unless that is done or being done; who comes first does it at once, so nobody waits for long."""
+        with self._lock:
+            found = self._found.get(group)
+            if first := found is None or (found.done() and found.exception() is not None):
+                found = self._found[group] = Future()
+        if first:
+            try:
+                found.set_result(self._read(group))
+            except BaseException as wrong:
+                found.set_exception(wrong)
+                raise
+        return found.result()
+
+    def _read(self, group: Group) -> Content:
+        with self.connection.cursor() as cursor:  # an engine of its own would cost a small group more than all else
+            if group.type:
+                for label in {group.start, group.end}:
+                    self._once(Group(label))
+            else:
+                cursor.execute(f"CREATE OR REPLACE TABLE {_keys(group.start)} (id BIGINT, key VARCHAR)")
+            rows, total = 0, 0
+            found = takewhile(lambda _: not self._ended.is_set(), self.database.texts(group))
+            for table in gathered(found):  # one by one: what DuckDB itself draws from, it reports errors of as its own
+                cursor.register("found", table)
+                part = checksum(cursor, _whole_texts(group))
+                rows, total = rows + part.rows, total + int(part.checksum, 16)
+                if not group.type:
+                    cursor.execute(f"INSERT INTO {_keys(group.start)} SELECT id, key FROM found")  # noqa: S608 - a name
+            return Content(rows, f"{total % (1 << 64):016x}")
+
+
+def gathered(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Yield tables of some size, so that a join is worth its while."""
+    some: list[pa.Table] = []
+    for table in tables:
+        some.append(table)
+        if sum(map(len, some)) >= JOINED:
+            yield pa.concat_tables(some)
+            some = []
+    if some:
+        yield pa.concat_tables(some)
+
+
+def _keys(label: str) -> str:
+    return quoted(f"keys of {label}")
+
+
+def _whole_texts(group: Group) -> str:
+    """Return the query for the texts of `found`, as `files.row_text` makes them."""
+    if group.type:
+        keys = "s.key, e.key"
+        ends = f'JOIN {_keys(group.start)} AS s ON s.id = f."start" JOIN {_keys(group.end)} AS e ON e.id = f."end"'
+    else:
+        keys, ends = "f.key", ""
+    return f"SELECT concat_ws(chr({ord(SEPARATOR)}), {keys}, f.text) AS text FROM found AS f {ends}"  # noqa: S608
 
 
 def check(files: Files, database: Database, progress: Progress = lambda _step, _done, _of: None) -> Parity:
@@ -173,16 +233,6 @@ def _strays(database: Database, compared: dict[Group, Compared]) -> Iterator[Com
         known = sum(each.database.rows for group, each in compared.items() if group.type == type_)
         if rows != known:
             yield Compared(type_, Content(known, ""), Content(rows, ""), extra=rows - known, example="other labels")
-
-
-def content_of(connection: duckdb.DuckDBPyConnection, found: Iterable[pa.StringArray]) -> Content:
-    """Return what a database has of a group, given the texts of its rows."""
-    rows, total = 0, 0
-    for texts in found:  # one by one: what DuckDB itself draws from, it reports errors of as its own
-        connection.register("found", pa.table({"text": texts}))
-        part = checksum(connection, "SELECT text FROM found")
-        rows, total = rows + part.rows, total + int(part.checksum, 16)
-    return Content(rows, f"{total % (1 << 64):016x}")
 
 
 def _differing(files: Files, group: Group, reading: Reading, *, wanted: Content, found: Content) -> Compared:

@@ -24,7 +24,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import duckdb
 import msgspec
 import neo4j
 from neo4j.exceptions import ClientError, ConstraintError, DatabaseError, IncompleteCommit, TransientError
@@ -135,7 +134,7 @@ class Sender:
         """
         self.database.constrain()
         if self._adds:
-            self._add(reading.connection, progress)
+            self._add(progress)
         else:
             self._fill(Ids(reading.connection), progress, reading)
 
@@ -153,18 +152,20 @@ class Sender:
                 progress(len(batch.batch))
             reading.begin(group)
 
-    def _add(self, connection: duckdb.DuckDBPyConnection, progress: Callable[[int], None]) -> None:
+    def _add(self, progress: Callable[[int], None]) -> None:
         """Merge the rows that the database lacks, or has less of."""
-        for group, wanted in self.contents.items():
-            found = parity.content_of(connection, self.database.texts(group))
-            if not found.rows:
-                for batch in packed(read(self.files, group, 0), group):
-                    self._put(group, batch)
-            elif found != wanted:
-                lay_beside(connection, self.files, group, self.database, wanted)
-                for batch in packed(rows_of(connection, self.files, group, Kind.MISSING, Kind.LESSER), group):
-                    self._put(group, batch)
-            progress(wanted.rows)
+        with parity.read_ahead(self.database) as before:
+            for group, wanted in self.contents.items():
+                found = before.content(group)
+                if not found.rows:
+                    for batch in packed(read(self.files, group, 0), group):
+                        self._put(group, batch)
+                elif found != wanted:
+                    lay_beside(before.connection, self.files, group, self.database, wanted)
+                    lacking = rows_of(before.connection, self.files, group, Kind.MISSING, Kind.LESSER)
+                    for batch in packed(lacking, group):
+                        self._put(group, batch)
+                progress(wanted.rows)
 
     def accounts_for(self, found: parity.Parity) -> bool:
         """Tell whether the database holds what it should, given what it held before and what it refused."""

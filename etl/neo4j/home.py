@@ -25,7 +25,7 @@ HEAP = "1g"
 PAGE_CACHE = "512m"
 BOLT_PORT, HTTP_PORT = 7687, 7474
 HOST = "127.0.0.1"
-SECONDS_TO_LET_GO = 1.0
+SECONDS_TO_LET_GO = 4.0
 FOLDERS = ("conf", "data", "logs", "run", "import", "plugins")
 
 BOLT, HTTP = "server.bolt.listen_address", "server.http.listen_address"
