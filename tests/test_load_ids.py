@@ -103,7 +103,7 @@ def content(database: Flaky, group: Group, *, begun: bool) -> Content:
 
 
 def test_what_was_away_is_read_again_and_only_then() -> None:
-    once, twice, never = Flaky(0), Flaky(1), Flaky(3)
+    once, twice, never = Flaky(0), Flaky(1), Flaky(2)
     wanted = content(once, DOMAIN, begun=False)
     assert wanted == summed("the Domain", "text")
     assert content(once, DOMAIN, begun=True) == content(twice, DOMAIN, begun=True) == wanted

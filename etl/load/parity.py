@@ -1,8 +1,10 @@
 """The proof after a load: what is in the database is what is in the files.
 
-The database itself makes each row's text (`files.row_text`): one value to fetch instead of a dozen. The texts go
-through the files' checksum, and that is compared with the manifest's. Where a group differs, its rows are laid beside
-the file's, so that the report can say how many are missing, extra, or hold other values, and name one.
+The database itself makes one text of each row's properties (as `files.row_text` does): one value to fetch instead of a
+dozen. Of a relationship's ends it tells the ids, since to look up two keys for every row costs it more than anything
+else; the keys of its nodes are read once, and joined to those ids here. The whole texts go through the files' checksum,
+and that is compared with the manifest's. Where a group differs, its rows are laid beside the file's, so that the report
+can say how many are missing, extra, or hold other values, and name one.
 
 Two verdicts follow. `equal`: every group holds the same rows, and there is nothing else of the schema's labels and
 types. That is asked of every load into an empty database. `held`: every row of the files is in the database, with
@@ -98,11 +100,7 @@ def read_ahead(database: Database) -> Iterator[Reading]:
 
 
 class Reading:
-    """Reads groups of a database, as many at a time as it likes.
-
-    The keys of nodes are kept beside their ids, out of memory where they are many: relationships tell the ids of their
-    ends alone.
-    """
+    """Reads groups of a database, as many at a time as it likes; ids and keys of nodes are kept out of memory."""
 
     def __init__(self, database: Database, connection: duckdb.DuckDBPyConnection) -> None:
         self.database = database
@@ -110,8 +108,8 @@ class Reading:
         self._pool = ThreadPoolExecutor(database.READERS)
         self._ended = Event()
         self._lock = Lock()
-        self._asked: set[Group] = set()
-        self._found: dict[Group, Future[Content]] = {}
+        self._begun: dict[Group, Future[Content]] = {}  # by the pool, in turn
+        self._read: dict[Group, Future[Content]] = {}  # by whoever needed it first
 
     def end(self) -> None:
         """Read no more."""
@@ -120,32 +118,32 @@ class Reading:
 
     def begin(self, group: Group) -> None:
         """Read a group when it is its turn; nothing changes it, or its nodes, any more."""
-        if group not in self._asked:
-            self._asked.add(group)
-            self._pool.submit(self._once, group)
+        if group not in self._begun:
+            self._begun[group] = self._pool.submit(self._once, group)
 
     def content(self, group: Group) -> Content:
         """Return what the database has of a group."""
-        # A server that was away meanwhile may be back: if it isn't, reading tells so again.
+        self.begin(group)
+        # A server that was away then may be back: if it isn't, reading tells so again, and not in a thread.
         with suppress(Exception):
-            return self._once(group)
+            return self._begun[group].result()
         return self._once(group)
 
     def _once(self, group: Group) -> Content:
-        """Read a group unless that is done or being done; who comes first does it at once, so nobody waits for long."""
+        """Read a group, unless it is read or another thread is at it; what failed is read again."""
         with self._lock:
-            found = self._found.get(group)
-            if first := found is None or (found.done() and found.exception() is not None):
-                found = self._found[group] = Future()
+            read = self._read.get(group)
+            if first := read is None or (read.done() and read.exception() is not None):
+                read = self._read[group] = Future()
         if first:
             try:
-                found.set_result(self._read(group))
+                read.set_result(self._content(group))
             except BaseException as wrong:
-                found.set_exception(wrong)
+                read.set_exception(wrong)
                 raise
-        return found.result()
+        return read.result()
 
-    def _read(self, group: Group) -> Content:
+    def _content(self, group: Group) -> Content:
         with self.connection.cursor() as cursor:  # an engine of its own would cost a small group more than all else
             if group.type:
                 for label in {group.start, group.end}:
