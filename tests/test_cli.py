@@ -46,6 +46,15 @@ def contents(folder: Path) -> dict[str, bytes]:
 # --- when all is well -------------------------------------------------------------------------------------------------
 
 
+def test_run_takes_indicators_by_kind_and_leaves_out_what_is_none(filled: Desk) -> None:
+    refused = filled.run("run", "-d", CAMPAIGN, "-i", "192.0.2.999", *THREE)
+    assert (refused.code, "192.0.2.999" in refused.err) == (2, True)
+    shutil.rmtree(filled.folder / "data" / "graph")
+    ran = filled.run("run", "-d", CAMPAIGN, "-i", "192.0.2.999", "--skip-bad", *THREE)
+    assert ran.code == 3, ran.err
+    assert (filled.folder / "data" / "graph").exists()
+
+
 def test_the_main_job_asks_nothing_that_the_samples_answer(loaded: Desk) -> None:
     summary = loaded.run("fetch", "--file", INDICATORS, *THREE, "--json").json["summary"]["sources"]
     assert {name: each["asked"] for name, each in summary.items()} == {"threatcrowd": 0, "internetdb": 0, "doh": 0}
@@ -453,6 +462,15 @@ def test_a_missing_key_is_named(desk: Desk) -> None:
     ran = desk.run("fetch", "192.0.2.200", "--source", "shodan")
     assert ran.code == 4
     assert "SHODAN_API_KEY (Shodan)" in ran.err
+
+
+def test_no_key_is_missed_where_nothing_is_left_to_ask(desk: Desk) -> None:
+    reply = json.dumps({"data": {"ipAddress": "192.0.2.200", "abuseConfidenceScore": 5}}).encode()
+    assert desk.run("fetch", "192.0.2.200", "--source", "abuseipdb").code == 4
+    assert desk.adopt("192.0.2.200.json", reply, "abuseipdb", "check").code == 0
+    ran = desk.run("fetch", "192.0.2.200", "--source", "abuseipdb")
+    assert (ran.code, ran.err) == (0, "")
+    assert desk.run("fetch", "192.0.2.200", "192.0.2.201", "--source", "abuseipdb").code == 4
 
 
 SOURCE = """

@@ -321,9 +321,12 @@ def _end(summary: Summary, chosen: list[Source], *, json: bool) -> None:
         ])  # fmt: skip
     if summary.interrupted:
         raise typer.Exit(INTERRUPTED)
-    without_key = [each for each in chosen if summary.sources[each.name].needs_key]
+    tallies = ((each, summary.sources[each.name]) for each in chosen)
+    without_key = [
+        (each, it.needs_key) for each, it in tallies if it.needs_key and (it.aside or it.failed or it.skipped)
+    ]
     if without_key:
-        wanted = ", ".join(f"{summary.sources[each.name].needs_key} ({each.title})" for each in without_key)
+        wanted = ", ".join(f"{variable} ({each.title})" for each, variable in without_key)
         raise KeyMissingError(f"set {wanted} in the environment to a key that is valid, and run the command again")
     if not summary.complete:
         say("some questions have no answer; `intel-grapher fetch failed` lists them, the same command asks them again")

@@ -8,7 +8,18 @@ from functools import partial
 import typer
 
 from etl.cli import options, targets
-from etl.cli.fetching import FileOption, IndicatorsArgument, SourceOption, fetch
+from etl.cli.fetching import (
+    DomainOption,
+    EmailOption,
+    FileOption,
+    HashOption,
+    IndicatorsArgument,
+    IpOption,
+    SkipBad,
+    SourceOption,
+    UserOption,
+    fetch,
+)
 from etl.cli.loading import load_
 from etl.cli.transforming import transform_
 
@@ -20,16 +31,23 @@ def register(app: typer.Typer) -> None:
 
 def run(
     indicators: IndicatorsArgument = None,
+    domain: DomainOption = None,
+    email: EmailOption = None,
+    hash_: HashOption = None,
+    ip: IpOption = None,
+    user: UserOption = None,
     file: FileOption = None,
     source: SourceOption = None,
     data: options.Data = options.DATA,
     import_: options.Import = options.IMPORT,
     db: options.Db = options.DB,
     to: targets.To = "embedded",
+    *,
+    skip_bad: SkipBad = False,
 ) -> None:
     """Fetch, transform and load, one after the other."""
     steps: list[Callable[[], None]] = [
-        partial(fetch, indicators, file=file, source=source, data=data),
+        partial(fetch, indicators, domain, email, hash_, ip, user, file, source, data=data, skip_bad=skip_bad),
         partial(transform_, data, import_),
         partial(load_, import_, db, data, to),
     ]
