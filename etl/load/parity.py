@@ -20,7 +20,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import takewhile
 from threading import Event, Lock
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import duckdb
 import pyarrow as pa
@@ -91,12 +91,8 @@ class Parity:
 @contextmanager
 def read_ahead(database: Database) -> Iterator[Reading]:
     """Give what reads a database beside other work; what is not read when the block is left is not read."""
-    with spilling() as connection:
-        reading = Reading(database, connection)
-        try:
-            yield reading
-        finally:
-            reading.end()
+    with spilling() as connection, Reading(database, connection) as reading:
+        yield reading
 
 
 class Reading:
@@ -111,7 +107,10 @@ class Reading:
         self._begun: dict[Group, Future[Content]] = {}  # by the pool, in turn
         self._read: dict[Group, Future[Content]] = {}  # by whoever needed it first
 
-    def end(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Read no more."""
         self._ended.set()
         self._pool.shutdown(cancel_futures=True)

@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import duckdb
 import msgspec
 import neo4j
 from neo4j.exceptions import ClientError, ConstraintError, DatabaseError, IncompleteCommit, TransientError
@@ -134,7 +135,7 @@ class Sender:
         """
         self.database.constrain()
         if self._adds:
-            self._add(progress)
+            self._add(reading.connection, progress)
         else:
             self._fill(Ids(reading.connection), progress, reading)
 
@@ -152,17 +153,17 @@ class Sender:
                 progress(len(batch.batch))
             reading.begin(group)
 
-    def _add(self, progress: Callable[[int], None]) -> None:
+    def _add(self, connection: duckdb.DuckDBPyConnection, progress: Callable[[int], None]) -> None:
         """Merge the rows that the database lacks, or has less of."""
-        with parity.read_ahead(self.database) as before:
+        with parity.Reading(self.database, connection) as before:
             for group, wanted in self.contents.items():
                 found = before.content(group)
                 if not found.rows:
                     for batch in packed(read(self.files, group, 0), group):
                         self._put(group, batch)
                 elif found != wanted:
-                    lay_beside(before.connection, self.files, group, self.database, wanted)
-                    lacking = rows_of(before.connection, self.files, group, Kind.MISSING, Kind.LESSER)
+                    lay_beside(connection, self.files, group, self.database, wanted)
+                    lacking = rows_of(connection, self.files, group, Kind.MISSING, Kind.LESSER)
                     for batch in packed(lacking, group):
                         self._put(group, batch)
                 progress(wanted.rows)
