@@ -94,6 +94,10 @@ class Content(msgspec.Struct, frozen=True):
     rows: int
     checksum: str
 
+    def __add__(self, other: Content) -> Content:
+        """Return what is in two parts of a group together."""
+        return Content(self.rows + other.rows, _hex(int(self.checksum, 16) + int(other.checksum, 16)))
+
 
 class SegmentRead(msgspec.Struct, frozen=True):
     """One segment of the raw cache that went in."""
@@ -231,7 +235,15 @@ def checksum(connection: duckdb.DuckDBPyConnection, texts: str) -> Content:
     # DuckDB's `md5_number_lower` gives the same number at three times the cost: by way of a text of its bits.
     query = f"SELECT count(*), sum((md5_number(text) >> 64)::UBIGINT) FROM ({texts})"
     rows, total = connection.sql(query).fetchall()[0]
-    return Content(rows, f"{int(total or 0) % (1 << 64):016x}")
+    return Content(rows, _hex(int(total or 0)))
+
+
+def _hex(total: int) -> str:
+    return f"{total % (1 << 64):016x}"
+
+
+NOTHING = Content(0, _hex(0))
+"""What is in a group that is not there."""
 
 
 def quoted(name: str) -> str:

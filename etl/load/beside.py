@@ -13,9 +13,6 @@ from etl.files import Content, Files, Group, exact, quoted, row_text
 from etl.graph import Merge, Property
 from etl.load.packing import BATCH
 
-NOTHING = Content(0, f"{0:016x}")
-"""What is in a group that is not there."""
-
 
 class Database(Protocol):
     """What parity asks of a loaded database. READERS: so many groups are best read at the same time."""

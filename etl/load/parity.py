@@ -27,8 +27,8 @@ import pyarrow as pa
 
 from etl import engine
 from etl.errors import LoadError
-from etl.files import SEPARATOR, Content, Files, Group, checksum, quoted
-from etl.load.beside import NOTHING, Database, Kind, lay_beside
+from etl.files import NOTHING, SEPARATOR, Content, Files, Group, checksum, quoted
+from etl.load.beside import Database, Kind, lay_beside
 
 JOINED = 1 << 20  # rows whose ends are looked up together
 Progress = Callable[[str, int, int], None]
@@ -149,15 +149,14 @@ class Reading:
                     self._once(Group(label))
             else:
                 cursor.execute(f"CREATE OR REPLACE TABLE {_keys(group.start)} (id BIGINT, key VARCHAR)")
-            rows, total = 0, 0
+            whole = NOTHING
             found = takewhile(lambda _: not self._ended.is_set(), self.database.texts(group))
             for table in gathered(found):  # one by one: what DuckDB itself draws from, it reports errors of as its own
                 cursor.register("found", table)
-                part = checksum(cursor, _whole_texts(group))
-                rows, total = rows + part.rows, total + int(part.checksum, 16)
+                whole += checksum(cursor, _whole_texts(group))
                 if not group.type:
                     cursor.execute(f"INSERT INTO {_keys(group.start)} SELECT id, key FROM found")  # noqa: S608 - a name
-            return Content(rows, f"{total % (1 << 64):016x}")
+            return whole
 
 
 def gathered(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:

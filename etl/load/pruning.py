@@ -9,9 +9,9 @@ from __future__ import annotations
 from itertools import repeat
 
 from etl.errors import LoadError
-from etl.files import Files, Group, Manifest, quoted
+from etl.files import NOTHING, Files, Group, Manifest, quoted
 from etl.load import bolt, cypher
-from etl.load.beside import NOTHING, Kind, lay_beside, rows_of
+from etl.load.beside import Kind, lay_beside, rows_of
 from etl.load.packing import BATCH, Packed, pack
 from etl.load.parity import Parity, spilling
 from etl.load.sending import write

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl.errors import TransformError
-from etl.files import Content, Files, Group, Writer, content, literal, quoted
+from etl.files import NOTHING, Content, Files, Group, Writer, content, literal, quoted
 from etl.graph import Merge, Property
 from etl.rulings import Rulings
 from etl.schema import RELATIONSHIPS
@@ -216,19 +216,18 @@ class Merger:
         labels = (group.start, group.end)[: 2 if group.type else 1]
         keys = [self.ranked[label].keys() for label in labels]
         writer = Writer(files, group, formats)
-        rows = total = 0
+        whole = NOTHING
         for table in self._tables(group):
             for batch in cursor.sql(f"FROM {quoted(table)} ORDER BY pair").to_arrow_reader(BATCH_ROWS):
                 made = self._rows(group, batch, keys)
                 writer.write(made)
                 checker = self.connection.cursor()
                 checker.register("made", made)
-                found = content(checker, "made", group)
+                whole += content(checker, "made", group)
                 checker.close()
-                rows, total = rows + found.rows, total + int(found.checksum, 16)
         writer.close()
         cursor.close()
-        return Content(rows, f"{total % (1 << 64):016x}")
+        return whole
 
     def _rows(self, group: Group, batch: pa.RecordBatch, keys: list[pa.LargeStringArray]) -> pa.Table:
         """Return a group's columns of merged rows; `keys` are those of its labels, by rank."""
