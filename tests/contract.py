@@ -31,7 +31,7 @@ ENDPOINTS: Final = {
 def samples(endpoint: Endpoint) -> tuple[Reply, ...]:
     """Return the replies that ship for an endpoint, as the transform takes them."""
     return tuple(
-        Reply(record.envelope.key, record.envelope.epoch, record.envelope.status, record.envelope.content)
+        Reply.of(record.envelope)
         for segment in Cache(SAMPLES).segments()
         if (segment.source, segment.endpoint) == (endpoint.source.name, endpoint.name)
         for record in segment.read(_refuse)
@@ -56,8 +56,7 @@ class Mapped:
 
     def __init__(self, endpoint: Endpoint, replies: tuple[Reply, ...]) -> None:
         batch = Batch(endpoint, 0)
-        for each in replies:
-            batch.add(each)
+        batch.add(*replies)
         self.tables = batch.tables()
         self.outcomes = batch.outcomes
         self.rejects = batch.rejects

@@ -35,10 +35,11 @@ def fill(root: Path, count: int = COUNT, segment_bytes: int = 1 << 30, start: in
 
 def keys(root: Path) -> tuple[list[int], list[Damage]]:
     damages: list[Damage] = []
-    found = [
-        int(record.envelope.key[4:-12]) for segment in Cache(root).segments() for record in segment.read(damages.append)
-    ]
-    return found, damages
+    found = [record.envelope for segment in Cache(root).segments() for record in segment.read(damages.append)]
+    told: list[Damage] = []
+    assert [each for segment in Cache(root).segments() for each in segment.envelopes(told.append)] == found
+    assert told == damages
+    return [int(each.key[4:-12]) for each in found], damages
 
 
 def only(root: Path) -> Segment:

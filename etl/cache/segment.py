@@ -14,13 +14,14 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
 import msgspec
 import zstandard
 
-from etl.cache.envelope import AREAS, Area, Envelope, check_name, decode
+from etl.cache.envelope import AREAS, Area, Envelope, check_name, decode, decode_all
 from etl.errors import BadValue, CacheError, UsageError
 
 FRAME_BYTES: Final = 1 << 20
@@ -102,6 +103,16 @@ class Segment:
         except OSError as error:
             raise _unreadable(self.path, error) from error
 
+    def envelopes(self, on_damage: Callable[[Damage], None]) -> list[Envelope]:
+        """Return the envelope of every whole record: what `read` gives, without where each stands, and quicker."""
+        with suppress(OSError, BadValue):
+            data = self.path.read_bytes() if self.closed else b""
+            if self.closed and self._is_whole(data):
+                found = [decode_all(block or b"") for _, block in _closed_blocks(data)]
+                if sum(map(len, found)) == self.records:
+                    return list(chain.from_iterable(found))
+        return [record.envelope for record in self.read(on_damage)]
+
     def line_at(self, offset: int, length: int) -> bytes:
         """Give the bytes that stand there, uncompressed, less the last one (a newline); empty where there are none."""
         try:
@@ -118,9 +129,12 @@ class Segment:
             raise _unreadable(self.path, error) from error
         return b""
 
+    def _is_whole(self, data: bytes) -> bool:
+        return hashlib.sha256(data).hexdigest().startswith(self.checksum)
+
     def _read_closed(self, on_damage: Callable[[Damage], None]) -> Iterator[Record]:
         data = self.path.read_bytes()
-        whole = hashlib.sha256(data).hexdigest().startswith(self.checksum)
+        whole = self._is_whole(data)
         lines = 0
         broken = 0
 

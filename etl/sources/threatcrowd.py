@@ -99,11 +99,12 @@ source = Source(
 def domain(asked: Hostname, reply: DomainReport) -> Facts:
     """Addresses, files, sub-domains and registration contacts of a domain."""
     seen = [each.last_resolved for each in reply.resolutions]
+    domain = registrable(asked)
     yield HOSTNAME.each(asked, votes=reply.votes)
     yield RESOLVES.each(asked, [each.ip_address for each in reply.resolutions], last_resolved=seen, seen=seen)
     yield ASSOCIATED.each(asked, reply.hashes)
-    yield OWNS.each(reply.emails, registrable(asked))
-    yield HOSTS.each(registrable(asked), reply.subdomains)
+    yield OWNS.each(reply.emails, domain)
+    yield HOSTS.each(domain, reply.subdomains)
     yield REPORTED_IN.each(asked, reply.references)
 
 

@@ -24,15 +24,16 @@ from etl.transform.memory import Memory, Resolved
 class Column:
     """What a batch's facts of one kind or type have in one place: a value a row or, while that holds, one a fact."""
 
-    __slots__ = ("one_a_fact", "values")
+    __slots__ = ("one_a_fact", "type", "values")
 
-    def __init__(self) -> None:
+    def __init__(self, type_: Type) -> None:
+        self.type = type_
         self.values: list[Any] = []
         self.one_a_fact = True
 
-    def add(self, value: Any, columns: Columns, rows: int, *, many: bool) -> None:  # noqa: ANN401 - values of any type
-        """Add a fact's value, or `many`: one for each of its rows."""
-        if many:
+    def add(self, value: Any, columns: Columns, rows: int) -> None:  # noqa: ANN401 - values of any type
+        """Add a fact's value, or one for each of its rows."""
+        if isinstance(value, list) and is_column(self.type, value):
             if self.one_a_fact:
                 each = zip(self.values, columns.lengths, strict=False)
                 self.values = [one for one, length in each for _ in range(length)]
@@ -51,7 +52,7 @@ class Column:
 
     def is_like(self, other: Column) -> bool:
         """Tell whether two columns have the very same values."""
-        return self.one_a_fact == other.one_a_fact and self.values == other.values
+        return self.type is other.type and self.one_a_fact == other.one_a_fact and self.values == other.values
 
 
 class Strings:
@@ -116,10 +117,10 @@ class Columns:
             self._second.add(fact.ends, ends, self, rows)
         for name, value in fact.properties.items():
             if name not in self.properties:
-                self.properties[name] = Column()
+                self.properties[name] = Column(property_of(self.what, name).type)
             column = self.properties[name]
             column.fill(self)
-            column.add(value, self, rows, many=is_column(self.what, name, value))
+            column.add(value, self, rows)
         self.replies.append(reply)
         self.lengths.append(rows)
         self.rows += rows
@@ -132,19 +133,18 @@ class Columns:
         short = self.rows - len(codes)
         return pa.concat_arrays([codes, pa.nulls(short, codes.type).fill_null(0)]) if short else codes
 
-    def shared(self) -> Iterator[tuple[tuple[str, ...], Type, Column]]:
-        """Yield the columns of properties: the names of all that have the very same values, their type, the column."""
-        found: list[tuple[list[str], Type, Column]] = []
+    def shared(self) -> Iterator[tuple[tuple[str, ...], Column]]:
+        """Yield the columns of properties, each with the names of all that have the very same values."""
+        found: list[tuple[list[str], Column]] = []
         for name, column in self.properties.items():
-            type_ = property_of(self.what, name).type
             names = ["first_seen", "last_seen"] if name == SEEN else [name]
-            same = next((known for known, of, one in found if of is type_ and one.is_like(column)), None)
+            same = next((known for known, one in found if one.is_like(column)), None)
             if same is None:
-                found.append((names, type_, column))
+                found.append((names, column))
             else:
                 same += names
-        for names, type_, column in found:
-            yield tuple(sorted(names)), type_, column
+        for names, column in found:
+            yield tuple(sorted(names)), column
 
     @cached_property
     def ends(self) -> list[int]:
@@ -251,8 +251,6 @@ def property_of(what: Kind[Any] | Relationship[Any, Any], name: str) -> Property
     raise SourceError(f"the schema has no property {name!r} there; declare it in etl/schema.py")
 
 
-def is_column(what: Kind[Any] | Relationship[Any, Any], name: str, value: object) -> bool:
-    """Tell whether a property's value is one for each row; a list of texts is so only where its items are lists."""
-    if not isinstance(value, list):
-        return False
-    return property_of(what, name).type is not Type.TEXTS or bool(value and not isinstance(value[0], str))
+def is_column(type_: Type, value: list[Any]) -> bool:
+    """Tell whether a property's list is a value for each row; of texts it is so only where its items are lists."""
+    return type_ is not Type.TEXTS or bool(value and not isinstance(value[0], str))

@@ -72,7 +72,7 @@ def _cover(result: Coverage, endpoint: Endpoint | None, segments: Iterable[Segme
                 result.outcomes[NO_MAPPING] += 1
                 continue
             envelope = record.envelope
-            batch.add(Reply(envelope.key, envelope.epoch, envelope.status, envelope.content))
+            batch.add(Reply.of(envelope))
             result.unread.update(_unread_of(batch.endpoint, shape, envelope.content))
             if not result.replies % BATCH:
                 _count(result, batch)

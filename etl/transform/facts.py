@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import reduce
 from itertools import product
 from typing import Any, NamedTuple
@@ -18,11 +18,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl import reading
+from etl.cache.envelope import Envelope
 from etl.errors import BadValue, SourceError
 from etl.files import Group
 from etl.graph import Fact, Kind, Relationship, Type
 from etl.source import Endpoint, Outcome
-from etl.transform.columns import Columns, Numbering, as_arrow, counted, is_column, repeated
+from etl.transform.columns import Columns, Numbering, as_arrow, counted, is_column, property_of, repeated
 from etl.transform.memory import Memory
 
 PRECISIONS = ("day", "minute", "second")  # from the coarsest, which is their order as texts too
@@ -36,6 +37,11 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
     fetched_at: int
     status: int
     content: bytes | msgspec.Raw
+
+    @classmethod
+    def of(cls, kept: Envelope) -> Reply:
+        """Return what the cache has kept as a reply."""
+        return cls(kept.key, kept.epoch, kept.status, kept.body if kept.form == "json" else kept.content)
 
 
 class Reject(NamedTuple):
@@ -76,16 +82,25 @@ class Batch:
         self._replies: list[Reply] = []
         self._missed: dict[int, set[tuple[object, int, Any, str]]] = {}  # by reply: what, row, value, reason
 
-    def add(self, reply: Reply) -> None:
-        """Take one reply: map it, or list why it can't be."""
-        try:
-            outcome = self._map(reply)
-        except BadValue as bad:
-            self._reject(reply, "", bytes(reply.content)[:1000].decode("utf-8", "replace"), bad.reason)
-            outcome = "unreadable"
-        self.outcomes[outcome] += 1
+    def add(self, *replies: Reply) -> None:
+        """Take replies: map each, or list why it can't be."""
+        for reply, is_canonical in zip(replies, self._canonical(replies), strict=True):
+            try:
+                outcome = self._map(reply, asked=reply.key if is_canonical else None)
+            except BadValue as bad:
+                self._reject(reply, "", bytes(reply.content)[:1000].decode("utf-8", "replace"), bad.reason)
+                outcome = "unreadable"
+            self.outcomes[outcome] += 1
 
-    def _map(self, reply: Reply) -> str:
+    def _canonical(self, replies: Sequence[Reply]) -> list[bool]:
+        """Tell which keys are canonical as they stand: nearly all that were asked for; the others, one by one."""
+        plain = self.endpoint.kinds[0].plain
+        if plain is None:
+            return [False] * len(replies)
+        told: list[bool] = pc.is_valid(plain(pa.array([each.key for each in replies], pa.string()))).to_pylist()
+        return told
+
+    def _map(self, reply: Reply, asked: str | None) -> str:
         if reply.status == 404:  # noqa: PLR2004 - HTTP's not found
             return Outcome.NOT_FOUND.value
         if not 200 <= reply.status < 300:  # noqa: PLR2004 - HTTP's success
@@ -95,7 +110,7 @@ class Batch:
         if outcome is Outcome.FAILED:
             raise BadValue("the service refused")
         if outcome is Outcome.FOUND:
-            asked = self._asked_for(reply.key)
+            asked = self._asked_for(reply.key) if asked is None else asked
             try:
                 facts = [(fact, *laid_out(fact)) for fact in self.endpoint.mapping(asked, typed)]
             except SourceError:
@@ -234,7 +249,8 @@ class Batch:
         """Return the properties' columns, canonical, and `precision`: the coarsest of each row's moments."""
         arrays: dict[str, pa.Array] = {}
         precision: pa.Array | None = None
-        for names, type_, column in columns.shared():
+        for names, column in columns.shared():
+            type_ = column.type
             memory = self.memory.values[type_]
             values = map(_hashable, column.values) if type_ is Type.TEXTS else column.values
             codes = columns.spread(column, as_arrow(array("i", map(memory.__getitem__, values))))
@@ -283,6 +299,7 @@ def laid_out(fact: Fact) -> tuple[int, str, str]:
             raise SourceError("a mapping gave two lists of different length")
         rows, second = len(ends), "".join(ends)
     for name, value in fact.properties.items():
-        if rows and is_column(fact.what, name, value) and len(value) != rows:
+        odd = rows and isinstance(value, list) and len(value) != rows
+        if odd and is_column(property_of(fact.what, name).type, value):
             raise SourceError("a mapping gave a property a list of another length than its facts")
     return rows, first, second

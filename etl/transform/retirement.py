@@ -94,14 +94,14 @@ def _page(endpoint: Endpoint, reply: Envelope) -> Page | None:
 
     An answer's facts are its relationships; where the mapping gives none of any type, what it says of nodes.
     """
-    content = reply.body if reply.form == "json" else reply.content
+    kept = Reply.of(reply)
     batch = Batch(endpoint, 0)
-    batch.add(Reply(reply.key, reply.epoch, reply.status, content))
+    batch.add(kept)
     if batch.rejects or not batch.outcomes.keys() <= {Outcome.FOUND.value, Outcome.NOT_FOUND.value}:
         return None
     if Outcome.NOT_FOUND.value in batch.outcomes:
         return Page(0, None)
-    typed, _ = reading.read(endpoint, content)
+    typed, _ = reading.read(endpoint, kept.content)
     asked: Any = endpoint.canonical(reply.key)
     joins = any(isinstance(fact.what, Relationship) for fact in endpoint.mapping(asked, typed))
     facts = sum(table.num_rows for group, table in batch.encode().tables if group.type or not joins)

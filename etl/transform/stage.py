@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import sys
 import zlib
-from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import cache
 from hashlib import sha256
@@ -101,32 +100,28 @@ def stage(
 ) -> Staged:
     """Map one segment's replies, but those to be left out, and keep what they give."""
     damage: list[Damage] = []
-    outcomes: Counter[str] = Counter()
+    replies = [Reply.of(each) for each in segment.envelopes(damage.append) if not leave_out(each)]
+    moments = [each.fetched_at for each in replies]
+    oldest, newest = min(moments, default=0), max(moments, default=0)
+    found = Staged(segment.source, len(replies), {}, len(damage), oldest, newest, path=str(path))
     unmapped: list[Reject] = []
-    found = Staged(segment.source, 0, {}, 0, 0, 0, path=str(path))
     batch = Batch(endpoint, 0, memory) if endpoint else None
-    times_ = []
-    for record in segment.read(damage.append):
-        reply = record.envelope
-        if leave_out(reply):
-            continue
-        moment = reply.epoch
-        found.records += 1
-        times_.append(moment)
-        if batch:
-            batch.add(Reply(reply.key, moment, reply.status, reply.body if reply.form == "json" else reply.content))
-        else:
-            outcomes[NO_MAPPING] += 1
-            value = reading.shown(reply.content[:BEGUN].decode("utf-8", "replace"))
-            unmapped.append(Reject(reply.source, reply.endpoint, reply.key, "", value, NO_MAPPING))
-    found.damaged = len(damage)
-    found.oldest, found.newest = min(times_, default=0), max(times_, default=0)
-    found.outcomes = dict(batch.outcomes if batch else outcomes)
+    if batch:
+        batch.add(*replies)
+        found.outcomes = dict(batch.outcomes)
+    elif replies:
+        unmapped = [_unmapped(segment, each) for each in replies]
+        found.outcomes = {NO_MAPPING: len(replies)}
     being_written = path.with_name(f"{path.name}.{os.getpid()}")
     with pa.OSFile(str(being_written), "wb") as file:
         _write(file, found, batch, unmapped)
     being_written.rename(path)
     return found
+
+
+def _unmapped(segment: Segment, reply: Reply) -> Reject:
+    value = reading.shown(bytes(reply.content)[:BEGUN].decode("utf-8", "replace"))
+    return Reject(segment.source, segment.endpoint, reply.key, "", value, NO_MAPPING)
 
 
 def _write(file: pa.NativeFile, found: Staged, batch: Batch | None, rejects: list[Reject]) -> None:
