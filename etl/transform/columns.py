@@ -127,9 +127,8 @@ class Columns:
 
     def spread(self, column: Column | Strings, codes: pa.Array) -> pa.Array:
         """Return the rows' codes, from those of a column's values."""
-        lengths = self.lengths[: len(codes)]
         if column.one_a_fact:
-            codes = repeated(codes, lengths)
+            codes = self.repeated(codes)
         short = self.rows - len(codes)
         return pa.concat_arrays([codes, pa.nulls(short, codes.type).fill_null(0)]) if short else codes
 
@@ -147,9 +146,14 @@ class Columns:
             yield tuple(sorted(names)), column
 
     @cached_property
-    def ends(self) -> list[int]:
-        """Where each reply's rows end; for when there are all."""
-        return list(accumulate(self.lengths))
+    def ends(self) -> array[int]:
+        """Where each fact's rows end; for when there are all."""
+        return array("i", accumulate(self.lengths))
+
+    def repeated(self, values: pa.Array) -> pa.Array:
+        """Return a value for each row, from one for each fact, or for each of the first ones."""
+        ends = as_arrow(self.ends).slice(0, len(values))
+        return pc.run_end_decode(pa.RunEndEncodedArray.from_arrays(ends, values))
 
     def reply_of(self, row: int) -> int:
         """Return which reply gave a row."""
@@ -233,12 +237,6 @@ def as_arrow(codes: array[int]) -> pa.Array:
 def counted(length: int) -> pa.Array:
     """Return 0, 1, 2, … up to a length."""
     return pa.arange(0, length).cast(pa.int32())
-
-
-def repeated(values: pa.Array, lengths: list[int]) -> pa.Array:
-    """Return each value as often as its length says."""
-    ends = pa.array(accumulate(lengths), pa.int32())
-    return pc.run_end_decode(pa.RunEndEncodedArray.from_arrays(ends, values))
 
 
 @cache

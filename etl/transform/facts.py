@@ -23,7 +23,7 @@ from etl.errors import BadValue, SourceError
 from etl.files import Group
 from etl.graph import Fact, Kind, Relationship, Type
 from etl.source import Endpoint, Outcome
-from etl.transform.columns import Columns, Numbering, as_arrow, counted, is_column, property_of, repeated
+from etl.transform.columns import Columns, Numbering, as_arrow, counted, is_column, property_of
 from etl.transform.memory import Memory
 
 PRECISIONS = ("day", "minute", "second")  # from the coarsest, which is their order as texts too
@@ -192,7 +192,7 @@ class Batch:
         made = {
             **{name: pa.nulls(columns.rows, pa.int32()) for name in columns.sides},
             **({"row": counted(columns.rows)} if _can_fail(what) else {}),
-            "fetched_at": repeated(fetched.take(pa.array(columns.replies, pa.int32())), columns.lengths),
+            "fetched_at": columns.repeated(fetched.take(pa.array(columns.replies, pa.int32()))),
             **self._arrays(columns),
         }
         places = []
