@@ -6,7 +6,7 @@ looked at by itself. What is told here is what the kind's own function would say
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cache
 
 import pyarrow as pa
@@ -23,11 +23,11 @@ _NAME = r"(?:[a-z0-9_]+(?:-+[a-z0-9_]+)*\.)+[a-z](?:[a-z0-9-]*[a-z0-9])"
 _SHORT = range(1, 64)  # characters: no label of such a name is too long, nor such an address's local part
 
 
-def _matching(pattern: str, lengths: Iterable[int]) -> Plain:
-    allowed = pa.array(lengths, pa.int32())
-
+def _matching(pattern: str, lengths: range) -> Plain:
     def plain(raws: pa.Array) -> pa.Array:
-        fits = pc.and_(pc.is_in(pc.binary_length(raws), allowed), pc.match_substring_regex(raws, f"^(?:{pattern})$"))
+        length = pc.binary_length(raws)
+        allowed = pc.and_(pc.greater_equal(length, lengths.start), pc.less(length, lengths.stop))
+        fits = pc.and_(allowed, pc.match_substring_regex(raws, f"^(?:{pattern})$"))
         return pc.if_else(fits, pa.scalar(0, pa.int8()), pa.scalar(None, pa.int8()))
 
     return plain
