@@ -163,12 +163,12 @@ def _read(cache: Cache) -> Iterator[tuple[str, int, str, dict[str, Any]]]:
     for segment in cache.segments():
         if segment.source != SOURCE:
             continue
-        for record in segment.read(lambda _damage: None):
+        for entry in segment.envelopes(lambda _damage: None):
             try:
-                body = msgspec.json.decode(record.envelope.content, type=dict[str, Any])
+                body = msgspec.json.decode(entry.content, type=dict[str, Any])
             except (msgspec.MsgspecError, UnicodeDecodeError):
                 continue
-            yield record.envelope.key, record.envelope.epoch, segment.endpoint, body
+            yield entry.key, entry.epoch, segment.endpoint, body
 
 
 def touched(kept: Kept) -> list[rulings.End]:

@@ -98,14 +98,14 @@ def _entries(cache: Cache, until: int | None) -> Iterator[tuple[str, str, Body]]
     for segment in cache.segments():
         if segment.source != SOURCE:
             continue
-        for record in segment.read(passed_over):
-            if until is not None and record.envelope.epoch > until:
+        for entry in segment.envelopes(passed_over):
+            if until is not None and entry.epoch > until:
                 continue
             try:
-                body = msgspec.json.decode(record.envelope.content, type=Body)
+                body = msgspec.json.decode(entry.content, type=Body)
             except (msgspec.MsgspecError, UnicodeDecodeError):
                 continue
-            yield record.envelope.key, segment.endpoint, body
+            yield entry.key, segment.endpoint, body
 
 
 def _undone(undoes: dict[str, str]) -> frozenset[str]:

@@ -124,6 +124,28 @@ def test_a_key_that_can_not_be_asked_for_gives_no_fact(endpoint: Endpoint) -> No
         assert [each.reason.startswith("asked for ") for each in found.rejects] == [True]
 
 
+@every_endpoint
+def test_a_key_that_is_spelt_otherwise_gives_the_same_facts(endpoint: Endpoint) -> None:
+    for reply in good(endpoint):
+        key = endpoint.canonical(reply.key)
+        as_it_stands = msgspec.structs.replace(reply, key=key)
+        spelt = [
+            msgspec.structs.replace(reply, key=each)
+            for each in (f" {key}", f"{key}.", key.upper())
+            if each != key and canonical(endpoint, each) == key
+        ]
+        same = mapped(endpoint, as_it_stands).facts
+        assert mapped(endpoint, *spelt, as_it_stands, *spelt).facts == same
+        assert all(mapped(endpoint, each).facts == same for each in spelt)
+
+
+def canonical(endpoint: Endpoint, key: str) -> str | None:
+    try:
+        return endpoint.canonical(key)
+    except BadValue:
+        return None
+
+
 # --- the declared fields ----------------------------------------------------------------------------------------------
 
 

@@ -109,8 +109,7 @@ def status(cache: Cache, sources: Sequence[Source], ledger: Path) -> dict[str, S
 
 def _failures(cache: Cache) -> Iterator[Outstanding]:
     for segment in cache.segments(["failed"]):
-        for record in segment.read(lambda _: None):  # what is damaged there is told by `cache verify`
-            envelope = record.envelope
+        for envelope in segment.envelopes(lambda _: None):  # what is damaged there is told by `cache verify`
             try:
                 body = msgspec.json.decode(envelope.content, type=FailedBody)
             except msgspec.DecodeError:

@@ -66,12 +66,11 @@ def _cover(result: Coverage, endpoint: Endpoint | None, segments: Iterable[Segme
     shape = inspect.type_info(endpoint.reply) if endpoint else None
     for segment in segments:
         damage: list[Damage] = []
-        for record in segment.read(damage.append):
+        for envelope in segment.envelopes(damage.append):
             result.replies += 1
             if batch is None or shape is None:
                 result.outcomes[NO_MAPPING] += 1
                 continue
-            envelope = record.envelope
             batch.add(Reply.of(envelope))
             result.unread.update(_unread_of(batch.endpoint, shape, envelope.content))
             if not result.replies % BATCH:

@@ -51,8 +51,7 @@ def superseded(
         endpoint = source.endpoint(segment.endpoint) if source and segment.source in since else None
         if endpoint is None:
             continue
-        for record in segment.read(_passed_over):
-            reply = record.envelope
+        for reply in segment.envelopes(_passed_over):
             if reply.epoch >= since[segment.source] and (until is None or reply.epoch <= until):
                 page = _page(endpoint, reply)
                 if page is not None:
