@@ -44,6 +44,7 @@ from etl.transform.stage import Staged, keys_of
 from etl.transform.unchanged import WRITTEN, Unchanged
 
 INLINE = 16 << 20  # a cache smaller than this is not worth other processes
+EACH = 384 << 20  # bytes that one process takes to map, most of them values it has met
 ALONG = 2 << 30  # with less memory than this, only others map: what they used goes with them
 VERSION = 1
 OURS = {"manifest.json", "rejects.jsonl", "nodes", "relationships"}  # what there is in a set of flat files
@@ -214,7 +215,8 @@ def _worked(tasks: list[Task], undone: frozenset[str], options: Options) -> Iter
     """
     total = sum(segment.size for segment, _ in tasks)
     along = options.memory >= ALONG
-    others = min(options.processes, len(tasks)) - along if total >= INLINE else 0
+    processes = min(options.processes, len(tasks), max(options.memory // EACH, 1))
+    others = processes - along if total >= INLINE else 0
     waiting = deque(tasks)
     done: list[int] = []
     if others < 1:
