@@ -208,6 +208,7 @@ BAD: list[tuple[Callable[[str], object], str, str]] = [
     (keys.email, "a@192.0.2.1", "an IP address, not a name"),
     *((keys.digest, raw, "placeholder") for raw in ("", "-")),
     *((keys.digest, raw, "not a hash") for raw in ("a" * 31, "g" * 32, "\u0661" * 32, "a" * 4096)),
+    (keys.digest_algorithm, "a" * 33, "not a hash"),
     *((keys.screen_name, raw, "placeholder") for raw in ("", "-")),
     *((keys.screen_name, raw, "not a Twitter name") for raw in ("@", "@@a", "a.b", "a" * 21, "\u0661")),
     *((keys.url, raw, "placeholder") for raw in ("", "-", "http://0.0.0.0/")),

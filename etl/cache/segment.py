@@ -106,8 +106,7 @@ class Segment:
     def envelopes(self, on_damage: Callable[[Damage], None]) -> list[Envelope]:
         """Return the envelope of every whole record: what `read` gives, without where each stands, and quicker."""
         with suppress(OSError, BadValue):
-            data = self.path.read_bytes() if self.closed else b""
-            if self.closed and self._is_whole(data):
+            if self.closed and self._is_whole(data := self.path.read_bytes()):
                 found = [decode_all(block or b"") for _, block in _closed_blocks(data)]
                 if sum(map(len, found)) == self.records:
                     return list(chain.from_iterable(found))

@@ -69,8 +69,8 @@ def digest(raw: str) -> str:
 
 
 def digest_algorithm(value: str) -> str:
-    """Return which algorithm a canonical digest's length tells: md5, sha1, sha224, sha256, sha384 or sha512."""
-    return _ALGORITHMS[len(value)]
+    """Return which algorithm a digest's length tells: md5, sha1, sha224, sha256, sha384 or sha512."""
+    return _ALGORITHMS[len(digest(value))]
 
 
 def number(raw: str) -> str:

@@ -27,6 +27,7 @@ from etl.transform.columns import Columns, Numbering, as_arrow, counted, is_colu
 from etl.transform.memory import Memory
 
 PRECISIONS = ("day", "minute", "second")  # from the coarsest, which is their order as texts too
+BEGUN = 1000  # bytes of a reply that is listed as a whole
 ALIASES = "+"  # joins the names of properties that have one column between them
 
 
@@ -42,6 +43,11 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
     def of(cls, kept: Envelope) -> Reply:
         """Return what the cache has kept as a reply."""
         return cls(kept.key, kept.epoch, kept.status, kept.body if kept.form == "json" else kept.content)
+
+    @property
+    def begun(self) -> str:
+        """How its content begins: what is listed of a reply that as a whole gives no fact."""
+        return bytes(self.content)[:BEGUN].decode("utf-8", "replace")
 
 
 class Reject(NamedTuple):
@@ -88,7 +94,7 @@ class Batch:
             try:
                 outcome = self._map(reply, asked=reply.key if is_canonical else None)
             except BadValue as bad:
-                self._reject(reply, "", bytes(reply.content)[:1000].decode("utf-8", "replace"), bad.reason)
+                self._reject(reply, "", reply.begun, bad.reason)
                 outcome = "unreadable"
             self.outcomes[outcome] += 1
 

@@ -34,7 +34,6 @@ from etl.transform.memory import Memory
 VERSION = 2
 REJECTS = "rejects"
 NO_MAPPING = "no mapping"
-BEGUN = 1000  # bytes of a reply that is listed as a whole
 LENGTH = 8
 COMPRESSED = pa.ipc.IpcWriteOptions(compression="lz4")
 _CORE = (columns, facts, graph, keys, memory, reading, schema, source, times)
@@ -120,8 +119,7 @@ def stage(
 
 
 def _unmapped(segment: Segment, reply: Reply) -> Reject:
-    value = reading.shown(bytes(reply.content)[:BEGUN].decode("utf-8", "replace"))
-    return Reject(segment.source, segment.endpoint, reply.key, "", value, NO_MAPPING)
+    return Reject(segment.source, segment.endpoint, reply.key, "", reading.shown(reply.begun), NO_MAPPING)
 
 
 def _write(file: pa.NativeFile, found: Staged, batch: Batch | None, rejects: list[Reject]) -> None:
