@@ -13,7 +13,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Final
@@ -80,6 +80,19 @@ class Segment:
         """Names the content: two segments of one identity hold the same records. Relative to the cache's root."""
         place = f"{self.area}/{self.source}/{self.endpoint}/{self.path.name}"
         return place if self.closed else f"{place}@{self.size}"
+
+    def opened(self, size: int) -> "Segment":
+        """Return it as it was while it was open and had so many bytes."""
+        return replace(self, path=self.path.with_name(f"{self.number:06}.jsonl"), size=size, records=None, checksum="")
+
+    def begins(self, size: int) -> str:
+        """Return a digest of so many bytes, uncompressed, from its beginning on; empty where they can't be read."""
+        try:
+            with self.path.open("rb") as file:
+                data = _uncompressed(file.read()) if self.closed else file.read(size)
+        except OSError:
+            return ""
+        return hashlib.sha256(data[:size]).hexdigest() if len(data) >= size else ""
 
     def read(self, on_damage: Callable[[Damage], None], start: int = 0) -> Iterator[Record]:
         """Give every whole record, in order; what can't be read goes to `on_damage`, and reading goes on.

@@ -4,6 +4,9 @@ A label's keys are sorted once, over all segments; a key's place there is its ra
 the rank of its start in the upper half and that of its end in the lower, so that the order of these integers is the
 order of the files. Where there is more than a share of the memory holds, keys and facts are parted into ranges that
 are dealt with one after the other.
+
+Where there are the last run's rows to add to (`base`), only keys and facts that came since are sorted and grouped, and
+with them the rows that they are about.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import reduce
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,9 +29,10 @@ from etl.graph import Merge, Property
 from etl.rulings import Rulings
 from etl.schema import RELATIONSHIPS
 from etl.source import discover
+from etl.transform.base import BATCH_ROWS, Base, interleaved
 from etl.transform.facts import ALIASES, PRECISIONS, Reject
 from etl.transform.ranks import Ranked, rank
-from etl.transform.stage import COMPRESSED, REJECTS, Staged, groups_of
+from etl.transform.stage import COMPRESSED, REJECTS, Staged
 
 MAX_SOURCES = 62  # bits of a BIGINT
 HALF = 32
@@ -35,7 +40,7 @@ BASE = 256 << 20  # what the process needs before it has read anything
 LEAST = 256 << 20  # with less the engine can not sort
 ROW_BYTES = 128  # of one fact, while it is grouped
 NODE_BYTES = 256  # of one node, while what relationships say of it is grouped
-BATCH_ROWS = 1 << 17
+END = (1 << 63) - 1
 
 
 class Range(NamedTuple):
@@ -53,13 +58,14 @@ class Range(NamedTuple):
 
 
 class Merger:
-    """Groups what was staged and merges properties by the schema's rules; writes the result."""
+    """Groups what was staged and merges properties by the schema's rules, with what was merged before; writes it."""
 
-    def __init__(self, staged: list[Staged], ruled: Rulings, folder: Path, memory: int, threads: int) -> None:
+    def __init__(self, base: Base, ruled: Rulings, folder: Path, memory: int, threads: int) -> None:
         sources = list(discover())
         if len(sources) > MAX_SOURCES:
             raise TransformError(f"{len(sources)} sources are more than the {MAX_SOURCES} that a graph can tell apart")
-        self.staged = staged
+        self.base = base
+        self.staged = base.staged
         self.ruled = ruled
         self.sources = sources
         self.folder = folder
@@ -73,9 +79,6 @@ class Merger:
             "preserve_insertion_order": "false",
         }.items():
             self.connection.execute(f"SET {name} = {literal(value)}")
-        self.relationships = [each for each in groups_of(staged) if each.type]
-        own = {each.start for each in groups_of(staged)} | {each.end for each in self.relationships}
-        self.labels = sorted(own)
         self.ranked: dict[str, Ranked] = {}
         self.merged: dict[Group, dict[str, int]] = {}  # its tables of merged facts, in order, and their rows
 
@@ -84,8 +87,9 @@ class Merger:
         self.connection.close()
 
     def rows(self, group: Group) -> int:
-        """Return how many rows a group has, once it is merged."""
-        return sum(self.merged[group].values())
+        """Return how many rows of a group have been merged, before and now."""
+        before = self.base.rows(group)
+        return sum(self.merged[group].values()) + (before.count if before else 0)
 
     def staged_rows(self, name: str) -> int:
         """Return how many rows there are of a staged table, in all segments."""
@@ -94,16 +98,19 @@ class Merger:
     def rank(self, label: str) -> None:
         """Sort a label's keys."""
         # The engine has nothing to do yet, so its half is there as well.
-        self.ranked[label] = rank(label, self.staged, self.ruled, self.folder, 2 * self.memory)
+        self.ranked[label] = rank(
+            label, self.staged, self.ruled, self.folder, 2 * self.memory, before=self.base.keys(label)
+        )
 
     # --- facts → merged -----------------------------------------------------------------------------------------------
 
     def ranges(self, group: Group) -> list[Range]:
         """Return the ranges that a group's facts are merged in, one table of merged facts for each."""
         needed = self.staged_rows(str(group)) * ROW_BYTES
-        total = max(self.ranked[group.start].total, 1)
+        total = max(self.ranked[group.start].keys.total, 1)
         if not group.type:
-            needed = max(needed, total * NODE_BYTES)
+            told = self.staged_rows(str(group)) + sum(sum(self.merged[each].values()) for each, _ in self._ends(group))
+            needed = max(needed, min(total, told) * NODE_BYTES)
         size = -(-total // (1 + needed // self.memory))
         lows = range(0, total, size)
         parts = self._parted(group, size) if len(lows) > 1 else None
@@ -144,43 +151,70 @@ class Merger:
         """Merge a group's facts of one range, and where it is a label's, what relationships say of it."""
         group, low, high, parts = within
         tables = list(self._facts(group) if parts is None else (pa.ipc.open_stream(each).read_all() for each in parts))
-        queries = [f"{each} WHERE pair >= {low} AND pair < {high}" for each in self._mentions(group)]
+        arms = [
+            f"SELECT * FROM (SELECT {rank} AS pair, bits, fetched_at FROM {quoted(table)}) "
+            f"WHERE pair >= {low} AND pair < {high}"
+            for each, rank in self._ends(group)
+            for table in self._tables(each)
+        ]
         cursor = self.connection.cursor()
         names: list[str] = []
         if tables:
             facts = pa.concat_tables(tables, promote_options="default")
             names = facts.column_names
             cursor.register("facts", facts)
-            queries.append("SELECT * REPLACE (1::BIGINT << bits AS bits) FROM facts")
-        if queries:
-            cursor.execute(
-                f"CREATE TABLE {quoted(within.table)} AS SELECT pair, {_merged(group, names)} "
-                f"FROM ({' UNION ALL BY NAME '.join(queries)}) GROUP BY pair"
-            )
+            arms.append("SELECT * REPLACE (1::BIGINT << bits AS bits) FROM facts")
+        if arms:
+            said = " UNION ALL BY NAME ".join(arms)
+            starts = (low << HALF, high << HALF) if group.type else (low, high)
+            before = _peeked(self._before(group, *starts))
+            if before is not None:
+                cursor.register("before", before)
+                names = [*names, *before.schema.names]
+                said = _with_before(group, said, before.schema.names)
+            merged = f"SELECT pair, {_merged(group, names)} FROM ({said}) GROUP BY pair"
+            cursor.execute(f"CREATE TABLE {quoted(within.table)} AS {merged}")
             self.merged[group][within.table] = cursor.fetchall()[0][0]
         cursor.close()
 
-    def _mentions(self, label: Group) -> list[str]:
-        """Return queries for what relationships say of a label's nodes; of a relationship's ends nothing is said."""
+    def _ends(self, label: Group) -> list[tuple[Group, str]]:
+        """Return the relationships that say something of a label's nodes, and which part of a pair is the node's rank.
+
+        Of a relationship's ends nothing is said.
+        """
         return [
-            f"SELECT * FROM (SELECT {rank} AS pair, bits, fetched_at FROM {quoted(table)})"
-            for each in self.relationships
+            (each, rank)
+            for each in list(self.merged)  # others add to it meanwhile
+            if each.type
             for end, rank in ((each.start, f"pair >> {HALF}"), (each.end, f"pair & {(1 << HALF) - 1}"))
             if label == Group(end)
-            for table in self._tables(each)
         ]
 
     def _tables(self, group: Group) -> list[str]:
         """Return a group's tables of merged facts, in order; a range without facts may have none."""
         return [table for table, rows in self.merged[group].items() if rows]
 
+    def _before(self, group: Group, low: int = 0, high: int = END) -> Iterator[pa.Table]:
+        """Yield the rows that the last run merged, in order, a batch at a time; of a range of pairs, and some more."""
+        rows = self.base.rows(group)
+        if rows is None:
+            return
+        reader = self.base.read(rows)
+        labels = (group.start, group.end)[: 2 if group.type else 1]
+        ids = [self.ranked[label].keys.ids() for label in labels]
+        rank_of = [None if of is None else pc.inverse_permutation(of) for of in ids]
+        firsts = [*_renamed(pa.array(rows.firsts, pa.int64()), rank_of).to_pylist(), END]
+        for number, (first, next_) in enumerate(pairwise(firsts)):
+            if first < high and next_ > low:
+                batch = pa.table(reader.get_batch(number))
+                yield _exchanged(batch, _renamed(batch["pair"], rank_of))
+
     def _facts(self, group: Group) -> Iterator[pa.Table]:
         """Yield a group's facts segment by segment: `pair`, `bits` and the rest."""
         labels = (group.start, group.end)[: 2 if group.type else 1]
-        ranks_of = [self.ranked[label].ranks() for label in labels]
-        for place, each in enumerate(self.staged):
-            if not each.rows(str(group)):
-                continue
+        own = [(place, each) for place, each in enumerate(self.staged) if each.rows(str(group))]
+        ranks_of = [self.ranked[label].ranks() for label in labels if own]
+        for place, each in own:
             table = each.read(str(group))
             keys = table.column_names[: len(labels)]
             ranks = [of(place).take(table[key]).cast(pa.int64()) for of, key in zip(ranks_of, keys, strict=True)]
@@ -212,24 +246,42 @@ class Merger:
 
     def write(self, files: Files, group: Group, formats: tuple[str, ...]) -> Content:
         """Write a merged group, in order, in every format; return what is in it."""
-        cursor = self.connection.cursor()
         labels = (group.start, group.end)[: 2 if group.type else 1]
-        keys = [self.ranked[label].keys() for label in labels]
+        all_keys = [self.ranked[label].keys for label in labels]
+        keys, ids = [each.array() for each in all_keys], [each.ids() for each in all_keys]
         writer = Writer(files, group, formats)
         whole = NOTHING
-        for table in self._tables(group):
-            for batch in cursor.sql(f"FROM {quoted(table)} ORDER BY pair").to_arrow_reader(BATCH_ROWS):
-                made = self._rows(group, batch, keys)
+        with self.base.writer(group) as kept:
+            for rows in interleaved(self._before(group), self._since(group), self._schema(group)):
+                made = self._rows(group, rows, keys)
                 writer.write(made)
                 checker = self.connection.cursor()
                 checker.register("made", made)
                 whole += content(checker, "made", group)
                 checker.close()
+                kept.write(_exchanged(rows, _renamed(rows["pair"], ids)))
         writer.close()
-        cursor.close()
         return whole
 
-    def _rows(self, group: Group, batch: pa.RecordBatch, keys: list[pa.LargeStringArray]) -> pa.Table:
+    def _schema(self, group: Group) -> pa.Schema:
+        """Return the columns of a group's merged rows, those before and those now: not each part has all."""
+        rows = self.base.rows(group)
+        schemas = [pa.schema([("pair", pa.int64())]), *([self.base.read(rows).schema] if rows else [])]
+        schemas += [
+            self.connection.cursor().sql(f"FROM {quoted(table)} LIMIT 0").to_arrow_table().schema
+            for table in self._tables(group)
+        ]
+        return pa.unify_schemas(schemas)
+
+    def _since(self, group: Group) -> Iterator[pa.Table]:
+        """Yield the rows of a group that were merged now, in order."""
+        cursor = self.connection.cursor()
+        for table in self._tables(group):
+            for batch in cursor.sql(f"FROM {quoted(table)} ORDER BY pair").to_arrow_reader(BATCH_ROWS):
+                yield pa.table(batch)
+        cursor.close()
+
+    def _rows(self, group: Group, batch: pa.Table, keys: list[pa.LargeStringArray]) -> pa.Table:
         """Return a group's columns of merged rows; `keys` are those of its labels, by rank."""
         pair = batch["pair"]
         ranks = [pc.shift_right(pair, HALF), pc.bit_wise_and(pair, (1 << HALF) - 1)] if group.type else [pair]
@@ -239,14 +291,16 @@ class Merger:
             if each.derive is not None:
                 columns[each.name] = pa.array(map(each.derive, ends[group.keys[0]].to_pylist()), each.type.arrow)
             elif each.name == "sources":
-                bits = batch["bits"].dictionary_encode()
+                bits = batch["bits"].combine_chunks().dictionary_encode()
                 columns["sources"] = pa.array(map(self._named, bits.dictionary.to_pylist()), each.type.arrow).take(
                     bits.indices
                 )
-            elif each.name not in batch.schema.names:
+            elif each.name not in batch.column_names:
                 columns[each.name] = pa.nulls(len(batch), each.type.arrow)
             elif each.name == "precision":
                 columns["precision"] = pa.array(PRECISIONS).take(batch["precision"])
+            elif each.merge is Merge.NEWEST:
+                columns[each.name] = pc.struct_field(batch[each.name], "value").cast(each.type.arrow)
             else:
                 columns[each.name] = batch[each.name].cast(each.type.arrow)
         return pa.table(columns)
@@ -254,11 +308,11 @@ class Merger:
     def _named(self, bits: int) -> list[str]:
         return [name for place, name in enumerate(self.sources) if bits >> place & 1]
 
-    def write_rejects(self, files: Files) -> dict[str, int]:
+    def write_rejects(self, files: Files, staged: list[Staged]) -> dict[str, int]:
         """Write the rejects, each once, sorted; return how many there are of each reason."""
         path = files.root / "rejects.jsonl"
         reasons: Counter[str] = Counter()
-        found = [each.read(REJECTS) for each in self.staged if each.rows(REJECTS)]
+        found = [each.read(REJECTS) for each in staged if each.rows(REJECTS)]
         with path.open("wb") as out:
             if found:
                 self.connection.register("rejects", pa.concat_tables(found))
@@ -268,6 +322,43 @@ class Merger:
                         reasons[row[-1]] += 1
                         out.write(msgspec.json.encode(Reject(*row)._asdict()) + b"\n")
         return dict(sorted(reasons.items()))
+
+
+def _renamed(pairs: pa.Array, names: list[pa.Array | None]) -> pa.Array:
+    """Return pairs with other numbers for their ends (or for nodes); None stands for the same numbers."""
+    if names == [None] * len(names):
+        return pairs
+    ends = [pc.shift_right(pairs, HALF), pc.bit_wise_and(pairs, (1 << HALF) - 1)] if len(names) > 1 else [pairs]
+    new = [end if of is None else of.take(end).cast(pa.int64()) for end, of in zip(ends, names, strict=True)]
+    return pc.bit_wise_or(pc.shift_left(new[0], HALF), new[1]) if len(new) > 1 else new[0]
+
+
+def _exchanged(rows: pa.Table, pairs: pa.Array) -> pa.Table:
+    """Return rows with other pairs."""
+    return rows.set_column(rows.column_names.index("pair"), "pair", pairs)
+
+
+def _peeked(tables: Iterator[pa.Table]) -> pa.RecordBatchReader | None:
+    """Return a reader of tables that have the same columns; None where there is none."""
+    first = next(tables, None)
+    if first is None:
+        return None
+    batches = (batch for each in chain([first], tables) for batch in each.to_batches())
+    return pa.RecordBatchReader.from_batches(first.schema, batches)
+
+
+def _with_before(group: Group, said: str, names: list[str]) -> str:
+    """Return the query of what is said now, and of the rows before that it is about, as if they were said as well."""
+    newest = [quoted(each.name) for each in group.properties if each.merge is Merge.NEWEST and each.name in names]
+    rest = f"EXCLUDE ({', '.join(newest)})" if newest else ""
+    arms = [f"SELECT * {rest} FROM same"] + [
+        f"SELECT pair, bits, {name}.at AS fetched_at, {name}.value AS {name} FROM same WHERE {name} IS NOT NULL"
+        for name in newest
+    ]
+    return (
+        f"WITH new AS MATERIALIZED ({said}), same AS MATERIALIZED (FROM before SEMI JOIN new USING (pair)) "
+        f"FROM new UNION ALL BY NAME {' UNION ALL BY NAME '.join(arms)}"
+    )
 
 
 def _merged(group: Group, columns: list[str]) -> str:
@@ -284,7 +375,7 @@ def _merged(group: Group, columns: list[str]) -> str:
 def _aggregate(declared: Property, value: str) -> str:
     """Return the SQL aggregate of a property's merge rule."""
     if declared.merge is Merge.NEWEST:
-        return f"arg_max({value}, ROW(fetched_at, {value})) FILTER ({value} IS NOT NULL)"
+        return f"max({{'at': fetched_at, 'value': {value}}}) FILTER ({value} IS NOT NULL)"
     if declared.merge is Merge.UNION:
         return f"list_sort(list_distinct(flatten(list({value}) FILTER ({value} IS NOT NULL))))"
     return f"{'min' if declared.merge is Merge.MIN else 'max'}({value})"

@@ -36,12 +36,13 @@ from etl.lock import locked
 from etl.rulings import SOURCE as ANALYST
 from etl.rulings import given, rulings
 from etl.source import Endpoint, Source, discover
-from etl.transform import stage
+from etl.transform import base, stage
+from etl.transform.base import Base
 from etl.transform.memory import Memory
 from etl.transform.merge import Merger
 from etl.transform.retirement import superseded
-from etl.transform.stage import Staged, keys_of
-from etl.transform.unchanged import WRITTEN, Unchanged
+from etl.transform.stage import Staged, groups_of, keys_of
+from etl.transform.unchanged import WRITTEN, Unchanged, code_of, marks_of
 
 INLINE = 16 << 20  # a cache smaller than this is not worth other processes
 EACH = 384 << 20  # bytes that one process takes to map, most of them values it has met
@@ -138,17 +139,25 @@ def _make(cache: Cache, sets: tuple[Files, Files], kept: Path, options: Options)
         ],
         as_of=options.as_of,
     )
-    merger = Merger(staged, ruled, work, options.memory, options.processes)
-    unchanged = Unchanged(kept, old, staged, ruled, options.formats)
-    groups = [*merger.relationships, *map(Group, merger.labels)]
+    code = code_of(ruled)
+    marks = marks_of(staged, kept, code)
+    unchanged = Unchanged(kept, old, marks, options.formats)
+    relationships = [each for each in groups_of(staged) if each.type]
+    labels = {each.start for each in groups_of(staged)} | {each.end for each in relationships}
+    groups = [*relationships, *map(Group, sorted(labels))]
     contents = {group: content for group in groups if (content := unchanged.take(group, files))}
-    for group, content in _written(merger, files, [each for each in groups if each not in contents], options):
+    missing = [each for each in groups if each not in contents]
+    merged = Base(kept, work, list(zip(segments, staged, strict=True)), code, marks)
+    merged.begin(missing, lambda segment: stage.name_of(segment, _endpoint(discover(), segment), ruled.undone))
+    merger = Merger(merged, ruled, work, options.memory, options.processes)
+    for group, content in _written(merger, files, missing, list(contents), options):
         contents[group] = content
         unchanged.note(group, content, files)
     for group in groups:
         (manifest.relationships if group.type else manifest.nodes)[str(group)] = contents[group]
-    manifest.rejects = merger.write_rejects(files)
+    manifest.rejects = merger.write_rejects(files, staged)
     merger.close()
+    merged.keep({label: ranked.keys for label, ranked in merger.ranked.items()})
     shutil.rmtree(work)
     path = files.root / "manifest.json"
     path.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
@@ -156,11 +165,20 @@ def _make(cache: Cache, sets: tuple[Files, Files], kept: Path, options: Options)
     return manifest
 
 
-def _written(merger: Merger, files: Files, groups: list[Group], options: Options) -> Iterator[tuple[Group, Content]]:
-    """Merge and write some groups; the largest first, so that no thread is left with one at the end."""
+def _written(
+    merger: Merger, files: Files, groups: list[Group], others: list[Group], options: Options
+) -> Iterator[tuple[Group, Content]]:
+    """Merge and write some groups; the largest first, so that no thread is left with one at the end.
+
+    Of the others, those relationships are merged as well that say something of the nodes.
+    """
     nodes = [group for group in groups if not group.type]
     of_nodes = {group.start for group in nodes}
-    relationships = [each for each in merger.relationships if each in groups or not of_nodes.isdisjoint(each[::2])]
+    relationships = [each for each in groups if each.type] + [
+        each
+        for each in others
+        if each.type and merger.staged_rows(str(each)) and not of_nodes.isdisjoint((each.start, each.end))
+    ]
     labels = of_nodes | {label for each in relationships for label in (each.start, each.end)}
     with ThreadPoolExecutor(options.processes) as pool:
         list(pool.map(merger.rank, sorted(labels, key=lambda label: -merger.staged_rows(keys_of(label)))))
@@ -171,7 +189,7 @@ def _written(merger: Merger, files: Files, groups: list[Group], options: Options
         done = 0
         for group, content in zip(groups, written, strict=True):
             yield group, content
-            done += content.rows
+            done += merger.rows(group)
             options.progress("write", done, sum(map(merger.rows, groups)))
 
 
@@ -199,8 +217,9 @@ def _stage_all(
             damaged.append(segment)
             staged.path = str(path.rename(work / path.name))
     _memory.cache_clear()
+    of_base = base.names_in(kept)
     for path in kept.iterdir():
-        if path not in found and path.name != WRITTEN:
+        if path not in found and path.name not in {WRITTEN, *of_base}:
             path.unlink()
     if spoiled := [each for each in damaged if each.closed]:
         cache.forget(spoiled)  # so that a fetch asks again

@@ -19,7 +19,7 @@ from etl import files as flat_files
 from etl.files import Content, Files, Group
 from etl.rulings import Rulings
 from etl.source import discover
-from etl.transform import merge, ranks
+from etl.transform import base, merge, ranks
 from etl.transform.stage import Staged, digest_of, groups_of
 
 WRITTEN = "written.json"
@@ -35,13 +35,16 @@ class Written(msgspec.Struct, frozen=True):
 
 
 class Unchanged:
-    """What was written last time at a place, and what is written there now. `kept` is where the staged facts are."""
+    """What was written last time at a place, and what is written there now. `kept` is where the staged facts are.
 
-    def __init__(self, kept: Path, old: Files, staged: list[Staged], ruled: Rulings, formats: Sequence[str]) -> None:
+    `marks` has for each group a mark of all that its rows follow from.
+    """
+
+    def __init__(self, kept: Path, old: Files, marks: dict[Group, str], formats: Sequence[str]) -> None:
         self._path = kept / WRITTEN
         self._old = old
         self._formats = formats
-        self._marks = _marks(staged, ruled) if all(Path(each.path).parent == kept for each in staged) else {}
+        self._marks = marks
         self._now: dict[str, Written] = {}
         self._before: dict[str, Written] = {}
         with suppress(OSError, msgspec.MsgspecError):
@@ -84,15 +87,25 @@ def _look(path: Path) -> tuple[int, int]:
     return found.st_size, found.st_mtime_ns
 
 
-def _marks(staged: list[Staged], ruled: Rulings) -> dict[Group, str]:
-    """Return for each group a mark of all that its rows follow from; of a node's, also what relationships say of it."""
+def code_of(ruled: Rulings) -> str:
+    """Return a mark of what all groups' rows follow from: the analyst's rulings, the sources, the code that merges."""
     said = (
         sorted(ruled.nodes_out),
         sorted(ruled.relationships_out),
         sorted(ruled.same.items()),
         list(discover()),
-        digest_of([merge, ranks, flat_files], PACKAGES),
+        digest_of([base, merge, ranks, flat_files], PACKAGES),
     )
+    return sha256(repr(said).encode()).hexdigest()[:32]
+
+
+def marks_of(staged: list[Staged], kept: Path, code: str) -> dict[Group, str]:
+    """Return for each group a mark of all that its rows follow from; of a node's, also what relationships say of it.
+
+    There are none where not all is kept that was staged.
+    """
+    if any(Path(each.path).parent != kept for each in staged):
+        return {}
     groups = groups_of(staged)
     labels = {label for each in groups for label in (each.start, each.end) if label}
     told = {group: {str(group)} for group in groups} | {
@@ -101,5 +114,5 @@ def _marks(staged: list[Staged], ruled: Rulings) -> dict[Group, str]:
     found = {}
     for group, names in told.items():
         of = sorted(Path(each.path).name for each in staged if not names.isdisjoint(each.tables))
-        found[group] = sha256(repr((str(group), of, said)).encode()).hexdigest()[:32]
+        found[group] = sha256(repr((str(group), of, code)).encode()).hexdigest()[:32]
     return found
