@@ -98,6 +98,10 @@ class Content(msgspec.Struct, frozen=True):
         """Return what is in two parts of a group together."""
         return Content(self.rows + other.rows, _hex(int(self.checksum, 16) + int(other.checksum, 16)))
 
+    def __sub__(self, other: Content) -> Content:
+        """Return what is left in a group without a part of it."""
+        return Content(self.rows - other.rows, _hex(int(self.checksum, 16) - int(other.checksum, 16)))
+
 
 class SegmentRead(msgspec.Struct, frozen=True):
     """One segment of the raw cache that went in."""

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from test_transform import SAMPLES, SLOW, adopted, bytes_of, entries, filled, here, rows
 
 from etl import edits
-from etl.cache import Cache, Entry, compact
+from etl.cache import Cache, Entry, Segment, compact
 from etl.edits import Said
+from etl.files import Group
 from etl.rulings import End
 from etl.transform.base import Base
 from etl.transform.run import Options, transform
@@ -30,8 +31,8 @@ def added(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     told: list[bool] = []
     begin = Base.begin
 
-    def noted(base: Base, *groups: list) -> None:
-        begin(base, *groups)
+    def noted(base: Base, groups: list[Group], name_of: Callable[[Segment], str]) -> None:
+        begin(base, groups, name_of)
         told.append(base.adds)
 
     monkeypatch.setattr(Base, "begin", noted)
@@ -96,12 +97,12 @@ def test_what_is_spoiled_is_not_added_to(tmp_path: Path, spoil: Callable[[Path],
         for part in "ab":
             cache = filled(tmp_path, [reply(DOMAIN.format(votes=1), 10, key=f"{part}{number}.example")])
             transform(cache, tmp_path / "import")
-        assert added[-1]
+        assert added.pop()
         (found,) = (tmp_path / ".import.stage").glob(name)
         spoil(found)
         cache = filled(tmp_path, [reply(DOMAIN.format(votes=0), number, key=f"c{number}.example")])
         transform(cache, tmp_path / "import")
-        assert not added[-1]
+        assert not added.pop()
         same_as_anew(cache, tmp_path / "import")
 
 

@@ -17,14 +17,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple
 
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl.cache import Segment
-from etl.files import Group
+from etl.files import NOTHING, Content, Group
 from etl.transform.ranks import Keys
 from etl.transform.stage import COMPRESSED, Staged
 
@@ -33,12 +33,12 @@ BATCH_ROWS = 1 << 17
 
 
 class Rows(msgspec.Struct, frozen=True):
-    """A group's merged rows: a mark of what they came from, their file, the first pair of each batch, how many."""
+    """A group's merged rows: a mark of what they came from, their file, the first pair of each batch, their content."""
 
     mark: str
     name: str
     firsts: list[int]
-    count: int
+    content: Content
 
 
 class Index(msgspec.Struct):
@@ -52,7 +52,7 @@ class Index(msgspec.Struct):
     run: int = 0
     staged: dict[str, tuple[str, int, str] | None] = {}
     groups: set[str] = set()
-    checksums: dict[str, int] = {}
+    checksums: dict[str, int | None] = {}
     keys: dict[str, tuple[str, int, bool]] = {}
     rows: dict[str, Rows] = {}
 
@@ -128,10 +128,9 @@ class Base:
         name, total, moved = self._index.keys[label]
         return Keys(self._kept / name, total, moved)
 
-    def rows(self, group: Group) -> Rows | None:
-        """Return what is known of a group's rows that were merged before; None where there are none to add to."""
-        found = self._index.rows.get(str(group)) if self.adds else None
-        return found if found and found.name else None
+    def rows(self, group: Group) -> Rows:
+        """Return what is known of a group's rows that were merged before; they have no file where there are none."""
+        return (self._index.rows.get(str(group)) if self.adds else None) or Rows("", "", [], NOTHING)
 
     def read(self, rows: Rows) -> pa.RecordBatchFileReader:
         """Return a reader of a group's rows, which are decoded a batch at a time."""
@@ -139,18 +138,18 @@ class Base:
 
     def writer(self, group: Group) -> Writer:
         """Return what keeps a group's rows for the next run."""
-        return Writer(self, self._work / f"{group}.merged" if self._marks else None, group)
+        return Writer(self, group, self._marks.get(group, ""), self._work / f"{group}.merged")
 
-    def note(self, group: Group, name: str, firsts: list[int], count: int) -> None:
+    def note(self, group: Group, rows: Rows) -> None:
         """Remember a group's rows that have been written."""
-        self._rows[str(group)] = Rows(self._marks[group], name, firsts, count)
+        self._rows[str(group)] = rows
 
     def keep(self, ranked: dict[str, Keys]) -> None:
         """Keep what was merged now for the next run: with it, what was before, where that is the same still."""
         if not self._marks:
             return
         before, run = self._index, self._index.run + 1
-        checksums: dict[str, int] = {}
+        checksums: dict[str, int | None] = {}
 
         def take(path: Path) -> str:
             """Put a new file among those that are kept, under a name of its own."""
@@ -166,12 +165,12 @@ class Base:
                 keys[label] = name, each.total, each.moved
         anew = set() if self.adds else ranked.keys()
         rows = {
-            name: each
-            for name, each in before.rows.items()
-            if each.mark == self._marks.get(Group.parse(name)) and anew.isdisjoint(Group.parse(name))
+            name: had
+            for name, had in before.rows.items()
+            if had.mark == self._marks.get(Group.parse(name)) and anew.isdisjoint(Group.parse(name))
         }
-        for name, each in self._rows.items():
-            rows[name] = msgspec.structs.replace(each, name=each.name and take(self._work / each.name))
+        for name, written in self._rows.items():
+            rows[name] = msgspec.structs.replace(written, name=written.name and take(self._work / written.name))
         used = {each.name for each in rows.values()}
         used |= {path.name for name, total, moved in keys.values() for path in Keys(Path(name), total, moved).files()}
         checksums |= {name: each for name, each in before.checksums.items() if name in used}
@@ -188,36 +187,34 @@ class Base:
 
 
 class Writer:
-    """Keeps a group's rows as they come, in batches of about one size; without a path, it keeps nothing."""
+    """Keeps a group's rows as they come, in batches of about one size. Without a mark of them, it keeps nothing."""
 
-    def __init__(self, base: Base, path: Path | None, group: Group) -> None:
+    def __init__(self, base: Base, group: Group, mark: str, path: Path) -> None:
         self._base = base
-        self._path = path
         self._group = group
+        self._mark = mark
+        self._path = path
         self._file: pa.RecordBatchFileWriter | None = None
         self._firsts: list[int] = []
-        self._count = 0
         self._waiting: list[pa.Table] = []
 
-    def __enter__(self) -> Self:
-        return self
+    def write(self, rows: pa.Table) -> None:
+        """Take rows, in order; all have the same columns."""
+        if not self._mark:
+            return
+        self._waiting.append(rows)
+        if sum(each.num_rows for each in self._waiting) >= BATCH_ROWS:
+            self._put()
 
-    def __exit__(self, *_: object) -> None:
+    def close(self, content: Content) -> None:
+        """Write what is left. `content` is what is in the group."""
         if self._waiting:
             self._put()
         if self._file is not None:
             self._file.close()
-        if self._path is not None:
-            self._base.note(self._group, self._path.name if self._count else "", self._firsts, self._count)
-
-    def write(self, rows: pa.Table) -> None:
-        """Take rows, in order; all have the same columns."""
-        if self._path is None:
-            return
-        self._waiting.append(rows)
-        self._count += rows.num_rows
-        if sum(each.num_rows for each in self._waiting) >= BATCH_ROWS:
-            self._put()
+        if self._mark:
+            name = self._path.name if self._file else ""
+            self._base.note(self._group, Rows(self._mark, name, self._firsts, content))
 
     def _put(self) -> None:
         rows = pa.concat_tables(self._waiting).combine_chunks()
@@ -229,29 +226,42 @@ class Writer:
             self._file.write_batch(batch)
 
 
-def interleaved(before: Iterator[pa.Table], since: Iterator[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
+class Piece(NamedTuple):
+    """Rows in order; which of them came since, and what there was before in the place of these."""
+
+    rows: pa.Table
+    come: pa.Table
+    gone: pa.Table
+
+
+def interleaved(before: Iterator[pa.Table], since: Iterator[pa.Table], schema: pa.Schema) -> Iterator[Piece]:
     """Yield the rows of both, each in order of their pairs, as one; of two with the same pair, that which came since.
 
     Neither has a table without rows. All that come out have the columns of the schema.
     """
+    none = schema.empty_table()
 
     def whole(*tables: pa.Table) -> pa.Table:
-        return pa.concat_tables([schema.empty_table(), *tables], promote_options="default")
+        return pa.concat_tables([none, *tables], promote_options="default")
 
     old, new = next(before, None), next(since, None)
     while old is not None and new is not None:
         last = pc.min_element_wise(old["pair"][-1], new["pair"][-1])
         of_old, of_new = (pc.search_sorted(each["pair"], last, side="right").as_py() for each in (old, new))
-        stay = old.slice(0, of_old)
-        stay = stay.filter(pc.invert(pc.is_in(stay["pair"], new["pair"].slice(0, of_new))))
-        both = whole(stay, new.slice(0, of_new))
-        yield both.take(pc.sort_indices(both["pair"])) if of_new else both
+        had, come = old.slice(0, of_old), new.slice(0, of_new)
+        is_gone = pc.is_in(had["pair"], come["pair"])
+        rows = whole(had.filter(pc.invert(is_gone)), come)
+        yield Piece(
+            rows.take(pc.sort_indices(rows["pair"])) if of_new else rows, whole(come), whole(had.filter(is_gone))
+        )
         old = old.slice(of_old) if of_old < old.num_rows else next(before, None)
         new = new.slice(of_new) if of_new < new.num_rows else next(since, None)
-    for rest, more in ((old, before), (new, since)):
-        if rest is not None:
-            yield whole(rest)
-            yield from map(whole, more)
+    while old is not None:
+        yield Piece(whole(old), none, none)
+        old = next(before, None)
+    while new is not None:
+        yield Piece(rows := whole(new), rows, none)
+        new = next(since, None)
 
 
 def _place(segment: Segment) -> str:

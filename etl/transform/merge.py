@@ -88,8 +88,7 @@ class Merger:
 
     def rows(self, group: Group) -> int:
         """Return how many rows of a group have been merged, before and now."""
-        before = self.base.rows(group)
-        return sum(self.merged[group].values()) + (before.count if before else 0)
+        return sum(self.merged[group].values()) + self.base.rows(group).content.rows
 
     def staged_rows(self, name: str) -> int:
         """Return how many rows there are of a staged table, in all segments."""
@@ -197,7 +196,7 @@ class Merger:
     def _before(self, group: Group, low: int = 0, high: int = END) -> Iterator[pa.Table]:
         """Yield the rows that the last run merged, in order, a batch at a time; of a range of pairs, and some more."""
         rows = self.base.rows(group)
-        if rows is None:
+        if not rows.name:
             return
         reader = self.base.read(rows)
         labels = (group.start, group.end)[: 2 if group.type else 1]
@@ -249,24 +248,31 @@ class Merger:
         labels = (group.start, group.end)[: 2 if group.type else 1]
         all_keys = [self.ranked[label].keys for label in labels]
         keys, ids = [each.array() for each in all_keys], [each.ids() for each in all_keys]
-        writer = Writer(files, group, formats)
-        whole = NOTHING
-        with self.base.writer(group) as kept:
-            for rows in interleaved(self._before(group), self._since(group), self._schema(group)):
-                made = self._rows(group, rows, keys)
-                writer.write(made)
-                checker = self.connection.cursor()
-                checker.register("made", made)
-                whole += content(checker, "made", group)
-                checker.close()
-                kept.write(_exchanged(rows, _renamed(rows["pair"], ids)))
+        writer, kept = Writer(files, group, formats), self.base.writer(group)
+        whole = self.base.rows(group).content
+        for piece in interleaved(self._before(group), self._since(group), self._schema(group)):
+            made = self._rows(group, piece.rows, keys)
+            writer.write(made)
+            whole += self._content(group, made if piece.come is piece.rows else self._rows(group, piece.come, keys))
+            whole -= self._content(group, self._rows(group, piece.gone, keys))
+            kept.write(_exchanged(piece.rows, _renamed(piece.rows["pair"], ids)))
         writer.close()
+        kept.close(whole)
         return whole
+
+    def _content(self, group: Group, rows: pa.Table) -> Content:
+        if not rows.num_rows:
+            return NOTHING
+        cursor = self.connection.cursor()
+        cursor.register("made", rows)
+        found = content(cursor, "made", group)
+        cursor.close()
+        return found
 
     def _schema(self, group: Group) -> pa.Schema:
         """Return the columns of a group's merged rows, those before and those now: not each part has all."""
         rows = self.base.rows(group)
-        schemas = [pa.schema([("pair", pa.int64())]), *([self.base.read(rows).schema] if rows else [])]
+        schemas = [pa.schema([("pair", pa.int64())]), *([self.base.read(rows).schema] if rows.name else [])]
         schemas += [
             self.connection.cursor().sql(f"FROM {quoted(table)} LIMIT 0").to_arrow_table().schema
             for table in self._tables(group)
