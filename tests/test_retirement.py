@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -109,12 +111,20 @@ def test_it_is_as_if_what_is_out_of_date_had_never_come(
     transform(filled(root / "all", replies), root / "all" / "import", options)
     left = []
     for each in replies:
-        same = [other for other in replies if (other.source, other.key.lower()) == (each.source, each.key.lower())]
+        same = [other for other in replies if asked(other) == asked(each)]
         again = [other for other in same if other.fetched_at >= since and gives_facts(root, other)]
         if each.fetched_at >= since or not again:
             left.append(each)
     transform(filled(root / "left", left), root / "left" / "import", Options(formats=("parquet",)))
     assert rows(root / "all" / "import") == rows(root / "left" / "import")
+
+
+def asked(reply: Entry) -> str:
+    """Return what was asked for, however it was spelt; no two of these replies' sources take the same."""
+    with suppress(ValueError):
+        address = ip_address(reply.key)
+        return str(getattr(address, "ipv4_mapped", None) or address)
+    return f"{reply.source} {reply.key.lower()}"
 
 
 def gives_facts(root: Path, reply: Entry) -> bool:

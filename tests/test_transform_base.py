@@ -16,6 +16,7 @@ from etl.cache import Cache, Entry, Segment, compact
 from etl.edits import Said
 from etl.files import Group
 from etl.rulings import End
+from etl.transform import base, merge, ranks
 from etl.transform.base import Base
 from etl.transform.run import Options, transform
 
@@ -31,9 +32,9 @@ def added(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     told: list[bool] = []
     begin = Base.begin
 
-    def noted(base: Base, groups: list[Group], name_of: Callable[[Segment], str]) -> None:
-        begin(base, groups, name_of)
-        told.append(base.adds)
+    def noted(self: Base, groups: list[Group], name_of: Callable[[Segment], str]) -> None:
+        begin(self, groups, name_of)
+        told.append(self.adds)
 
     monkeypatch.setattr(Base, "begin", noted)
     return told
@@ -51,12 +52,19 @@ def same_as_anew(cache: Cache, place: Path) -> None:
 
 
 @SLOW
-@given(parts=st.lists(entries, min_size=2, max_size=5), memory=st.sampled_from([1 << 14, 1 << 30]))
-def test_replies_come_in_parts(here: Path, parts: list[list[Entry]], memory: int) -> None:
+@given(
+    parts=st.lists(entries, min_size=2, max_size=5),
+    memory=st.sampled_from([1 << 14, 1 << 30]),
+    at_a_time=st.sampled_from([1, 2, 3, 1 << 17]),
+)
+def test_replies_come_in_parts(here: Path, parts: list[list[Entry]], memory: int, at_a_time: int) -> None:
     root = here / str(time.monotonic_ns())
-    for part in parts:
-        transform(filled(root, part), root / "import", Options(memory=memory))
-        same_as_anew(Cache(root), root / "import")
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in ((base, "BATCH_ROWS"), (merge, "BATCH_ROWS"), (ranks, "AT_A_TIME")):
+            patch.setattr(module, name, at_a_time)
+        for part in parts:
+            transform(filled(root, part), root / "import", Options(memory=memory))
+            same_as_anew(Cache(root), root / "import")
 
 
 def test_samples_come_in_parts(tmp_path: Path, added: list[bool]) -> None:

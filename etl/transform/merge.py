@@ -332,7 +332,7 @@ class Merger:
 
 def _renamed(pairs: pa.Array, names: list[pa.Array | None]) -> pa.Array:
     """Return pairs with other numbers for their ends (or for nodes); None stands for the same numbers."""
-    if names == [None] * len(names):
+    if all(of is None for of in names):
         return pairs
     ends = [pc.shift_right(pairs, HALF), pc.bit_wise_and(pairs, (1 << HALF) - 1)] if len(names) > 1 else [pairs]
     new = [end if of is None else of.take(end).cast(pa.int64()) for end, of in zip(ends, names, strict=True)]

@@ -133,14 +133,13 @@ def _added(before: Keys, new: Keys, path: Path) -> tuple[Keys, pa.Array]:
     if not len(since):
         return before, place
     total = before.total + len(since)
-    is_fresh = pc.is_in(pa.arange(0, total).cast(pa.int32()), place.filter(fresh))
-    ids = before.ids()
-    done = 0
+    at, ids, done = place.filter(fresh), before.ids(), 0
     with _Writer(path) as writer, pa.OSFile(str(_ids(path)), "wb") as ids_file:
         for begin in range(0, total, AT_A_TIME):
-            here = is_fresh.slice(begin, AT_A_TIME)
-            fresh_here = pc.sum(here).as_py()
-            first, old_here = begin - done, len(here) - fresh_here
+            end = min(begin + AT_A_TIME, total)
+            fresh_here = pc.search_sorted(at, pa.scalar(end, pa.int32())).as_py() - done
+            here = pc.is_in(pa.arange(begin, end).cast(pa.int32()), at.slice(done, fresh_here))
+            first, old_here = begin - done, end - begin - fresh_here
             later = pc.add(pc.cumulative_sum(here.cast(pa.int32())), old_here - 1)
             order = pc.if_else(here, later, pc.subtract(pc.cumulative_sum(pc.invert(here).cast(pa.int32())), 1))
             writer.put(pa.concat_arrays([old.slice(first, old_here), since.slice(done, fresh_here)]).take(order))
