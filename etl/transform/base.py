@@ -203,7 +203,7 @@ class Writer:
         if not self._mark:
             return
         self._waiting.append(rows)
-        if sum(each.num_rows for each in self._waiting) >= BATCH_ROWS:
+        if sum(each.num_rows for each in self._waiting) >= BATCH_ROWS // 2:
             self._put()
 
     def close(self, content: Content) -> None:

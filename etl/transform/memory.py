@@ -13,8 +13,15 @@ from etl import keys, times
 from etl.errors import BadValue
 from etl.graph import Kind, Type
 
-MAX_REMEMBERED = 1_500_000  # strings and values, in one process: some 300 MB when full
+MAX_REMEMBERED = 1_500_000  # strings and values, in one process
+LEAST_REMEMBERED = 100_000
+REMEMBERED_BYTES = 200  # of each, about
 INT64 = 1 << 63
+
+
+def remembered(memory: int) -> int:
+    """Return how many strings and values are remembered in so many bytes."""
+    return max(min(memory // REMEMBERED_BYTES, MAX_REMEMBERED), LEAST_REMEMBERED)
 
 
 def _integer(raw: object) -> int:
@@ -104,10 +111,12 @@ class Values(dict[Any, int]):
 class Memory:
     """What a process has canonicalised already, over all endpoints that it reads: values, and strings one by one.
 
-    Strings that are canonical as they stand, which most are, are told a column at a time and not remembered.
+    Strings that are canonical as they stand, which most are, are told a column at a time and not remembered. `most` is
+    how many others and values are.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MAX_REMEMBERED) -> None:
+        self.most = most
         self.forget()
 
     def forget(self) -> None:
@@ -117,7 +126,7 @@ class Memory:
 
     def trim(self) -> None:
         """Forget all when it has become too much."""
-        if sum(map(len, self.odd.values())) + sum(map(len, self.values.values())) > MAX_REMEMBERED:
+        if sum(map(len, self.odd.values())) + sum(map(len, self.values.values())) > self.most:
             self.forget()
 
     def resolve(self, kind: Kind[Any], raws: pa.Array) -> Resolved:

@@ -38,14 +38,16 @@ from etl.rulings import given, rulings
 from etl.source import Endpoint, Source, discover
 from etl.transform import base, stage
 from etl.transform.base import Base
-from etl.transform.memory import Memory
+from etl.transform.memory import Memory, remembered
 from etl.transform.merge import Merger
 from etl.transform.retirement import superseded
 from etl.transform.stage import Staged, groups_of, keys_of
 from etl.transform.unchanged import WRITTEN, Unchanged, code_of, marks_of
 
 INLINE = 16 << 20  # a cache smaller than this is not worth other processes
-EACH = 384 << 20  # bytes that one process takes to map, most of them values it has met
+EACH = 384 << 20  # bytes that one process takes to map
+RESTING = 128 << 20  # what the process takes that only hands out
+OF_SEGMENT = 256 << 20  # what a segment takes of one that maps; the rest is for values it has met
 ALONG = 2 << 30  # with less memory than this, only others map: what they used goes with them
 VERSION = 1
 OURS = {"manifest.json", "rejects.jsonl", "nodes", "relationships"}  # what there is in a set of flat files
@@ -235,6 +237,7 @@ def _worked(tasks: list[Task], undone: frozenset[str], options: Options) -> Iter
     total = sum(segment.size for segment, _ in tasks)
     along = options.memory >= ALONG
     processes = min(options.processes, len(tasks), max(options.memory // EACH, 1))
+    _memory().most = most = remembered((options.memory - RESTING) // max(processes, 1) - OF_SEGMENT)
     others = processes - along if total >= INLINE else 0
     waiting = deque(tasks)
     done: list[int] = []
@@ -245,7 +248,7 @@ def _worked(tasks: list[Task], undone: frozenset[str], options: Options) -> Iter
             options.progress("read", sum(done), total)
         return
     ended = SimpleQueue[tuple[Task, Future[Staged]]]()
-    with ProcessPoolExecutor(others, get_context("spawn"), initializer=_begin_beside) as pool:
+    with ProcessPoolExecutor(others, get_context("spawn"), initializer=_begin_beside, initargs=(most,)) as pool:
 
         def hand_out() -> None:
             task = _next(waiting)
@@ -292,10 +295,11 @@ def _begin() -> None:
     pa.set_memory_pool(pa.system_memory_pool())
 
 
-def _begin_beside() -> None:
+def _begin_beside(most: int) -> None:
     """Begin another process. Ctrl-C is left to the one that has begun it: that ends what is not begun, and waits."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _begin()
+    _memory().most = most
 
 
 def _selected(
