@@ -118,11 +118,16 @@ class Base:
         paths = [path for label in labels for path in self._keys(label).files()]
         paths += [self._kept / rows.name for each in groups if (rows := self._index.rows.get(str(each))) and rows.name]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            return list(pool.map(_checksum, paths)) == [self._index.checksums.get(each.name) for each in paths]
+            found = pool.map(_checksum, paths)
+            return all(
+                mark is not None and mark == self._index.checksums.get(path.name)
+                for mark, path in zip(found, paths, strict=True)
+            )
 
     def keys(self, label: str) -> Keys | None:
         """Return the keys of a label that were there before; None where there were none, or all are sorted again."""
-        return self._keys(label) if self.adds and label in self._index.keys else None
+        found = self._keys(label) if self.adds and label in self._index.keys else None
+        return found if found and found.total else None
 
     def _keys(self, label: str) -> Keys:
         name, total, moved = self._index.keys[label]
@@ -153,7 +158,7 @@ class Base:
 
         def take(path: Path) -> str:
             """Put a new file among those that are kept, under a name of its own."""
-            new = self._kept / f"{path.stem}.{run}{path.suffix}"
+            new = self._kept / f"{path.name.partition('.')[0]}.{run}{path.suffix}"
             checksums[new.name] = _checksum(path)
             path.rename(new)
             return new.name
