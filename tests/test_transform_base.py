@@ -3,11 +3,11 @@
 import random
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_transform import SAMPLES, SLOW, adopted, bytes_of, entries, filled, here, rows
 
@@ -170,3 +170,44 @@ def test_what_an_analyst_rules_holds_for_what_comes_later(tmp_path: Path, added:
         same_as_anew(cache, tmp_path / "import")
     assert not rows(tmp_path / "import").get("IPAddress")
     assert added[:4] == [False, False, True, False]
+
+
+STEPS: dict[str, Callable[[Path, Cache], object]] = {
+    "add": lambda _root, _cache: None,
+    "compact": lambda _root, cache: compacted(cache),
+    "lose a segment": lambda _root, cache: removed(each.path for each in cache.segments()),
+    "lose the files": lambda root, _cache: shutil.rmtree(root / "import", ignore_errors=True),
+    "lose a file": lambda root, _cache: removed(sorted((root / "import").rglob("*.parquet"))),
+    "forget": lambda root, _cache: (root / ".import.stage" / "base.json").unlink(missing_ok=True),
+    "as of then": lambda root, cache: transform(cache, root / "import", Options(as_of=1_600_000_001)),
+    "since then": lambda root, cache: transform(
+        cache, root / "import", Options(seen_since={"threatcrowd": 1_600_000_002})
+    ),
+    "one format": lambda root, cache: transform(cache, root / "import", Options(formats=("csv",))),
+    "take out": lambda _root, cache: edits.keep(cache, "ana", Said(what="take_out", node=End("Domain", "example.com"))),
+    "one": lambda _root, cache: edits.keep(
+        cache, "ana", Said(what="same_as", one=End("Domain", "example.org"), other=End("Domain", "example.com"))
+    ),
+}
+
+
+def removed(paths: Iterable[Path]) -> None:
+    for path in list(paths)[:1]:
+        path.unlink()
+
+
+def compacted(cache: Cache) -> None:
+    with cache.writer() as writer:
+        compact(cache, writer)
+
+
+@settings(SLOW, max_examples=12)
+@given(parts=st.lists(st.tuples(st.sampled_from(sorted(STEPS)), entries), min_size=2, max_size=8))
+def test_whatever_comes_between_the_files_are_as_from_nothing(here: Path, parts: list[tuple[str, list[Entry]]]) -> None:
+    root = here / str(time.monotonic_ns())
+    for step, replies in parts:
+        cache = filled(root, replies)
+        transform(cache, root / "import")
+        STEPS[step](root, cache)
+        transform(cache, root / "import")
+        same_as_anew(cache, root / "import")
