@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -153,22 +152,10 @@ def entries(cache: Cache) -> list[Kept]:
     """Return all entries, the newest first."""
     undone = rulings.rulings(cache).undone
     found = [
-        Kept(name, str(body.get("author", "")), times.text(at), what, body, name in undone)
-        for name, at, what, body in _read(cache)
+        Kept(entry.key, str(body.get("author", "")), times.text(entry.epoch), what, body, entry.key in undone)
+        for entry, what, body in rulings.read(cache, dict[str, Any])
     ]
     return sorted(found, key=lambda each: each.at, reverse=True)
-
-
-def _read(cache: Cache) -> Iterator[tuple[str, int, str, dict[str, Any]]]:
-    for segment in cache.segments():
-        if segment.source != SOURCE:
-            continue
-        for entry in segment.envelopes(lambda _damage: None):
-            try:
-                body = msgspec.json.decode(entry.content, type=dict[str, Any])
-            except (msgspec.MsgspecError, UnicodeDecodeError):
-                continue
-            yield entry.key, entry.epoch, segment.endpoint, body
 
 
 def touched(kept: Kept) -> list[rulings.End]:

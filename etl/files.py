@@ -61,6 +61,11 @@ class Group(NamedTuple):
         return "relationships" if self.type else "nodes"
 
     @property
+    def labels(self) -> tuple[str, ...]:
+        """Return the labels that its rows name nodes of, by column of `keys`."""
+        return (self.start, self.end) if self.type else (self.start,)
+
+    @property
     def keys(self) -> tuple[str, ...]:
         """Return the columns that name a row."""
         return ("start", "end") if self.type else (schema.LABELS[self.start].key,)

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final, TypeVar
 
 import msgspec
 
 from etl import schema
 from etl.cache import Cache, Segment
+from etl.cache.envelope import Envelope
 from etl.files import Group
 
+T = TypeVar("T")
 SOURCE: Final = "analyst"
 ENDPOINTS: Final = frozenset({"take_out", "undo"})
 """Those whose entries give no facts, and so have no mapping."""
@@ -64,7 +66,11 @@ class Rulings:
 
 def rulings(cache: Cache, until: int | None = None) -> Rulings:
     """Return what the analyst's entries rule; of those made until a moment, in epoch seconds, where one is given."""
-    entries = list(_entries(cache, until))
+    entries = [
+        (entry.key, endpoint, body)
+        for entry, endpoint, body in read(cache, Body)
+        if until is None or entry.epoch <= until
+    ]
     if not entries:
         return Rulings()
     undone = _undone({name: body.undoes for name, endpoint, body in entries if endpoint == "undo"})
@@ -89,23 +95,20 @@ def given(segment: Segment) -> bool:
     return not (segment.source == SOURCE and segment.endpoint in ENDPOINTS)
 
 
-def _entries(cache: Cache, until: int | None) -> Iterator[tuple[str, str, Body]]:
-    """Yield every entry that can be a ruling: its id, its endpoint, its body."""
+def read(cache: Cache, type_: type[T]) -> Iterator[tuple[Envelope, str, T]]:
+    """Yield the analyst's entries whose bodies are of a type: each, its endpoint, its body.
 
-    def passed_over(_damage: Any) -> None:  # noqa: ANN401 - the transform counts what is damaged
-        return
-
+    What is damaged is passed over: the transform counts it.
+    """
     for segment in cache.segments():
         if segment.source != SOURCE:
             continue
-        for entry in segment.envelopes(passed_over):
-            if until is not None and entry.epoch > until:
-                continue
+        for entry in segment.envelopes(lambda _damage: None):
             try:
-                body = msgspec.json.decode(entry.content, type=Body)
+                body = msgspec.json.decode(entry.content, type=type_)
             except (msgspec.MsgspecError, UnicodeDecodeError):
                 continue
-            yield entry.key, segment.endpoint, body
+            yield entry, segment.endpoint, body
 
 
 def _undone(undoes: dict[str, str]) -> frozenset[str]:

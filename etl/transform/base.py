@@ -114,7 +114,7 @@ class Base:
 
     def _is_whole(self, groups: list[Group]) -> bool:
         """Tell whether the files are as they were written."""
-        labels = {label for each in groups for label in (each.start, each.end)} & self._index.keys.keys()
+        labels = {label for each in groups for label in each.labels} & self._index.keys.keys()
         paths = [path for label in labels for path in self._keys(label).files()]
         paths += [self._kept / rows.name for each in groups if (rows := self._index.rows.get(str(each))) and rows.name]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -163,7 +163,7 @@ class Base:
             path.rename(new)
             return new.name
 
-        keys = before.keys | {}
+        keys = dict(before.keys)
         for label, each in ranked.items():
             if each.path.parent != self._kept:
                 name, *_ = map(take, each.files())
@@ -172,7 +172,7 @@ class Base:
         rows = {
             name: had
             for name, had in before.rows.items()
-            if had.mark == self._marks.get(Group.parse(name)) and anew.isdisjoint(Group.parse(name))
+            if had.mark == self._marks.get(Group.parse(name)) and anew.isdisjoint(Group.parse(name).labels)
         }
         for name, written in self._rows.items():
             rows[name] = msgspec.structs.replace(written, name=written.name and take(self._work / written.name))

@@ -115,8 +115,8 @@ class Memory:
     how many others and values are.
     """
 
-    def __init__(self, most: int = MAX_REMEMBERED) -> None:
-        self.most = most
+    def __init__(self) -> None:
+        self.most = MAX_REMEMBERED
         self.forget()
 
     def forget(self) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import reduce
-from itertools import chain, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl.errors import TransformError
-from etl.files import NOTHING, Content, Files, Group, Writer, content, literal, quoted
+from etl.files import Content, Files, Group, Writer, content, literal, quoted
 from etl.graph import Merge, Property
 from etl.rulings import Rulings
 from etl.schema import RELATIONSHIPS
@@ -165,12 +165,14 @@ class Merger:
             arms.append("SELECT * REPLACE (1::BIGINT << bits AS bits) FROM facts")
         if arms:
             said = " UNION ALL BY NAME ".join(arms)
-            starts = (low << HALF, high << HALF) if group.type else (low, high)
-            before = _peeked(self._before(group, *starts))
-            if before is not None:
-                cursor.register("before", before)
-                names = [*names, *before.schema.names]
-                said = _with_before(group, said, before.schema.names)
+            before = self.base.rows(group)
+            if before.name:
+                schema = self.base.read(before).schema
+                starts = (low << HALF, high << HALF) if group.type else (low, high)
+                batches = (batch for each in self._before(group, *starts) for batch in each.to_batches())
+                cursor.register("before", pa.RecordBatchReader.from_batches(schema, batches))
+                names = [*names, *schema.names]
+                said = _with_before(group, said, schema.names)
             merged = f"SELECT pair, {_merged(group, names)} FROM ({said}) GROUP BY pair"
             cursor.execute(f"CREATE TABLE {quoted(within.table)} AS {merged}")
             self.merged[group][within.table] = cursor.fetchall()[0][0]
@@ -199,8 +201,7 @@ class Merger:
         if not rows.name:
             return
         reader = self.base.read(rows)
-        labels = (group.start, group.end)[: 2 if group.type else 1]
-        ids = [self.ranked[label].keys.ids() for label in labels]
+        ids = [self.ranked[label].keys.ids() for label in group.labels]
         rank_of = [None if of is None else pc.inverse_permutation(of) for of in ids]
         firsts = [*_renamed(pa.array(rows.firsts, pa.int64()), rank_of).to_pylist(), END]
         for number, (first, next_) in enumerate(pairwise(firsts)):
@@ -210,12 +211,11 @@ class Merger:
 
     def _facts(self, group: Group) -> Iterator[pa.Table]:
         """Yield a group's facts segment by segment: `pair`, `bits` and the rest."""
-        labels = (group.start, group.end)[: 2 if group.type else 1]
         own = [(place, each) for place, each in enumerate(self.staged) if each.rows(str(group))]
-        ranks_of = [self.ranked[label].ranks() for label in labels if own]
+        ranks_of = [self.ranked[label].ranks() for label in group.labels if own]
         for place, each in own:
             table = each.read(str(group))
-            keys = table.column_names[: len(labels)]
+            keys = table.column_names[: len(ranks_of)]
             ranks = [of(place).take(table[key]).cast(pa.int64()) for of, key in zip(ranks_of, keys, strict=True)]
             ranks, masks = self._ruled(group, ranks)
             pair = pc.bit_wise_or(pc.shift_left(ranks[0], HALF), ranks[1]) if group.type else ranks[0]
@@ -225,9 +225,8 @@ class Merger:
 
     def _ruled(self, group: Group, ranks: list[pa.ChunkedArray]) -> tuple[list[pa.ChunkedArray], list[pa.ChunkedArray]]:
         """Return the ranks of a group's facts as an analyst's rulings leave them, and which rows these leave."""
-        labels = (group.start, group.end)[: len(ranks)]
         masks = []
-        for label, ranks_ in zip(labels, ranks, strict=True):
+        for label, ranks_ in zip(group.labels, ranks, strict=True):
             out = [self.ranked[label].ruled[key] for of, key in self.ruled.nodes_out if of == label]
             if out:
                 masks.append(pc.invert(pc.is_in(ranks_, pa.array(out, pa.int64()))))
@@ -245,24 +244,23 @@ class Merger:
 
     def write(self, files: Files, group: Group, formats: tuple[str, ...]) -> Content:
         """Write a merged group, in order, in every format; return what is in it."""
-        labels = (group.start, group.end)[: 2 if group.type else 1]
-        all_keys = [self.ranked[label].keys for label in labels]
+        all_keys = [self.ranked[label].keys for label in group.labels]
         keys, ids = [each.array() for each in all_keys], [each.ids() for each in all_keys]
         writer, kept = Writer(files, group, formats), self.base.writer(group)
         whole = self.base.rows(group).content
         for piece in interleaved(self._before(group), self._since(group), self._schema(group)):
             made = self._rows(group, piece.rows, keys)
             writer.write(made)
-            whole += self._content(group, made if piece.come is piece.rows else self._rows(group, piece.come, keys))
-            whole -= self._content(group, self._rows(group, piece.gone, keys))
+            if piece.come.num_rows:
+                whole += self._content(group, made if piece.come is piece.rows else self._rows(group, piece.come, keys))
+            if piece.gone.num_rows:
+                whole -= self._content(group, self._rows(group, piece.gone, keys))
             kept.write(_exchanged(piece.rows, _renamed(piece.rows["pair"], ids)))
         writer.close()
         kept.close(whole)
         return whole
 
     def _content(self, group: Group, rows: pa.Table) -> Content:
-        if not rows.num_rows:
-            return NOTHING
         cursor = self.connection.cursor()
         cursor.register("made", rows)
         found = content(cursor, "made", group)
@@ -342,15 +340,6 @@ def _renamed(pairs: pa.Array, names: list[pa.Array | None]) -> pa.Array:
 def _exchanged(rows: pa.Table, pairs: pa.Array) -> pa.Table:
     """Return rows with other pairs."""
     return rows.set_column(rows.column_names.index("pair"), "pair", pairs)
-
-
-def _peeked(tables: Iterator[pa.Table]) -> pa.RecordBatchReader | None:
-    """Return a reader of tables that have the same columns; None where there is none."""
-    first = next(tables, None)
-    if first is None:
-        return None
-    batches = (batch for each in chain([first], tables) for batch in each.to_batches())
-    return pa.RecordBatchReader.from_batches(first.schema, batches)
 
 
 def _with_before(group: Group, said: str, names: list[str]) -> str:

@@ -144,9 +144,7 @@ def _make(cache: Cache, sets: tuple[Files, Files], kept: Path, options: Options)
     code = code_of(ruled)
     marks = marks_of(staged, kept, code)
     unchanged = Unchanged(kept, old, marks, options.formats)
-    relationships = [each for each in groups_of(staged) if each.type]
-    labels = {each.start for each in groups_of(staged)} | {each.end for each in relationships}
-    groups = [*relationships, *map(Group, sorted(labels))]
+    groups = groups_of(staged)
     contents = {group: content for group in groups if (content := unchanged.take(group, files))}
     missing = [each for each in groups if each not in contents]
     merged = Base(kept, work, list(zip(segments, staged, strict=True)), code, marks)
@@ -177,11 +175,9 @@ def _written(
     nodes = [group for group in groups if not group.type]
     of_nodes = {group.start for group in nodes}
     relationships = [each for each in groups if each.type] + [
-        each
-        for each in others
-        if each.type and merger.staged_rows(str(each)) and not of_nodes.isdisjoint((each.start, each.end))
+        each for each in others if each.type and merger.staged_rows(str(each)) and not of_nodes.isdisjoint(each.labels)
     ]
-    labels = of_nodes | {label for each in relationships for label in (each.start, each.end)}
+    labels = of_nodes | {label for each in relationships for label in each.labels}
     with ThreadPoolExecutor(options.processes) as pool:
         list(pool.map(merger.rank, sorted(labels, key=lambda label: -merger.staged_rows(keys_of(label)))))
         for some in (relationships, nodes):

@@ -147,9 +147,11 @@ def _write(file: pa.NativeFile, found: Staged, batch: Batch | None, rejects: lis
 
 
 def groups_of(staged: list[Staged]) -> list[Group]:
-    """Return all groups that there are facts of, by name."""
+    """Return all groups that something is said of: relationships by name, then labels, those of their ends too."""
     names = {name for each in staged for name in each.tables if name != REJECTS and " " not in name}
-    return [Group.parse(name) for name in sorted(names)]
+    groups = [Group.parse(name) for name in sorted(names)]
+    labels = {label for each in groups for label in each.labels}
+    return [*(each for each in groups if each.type), *map(Group, sorted(labels))]
 
 
 # --- what a file's content depends on ---------------------------------------------------------------------------------

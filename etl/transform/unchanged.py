@@ -107,12 +107,11 @@ def marks_of(staged: list[Staged], kept: Path, code: str) -> dict[Group, str]:
     if any(Path(each.path).parent != kept for each in staged):
         return {}
     groups = groups_of(staged)
-    labels = {label for each in groups for label in (each.start, each.end) if label}
-    told = {group: {str(group)} for group in groups} | {
-        Group(label): {label, *(str(each) for each in groups if label in (each.start, each.end))} for label in labels
-    }
     found = {}
-    for group, names in told.items():
+    for group in groups:
+        names = {str(group)}
+        if not group.type:
+            names |= {str(each) for each in groups if group.start in each.labels}
         of = sorted(Path(each.path).name for each in staged if not names.isdisjoint(each.tables))
         found[group] = sha256(repr((str(group), of, code)).encode()).hexdigest()[:32]
     return found
