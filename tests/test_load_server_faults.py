@@ -19,7 +19,7 @@ from load_samples import MANY, cypher, day, write
 
 from etl.errors import LoadError
 from etl.files import Group
-from etl.load import Server, load, packing, verify
+from etl.load import Server, connected, load, packing, verify, writing
 from etl.neo4j.connection import DATABASE, connect
 from etl.neo4j.server import LocalNeo4j
 
@@ -103,15 +103,56 @@ def test_a_deadlock_with_another_writer_is_outlived(
     assert verify(files, server).equal
 
 
+@pytest.mark.parametrize("end", ["commit", "rollback"])
+def test_a_writer_that_two_batches_wait_for_in_a_ring_is_let_through(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    """The first batch waits for the other writer, the second for its turn after the first, the writer for the second.
+
+    The server sees only two of the three wait.
+    """
+    monkeypatch.setattr(writing, "PATIENCE", 1.0)
+    files = write(tmp_path / "import", MANY)
+    with connected(server) as database:
+        database.constrain()
+    with connect(local_of(server).connection()) as driver, ThreadPoolExecutor(2) as pool, ExitStack() as sessions:
+        other = sessions.enter_context(driver.session(database=DATABASE)).begin_transaction()
+        other.run("CREATE (:Domain {name: 'name-003.example'})").consume()  # of the first batch of 7
+        loading = pool.submit(load, files, server, method="bolt")
+        waits_for(server, 1)
+        closing = pool.submit(other.run, "CREATE (:Domain {name: 'name-010.example'})")  # of the second
+        closing.result(60)
+        assert not loading.done()
+        getattr(other, end)()
+        assert loading.result().parity.equal
+    assert verify(files, server).equal
+
+
+def test_a_batch_runs_while_the_one_before_waits_and_is_committed_after_it(tmp_path: Path, server: Server) -> None:
+    files = write(tmp_path / "import", MANY)
+    with connected(server) as database:
+        database.constrain()
+    with connect(local_of(server).connection()) as driver, ThreadPoolExecutor(1) as pool, ExitStack() as sessions:
+        other = sessions.enter_context(driver.session(database=DATABASE)).begin_transaction()
+        other.run("CREATE (:Domain {name: 'name-003.example'})").consume()  # of the first batch of 7
+        loading = pool.submit(load, files, server, method="bolt")
+        waits_for(server, 1)
+        waits_for(server, 3, "currentQuery = '' AND activeLockCount > 0 OR status STARTS WITH 'Blocked'")
+        assert cypher(server, "MATCH (d:Domain) RETURN count(d) AS rows")[0]["rows"] == 0
+        other.rollback()
+        assert loading.result().parity.equal
+    assert verify(files, server).equal
+
+
 def touch(transaction: neo4j.Transaction, number: int) -> None:
     transaction.run("MATCH (d:Domain {name: $name}) SET d.mine = 1", name=f"name-{number:03}.example").consume()
 
 
-def waits_for(server: Server, blocked: int) -> None:
-    """Return when so many transactions wait for locks."""
+def waits_for(server: Server, number: int, which: str = "status STARTS WITH 'Blocked'") -> None:
+    """Return when there are so many transactions of some kind, such as those that wait for locks."""
     limit = time.monotonic() + 60
-    query = "SHOW TRANSACTIONS YIELD status WHERE status STARTS WITH 'Blocked' RETURN count(*) AS blocked"
-    while cypher(server, query)[0]["blocked"] < blocked:
+    query = f"SHOW TRANSACTIONS YIELD * WHERE {which} RETURN count(*) AS found"
+    while cypher(server, query)[0]["found"] < number:
         assert time.monotonic() < limit, "nobody waits"
         time.sleep(0.05)
 

@@ -21,7 +21,7 @@ from etl.load.bolt import Server, connected
 from etl.load.embedded import Embedded, Graph, open_embedded
 from etl.load.parity import Compared, Parity, Progress, check
 from etl.load.pruning import SHARE
-from etl.load.sending import Refused
+from etl.load.writing import Refused
 from etl.lock import locked
 
 __all__ = [

@@ -67,13 +67,17 @@ def _session(driver: neo4j.Driver) -> neo4j.Session:
 
 
 class Neo4j:
-    """An open session with a server; its driver opens more of them, to read texts with."""
+    """An open session with a server; its driver opens more of them, for what goes on at the same time."""
 
     READERS: ClassVar[int] = 1  # of which each reads with several sessions
 
     def __init__(self, driver: neo4j.Driver, session: neo4j.Session) -> None:
         self._driver = driver
         self.session = session
+
+    def another(self) -> neo4j.Session:
+        """Return a session beside this one; the caller closes it."""
+        return _session(self._driver)
 
     def run(self, query: str, **parameters: object) -> list[neo4j.Record]:
         """Run Cypher made of the schema's names alone, and return the whole answer."""
@@ -129,7 +133,7 @@ class Neo4j:
 
         They come through sessions of their own: other work may go on in this one.
         """
-        with _session(self._driver) as session:
+        with self.another() as session:
             first, last, rows = session.run(cypher.ids(group)).single(strict=True).values()
             if not rows:
                 return
@@ -141,7 +145,7 @@ class Neo4j:
         query = cypher.texts(group)
 
         def read(start: int) -> list[pa.Table]:
-            with _session(self._driver) as session:
+            with self.another() as session:
                 found = session.run(query, first=start, last=min(start + _SPAN - 1, last))
                 return [_table(told(group), record.values(*told(group).names), group) for record in found]
 

@@ -6,7 +6,7 @@ note of somebody's own) stays. More than a stated share is never deleted, and no
 
 from __future__ import annotations
 
-from itertools import repeat
+import neo4j
 
 from etl.errors import LoadError
 from etl.files import NOTHING, Files, Group, Manifest, quoted
@@ -14,7 +14,6 @@ from etl.load import bolt, cypher
 from etl.load.beside import Kind, lay_beside, rows_of
 from etl.load.packing import BATCH, Packed, pack
 from etl.load.parity import Parity, spilling
-from etl.load.sending import write
 
 SHARE = 0.1
 """How much of a database may be deleted unasked."""
@@ -68,4 +67,8 @@ def prune(files: Files, manifest: Manifest, database: bolt.Neo4j, found: Parity,
 
 def _write(database: bolt.Neo4j, statement: str, some: Packed) -> int:
     """Run a statement over some rows; return for how many it was done."""
-    return int(database.session.execute_write(write, repeat((statement, some.parameters)))["rows"])
+
+    def write(transaction: neo4j.ManagedTransaction) -> int:
+        return int(transaction.run(statement, some.parameters).single(strict=True)["rows"])
+
+    return database.session.execute_write(write)
