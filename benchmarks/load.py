@@ -26,6 +26,7 @@ import venv
 from pathlib import Path
 from typing import Any
 
+import jgo
 import load_rows
 from generate import generate
 from load_ours import HEAP
@@ -47,6 +48,7 @@ BARE = tuple(f"bare {verb} {size}" for verb in ("create", "merge") for size in (
 OTHERS = ("graphio", "etl_lib", "nodestream", "cartography")
 SEED = "py2neo"
 LESSER = "graphio integers"
+APOC = ("org.neo4j.procedure:apoc-core:5.26.0", "org.neo4j.procedure:apoc-common:5.26.0")
 ITEMS = 200  # of each file, for the seed article's way: an item a transaction
 SLOW = 600_000  # rows that the peers are not asked to go beyond,
 STRONG = ("etl_lib",)  # but for these
@@ -197,6 +199,19 @@ def set_up_peers() -> None:
     mark.write_text(wanted, encoding="utf-8")
 
 
+def add_apoc(local: LocalNeo4j) -> None:
+    """Give the server APOC, out of packages as the server itself: nodestream can do nothing without it.
+
+    There is one for 5.26 alone; nodestream does not run on another release.
+    """
+    if not (local.status().version or "").startswith("5.26."):
+        return
+    for jar in jgo.build("+".join(APOC)).all_jars:
+        shutil.copy(jar, local.home / "plugins")
+    with (local.home / "conf" / "neo4j.conf").open("a", encoding="utf-8") as settings:
+        settings.write("dbms.security.procedures.unrestricted=apoc.*\n")
+
+
 RATES = {"bolt_vs_bare": BARE, "bolt_vs_best_peer": OTHERS, "bolt_vs_seed": (SEED,)}
 TIMES = {
     "admin_vs_bare": ("ours, admin", IMPORTER),
@@ -252,7 +267,6 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--nodes", type=int, help="this many nodes, and four times as many relationships, alone")
     parser.add_argument("--folder", type=Path, help="where to work; some gigabytes for the full size")
-    parser.add_argument("--plugin", type=Path, help="APOC's jar: nodestream can do nothing without it")
     parser.add_argument("--only", action="append", help="ways that begin so alone")
     given = parser.parse_args()
     OUT.mkdir(exist_ok=True)
@@ -263,8 +277,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
         local = LocalNeo4j(Path(folder) / "neo4j", heap=HEAP)
         local.assemble()
-        if given.plugin:
-            shutil.copy(given.plugin, local.home / "plugins")
+        add_apoc(local)
         try:
             for nodes, relationships in sizes:
                 bench = Bench(Path(folder) / str(nodes), local, nodes, relationships)

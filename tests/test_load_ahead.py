@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from threading import Event
 
 import pytest
 
@@ -33,3 +34,24 @@ def test_what_goes_wrong_is_raised_at_its_turn() -> None:
     assert [next(made), next(made)] == [2, 3]
     with pytest.raises(ZeroDivisionError):
         next(made)
+
+
+def test_who_leaves_early_stops_what_is_under_way_before_it_is_waited_for() -> None:
+    stopped = Event()
+
+    def make(each: int) -> int:
+        if each:
+            assert stopped.wait(60)
+        return each
+
+    made = made_ahead(make, range(9), 3, stop=stopped.set)
+    assert next(made) == 0
+    assert not stopped.is_set()
+    made.close()
+    assert stopped.is_set()
+
+
+def test_nothing_is_stopped_that_comes_to_its_end() -> None:
+    stopped = Event()
+    assert list(made_ahead(lambda each: each, range(9), 3, stop=stopped.set)) == list(range(9))
+    assert not stopped.is_set()

@@ -18,7 +18,7 @@ from load_samples import MANY, Rows, cypher, write
 
 from etl.errors import LoadError
 from etl.files import Files, Group
-from etl.load import Server, load, sending, verify
+from etl.load import Server, load, packing, sending, verify
 
 pytestmark = pytest.mark.neo4j
 
@@ -175,8 +175,11 @@ class LosingReplies:
             client.shutdown(socket.SHUT_RDWR)
 
 
-@pytest.mark.parametrize("which", [1, 2, 3])
-def test_a_lost_commit_reply_doubles_nothing(tmp_path: Path, server: Server, which: int) -> None:
+@pytest.mark.parametrize("which", [1, 2, 7, 11])  # the first, others of nodes, one of relationships
+def test_a_lost_commit_reply_doubles_nothing(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch, which: int
+) -> None:
+    monkeypatch.setattr(packing, "BATCH", 7)
     files = write(tmp_path / "import", MANY)
     with LosingReplies(int(server.uri.rpartition(":")[2]), which) as line:
         loaded = load(files, Server(f"bolt://127.0.0.1:{line.port}", server.user, server.password), method="bolt")

@@ -31,6 +31,10 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packing, "BATCH", 7)
 
 
+BUSY = "currentQuery = '' AND activeLockCount > 0 OR status STARTS WITH 'Blocked'"
+"""Of transactions: those that hold locks and wait, for others or for us."""
+
+
 def at_step(number: int, work: Callable[[], object]) -> Callable[[str, int, int], None]:
     """Return a progress that does something at its n-th step."""
     steps = iter(range(1, 1 << 30))
@@ -137,11 +141,31 @@ def test_a_batch_runs_while_the_one_before_waits_and_is_committed_after_it(tmp_p
         other.run("CREATE (:Domain {name: 'name-003.example'})").consume()  # of the first batch of 7
         loading = pool.submit(load, files, server, method="bolt")
         waits_for(server, 1)
-        waits_for(server, 3, "currentQuery = '' AND activeLockCount > 0 OR status STARTS WITH 'Blocked'")
+        waits_for(server, 3, BUSY)
         assert cypher(server, "MATCH (d:Domain) RETURN count(d) AS rows")[0]["rows"] == 0
         other.rollback()
         assert loading.result().parity.equal
     assert verify(files, server).equal
+
+
+def test_after_a_batch_that_fails_for_good_nothing_is_committed(tmp_path: Path, server: Server) -> None:
+    files = write(tmp_path / "import", MANY)
+    with connected(server) as database:
+        database.constrain()
+    with connect(local_of(server).connection()) as driver, ThreadPoolExecutor(1) as pool, ExitStack() as sessions:
+        other = sessions.enter_context(driver.session(database=DATABASE)).begin_transaction()
+        other.run("CREATE (:Domain {name: 'name-003.example'})").consume()  # of the first batch of 7
+        loading = pool.submit(load, files, server, method="bolt")
+        waits_for(server, 3, BUSY)
+        blocked = cypher(
+            server, "SHOW TRANSACTIONS YIELD transactionId AS id, status WHERE status STARTS WITH 'Blocked'"
+        )
+        cypher(server, "TERMINATE TRANSACTIONS $id", id=blocked[0]["id"])
+        with pytest.raises(LoadError, match="erminated"):
+            loading.result()
+        other.rollback()
+    assert cypher(server, "MATCH (d:Domain) RETURN count(d) AS rows")[0]["rows"] == 0
+    assert load(files, server, method="bolt").parity.equal
 
 
 def touch(transaction: neo4j.Transaction, number: int) -> None:

@@ -1,19 +1,20 @@
 """Batches of rows written into a Neo4j by transactions that overlap: the next one runs while one waits and commits.
 
 Into an empty database rows are created; nothing there is in another's way until it commits, and that they do in turn.
-Elsewhere rows are merged, which takes locks at once, so that such a transaction runs when its turn has come.
+Merging takes locks at once, which those before may need, so that a batch is merged only when its turn has come.
 
-A managed transaction may run twice (the driver repeats it after a deadlock, and after a reply that was lost, when
-nobody knows whether it was committed), so from its second run on it merges, and nothing is doubled.
+What may have been committed before is merged, not created, so that nothing is doubled: a batch that the driver tries a
+second time, one whose commit was not answered, and all where somebody else writes there as well.
 
 A batch that the server refuses is split until the row at fault stands alone; that one is listed, the rest goes in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import count
 from threading import Event
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import neo4j
@@ -30,7 +31,7 @@ WRITERS = 2
 """Transactions at a time: with more, the server's commits, one after the other, are what is waited for."""
 MAX_REFUSED = 1_000
 """So many refused rows are not faults of the rows."""
-PATIENCE = 60.0
+PATIENCE = 30.0
 """Seconds that a transaction waits for its turn to commit: what it holds may be what another writer waits for."""
 
 # What a row, or the size of a batch, can be the cause of; anything else would be refused row by row as well.
@@ -64,57 +65,86 @@ class Written(NamedTuple):
 
 
 class Writer:
-    """Writes batches; `creates` tells that none of their rows is there yet, and turns false where one was."""
+    """Writes batches. `creates` tells that nobody else has written any of their rows, and turns false where one was."""
 
     def __init__(self, database: bolt.Neo4j, *, creates: bool, refused: int = 0) -> None:
         self.database = database
         self.creates = creates
+        self._overlaps = True
         self._refused = refused
+        self._stopped = Event()
 
     def write(self, group: Group, batches: Iterator[pa.RecordBatch]) -> Iterator[Written]:
-        """Write a group's rows, and yield what became of them, in their order, when it is committed."""
-        for several in made_ahead(lambda turn: self._in_turn(group, turn), _turns(packed(batches, group)), WRITERS):
+        """Write a group's rows, and yield what became of them, in their order, when it is committed.
+
+        Once a batch has failed for good, or the caller wants no more, none of those after it is committed.
+        """
+        turns = _turns(packed(batches, group))
+        for several in made_ahead(lambda turn: self._in_turn(group, turn), turns, WRITERS, stop=self._stopped.set):
             yield from several
 
     def _in_turn(self, group: Group, turn: _Turn) -> list[Written]:
         try:
-            return list(self._written(group, turn.batch, turn.come))
+            return self._written(group, turn.batch, turn.come, create=self.creates)
+        except BaseException:
+            turn.come.wait()
+            self._stopped.set()
+            raise
         finally:
             turn.over.set()
 
-    def _written(self, group: Group, some: Packed, come: Event) -> Iterator[Written]:
-        """Write some rows; where they are refused, write each half: what goes wrong is dealt with in turn."""
-        creates = self.creates
+    def _written(self, group: Group, some: Packed, come: Event, *, create: bool) -> list[Written]:
+        """Write some rows; where they are refused, write each half."""
+        if not (create and self._overlaps):
+            self._wait(come)
         try:
             with self.database.another() as session:
-                found = session.execute_write(_write, _attempts(group, some, creates=creates), come)
+                found = session.execute_write(self._create(group, some, come) if create else _merge(group, some))
         except _LateError:
-            come.wait()
-            yield from self._written(group, some, come)
-        except IncompleteCommit:  # nobody knows whether it went in
-            self.creates = False
-            yield from self._written(group, some, come)
+            self._overlaps = False
+            return self._written(group, some, come, create=create)
+        except (_AgainError, IncompleteCommit):  # nobody knows whether it went in
+            return self._written(group, some, come, create=False)
         except (ClientError, DatabaseError, TransientError) as wrong:
             if wrong.code not in _SPLIT:
                 raise
-            come.wait()
-            if creates and isinstance(wrong, ConstraintError):  # somebody else writes there, too
+            self._wait(come)
+            if create and isinstance(wrong, ConstraintError):  # somebody else writes there, too
                 self.creates = False
-                yield from self._written(group, some, come)
-            elif (rows := len(some.batch)) > 1:
-                for half in (some.batch.slice(0, rows // 2), some.batch.slice(rows // 2)):
-                    yield from self._written(group, pack(half, group), come)
-            else:
-                yield Written(some.batch, 0, self._refuse(group, _keys(group, some), wrong.message or wrong.code), [])
-        else:
-            refused = []
-            if found["rows"] != len(some.batch):
-                with self.database.another() as session:
-                    without = [
-                        each.values() for each in session.run(cypher.without_ends(group), rows=_keys(group, some))
-                    ]
-                refused = self._refuse(group, without, "an end of it is not in the database")
-            yield Written(some.batch, found["rows"], refused, found.get("ids", []))
+                return self._written(group, some, come, create=False)
+            if middle := len(some.batch) // 2:
+                halves = (pack(each, group) for each in (some.batch.slice(0, middle), some.batch.slice(middle)))
+                return [each for half in halves for each in self._written(group, half, come, create=create)]
+            return [Written(some.batch, 0, self._refuse(group, _keys(group, some), wrong.message or wrong.code), [])]
+        return [
+            Written(some.batch, found["rows"], self._without_ends(group, some, found["rows"]), found.get("ids", []))
+        ]
+
+    def _create(self, group: Group, some: Packed, come: Event) -> Callable[[neo4j.ManagedTransaction], neo4j.Record]:
+        tries = count()
+
+        def work(transaction: neo4j.ManagedTransaction) -> neo4j.Record:
+            if next(tries):
+                raise _AgainError
+            statement = cypher.create(group, some.given, by_id=some.by_id)
+            found = transaction.run(statement, some.parameters).single(strict=True)
+            self._wait(come, PATIENCE)
+            return found
+
+        return work
+
+    def _wait(self, come: Event, patience: float | None = None) -> None:
+        if not come.wait(patience):
+            raise _LateError
+        if self._stopped.is_set():
+            raise _StoppedError
+
+    def _without_ends(self, group: Group, some: Packed, taken: int) -> list[Refused]:
+        if taken == len(some.batch):
+            return []
+        with self.database.another() as session:
+            found = [each.values() for each in session.run(cypher.without_ends(group), rows=_keys(group, some))]
+        return self._refuse(group, found, "an end of it is not in the database")
 
     def _refuse(self, group: Group, keys: list[list[str]], reason: str) -> list[Refused]:
         self._refused += len(keys)
@@ -127,23 +157,23 @@ class Writer:
 
 
 class _Turn(NamedTuple):
-    """A batch; the event that the one before it is dealt with, and the event that it is itself."""
+    """A batch; the event that those before it are dealt with, or failed, and the event that it is itself."""
 
     batch: Packed
     come: Event
     over: Event
 
 
-class _Attempt(NamedTuple):
-    """A statement and its parameters. `alone`: its locks may be what another batch waits for."""
-
-    statement: str
-    parameters: dict[str, list[Any]]
-    alone: bool
-
-
 class _LateError(Exception):
     """A transaction's turn to commit did not come."""
+
+
+class _AgainError(Exception):
+    """The driver tries a transaction again."""
+
+
+class _StoppedError(Exception):
+    """A batch before failed, or nobody wants more: whoever waits for this batch hears of that, and not of this."""
 
 
 def _turns(batches: Iterator[Packed]) -> Iterator[_Turn]:
@@ -155,24 +185,13 @@ def _turns(batches: Iterator[Packed]) -> Iterator[_Turn]:
         come = over
 
 
-def _write(transaction: neo4j.ManagedTransaction, attempts: Iterator[_Attempt], come: Event) -> neo4j.Record:
-    """Run the next of a batch's attempts (on a later try of the transaction, that is another one)."""
-    attempt = next(attempts)
-    if attempt.alone:
-        come.wait()
-    found = transaction.run(attempt.statement, attempt.parameters).single(strict=True)
-    if not come.wait(PATIENCE):
-        raise _LateError
-    return found
-
-
-def _attempts(group: Group, some: Packed, *, creates: bool) -> Iterator[_Attempt]:
-    """Yield what is tried: to create the rows, then to merge them, as often as need be."""
-    if creates:
-        yield _Attempt(cypher.create(group, some.given, by_id=some.by_id), some.parameters, alone=False)
+def _merge(group: Group, some: Packed) -> Callable[[neo4j.ManagedTransaction], neo4j.Record]:
     keyed = pack(some.batch.select(group.arrow.names), group) if some.by_id else some
-    while True:
-        yield _Attempt(cypher.merge(group, some.given), keyed.parameters, alone=True)
+
+    def work(transaction: neo4j.ManagedTransaction) -> neo4j.Record:
+        return transaction.run(cypher.merge(group, some.given), keyed.parameters).single(strict=True)
+
+    return work
 
 
 def _keys(group: Group, some: Packed) -> list[list[str]]:
