@@ -48,6 +48,7 @@ BARE = tuple(f"bare {verb} {size}" for verb in ("create", "merge") for size in (
 OTHERS = ("graphio", "etl_lib", "nodestream", "cartography")
 SEED = "py2neo"
 LESSER = "graphio integers"
+NEED_APOC = ("nodestream",)
 APOC = ("org.neo4j.procedure:apoc-core:5.26.0", "org.neo4j.procedure:apoc-common:5.26.0")
 ITEMS = 200  # of each file, for the seed article's way: an item a transaction
 SLOW = 600_000  # rows that the peers are not asked to go beyond,
@@ -91,7 +92,7 @@ class Bench:
             shutil.rmtree(place, ignore_errors=True)
             place.unlink(missing_ok=True)
             return figures
-        server = self._empty_server()
+        server = self._empty_server(apoc=way in NEED_APOC)
         if way == "cartography":  # it knows nodes by `id`, and wants that to be indexed
             with connected(server) as database:
                 for label in self.manifest.nodes:
@@ -110,9 +111,10 @@ class Bench:
             raise SystemExit(f"{way} made {found} nodes and relationships of {self.rows}")
         return figures
 
-    def _empty_server(self) -> Server:
+    def _empty_server(self, *, apoc: bool = False) -> Server:
         """Return the server, with nothing in its database but the constraints."""
         self.local.down()
+        plug_in(self.local, apoc=apoc)
         for part in ("databases", "transactions"):
             shutil.rmtree(self.local.home / "data" / part / "neo4j", ignore_errors=True)
         server = Server.started(self.local)
@@ -199,17 +201,19 @@ def set_up_peers() -> None:
     mark.write_text(wanted, encoding="utf-8")
 
 
-def add_apoc(local: LocalNeo4j) -> None:
-    """Give the server APOC, out of packages as the server itself: nodestream can do nothing without it.
+def plug_in(local: LocalNeo4j, *, apoc: bool) -> None:
+    """Give the server APOC, out of packages as the server itself, or take it away.
 
     There is one for 5.26 alone; nodestream does not run on another release.
     """
-    if not (local.status().version or "").startswith("5.26."):
-        return
-    for jar in jgo.build("+".join(APOC)).all_jars:
-        shutil.copy(jar, local.home / "plugins")
-    with (local.home / "conf" / "neo4j.conf").open("a", encoding="utf-8") as settings:
-        settings.write("dbms.security.procedures.unrestricted=apoc.*\n")
+    plugins = local.home / "plugins"
+    shutil.rmtree(plugins, ignore_errors=True)
+    plugins.mkdir()
+    if apoc and (local.status().version or "").startswith("5.26."):
+        own = {each.name.rpartition("-")[0] for each in (local.home / "lib").iterdir()}
+        for jar in jgo.build("+".join(APOC)).all_jars:
+            if jar.name.rpartition("-")[0] not in own:  # of what the server has itself, an older one would break it
+                shutil.copy(jar, plugins)
 
 
 RATES = {"bolt_vs_bare": BARE, "bolt_vs_best_peer": OTHERS, "bolt_vs_seed": (SEED,)}
@@ -277,7 +281,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
         local = LocalNeo4j(Path(folder) / "neo4j", heap=HEAP)
         local.assemble()
-        add_apoc(local)
+        with (local.home / "conf" / "neo4j.conf").open("a", encoding="utf-8") as settings:
+            settings.write("dbms.security.procedures.unrestricted=apoc.*\n")
         try:
             for nodes, relationships in sizes:
                 bench = Bench(Path(folder) / str(nodes), local, nodes, relationships)

@@ -148,29 +148,36 @@ def etl_lib(spec: list[Row]) -> None:
 def nodestream(spec: list[Row]) -> None:
     """Load with nodestream's writer for Neo4j."""
     from nodestream.databases.writer import GraphDatabaseWriter
-    from nodestream.model import DesiredIngestion, Node, PropertySet, Relationship, RelationshipWithNodes
+    from nodestream.model import (
+        DesiredIngestion,
+        Node,
+        PropertySet,
+        Relationship,
+        RelationshipCreationRule,
+        RelationshipWithNodes,
+    )
 
     async def work() -> None:
         writer = GraphDatabaseWriter.from_file_data(
             database="neo4j", batch_size=BATCHES["nodestream"], uri=URI, username=AUTH[0], password=AUTH[1],
-            use_apoc=False, chunk_size=BATCHES["nodestream"], collect_stats=False, execute_chunks_in_parallel=False,
+            use_apoc=True, chunk_size=BATCHES["nodestream"], collect_stats=False, execute_chunks_in_parallel=False,
         )  # fmt: skip
         for part in spec:
             for rows in batches(part["path"], BATCHES["nodestream"]):
                 for row in rows:
-                    ingest = DesiredIngestion()
                     if part["type"]:
                         start = Node(part["start"], PropertySet({part["start_key"]: row["start"]}), PropertySet())
                         end = Node(part["end"], PropertySet({part["end_key"]: row["end"]}), PropertySet())
                         tie = Relationship(part["type"], PropertySet(), PropertySet(split(row, "start", "end")))
-                        ingest.relationships.append(RelationshipWithNodes(start, end, tie))
+                        rule = RelationshipCreationRule.CREATE
+                        ingest = RelationshipWithNodes(start, end, tie, relationship_creation_rule=rule).into_ingest()
                     else:
                         key = part["start_key"]
                         ingest = DesiredIngestion(
                             source=Node(part["start"], PropertySet({key: row[key]}), PropertySet(split(row, key)))
                         )
                     await writer.write_record(ingest)
-        await writer.flush()
+            await writer.flush()
         await writer.finish(None)
 
     asyncio.run(work())
