@@ -12,14 +12,17 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from command import Desk
 from hypothesis import given
 from hypothesis import strategies as st
 from test_transform import SLOW, entries, filled, rows
 
-from etl.cache import Entry
+from etl.cache import Cache, Entry
 from etl.cli import transforming
 from etl.errors import UsageError
 from etl.files import Files
+from etl.rulings import Rulings, rulings
+from etl.transform import run
 from etl.transform.run import Options, transform
 
 EARLY, SINCE, LATE = 1_600_000_000, 1_650_000_000, 1_700_000_000
@@ -156,7 +159,32 @@ def test_ctrl_c_leaves_the_files_as_they_were(tmp_path: Path, after: float) -> N
         time.sleep(after)
         child.send_signal(signal.SIGINT)
         _, told = child.communicate(timeout=60)
-    assert child.returncode == 130
+    assert child.returncode == 130, told
     assert "Traceback" not in told
     assert {path: path.read_bytes() for path in before} == before
     assert not list(tmp_path.glob(".import.new*"))
+
+
+def test_ctrl_c_that_a_library_drops_is_heeded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk(tmp_path)
+    filled(tmp_path / "data", [report(FIRST, EARLY)])
+    assert desk.run("transform").code == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "import").rglob("*") if path.is_file()}
+    filled(tmp_path / "data", [report(SECOND, LATE)])
+    dropped = []
+
+    def deaf(cache: Cache, as_of: int | None) -> Rulings:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            dropped.append(True)
+        return rulings(cache, as_of)
+
+    monkeypatch.setattr(run, "rulings", deaf)
+    ended = desk.run("transform")
+    assert dropped
+    assert ended.code == 130, ended
+    assert {path: path.read_bytes() for path in before} == before
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    monkeypatch.undo()
+    assert desk.run("transform").code == 0

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from etl.cli import options, targets
-from etl.cli.output import print_json, print_line, print_table, progress, say
+from etl.cli.output import heeded, print_json, print_line, print_table, progress, say
 from etl.errors import UsageError
 from etl.files import Files
 from etl.load import SHARE, Embedded, Loaded, load
@@ -42,7 +42,7 @@ def load_(
     size = options.bytes_of(memory)
     if isinstance(target, Embedded) and size:
         target = dataclasses.replace(target, memory=size)
-    with progress("rows", hidden=no_progress) as advance:
+    with progress("rows", hidden=no_progress) as shown, heeded(shown) as advance:
         loaded = load(
             Files(import_), target, method=method, replace=replace,  # type: ignore[arg-type]
             prune=(1.0 if yes else SHARE) if prune else None,

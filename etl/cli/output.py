@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import os
+import signal
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from types import FrameType
 from typing import Protocol, TextIO
 
 import msgspec
@@ -155,3 +157,32 @@ def progress(unit: str, *, hidden: bool = False) -> Iterator[Advance]:
             bar.update(steps[step], completed=done, total=of, told=told if speed else "")
 
         yield advance
+
+
+@contextmanager
+def heeded(advance: Advance) -> Iterator[Advance]:
+    """Let Ctrl-C end the body by the next step that it tells of, where the interrupt itself was lost.
+
+    What a library in C runs of Python may drop it without a word: Arrow does, whenever it looks whether dateutil is
+    there (pyarrow 26.0.1, `pa.array`), and a call may have gone on for long before.
+    """
+    pressed = False
+
+    def note(number: int, frame: FrameType | None) -> None:
+        nonlocal pressed
+        pressed = True
+        signal.default_int_handler(number, frame)
+
+    def advance_unless(step: str, done: int, of: int, told: str = "", /) -> None:
+        if pressed:
+            raise KeyboardInterrupt
+        advance(step, done, of, told)
+
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # a command put in the background ignores it
+        yield advance
+        return
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield advance_unless
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -10,7 +10,7 @@ import typer
 from etl import times
 from etl.cache import Cache
 from etl.cli import options
-from etl.cli.output import print_json, print_table, progress, say
+from etl.cli.output import heeded, print_json, print_table, progress, say
 from etl.errors import BadValue, UsageError
 from etl.files import FORMATS, Manifest
 from etl.source import discover, named
@@ -61,7 +61,7 @@ def transform_(
     cache = Cache(options.existing(data))
     if not cache.segments():
         raise UsageError(f"no reply is kept in {data}: begin with intel-grapher fetch, or cache add")
-    with progress("rows", hidden=no_progress) as given.progress:
+    with progress("rows", hidden=no_progress) as advance, heeded(advance) as given.progress:
         manifest = transform(cache, import_, given)
     if json:
         print_json({"manifest": manifest})
