@@ -8,9 +8,9 @@ import resource
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import neo4j
@@ -117,11 +117,7 @@ def test_a_writer_that_two_batches_wait_for_in_a_ring_is_let_through(
     """
     monkeypatch.setattr(writing, "PATIENCE", 1.0)
     files = write(tmp_path / "import", MANY)
-    with connected(server) as database:
-        database.constrain()
-    with connect(local_of(server).connection()) as driver, ThreadPoolExecutor(2) as pool, ExitStack() as sessions:
-        other = sessions.enter_context(driver.session(database=DATABASE)).begin_transaction()
-        other.run("CREATE (:Domain {name: 'name-003.example'})").consume()  # of the first batch of 7
+    with ThreadPoolExecutor(2) as pool, another_writer(server) as other:
         loading = pool.submit(load, files, server, method="bolt")
         waits_for(server, 1)
         closing = pool.submit(other.run, "CREATE (:Domain {name: 'name-010.example'})")  # of the second
@@ -134,11 +130,7 @@ def test_a_writer_that_two_batches_wait_for_in_a_ring_is_let_through(
 
 def test_a_batch_runs_while_the_one_before_waits_and_is_committed_after_it(tmp_path: Path, server: Server) -> None:
     files = write(tmp_path / "import", MANY)
-    with connected(server) as database:
-        database.constrain()
-    with connect(local_of(server).connection()) as driver, ThreadPoolExecutor(1) as pool, ExitStack() as sessions:
-        other = sessions.enter_context(driver.session(database=DATABASE)).begin_transaction()
-        other.run("CREATE (:Domain {name: 'name-003.example'})").consume()  # of the first batch of 7
+    with ThreadPoolExecutor(1) as pool, another_writer(server) as other:
         loading = pool.submit(load, files, server, method="bolt")
         waits_for(server, 1)
         waits_for(server, 3, BUSY)
@@ -150,11 +142,7 @@ def test_a_batch_runs_while_the_one_before_waits_and_is_committed_after_it(tmp_p
 
 def test_after_a_batch_that_fails_for_good_nothing_is_committed(tmp_path: Path, server: Server) -> None:
     files = write(tmp_path / "import", MANY)
-    with connected(server) as database:
-        database.constrain()
-    with connect(local_of(server).connection()) as driver, ThreadPoolExecutor(1) as pool, ExitStack() as sessions:
-        other = sessions.enter_context(driver.session(database=DATABASE)).begin_transaction()
-        other.run("CREATE (:Domain {name: 'name-003.example'})").consume()  # of the first batch of 7
+    with ThreadPoolExecutor(1) as pool, another_writer(server) as other:
         loading = pool.submit(load, files, server, method="bolt")
         waits_for(server, 3, BUSY)
         blocked = cypher(
@@ -166,6 +154,17 @@ def test_after_a_batch_that_fails_for_good_nothing_is_committed(tmp_path: Path, 
         other.rollback()
     assert cypher(server, "MATCH (d:Domain) RETURN count(d) AS rows")[0]["rows"] == 0
     assert load(files, server, method="bolt").parity.equal
+
+
+@contextmanager
+def another_writer(server: Server) -> Iterator[neo4j.Transaction]:
+    """Give an open transaction that has made a node of the first batch of 7, in a database with constraints."""
+    with connected(server) as database:
+        database.constrain()
+    with connect(local_of(server).connection()) as driver, driver.session(database=DATABASE) as session:
+        other = session.begin_transaction()
+        other.run("CREATE (:Domain {name: 'name-003.example'})").consume()
+        yield other
 
 
 def touch(transaction: neo4j.Transaction, number: int) -> None:
