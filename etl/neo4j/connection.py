@@ -54,6 +54,7 @@ def connect(connection: Connection) -> Driver:
             connection.uri,
             auth=(connection.user, connection.password),
             connection_timeout=SECONDS_TO_CONNECT,
+            retry_delay_multiplier=1.0,  # doubling, the driver may sleep 16 s beside a server that is back
             telemetry_disabled=True,
         )
         driver.verify_connectivity()
