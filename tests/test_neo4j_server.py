@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -312,6 +313,22 @@ def test_killed_and_up_again_though_its_port_is_taken_at_the_last_moment(neo4j: 
     assert neo4j.status().pid != before.pid
     with connect(connection) as driver:
         assert names(driver) == ["committed.example"]
+
+
+@pytest.mark.neo4j
+def test_a_server_that_ends_while_it_is_asked_for_is_started_anew(neo4j: LocalNeo4j) -> None:
+    before = neo4j.status()
+    assert before.pid is not None
+    os.kill(before.pid, signal.SIGSTOP)  # it is there, and does not answer
+    with ThreadPoolExecutor(1) as pool:
+        going_up = pool.submit(neo4j.up)
+        time.sleep(1)
+        assert not going_up.done()
+        os.kill(before.pid, signal.SIGKILL)
+        connection = going_up.result()
+    assert connection.uri == before.uri
+    assert neo4j.status().pid not in {None, before.pid}
+    connect(connection).close()
 
 
 @pytest.mark.neo4j

@@ -133,15 +133,13 @@ class LocalNeo4j:
         One that does not answer in so many seconds after its start is ended again, and LoadError has its last words.
         """
         with self.alone():
-            if server(self._home) is not None:
-                self._wait_for_bolt(within)
+            if server(self._home) is not None and self._answers(within):  # else it was about to end, and has
                 return self.connection()
             had = self._home.address(BOLT)
             self.assemble()
             self._home.pid_file.unlink(missing_ok=True)  # of a server that was killed; may be another's number now
             try:
                 self._start(within)
-                self._wait_for_bolt(within)
             except BaseException:
                 end(self._home)
                 raise
@@ -210,17 +208,24 @@ class LocalNeo4j:
             yield
 
     def _start(self, within: float) -> None:
+        """Start the server, and return when its database answers; LoadError tells why it does not."""
         self._say(f"Starting Neo4j {self._home.version} in {self.home}")
-        for _ in range(TRIES):
+        for tried in range(1, TRIES + 1):
             try:
-                return self._commands.start(within)
-            except PortTakenError as error:
-                lost = error
+                self._commands.start(within)
+                break
+            except PortTakenError:
+                if tried == TRIES:
+                    raise
                 self._home.write_settings(self._chosen[0].settings)
-        raise lost
+        if not self._answers(within):
+            raise LoadError(f"Neo4j ended before it answered\n{self._commands.last_words()}")
 
-    def _wait_for_bolt(self, within: float) -> None:
-        """Return when the database answers: that can be later than the server says that it has started."""
+    def _answers(self, within: float) -> bool:
+        """Return when the database answers, which can be later than the server says that it has started, or has ended.
+
+        LoadError tells of one that does neither within so many seconds, or refuses our password.
+        """
         limit = time.monotonic() + within
         while True:
             try:
@@ -229,14 +234,14 @@ class LocalNeo4j:
                 if isinstance(error.__cause__, AuthError):
                     raise
                 if server(self._home) is None:
-                    raise LoadError(f"Neo4j ended before it answered\n{self._commands.last_words()}") from error
+                    return False
                 if time.monotonic() > limit:
                     raise LoadError(
                         f"Neo4j did not answer within {within:.0f} seconds: {error}\n{self._commands.last_words()}"
                     ) from error
                 time.sleep(SECONDS_BETWEEN_TRIES)
             else:
-                return
+                return True
 
     def _not_there(self) -> LoadError:
         return LoadError(f"There is no local Neo4j in {self.home}: make one with `intel-grapher neo4j up`")
