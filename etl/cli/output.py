@@ -163,8 +163,8 @@ def progress(unit: str, *, hidden: bool = False) -> Iterator[Advance]:
 def heeded(advance: Advance) -> Iterator[Advance]:
     """Let Ctrl-C end the body by the next step that it tells of, where the interrupt itself was lost.
 
-    What a library in C runs of Python may drop it without a word: Arrow does, whenever it looks whether dateutil is
-    there (pyarrow 26.0.1, `pa.array`), and a call may have gone on for long before.
+    What a library in C runs of Python may drop it without a word: Arrow does where it infers a value's type, which
+    looks for dateutil (pyarrow 26.0.1, `pa.scalar`; computing with a plain value does the same).
     """
     pressed = False
 
