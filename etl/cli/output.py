@@ -165,6 +165,8 @@ def heeded(advance: Advance) -> Iterator[Advance]:
 
     What a library in C runs of Python may drop it without a word: Arrow does where it infers a value's type, which
     looks for dateutil (pyarrow 26.0.1, `pa.scalar`; computing with a plain value does the same).
+
+    Not for a fetch: that ends by itself after an interrupt, and still tells of its steps meanwhile.
     """
     pressed = False
 

@@ -222,9 +222,10 @@ class LocalNeo4j:
             raise LoadError(f"Neo4j ended before it answered\n{self._commands.last_words()}")
 
     def _answers(self, within: float) -> bool:
-        """Return when the database answers, which can be later than the server says that it has started, or has ended.
+        """Wait until the database answers: that can be later than the server says that it has started.
 
-        LoadError tells of one that does neither within so many seconds, or refuses our password.
+        False tells that the server has ended instead; LoadError, that it did neither within so many seconds, or that it
+        refuses our password.
         """
         limit = time.monotonic() + within
         while True:
