@@ -59,7 +59,7 @@ docs-check: .venv/ready ## Check that the generated parts of the docs are fresh
 	$(BIN)/cog -I docs --check --diff README.md docs/*.md
 
 golden: .venv/ready ## Count anew what the real replies beside the project give; read what changed
-	RENEW_GOLDEN=1 $(BIN)/python -m pytest -q tests/test_coverage.py
+	RENEW_GOLDEN=1 $(BIN)/python -m pytest -q tests/transform/test_coverage.py
 
 benchmarks/out/packages: benchmarks/requirements.txt | .venv/ready
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target $@ -r $<

@@ -12,9 +12,9 @@ import duckdb
 import msgspec
 import pyarrow as pa
 
-from etl import schema
-from etl.files import Content, Files, Group, Manifest, Writer, content, literal, quoted
-from etl.load import Embedded, load
+from intel_grapher import schema
+from intel_grapher.files import Content, Files, Group, Manifest, Writer, content, literal, quoted
+from intel_grapher.load import Embedded, load
 
 KEYS = {  # SQL of a label's i-th key
     "Domain": "'d' || i || '.com'",

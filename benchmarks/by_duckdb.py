@@ -14,8 +14,8 @@ from pathlib import Path
 import duckdb
 import msgspec
 
-from etl.files import Group, content, literal, quoted
-from etl.graph import Type
+from intel_grapher.files import Group, content, literal, quoted
+from intel_grapher.graph import Type
 
 TYPES = {
     Type.TEXT: "VARCHAR", Type.TEXTS: "VARCHAR[]", Type.INTEGER: "BIGINT", Type.REAL: "DOUBLE",

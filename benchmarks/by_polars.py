@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 import polars as pl
 
-from etl.files import Group
-from etl.graph import Type
+from intel_grapher.files import Group
+from intel_grapher.graph import Type
 
 RESOLUTIONS = pl.List(pl.Struct({"last_resolved": pl.String, "ip_address": pl.String, "domain": pl.String}))
 TEXTS = pl.List(pl.String)

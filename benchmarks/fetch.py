@@ -26,13 +26,13 @@ from typing import Any
 import requests
 from msgspec import Struct
 
-from etl.cache import Cache, Entry
-from etl.fetch.asking import Indicator
-from etl.fetch.plan import plan
-from etl.fetch.run import Options, fetch
-from etl.graph import Facts
-from etl.schema import RESOLVES, Address, Hostname
-from etl.source import Rate, Source, discover
+from intel_grapher.cache import Cache, Entry
+from intel_grapher.fetch.asking import Indicator
+from intel_grapher.fetch.plan import plan
+from intel_grapher.fetch.run import Options, fetch
+from intel_grapher.graph import Facts
+from intel_grapher.schema import RESOLVES, Address, Hostname
+from intel_grapher.source import Rate, Source, discover
 
 FULL = sys.argv[1:] == ["full"]
 OUT = Path(__file__).parent / "out" / "fetch.json"

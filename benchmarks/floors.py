@@ -10,8 +10,8 @@ from pathlib import Path
 
 import zstandard
 
-from etl.cache import Cache, Segment
-from etl.source import discover
+from intel_grapher.cache import Cache, Segment
+from intel_grapher.source import discover
 
 
 def work(segment: Segment, *, decode: bool) -> int:

@@ -22,8 +22,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from etl.cache.envelope import Entry, encode
-from etl.cache.segment import frames
+from intel_grapher.cache.envelope import Entry, encode
+from intel_grapher.cache.segment import frames
 
 PARTS = {("threatcrowd", "domain"): 40, ("threatcrowd", "ip"): 25, ("internetdb", "ip"): 20, ("doh", "resolve"): 15}
 VISITS = 3

@@ -32,10 +32,10 @@ from generate import generate
 from load_ours import HEAP
 from load_plot import draw
 
-from etl.files import Files
-from etl.load import Server, connected
-from etl.load.staging import arguments
-from etl.neo4j.server import LocalNeo4j
+from intel_grapher.files import Files
+from intel_grapher.load import Server, connected
+from intel_grapher.load.staging import arguments
+from intel_grapher.neo4j.server import LocalNeo4j
 
 HERE = Path(__file__).resolve().parent
 OUT = HERE / "out"
@@ -137,7 +137,7 @@ class Bench:
         shutil.rmtree(place, ignore_errors=True)
         self._empty_server()
         began, used, steps = time.perf_counter(), _children(), {}
-        transform = ["-m", "etl", "transform", "--data", str(data), "--import", str(place), "--no-progress"]
+        transform = ["-m", "intel_grapher", "transform", "--data", str(data), "--import", str(place), "--no-progress"]
         if way == CACHE:
             self._timed([sys.executable, *transform])
             self._timed(self._ours("admin", self.local.home, place))

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import ladybug
 
-from etl.files import Files
-from etl.load import Embedded, Server, embedded, load
-from etl.neo4j.server import LocalNeo4j
+from intel_grapher.files import Files
+from intel_grapher.load import Embedded, Server, embedded, load
+from intel_grapher.neo4j.server import LocalNeo4j
 
 MEMORY = 2 << 30
 HEAP = "2g"

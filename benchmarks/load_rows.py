@@ -10,9 +10,9 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from etl import schema
-from etl.files import FORMATS, Files, Group, Manifest, Writer, content, quoted
-from etl.graph import Property, Type
+from intel_grapher import schema
+from intel_grapher.files import FORMATS, Files, Group, Manifest, Writer, content, quoted
+from intel_grapher.graph import Property, Type
 
 KEYS = {
     "Domain": "printf('name-%08x.example', (i * 2654435761) % 4294967296)",

@@ -26,7 +26,7 @@ import duckdb
 from generate import add, generate
 from plot import growth
 
-from etl.files import Files, Group, content, literal
+from intel_grapher.files import Files, Group, content, literal
 
 HERE = Path(__file__).resolve().parent
 OUT = HERE / "out"
@@ -56,7 +56,10 @@ sys.exit(code)"""
 
 def ways(data: Path, out: Path, memory: int) -> dict[str, list[str]]:
     """Return the command of each way."""
-    python, run = sys.executable, [sys.executable, "-m", "etl", "transform", "--data", str(data), "--no-progress"]
+    python, run = (
+        sys.executable,
+        [sys.executable, "-m", "intel_grapher", "transform", "--data", str(data), "--no-progress"],
+    )
     own = [*run, "--processes", "2", "--memory", f"{memory}M"]
     limit = ["--memory", str(memory)]
     by_hand = {

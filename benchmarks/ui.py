@@ -21,9 +21,9 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from etl import ask, schema
-from etl.ask import look
-from etl.load import Embedded
+from intel_grapher import ask, schema
+from intel_grapher.ask import look
+from intel_grapher.load import Embedded
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from big_graph import HUB, NODES, big_graph

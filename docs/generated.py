@@ -13,13 +13,13 @@ import typer
 import typer.core
 from typer.testing import CliRunner
 
-from etl import schema
-from etl.cache import Cache
-from etl.cli import app
-from etl.files import Group
-from etl.graph import Property
-from etl.source import DAYS, HOURS, MINUTES, Rate, Source, discover
-from etl.transform.coverage import coverage
+from intel_grapher import schema
+from intel_grapher.cache import Cache
+from intel_grapher.cli import app
+from intel_grapher.files import Group
+from intel_grapher.graph import Property
+from intel_grapher.source import DAYS, HOURS, MINUTES, Rate, Source, discover
+from intel_grapher.transform.coverage import coverage
 
 SAMPLES = Path(__file__).resolve().parents[1] / "data" / "samples"
 COMMAND = "intel-grapher"

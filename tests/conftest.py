@@ -10,9 +10,9 @@ import pytest
 from load_samples import cypher
 from neo4j import Driver
 
-from etl.errors import LoadError
-from etl.load import Server
-from etl.neo4j.server import LocalNeo4j, connect
+from intel_grapher.errors import LoadError
+from intel_grapher.load import Server
+from intel_grapher.neo4j.server import LocalNeo4j, connect
 
 STARTS_FAST = """
 server.jvm.additional=-XX:TieredStopAtLevel=1

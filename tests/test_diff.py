@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from etl import diff
-from etl.cache import Cache, Entry
-from etl.diff import Change, Count, Row
-from etl.errors import TransformError
-from etl.transform.run import Options, transform
+from intel_grapher import diff
+from intel_grapher.cache import Cache, Entry
+from intel_grapher.diff import Change, Count, Row
+from intel_grapher.errors import TransformError
+from intel_grapher.transform.run import Options, transform
 
 
 def seen(key: str, ports: list[int], at: int, tags: list[str] | None = None) -> Entry:

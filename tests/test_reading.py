@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from etl.reading import dealt, paths
-from etl.source import discover
+from intel_grapher.reading import dealt, paths
+from intel_grapher.source import discover
 
 ENDPOINT = discover()["threatcrowd"].endpoints["domain"]
 

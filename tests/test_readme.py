@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from command import INDICATORS, ROOT, SAMPLES, THREE, Desk, matches, steps
+from command import THREE, Desk, matches, steps
+from places import INDICATORS, ROOT, SAMPLES
 
 sys.path.insert(0, str(ROOT / "docs"))
 

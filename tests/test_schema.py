@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from places import ROOT
 
-from etl import schema
-from etl.errors import SourceError
-from etl.graph import Facts, Kind, Label, Merge, Property, Relationship, Type
-from etl.schema import (
+from intel_grapher import schema
+from intel_grapher.errors import SourceError
+from intel_grapher.graph import Facts, Kind, Label, Merge, Property, Relationship, Type
+from intel_grapher.schema import (
     ASSOCIATED,
     HOSTNAME,
     HOSTS,
@@ -29,10 +30,9 @@ from etl.schema import (
     SubdomainName,
     Term,
 )
-from etl.source import Endpoint, Rate, Source
-from etl.transform.facts import Batch, Reply
+from intel_grapher.source import Endpoint, Rate, Source
+from intel_grapher.transform.facts import Batch, Reply
 
-ROOT = Path(__file__).resolve().parents[1]
 MOMENT_RULES = {"first_seen": Merge.MIN, "last_seen": Merge.MAX, "fetched_at": Merge.MAX}
 
 every_label = pytest.mark.parametrize("label", schema.LABELS.values(), ids=list(schema.LABELS))
@@ -133,7 +133,7 @@ def wrong_lines(code: str, folder: Path) -> set[int]:
 def test_mypy_refuses_every_wrong_join_and_no_right_one(tmp_path: Path) -> None:
     ways = (("a", "a"), ("a", "some"), ("some", "a"), ("some", "some"))
     lines = [line for start, end in ways for line in joined(start, end)]
-    head = ["from etl.schema import *"]
+    head = ["from intel_grapher.schema import *"]
     head += [f"a{each}: {each}; some{each}: list[{each}]" for each in map(static, KINDS)]
     wrong = wrong_lines("\n".join([*head, *(code for code, _ in lines)]) + "\n", tmp_path)
     must = {number for number, (_, passes) in enumerate(lines, start=len(head) + 1) if not passes}
@@ -145,7 +145,7 @@ def test_mypy_refuses_every_wrong_join_and_no_right_one(tmp_path: Path) -> None:
 
 def test_mypy_refuses_plain_text_and_facts_of_the_wrong_kind(tmp_path: Path) -> None:
     code = """
-from etl.schema import *
+from intel_grapher.schema import *
 def right(name: Hostname, domain: DomainName, address: Address, file: Digest, mail: EmailAddress) -> None:
     RESOLVES.each(name, address)
     RESOLVES.each(domain, [address], last_resolved=["2026-01-01"])

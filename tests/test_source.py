@@ -13,10 +13,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from etl.errors import BadValue, SourceError, UsageError
-from etl.graph import Facts
-from etl.schema import RESOLVES, Address, Hostname, MalwareName, Term
-from etl.source import NAME, Endpoint, Given, Rate, Source, discover, named
+from intel_grapher.errors import BadValue, SourceError, UsageError
+from intel_grapher.graph import Facts
+from intel_grapher.schema import RESOLVES, Address, Hostname, MalwareName, Term
+from intel_grapher.source import NAME, Endpoint, Given, Rate, Source, discover, named
 
 SOURCES = discover()
 HOSTILE = (

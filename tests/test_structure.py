@@ -9,21 +9,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from places import ROOT
 
-from etl import schema
-from etl.source import discover
+from intel_grapher import schema
+from intel_grapher.source import discover
 
-ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "docs"))
 
-import generated  # noqa: E402 - its folder had to be named first
+import generated
 
+PACKAGE = ROOT / "etl" / "intel_grapher"
 MODULES = {
-    ".".join(path.relative_to(ROOT).with_suffix("").parts)
-    .removesuffix(".__init__")
-    .removeprefix("etl.")
-    .strip("."): path
-    for path in sorted((ROOT / "etl").rglob("*.py"))
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__").strip("."): path
+    for path in sorted(PACKAGE.rglob("*.py"))
 }
 LONGEST = 475  # the schema's length: it is data
 
@@ -85,8 +83,8 @@ def imports(path: Path) -> Iterator[str]:
 def own_imports(path: Path) -> Iterator[str]:
     """Yield the modules of ours that a module imports."""
     for name in imports(path):
-        if name.startswith("etl."):
-            inner = name.removeprefix("etl.")
+        if name.startswith("intel_grapher."):
+            inner = name.removeprefix("intel_grapher.")
             yield inner if inner in MODULES else inner.rpartition(".")[0]
 
 
@@ -96,7 +94,7 @@ def test_the_rooms_are_entered_in_one_order(module: str) -> None:
     for other in own_imports(MODULES[module]):
         if other:
             there = room(other)
-            assert there == here or there in ROOMS[here], f"etl.{module} ({here}) imports etl.{other} ({there})"
+            assert there == here or there in ROOMS[here], f"{module} ({here}) imports {other} ({there})"
 
 
 def test_the_rooms_have_an_order() -> None:
@@ -112,7 +110,7 @@ def test_the_rooms_have_an_order() -> None:
 def test_a_source_takes_what_the_schema_and_the_contract_give_it_and_no_more() -> None:
     for module, path in MODULES.items():
         if module.startswith("sources."):
-            outside = {name.split(".")[0] for name in imports(path)} - {"etl", *sys.stdlib_module_names}
+            outside = {name.split(".")[0] for name in imports(path)} - {"intel_grapher", *sys.stdlib_module_names}
             assert outside <= {"msgspec"}, module
             for name in imports(path):
                 assert not name.startswith(("os.", "socket", "urllib.request", "subprocess")), f"{module}: {name}"

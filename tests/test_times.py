@@ -4,16 +4,14 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import format_datetime
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from places import FIXTURES
 
-from etl import times
-from etl.errors import BadValue
-
-FIXTURES = Path(__file__).resolve().parents[2] / "shared" / "fixtures"
+from intel_grapher import times
+from intel_grapher.errors import BadValue
 
 thorough = settings(max_examples=300, deadline=None)
 

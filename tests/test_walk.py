@@ -9,8 +9,9 @@ import sys
 import tomllib
 from pathlib import Path
 
-from command import ROOT, Desk, Ran, matches, steps
+from command import Desk, Ran, matches, steps
 from loopback import Answer, loopback
+from places import ROOT
 
 PAGE = (ROOT / "CONTRIBUTING.md").read_text()
 WALK = PAGE.partition("## A source in one file")[2].partition("\n## ")[0]
@@ -81,7 +82,7 @@ def row(ran: Ran, *words: str) -> str:
 
 def test_its_types_and_its_style_are_those_of_the_project(tmp_path: Path) -> None:
     path = installed(tmp_path) / "acme.py"
-    as_ours = ("--stdin-filename", "etl/sources/acme.py", "-")
+    as_ours = ("--stdin-filename", "etl/intel_grapher/sources/acme.py", "-")
     for command in (
         ("mypy", "--strict", "--config-file", "pyproject.toml", str(path)),
         ("ruff", "check", *as_ours),

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from replies import Told, edge, fixture, node, told
 
-from etl.sources.mitre_attack import source
+from intel_grapher.sources.mitre_attack import source
 
 
 @pytest.fixture(scope="module")

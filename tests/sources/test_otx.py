@@ -7,7 +7,7 @@ import json
 import pytest
 from replies import Edge, edge, fixture, node, told
 
-from etl.sources.otx import at
+from intel_grapher.sources.otx import at
 
 
 def resolves(name: str, address: str, first: str, last: str) -> Edge:

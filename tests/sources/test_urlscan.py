@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from replies import edge, fixture, node, told
 
-from etl.sources.urlscan import Search, next_page, source
+from intel_grapher.sources.urlscan import Search, next_page, source
 
 SEARCH = "urlscan/search/page.domain_example.com_AND_date_5B2023-01-01_TO_2023-02-01_5D__09Sep2023_260363.json"
 

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from ui_site import Site, opened
 from ui_sites import Sites
 
-from etl.neo4j.server import LocalNeo4j
+from intel_grapher.neo4j.server import LocalNeo4j
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
 # Software WebGL, so that what is drawn is the same on every machine; a container has no sandbox to give.

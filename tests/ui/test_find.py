@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 from ui_site import Site, idle, nodes, opened, paste, pick, serving
 from ui_sites import Sites
 
-from etl import schema
+from intel_grapher import schema
 
 
 def test_an_empty_picture_says_what_to_do_and_the_link_shows_no_token(page: Page) -> None:

@@ -10,8 +10,8 @@ from playwright.sync_api import Page, expect
 from ui_site import fill, idle, pick
 from ui_sites import Sites
 
-from etl import schema
-from etl.graph import Type
+from intel_grapher import schema
+from intel_grapher.graph import Type
 
 SCRIPT = CORPUS[0]
 

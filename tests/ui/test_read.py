@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from ui_site import Site, grow, idle, nodes, opened, pick
 
-from etl import schema
-from etl.source import discover
+from intel_grapher import schema
+from intel_grapher.source import discover
 
 SEEN = "app.model.nodes().filter(id => app.model.seesNode(id))"
 EDGES = "app.model.graph.edges().filter(id => app.model.seesEdge(id)).length"

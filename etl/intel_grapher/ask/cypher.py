@@ -1,0 +1,79 @@
+"""Cypher derived from the schema, for both dialects: names come from there alone, every value is a parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from intel_grapher import schema
+from intel_grapher.ask.engines import Graph
+from intel_grapher.graph import Label
+
+ARROWS = {"->": ("-", "->"), "<-": ("<-", "-"), "--": ("-", "-")}
+
+
+def name(text: str) -> str:
+    """Return a name of the schema as Cypher quotes it."""
+    return "`" + text.replace("`", "``") + "`"
+
+
+def keyed(variable: str, label: Label, parameter: str) -> str:
+    """Return the pattern of the node that has a key."""
+    return f"({variable}:{name(label.name)} {{{name(label.key)}: ${parameter}}})"
+
+
+def step(variable: str, type_: str, direction: str, other: str) -> str:
+    """Return what follows a node in a pattern: one relationship of a type, seen from there, and the other node."""
+    left, right = ARROWS[direction]
+    return f"{left}[{variable}:{name(type_)}]{right}{other}"
+
+
+def key_of(graph: Graph, variable: str) -> str:
+    """Return the expression for the key of a node of any label."""
+    labels: dict[str, list[str]] = {}
+    for label in schema.LABELS.values():
+        labels.setdefault(label.key, []).append(f"'{label.name}'")
+    cases = " ".join(
+        f"WHEN {graph.label_of(variable)} IN [{', '.join(names)}] THEN {variable}.{name(key)}"
+        for key, names in labels.items()
+    )
+    return f"CASE {cases} END"
+
+
+def counts(graph: Graph, label: Label) -> Iterator[tuple[str, str]]:
+    """Yield, for each direction, the query for a node's (type, other label, how many)."""
+    for direction in ("->", "<-"):
+        left, right = ARROWS[direction]
+        yield (
+            direction,
+            (
+                f"MATCH {keyed('n', label, 'key')}{left}[r]{right}(m)"
+                f" RETURN {graph.type_of('r')} AS type, {graph.label_of('m')} AS label, count(*) AS many"
+            ),
+        )
+
+
+def around(graph: Graph, label: Label, most: int) -> Iterator[tuple[str, str]]:
+    """Yield, for each direction, the query for at most so many of a node's neighbours: (type, label, key).
+
+    The limit is no parameter: the embedded engine plans a query with one anew each time, which takes it 20 ms.
+    """
+    for direction in ("->", "<-"):
+        left, right = ARROWS[direction]
+        yield (
+            direction,
+            (
+                f"MATCH {keyed('n', label, 'key')}{left}[r]{right}(m)"
+                f" RETURN {graph.type_of('r')} AS type, {graph.label_of('m')} AS label, {key_of(graph, 'm')} AS key"
+                f" LIMIT {int(most)}"
+            ),
+        )
+
+
+def degree(label: Label) -> str:
+    """Return the query for how many relationships a node has."""
+    return f"MATCH {keyed('n', label, 'key')}-[r]-() RETURN count(r) AS many"
+
+
+def seen_from(type_: str, direction: str) -> str:
+    """Return the direction as it is shown: a type that goes both ways has none."""
+    return "--" if schema.RELATIONSHIPS[type_].both_ways else direction

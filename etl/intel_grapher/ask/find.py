@@ -1,0 +1,103 @@
+"""Nodes by what a person types, a part of a key, or pastes, a list of indicators, defanged or not."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+
+from intel_grapher import keys, schema
+from intel_grapher.ask import cypher, look
+from intel_grapher.ask.engines import Graph, Node
+from intel_grapher.errors import BadValue, UsageError
+from intel_grapher.graph import Label
+
+MOST = 12
+SECONDS = 1.0
+_PART = 3  # characters that a part within a key must have: fewer are in most
+# Indicators have no white space in them; text around them may.
+_WORDS = re.compile(r"[^\s,;|<>\"'`\u201c\u201d]+")
+_DEFANGED = re.compile(r"\s*[\[({]\s*(?:dot|\.|at|@|:|://)\s*[\])}]\s*", re.IGNORECASE)
+
+
+def complete(graph: Graph, typed: str, *, most: int = MOST, seconds: float = SECONDS) -> list[Node]:
+    """Return nodes for what was typed: that key itself, then keys that begin with it, then keys that have it in them.
+
+    Every label that has such keys has its share. Whatever was found in `seconds` is returned.
+    """
+    plain = keys.refang(typed.strip())
+    if not plain:
+        return []
+    until = time.monotonic() + seconds
+    exact = [(label.name, key) for label, key in look.labels_of(plain)]
+    found = dict.fromkeys(look.there(graph, exact))
+    for how in ("STARTS WITH", "CONTAINS") if len(plain) >= _PART else ("STARTS WITH",):
+        if len(found) >= most or (found and how == "CONTAINS" and until - time.monotonic() < seconds / 2):
+            break
+        by_label: list[list[Node]] = []
+        for label in schema.LABELS.values():
+            left = until - time.monotonic()
+            if left <= 0:
+                break
+            try:
+                answer = graph.ask(
+                    _question(label, how, most), {"typed": plain.lower()}, limit=most, timeout=max(left, 0.05)
+                )
+            except UsageError:  # out of time: what was found is what is shown
+                break
+            by_label.append([node for row in answer.rows if (node := (label.name, str(row[0]))) not in found])
+        found |= dict.fromkeys(_shared(by_label, most - len(found)))
+    return list(found)
+
+
+def _question(label: Label, how: str, most: int) -> str:
+    key = f"n.{cypher.name(label.key)}"
+    match = f"MATCH (n:{cypher.name(label.name)}) WHERE lower({key}) {how} $typed"
+    return f"{match} RETURN {key} AS key ORDER BY key LIMIT {int(most)}"
+
+
+def _shared(by_label: list[list[Node]], most: int) -> list[Node]:
+    """Return at most so many nodes in their order: as many of each label as leaves room for the others."""
+    share = dict.fromkeys(range(len(by_label)), 0)
+    for turn in range(most):
+        for place, nodes in enumerate(by_label):
+            if turn < len(nodes) and sum(share.values()) < most:
+                share[place] += 1
+    return [node for place, nodes in enumerate(by_label) for node in nodes[: share[place]]]
+
+
+@dataclass(frozen=True)
+class Pasted:
+    """What was pasted: nodes in the graph, indicators that are not in it yet, and what is no indicator, with why."""
+
+    found: list[Node]
+    missing: list[Node]
+    bad: list[tuple[str, str]]
+
+
+def pasted(graph: Graph | None, text: str) -> Pasted:
+    """Return the nodes that a text names: one indicator a word, whatever stands between them.
+
+    Without a graph, none is there yet.
+    """
+    wanted: dict[Node, None] = {}
+    bad: list[tuple[str, str]] = []
+    for word in dict.fromkeys(_WORDS.findall(_DEFANGED.sub(_joined, text))):
+        try:
+            wanted[named(word)] = None
+        except BadValue as wrong:
+            bad.append((word[:200], wrong.reason))
+    there = look.there(graph, wanted) if graph is not None else {}
+    return Pasted([each for each in wanted if each in there], [each for each in wanted if each not in there], bad)
+
+
+def _joined(match: re.Match[str]) -> str:
+    inner = match[0].strip(" \t\r\n[](){}").lower()
+    return {"dot": ".", "at": "@"}.get(inner, inner)
+
+
+def named(raw: str) -> Node:
+    """Return the node that a bare indicator stands for; BadValue where it is none."""
+    kind, key = keys.detect(raw)
+    label, canonical = schema.BY_INDICATOR[kind].resolve(key)
+    return label.name, canonical

@@ -1,0 +1,187 @@
+"""Looking at the graph: a node, its neighbours by type and direction, and what lies between given nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from intel_grapher import keys, schema
+from intel_grapher.ask import cypher
+from intel_grapher.ask.engines import Graph, Node
+from intel_grapher.errors import BadValue
+from intel_grapher.graph import Label, Property
+
+ORDERED = 5000  # sorting more neighbours than these before the first is shown would make one wait
+
+Group = tuple[str, str, str]
+"""A kind of neighbour: the relationship's type, "->", "<-" or "--" as seen from the node, and the other's label."""
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """One relationship of a node, seen from it: `direction` is "->", "<-" or "--"."""
+
+    type: str
+    direction: str
+    label: str
+    key: str
+    properties: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A node, its properties, and its neighbours; `counts` says how many there are by (type, direction, label)."""
+
+    label: str
+    key: str
+    properties: dict[str, Any]
+    neighbours: list[Neighbour]
+    counts: dict[Group, int]
+
+
+@dataclass(frozen=True)
+class Edge:
+    """One relationship between two nodes, as it is stored."""
+
+    start: Node
+    type: str
+    end: Node
+    properties: dict[str, Any]
+
+
+def labels_of(raw: str) -> list[tuple[Label, str]]:
+    """Return each label with the canonical key that a string (a defanged one, too) has under it, likeliest first."""
+    found: dict[str, tuple[Label, str]] = {}
+    plain = keys.refang(raw)
+    for kind in schema.KINDS.values():
+        try:
+            label, key = kind.resolve(plain)
+        except (BadValue, IndexError):
+            continue
+        found.setdefault(label.name, (label, key))
+    return list(found.values())
+
+
+def node(graph: Graph, label: Label, key: str) -> dict[str, Any] | None:
+    """Return a node's properties, or None where it is not in the graph."""
+    columns = _columns("n", label.properties)
+    answer = graph.ask(f"MATCH {cypher.keyed('n', label, 'key')} RETURN {columns}", {"key": key})
+    return _named(label.properties, answer.rows[0]) if answer.rows else None
+
+
+def counts(graph: Graph, label: Label, key: str) -> dict[Group, int]:
+    """Return how many neighbours a node has of each kind, in the schema's order."""
+    found: dict[Group, int] = {}
+    for direction, question in cypher.counts(graph, label):
+        for type_, other, many in graph.ask(question, {"key": key}).rows:
+            if type_ in schema.RELATIONSHIPS and other in schema.LABELS:
+                group = type_, cypher.seen_from(type_, direction), other
+                found[group] = found.get(group, 0) + many
+    order = {type_: place for place, type_ in enumerate(schema.RELATIONSHIPS)}
+    return dict(sorted(found.items(), key=lambda each: (order[each[0][0]], each[0])))
+
+
+def degree(graph: Graph, label: Label, key: str) -> int:
+    """Return how many relationships a node has."""
+    return int(graph.ask(cypher.degree(label), {"key": key}).rows[0][0])
+
+
+def neighbours(
+    graph: Graph, label: Label, key: str, group: Group, *, many: int, limit: int, skip: int = 0
+) -> list[Neighbour]:
+    """Return some of a node's neighbours of one kind, of which there are `many`: by key, or as stored if very many."""
+    type_, direction, other_name = group
+    other, properties = schema.LABELS[other_name], schema.RELATIONSHIPS[type_].properties
+    match = cypher.keyed("n", label, "key") + cypher.step("r", type_, direction, f"(m:{cypher.name(other_name)})")
+    order = " ORDER BY other" if many <= ORDERED else ""
+    columns = _columns("r", properties)
+    answer = graph.ask(
+        f"MATCH {match} RETURN m.{cypher.name(other.key)} AS other, {columns}{order}"
+        f" SKIP {int(skip)} LIMIT {int(limit)}",
+        {"key": key},
+        limit=limit,
+    )
+    return [Neighbour(type_, direction, other_name, row[0], _told(properties, row[1:])) for row in answer.rows]
+
+
+def show(graph: Graph, label: Label, key: str, *, limit: int) -> Shown | None:
+    """Return a node with at most `limit` neighbours of each kind; None where it is not in the graph."""
+    properties = node(graph, label, key)
+    if properties is None:
+        return None
+    found = counts(graph, label, key)
+    each_ = [
+        neighbour
+        for group, many in found.items()
+        for neighbour in neighbours(graph, label, key, group, many=many, limit=limit)
+    ]
+    return Shown(label.name, key, properties, each_, found)
+
+
+def there(graph: Graph, nodes: Iterable[Node]) -> dict[Node, dict[str, Any]]:
+    """Return those of the nodes that are in the graph, with their properties.
+
+    One question a node: by its key each takes a fraction of a millisecond, where a list of keys is a scan.
+    """
+    found: dict[Node, dict[str, Any]] = {}
+    for name, key in dict.fromkeys(nodes):
+        properties = node(graph, schema.LABELS[name], key) if name in schema.LABELS else None
+        if properties is not None:
+            found[name, key] = {each: value for each, value in properties.items() if value is not None}
+    return found
+
+
+def between(graph: Graph, nodes: Iterable[Node], new: Iterable[Node] | None = None, *, limit: int) -> list[Edge]:
+    """Return at most `limit` relationships among the nodes; if `new` are given, those that touch one of them."""
+    among = dict.fromkeys(nodes)
+    edges: dict[tuple[Node, str, Node], Edge] = {}
+    for each in among if new is None else dict.fromkeys(new):
+        label = schema.LABELS[each[0]]
+        few = degree(graph, label, each[1]) <= ORDERED
+        for ends in _touching(graph, each, among) if few else _tied(graph, each, among):
+            edges.setdefault(ends, Edge(*ends, {}))
+        if len(edges) >= limit:
+            break
+    return [edge(graph, *ends) or found for ends, found in list(edges.items())[:limit]]
+
+
+def _touching(graph: Graph, one: Node, among: Container[Node]) -> Iterator[tuple[Node, str, Node]]:
+    """Yield the relationships of a node with some others, as they are stored."""
+    for direction, question in cypher.around(graph, schema.LABELS[one[0]], ORDERED):
+        for type_, label, key in graph.ask(question, {"key": one[1]}, limit=ORDERED).rows:
+            if type_ in schema.RELATIONSHIPS and (label, key) in among:
+                yield (one, type_, (label, key)) if direction == "->" else ((label, key), type_, one)
+
+
+def _tied(graph: Graph, hub: Node, among: Iterable[Node]) -> Iterator[tuple[Node, str, Node]]:
+    """Yield a hub's relationships with some others, asked one by one: of all its neighbours there are too many."""
+    for other in list(among)[:ORDERED]:
+        ends = (
+            f"{cypher.keyed('n', schema.LABELS[hub[0]], 'key')}%s{cypher.keyed('m', schema.LABELS[other[0]], 'other')}"
+        )
+        for arrow, start, end in (("-[r]->", hub, other), ("<-[r]-", other, hub)):
+            question = f"MATCH {ends % arrow} RETURN DISTINCT {graph.type_of('r')} AS type"
+            for (type_,) in graph.ask(question, {"key": hub[1], "other": other[1]}).rows:
+                yield start, type_, end
+
+
+def edge(graph: Graph, start: Node, type_: str, end: Node) -> Edge | None:
+    """Return one relationship as it is stored, or None where it is not in the graph."""
+    properties = schema.RELATIONSHIPS[type_].properties
+    to = cypher.keyed("m", schema.LABELS[end[0]], "other")
+    match = cypher.keyed("n", schema.LABELS[start[0]], "key") + cypher.step("r", type_, "->", to)
+    rows = graph.ask(f"MATCH {match} RETURN {_columns('r', properties)}", {"key": start[1], "other": end[1]}).rows
+    return Edge(start, type_, end, _told(properties, rows[0])) if rows else None
+
+
+def _columns(variable: str, properties: Iterable[Property]) -> str:
+    return ", ".join(f"{variable}.{cypher.name(each.name)} AS {cypher.name(each.name)}" for each in properties)
+
+
+def _named(properties: Iterable[Property], values: list[Any]) -> dict[str, Any]:
+    return {each.name: value for each, value in zip(properties, values, strict=True)}
+
+
+def _told(properties: Iterable[Property], values: list[Any]) -> dict[str, Any]:
+    return {name: value for name, value in _named(properties, values).items() if value is not None}

@@ -1,0 +1,85 @@
+"""What ties seeds together: the infrastructure that they share, weighted so that what everyone shares does not win.
+
+A node's *weight* is 1 / (1 + ln(1 + its relationships)). From each seed a node gets 1 for a direct relationship, or,
+through one node in between, half of that node's weight; the best way counts. Its score is its own weight times the sum
+over the seeds, for nodes that at least two seeds reach. So a name server of a million domains, or what lies behind it,
+scores next to nothing, and an address that two domains alone have had scores high.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import log
+
+from intel_grapher.ask.engines import Graph, Node
+from intel_grapher.ask.explore import HUB, Explorer, Step
+
+MOST = 25
+_AFAR = 0.5
+
+
+@dataclass(frozen=True)
+class Tie:
+    """A node that ties seeds together: its score, how many relationships it has, and the best way from each seed."""
+
+    node: Node
+    score: float
+    degree: int
+    ways: dict[Node, list[Step]]
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The ties, best first; the hubs that were not entered; whether the search was cut short."""
+
+    ties: list[Tie]
+    hubs: list[Node]
+    cut: bool
+
+
+def rank(graph: Graph, seeds: Sequence[Node], *, most: int = MOST, hub: int = HUB) -> Ranking:
+    """Return what at least two of the seeds reach in at most two steps, the strongest tie first.
+
+    Raises UsageError where a seed is not in the graph.
+    """
+    explorer = Explorer(graph, hub)
+    reached: dict[Node, dict[Node, tuple[float, list[Step]]]] = {}
+    seeds = list(dict.fromkeys(seeds))
+    for seed in seeds:
+        explorer.present(seed)
+    for seed in seeds:
+        near = explorer.around(seed, seed=True)
+        for first in near:
+            _keep(reached, seed, 1.0, [first])
+        for first in near:
+            for second in explorer.around(first.end, seed=first.end in seeds):
+                _keep(reached, seed, _AFAR * _weight(explorer.degree(first.end)), [first, second])
+    ties = [
+        Tie(
+            node,
+            round(_weight(explorer.degree(node)) * sum(strength for strength, _ in ways.values()), 4),
+            explorer.degree(node),
+            {seed: way for seed, (_, way) in ways.items()},
+        )
+        for node, ways in reached.items()
+        if len(ways) > 1 and node not in seeds and not explorer.is_hub(node)
+    ]
+    ties.sort(key=lambda tie: (-tie.score, tie.node))
+    return Ranking(ties[:most], sorted(explorer.hubs - set(seeds)), explorer.given_up)
+
+
+def _keep(
+    reached: dict[Node, dict[Node, tuple[float, list[Step]]]], seed: Node, strength: float, way: list[Step]
+) -> None:
+    """Keep a way from a seed if it is stronger than the one known."""
+    node = way[-1].end
+    if node == seed:
+        return
+    ways = reached.setdefault(node, {})
+    if seed not in ways or strength > ways[seed][0]:
+        ways[seed] = strength, way
+
+
+def _weight(degree: int) -> float:
+    return 1 / (1 + log(1 + degree))

@@ -1,0 +1,206 @@
+"""One reply as one line: what is written, and how a line is read back.
+
+    {"crc":"1c291ca3","source":"threatcrowd","endpoint":"domain","key":"example.com","params":{…},
+     "fetched_at":"2024-05-01T10:00:00Z","status":200,"body":{…}}
+
+The checksum is the CRC-32 of every byte after `{"crc":"xxxxxxxx",`, without the newline. `params` is left out when
+there are none. The reply itself is the last member: `body` where it is JSON, byte for byte save that CR and LF (which
+in valid JSON only stand between tokens) become spaces and white space around it goes; `text` where it is other UTF-8;
+`base64` for the rest.
+"""
+
+import re
+import time
+import zlib
+from base64 import b64encode
+from datetime import datetime
+from hashlib import blake2b
+from typing import Final, Literal
+
+import msgspec
+
+from intel_grapher.errors import BadValue, UsageError
+
+Area = Literal["raw", "failed"]
+Form = Literal["json", "text", "base64"]
+
+AREAS: Final[tuple[Area, Area]] = ("raw", "failed")
+MAX_BODY: Final = 128 << 20
+"""Bytes. A larger reply is refused: a line must fit into memory wherever it is read."""
+MAX_NESTING: Final = 200
+"""JSON nested deeper is kept as text, so that no reader of a segment (jq stops at 256) trips over one reply."""
+LAST_SECOND: Final = 253_402_300_799
+"""9999-12-31T23:59:59Z, the last time that can be written."""
+
+_CRC_END: Final = 18  # {"crc":"xxxxxxxx",
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_]{0,63}")
+_STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+_SPACE: Final = b" \t\r\n"
+_ONE_LINE: Final = bytes.maketrans(b"\r\n", b"  ")
+_NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A reply to be kept: who was asked what, when (epoch seconds, UTC), and what came back."""
+
+    source: str
+    endpoint: str
+    key: str
+    fetched_at: int
+    status: int
+    body: bytes
+    params: dict[str, str] = {}
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A line as read. Of `body`, `text` and `base64` one is set: `form` says which."""
+
+    source: str
+    endpoint: str
+    key: str
+    fetched_at: datetime
+    status: int
+    params: dict[str, str] = {}
+    body: msgspec.Raw = msgspec.Raw()
+    text: str | msgspec.UnsetType = msgspec.UNSET
+    base64: bytes | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def epoch(self) -> int:
+        """When the reply came, in whole seconds since 1970, UTC."""
+        return int(self.fetched_at.timestamp())
+
+    @property
+    def form(self) -> Form:
+        """How the reply is kept. Only `json` can be decoded; a view of its bytes is in `body`."""
+        if self.text is not msgspec.UNSET:
+            return "text"
+        return "json" if self.base64 is msgspec.UNSET else "base64"
+
+    @property
+    def content(self) -> bytes:
+        """The reply's bytes, as they came (JSON: with spaces for line breaks, and none around it)."""
+        if self.text is not msgspec.UNSET:
+            return self.text.encode()
+        return bytes(self.body) if self.base64 is msgspec.UNSET else self.base64
+
+
+class _Head(msgspec.Struct, omit_defaults=True):
+    source: str
+    endpoint: str
+    key: str
+    params: dict[str, str] = {}
+    fetched_at: str = ""
+    status: int = -1
+
+
+_decoder: Final = msgspec.json.Decoder(Envelope)
+_skip: Final = msgspec.json.Decoder(msgspec.Raw).decode
+
+
+def check_name(kind: str, name: str) -> str:
+    """Give the source's or endpoint's name back. Raises UsageError for one that could not be a folder of ours."""
+    if _NAME.fullmatch(name):
+        return name
+    raise UsageError(f"{name!r} is no {kind}: lower-case letters, digits and '_' only, at most 64")
+
+
+def canonical_params(params: dict[str, str]) -> str:
+    """One text for equal parameters, whatever their order; empty when there are none."""
+    return msgspec.json.encode(params, order="deterministic").decode() if params else ""
+
+
+def form_of(body: bytes) -> Form:
+    """Say how a reply is kept: as JSON where it is valid and not nested absurdly, else as text, else as base64."""
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return "base64"
+    try:
+        _skip(body)
+    except (msgspec.DecodeError, RecursionError):
+        return "text"
+    return "json" if _is_shallow(body) else "text"
+
+
+def encode(entry: Entry) -> bytes:
+    """Give the entry's line, newline included.
+
+    Raises UsageError for a source or endpoint that is no name, a time or status out of range, a key that is not
+    text, or a reply that is too large.
+    """
+    check_name("source", entry.source)
+    check_name("endpoint", entry.endpoint)
+    what = f"{entry.source}/{entry.endpoint}: the reply for {entry.key[:80]!r}"
+    if not 0 <= entry.fetched_at <= LAST_SECOND:
+        raise UsageError(f"{what}: the time {entry.fetched_at} lies outside the years 1970 to 9999")
+    if not 0 <= entry.status <= 999:  # noqa: PLR2004 - the range of HTTP, 0 where no answer came
+        raise UsageError(f"{what}: {entry.status} is no HTTP status")
+    if len(entry.body) > MAX_BODY:
+        raise UsageError(f"{what}: {len(entry.body):,} bytes are more than the {MAX_BODY:,} that one may have")
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(entry.fetched_at))
+    head = _Head(entry.source, entry.endpoint, entry.key, entry.params, stamp, entry.status)
+    try:
+        start = msgspec.json.encode(head, order="deterministic")
+    except UnicodeEncodeError as error:
+        raise UsageError(f"{what}: its key or a parameter is not text that UTF-8 can hold") from error
+    parts = (start[1:-1], *_last_member(entry.body), b"}")
+    crc = 0
+    for part in parts:
+        crc = zlib.crc32(part, crc)
+    return b"".join((b'{"crc":"%08x",' % crc, *parts, b"\n"))
+
+
+def decode(line: bytes, *, check: bool) -> Envelope:
+    """Read a line (without its newline). `check` compares the checksum.
+
+    Raises BadValue, with the reason, where the line is not what was written.
+    """
+    if check and not crc_holds(line):
+        raise BadValue("the record's checksum does not hold")
+    try:
+        return _decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadValue("not an envelope") from error
+
+
+def decode_all(lines: bytes) -> list[Envelope]:
+    """Read whole lines at once, at half of what `decode` takes, their checksums not compared; BadValue as there."""
+    try:
+        return _decoder.decode_lines(lines)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadValue("not envelopes") from error
+
+
+def crc_of(line: bytes) -> str:
+    """Give the checksum that the line states; it need not hold. Empty where there is none at its place."""
+    return line[8:16].decode("latin-1") if line.startswith(b'{"crc":"') and line[16:18] == b'",' else ""
+
+
+def crc_holds(line: bytes) -> bool:
+    """Whether the line (without its newline) states a checksum and is what it was taken of."""
+    return crc_of(line) == f"{zlib.crc32(memoryview(line)[_CRC_END:]):08x}"
+
+
+def digest(line: bytes | memoryview) -> bytes:
+    """16 bytes that tell a reply (a line without its newline) from all others, by all that is in it."""
+    return blake2b(memoryview(line)[_CRC_END:], digest_size=16).digest()
+
+
+def _last_member(body: bytes) -> tuple[bytes, ...]:
+    form = form_of(body)
+    if form == "json":
+        return b',"body":', body.strip(_SPACE).translate(_ONE_LINE)
+    if form == "text":
+        return b',"text":', msgspec.json.encode(body.decode())
+    return b',"base64":"', b64encode(body), b'"'
+
+
+def _is_shallow(body: bytes) -> bool:
+    """Whether valid JSON is nested at most MAX_NESTING deep."""
+    if body.count(b"[") + body.count(b"{") <= MAX_NESTING:
+        return True
+    brackets = _STRING.sub(b"", body).translate(None, _NOT_BRACKETS)
+    for _ in range(MAX_NESTING):  # each turn takes the innermost level away
+        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+    return not brackets

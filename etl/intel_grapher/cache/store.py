@@ -1,0 +1,133 @@
+"""The raw cache as the rest of the program sees it."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from intel_grapher.cache.envelope import AREAS, Area, Envelope, decode, digest
+from intel_grapher.cache.index import Found, Holding, Index
+from intel_grapher.cache.segment import Segment, list_segments
+from intel_grapher.cache.writer import SEGMENT_BYTES, Writer
+from intel_grapher.errors import BadValue, CacheError
+from intel_grapher.lock import locked
+
+_NO_PARAMS: Final[dict[str, str]] = {}
+Held = dict[tuple[str, str, str], tuple[int, int]]
+
+
+class Cache:
+    """Every reply ever kept, under `root` (`data/`). Reading needs no lock, and goes on while another process writes.
+
+    `segment_bytes` is the size, uncompressed, at which a segment is closed. Use it in a `with`, or close it.
+    """
+
+    def __init__(self, root: Path, segment_bytes: int = SEGMENT_BYTES) -> None:
+        self.root = root
+        self._segment_bytes = segment_bytes
+        self._opened: Index | None = None
+
+    def __enter__(self) -> Self:
+        """Give itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the index. It is opened again when it is asked."""
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
+
+    @property
+    def index(self) -> Index:
+        """The index; it catches up when it is first asked for."""
+        if self._opened is None:
+            self._opened = Index(self.root)
+        return self._opened
+
+    @contextmanager
+    def writer(self, command: str = "intel-grapher") -> Iterator[Writer]:
+        """Add replies, as the only process that does. `command` is what others are told is running.
+
+        Raises BusyError, naming the process, where another one holds the cache; CacheError where it can't be written.
+        """
+        with locked(self.root / ".lock", str(self.root), command, failure=CacheError):
+            if self._opened is not None and self._opened.in_memory:
+                self.close()
+            self.refresh()
+            with Writer(self.root, self.index, self._segment_bytes) as writer:
+                yield writer
+
+    def refresh(self) -> None:
+        """Let look-ups see what other processes have added since the first one."""
+        if self._opened is None:
+            self._opened = Index(self.root)
+        else:
+            self._opened.catch_up()
+
+    def segments(self, areas: Iterable[Area] = ("raw",)) -> list[Segment]:
+        """Give the segments as they are now, by area, source, endpoint and number."""
+        return list_segments(self.root, areas)
+
+    def newest(
+        self, source: str, endpoint: str, key: str, params: dict[str, str] = _NO_PARAMS, area: Area = "raw"
+    ) -> Found | None:
+        """Give the newest answer (or, in the area `failed`, failure), as far as it is synced. Takes microseconds."""
+        return self.index.newest(area, source, endpoint, key, params)
+
+    def held(self, keys: Sequence[str], source: str | None = None) -> dict[str, Held]:
+        """Give for each key that has answers when the newest to each question came, and its status.
+
+        A question is told by source, endpoint and parameters (as `canonical_params` gives them). For many keys at
+        once this is several times quicker than `newest`.
+        """
+        found: dict[str, Held] = {}
+        for key, *question, fetched_at, status in self.index.held(keys, source):
+            found.setdefault(key, {})[question[0], question[1], question[2]] = (fetched_at, status)
+        return found
+
+    def history(self, key: str, source: str | None = None, endpoint: str | None = None) -> list[Found]:
+        """Give all that was answered for a key, newest first, failures among it; `read` gives the bodies."""
+        return self.index.history(key, source, endpoint)
+
+    def holdings(self) -> list[Holding]:
+        """Give what there is of each source's endpoints: answers first, then failures."""
+        return self.index.summary()
+
+    def read(self, found: Found) -> Envelope:
+        """Give a reply that was found. Raises CacheError where it has been damaged since: `newest` then forgets it."""
+        for segment in self._places(found):
+            line = segment.line_at(found.offset, found.length)
+            if digest(line) == found.digest:
+                try:
+                    return decode(line, check=True)
+                except BadValue:
+                    pass
+            self.forget([segment])
+        folder = self.root / found.area / found.source / found.endpoint
+        raise CacheError(
+            f"{folder / found.segment}: the reply for {found.key[:80]!r} is damaged. "
+            "`intel-grapher cache verify` lists what is; `intel-grapher fetch` asks again."
+        )
+
+    def forget(self, damaged: Iterable[Segment]) -> None:
+        """Take the damaged records of segments out of the index, so that `newest` does not find them any more."""
+        for segment in damaged:
+            self.index.forget(segment)
+        self.index.catch_up()
+
+    def _places(self, found: Found) -> list[Segment]:
+        """Give the segments that may hold it: the file by its name, or what it has been closed to."""
+        listed = [
+            one
+            for one in list_segments(self.root, AREAS)
+            if (one.area, one.source, one.endpoint, one.number)
+            == (found.area, found.source, found.endpoint, found.number)
+        ]
+        return [one for one in listed if one.path.name == found.segment] or listed

@@ -1,0 +1,348 @@
+"""The one seam to the network: sends one request of a source, and gives back what came of it.
+
+Nothing here raises for what a service or the network does, for the exceptions of the libraries beneath quote URLs and
+headers, and a key may stand in either: every outcome is a `Reply`, with a fixed phrase for what went wrong. The key is
+put on when a request is sent and taken out of whatever the service quotes of it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import socket
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from http import client
+from typing import Any, Final
+from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit, urlunsplit
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+import intel_grapher
+from intel_grapher.errors import SourceError
+from intel_grapher.source import Request, Source
+
+CONNECT_SECONDS: Final = 10.0
+READ_SECONDS: Final = 30.0
+WHOLE_SECONDS: Final = 120.0
+"""A reply that trickles in for longer is given up."""
+MAX_BODY: Final = 64 << 20
+"""Bytes, uncompressed."""
+BLOCK: Final = 1 << 16
+REDACTED: Final = b"[key]"
+_SHORTEST_SECRET: Final = 6  # a shorter one is no secret, and would be found in innocent text
+
+_HEADERS: Final = {
+    "User-Agent": f"intel-grapher/{intel_grapher.__version__}",
+    "Accept": "application/json, */*;q=0.1",
+    "Accept-Encoding": "gzip, deflate",
+}
+_FOLLOWED: Final = frozenset({301, 302, 303, 307, 308})
+
+NO_CONNECTION: Final = "no connection"
+NO_NAME: Final = "its name can't be resolved"
+NOT_TRUSTED: Final = "its TLS certificate can't be trusted"
+PROXY: Final = "the proxy can't be reached or refuses"
+TIMED_OUT: Final = "timed out"
+CUT_SHORT: Final = "the reply was cut short"
+TOO_LARGE: Final = "the reply is too large"
+TOO_SLOW: Final = "the reply came too slowly"
+BAD_ENCODING: Final = "the reply's compression is damaged"
+NOT_HTTP: Final = "the reply is not HTTP"
+REDIRECTED: Final = "redirected elsewhere, which is refused"
+CANT_SEND: Final = "the request can't be sent"
+LASTING: Final = frozenset({NOT_TRUSTED, TOO_LARGE, BAD_ENCODING, REDIRECTED, CANT_SEND})
+"""Faults that asking again at once does not mend."""
+
+
+class _Silence(logging.Filter):
+    """Drops every record: urllib3 logs URLs, at DEBUG and in some warnings, and a key may stand in one."""
+
+    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 - all of them
+        return False
+
+
+for _name in ("connectionpool", "connection", "response", "util.retry", "poolmanager"):
+    logging.getLogger(f"urllib3.{_name}").addFilter(_Silence())
+
+
+class _Sent(threading.local):
+    """When this thread's request was handed to the network, and when the reply began; epoch seconds, 0 before."""
+
+    at = 0.0
+    answered = 0.0
+
+
+_sent: Final = _Sent()
+_under_way: Final[dict[int, tuple[float, HTTPConnection]]] = {}
+"""By thread: since when (monotonic) it waits for a reply, and where."""
+
+
+class _PlainConnection(HTTPConnection):
+    """Notes when a request has been sent: opening the connection, and waiting for the processor, are over then."""
+
+    def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as the base class has it
+        super().request(*args, **kwargs)
+        _note_sent(self)
+
+
+class _SecureConnection(HTTPSConnection):
+    """The same with TLS."""
+
+    def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as the base class has it
+        super().request(*args, **kwargs)
+        _note_sent(self)
+
+
+def _note_sent(connection: HTTPConnection) -> None:
+    _sent.at = time.time()
+    _under_way[threading.get_ident()] = (time.monotonic(), connection)
+
+
+def hang_up_on_the_slow() -> None:
+    """End the requests that have taken too long in all, whatever still trickles in. To be called now and then."""
+    for since, connection in list(_under_way.values()):
+        if time.monotonic() - since > WHOLE_SECONDS and connection.sock is not None:
+            with suppress(OSError):
+                socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)  # the thread that reads is told so
+
+
+class _PlainPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _PlainConnection
+
+
+class _SecurePool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came of one request. `fault` is empty where a whole reply came; `status` is 0 where none did.
+
+    `headers` have lower-case names. `redirect` is where the request is to be sent again: at the same service, save
+    for a source that forwards.
+    `sent` is False where there was no connection to send it by: the service has seen nothing of it.
+    `sent_at` is when the request was handed to the network (epoch seconds), `seconds` how long it took until the reply
+    began; 0 where none did.
+    """
+
+    status: int = 0
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    fault: str = ""
+    redirect: str = ""
+    sent: bool = True
+    sent_at: float = 0.0
+    seconds: float = 0.0
+
+
+class Client:
+    """Connections to one source. Any thread may send. `connections` are kept open at once.
+
+    Raises SourceError for a home that is no http or https URL. Proxies and certificates are taken from the usual
+    environment variables when it is made.
+    """
+
+    def __init__(self, source: Source, connections: int = 1, max_body: int = MAX_BODY) -> None:
+        self._source = source
+        self._origin = _origin(source.home)
+        if self._origin is None:
+            raise SourceError(f"source {source.name}: its home {source.home!r} is not an http or https URL")
+        self._origins = {self._origin}
+        self._max_body = max_body
+        with requests.Session() as usual:
+            settings = usual.merge_environment_settings(source.home, {}, stream=True, verify=None, cert=None)
+        self._verify = settings["verify"] or True
+        self._proxies = settings["proxies"]
+        self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections)
+        self._adapter.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._adapter.close()
+
+    def send(self, request: Request, secret: str = "") -> Reply:
+        """Send a request once, with the source's key, and read the whole reply."""
+        prepared = self._prepare(request, secret)
+        if prepared is None:
+            return Reply(fault=CANT_SEND, sent=False)
+        _sent.at, _sent.answered = time.time(), 0.0  # through a proxy nothing better is known
+        started = time.monotonic()
+        try:
+            reply = self._receive(prepared, request, secret, started + WHOLE_SECONDS)
+        finally:
+            _under_way.pop(threading.get_ident(), None)
+        if reply.fault and time.monotonic() - started > WHOLE_SECONDS:
+            reply = replace(reply, fault=TOO_SLOW)
+        return replace(reply, sent_at=_sent.at, seconds=max(0.0, _sent.answered - _sent.at))
+
+    def _receive(self, prepared: requests.PreparedRequest, request: Request, secret: str, deadline: float) -> Reply:
+        try:
+            response = self._adapter.send(
+                prepared,
+                stream=True,
+                timeout=(CONNECT_SECONDS, READ_SECONDS),
+                verify=self._verify,
+                proxies=self._proxies,
+            )
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            return Reply(fault=_phrase(error), sent=not _is_any(error, _UNCONNECTED))
+        _sent.answered = time.time()
+        try:
+            body, fault = self._read(response.raw, deadline)
+        finally:
+            # A connection is used again only after a reply that was read to its end.
+            response.raw.release_conn() if _is_drained(response.raw) else response.raw.close()
+        headers = {name.lower(): _clean(value, secret) for name, value in response.headers.items()}
+        reply = Reply(response.status_code, _without(body, secret), headers, fault)
+        if not fault and response.status_code in _FOLLOWED and "location" in response.headers:
+            reply = self._redirected(reply, response.headers["location"], request, secret)
+        return reply
+
+    def _prepare(self, request: Request, secret: str) -> requests.PreparedRequest | None:
+        """Return the request with its secret, or None where it would leave the source's own address."""
+        key = self._source.key
+        headers = dict(_HEADERS)
+        query = dict(request.query)
+        if key is not None and secret:
+            if key.header:
+                headers[key.header] = key.prefix + secret
+            if key.query:
+                query[key.query] = key.prefix + secret
+        try:
+            prepared = requests.Request(
+                request.method, request.url, headers=headers, params=query, data=request.form, json=request.json
+            ).prepare()
+        except (requests.RequestException, ValueError):
+            return None
+        path = urlsplit(request.url).path
+        dotted = any(segment in {".", ".."} for segment in path.replace("%2e", ".").replace("%2E", ".").split("/"))
+        if _origin(prepared.url or "") not in self._origins or dotted:
+            return None
+        return prepared
+
+    def _read(self, raw: urllib3.BaseHTTPResponse, deadline: float) -> tuple[bytes, str]:
+        """Return the body, uncompressed, as far as it came, and what was wrong with it."""
+        blocks: list[bytes] = []
+        size = 0
+        try:
+            while block := raw.read1(BLOCK, decode_content=True):
+                blocks.append(block)
+                size += len(block)
+                if size > self._max_body:
+                    return blocks[0], TOO_LARGE
+                if time.monotonic() > deadline:
+                    return b"".join(blocks), TOO_SLOW
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            return b"".join(blocks), _phrase(error)
+        # Not every reading notices that fewer bytes came than were announced.
+        return b"".join(blocks), CUT_SHORT if getattr(raw, "length_remaining", None) else ""
+
+    def _redirected(self, reply: Reply, location: str, request: Request, secret: str) -> Reply:
+        """Say where at the same service to go on, without the key; anywhere else only for a source that forwards."""
+        try:
+            target = urlsplit(urljoin(request.url, location))
+        except ValueError:
+            return replace(reply, fault=REDIRECTED)
+        origin = _origin(target.geturl())
+        if origin is not None and self._source.forwards and request.method == "GET" and is_public(origin):
+            self._origins.add(origin)
+        if request.method != "GET" or origin not in self._origins:
+            return replace(reply, fault=REDIRECTED)
+        hidden = self._source.key.query if self._source.key else ""
+        query = [(name, value) for name, value in parse_qsl(target.query, keep_blank_values=True) if name != hidden]
+        clean = urlunsplit((target.scheme, target.netloc, target.path, urlencode(query), ""))
+        if secret and len(secret) >= _SHORTEST_SECRET and (secret in clean or quote(secret, safe="") in clean):
+            return replace(reply, fault=REDIRECTED)
+        return replace(reply, redirect=clean)
+
+
+def _origin(url: str) -> tuple[str, str, int] | None:
+    """Return scheme, host and port of an http or https URL without credentials, or None."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+    except (ValueError, KeyError):
+        return None
+    if not parts.hostname or "@" in parts.netloc:
+        return None
+    return parts.scheme, parts.hostname, port
+
+
+def is_public(origin: tuple[str, str, int] | None) -> bool:
+    """Tell whether an origin is https, at its usual port, and all of its host's addresses are public ones."""
+    if origin is None or (origin[0], origin[2]) != ("https", 443):
+        return False
+    try:
+        found = socket.getaddrinfo(origin[1], origin[2], type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return False
+    return all(ipaddress.ip_address(str(each[4][0]).partition("%")[0]).is_global for each in found)
+
+
+def _is_drained(raw: urllib3.BaseHTTPResponse) -> bool:
+    return bool(raw.closed) or getattr(raw, "length_remaining", None) == 0
+
+
+def _without(body: bytes, secret: str) -> bytes:
+    """Return the body with the key taken out, in the spellings that a service quotes it in."""
+    if len(secret) >= _SHORTEST_SECRET:
+        for spelling in {secret, quote(secret, safe=""), quote(secret), secret.replace("/", "\\/")}:
+            if (found := spelling.encode()) in body:
+                body = body.replace(found, REDACTED)
+    return body
+
+
+def _clean(value: str, secret: str) -> str:
+    return _without(value.encode("utf-8", "replace"), secret).decode("utf-8", "replace")
+
+
+_PHRASES: Final[tuple[tuple[type[BaseException], str], ...]] = (  # the first that a cause in the chain is
+    (urllib3.exceptions.ProxyError, PROXY),
+    (requests.exceptions.ProxyError, PROXY),
+    (urllib3.exceptions.SSLError, NOT_TRUSTED),
+    (requests.exceptions.SSLError, NOT_TRUSTED),
+    (urllib3.exceptions.NameResolutionError, NO_NAME),
+    (urllib3.exceptions.NewConnectionError, NO_CONNECTION),
+    (urllib3.exceptions.TimeoutError, TIMED_OUT),
+    (requests.exceptions.Timeout, TIMED_OUT),
+    (TimeoutError, TIMED_OUT),
+    (urllib3.exceptions.DecodeError, BAD_ENCODING),
+    (urllib3.exceptions.IncompleteRead, CUT_SHORT),
+    (client.IncompleteRead, CUT_SHORT),
+    (ConnectionError, NO_CONNECTION),
+    (client.HTTPException, NOT_HTTP),
+    (urllib3.exceptions.HTTPError, NO_CONNECTION),
+    (requests.exceptions.ConnectionError, NO_CONNECTION),
+    (requests.exceptions.InvalidHeader, CANT_SEND),
+    (requests.exceptions.RequestException, CANT_SEND),
+    (OSError, NO_CONNECTION),
+    (ValueError, CANT_SEND),
+)
+
+
+_UNCONNECTED: Final = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
+"""To the service, or to the proxy before it. Name resolution that failed is one of the first."""
+
+
+def _phrase(error: BaseException) -> str:
+    """Return what went wrong in fixed words: never the exception's own, which quote the URL."""
+    return next(phrase for kind, phrase in _PHRASES if _is_any(error, kind))
+
+
+def _is_any(error: BaseException, kinds: type[BaseException] | tuple[type[BaseException], ...]) -> bool:
+    """Tell whether an exception, or one that it was raised for, is of some kinds."""
+    chain: list[BaseException] = []
+    pending: list[object] = [error]
+    while pending:
+        each = pending.pop()
+        if isinstance(each, BaseException) and each not in chain:
+            chain.append(each)
+            pending += [*each.args, each.__cause__, each.__context__, getattr(each, "reason", None)]
+    return any(isinstance(each, kinds) for each in chain)

@@ -1,0 +1,121 @@
+"""The cache as one run sees it: which questions have an answer that is fresh enough, and which must be asked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from intel_grapher.cache import Cache
+from intel_grapher.errors import BadValue, CacheError
+from intel_grapher.fetch.asking import NOT_FOUND, Ask, Freshness, Question, following, question
+from intel_grapher.reading import read
+from intel_grapher.source import Endpoint, Outcome
+
+Held = Mapping[tuple[str, str, str], tuple[int, int]]
+"""Of one key: when the newest answer to each question came, and its status."""
+NOTHING: Final[Held] = {}
+
+
+class Due(NamedTuple):
+    """Of questions about one key: how many answers are there, what must be asked, and how many lack what they need."""
+
+    cached: int
+    asks: list[Ask]
+    ungiven: int
+
+
+class Shelf:
+    """Look-ups in the cache. What came since `started` (epoch seconds) is fresh, whatever the rules say."""
+
+    def __init__(self, cache: Cache, freshness: Freshness, pages: int, started: float | None = None) -> None:
+        self._cache = cache
+        self._freshness = freshness
+        self._pages = pages
+        self._now = time.time() if started is None else started
+
+    def held(self, keys: Sequence[str], source: str | None = None) -> Mapping[str, Held]:
+        """Return what is there for many keys at once."""
+        return self._cache.held(keys, source)
+
+    def missing(self, ask: Ask, held: Held) -> tuple[int, Ask | None]:
+        """Return how many answers are there, and the first question, of this one and its next pages, that lacks one.
+
+        `held` is what is there for the key.
+        """
+        there = 0
+        page: Ask | None = ask
+        while page is not None:
+            answer = held.get(page.question.name)
+            if answer is None or not self._is_fresh(page, *answer):
+                return there, page
+            there += 1
+            page = None if page.question.endpoint.more is None else self._page_after(page, answer[1])
+        return there, None
+
+    def due(self, questions: Sequence[Question], key: str, held: Held) -> Due:
+        """Return what is to be done for all of one source's questions about a key; `held` is what is there for it.
+
+        A question that is given something by an answer that must itself be asked waits for that one, in its `then`.
+        """
+        cached = ungiven = 0
+        asks: list[Ask] = []
+        lookups: dict[str, int] = {}  # by endpoint: where among `asks`
+        answers: dict[str, Any] = {}  # what look-ups found, each read once
+        for each in questions:
+            there, ask = self.missing(Ask(each, key), held)
+            cached += there
+            if ask is None:
+                continue
+            lookup = each.endpoint.lookup
+            if lookup is None:
+                lookups[each.endpoint.name] = len(asks)
+                asks.append(ask)
+            elif (place := lookups.get(lookup.name)) is not None:
+                asks[place] = asks[place]._replace(then=(*asks[place].then, ask))
+            else:
+                if lookup.name not in answers:
+                    answers[lookup.name] = self._found(lookup, key)
+                given = each.endpoint.told(answers[lookup.name])
+                asks += [ask._replace(given=given)] if given else []
+                ungiven += not given
+        return Due(cached, asks, ungiven)
+
+    def given(self, endpoint: Endpoint, key: str) -> str:
+        """Return what the newest answer to an endpoint's look-up tells it; empty where that found nothing."""
+        return endpoint.told(self._found(endpoint.lookup, key)) if endpoint.lookup else ""
+
+    def _found(self, lookup: Endpoint, key: str) -> Any:  # noqa: ANN401 - typed by the endpoint
+        reply = self._read(Ask(question(lookup, {}), key))
+        return reply if reply is not None and lookup.source.judge(reply) is Outcome.FOUND else None
+
+    def missing_page(self, page: Ask) -> tuple[int, Ask | None]:
+        """Return what `missing` does, for a page that a reply has just led to."""
+        return self.missing(page, self.held([page.key], page.question.name[0]).get(page.key, NOTHING))
+
+    def _is_fresh(self, ask: Ask, fetched_at: int, status: int) -> bool:
+        age = self._now - fetched_at
+        source = ask.question.name[0]
+        longest, not_found = self._freshness.of(source), self._freshness.of_not_found(source)
+        if longest is not None and age >= max(longest, 0.0) and age > 0:
+            return False
+        return not_found is None or age < not_found or age <= 0 or not self._says_nothing(ask, status)
+
+    def _says_nothing(self, ask: Ask, status: int) -> bool:
+        if status == NOT_FOUND:
+            return True
+        reply = self._read(ask)
+        return reply is None or ask.question.endpoint.source.judge(reply) is Outcome.NOT_FOUND
+
+    def _page_after(self, ask: Ask, status: int) -> Ask | None:
+        reply = None if status == NOT_FOUND else self._read(ask)
+        return None if reply is None else following(ask, reply, self._pages)
+
+    def _read(self, ask: Ask) -> Any:  # noqa: ANN401 - typed by the endpoint
+        """Return the typed reply, or None where it can't be read (any more)."""
+        source, endpoint, _ = ask.question.name
+        found = self._cache.newest(source, endpoint, ask.key, dict(ask.question.params))
+        try:
+            return None if found is None else read(ask.question.endpoint, self._cache.read(found).content)[0]
+        except (BadValue, CacheError):
+            return None

@@ -1,0 +1,322 @@
+"""The flat files: where each lies, its columns, its CSV header, its checksum; how a new set takes the old one's place.
+
+    import/manifest.json
+    import/nodes/LABEL.{parquet,csv}                      key, properties
+    import/relationships/FROM-TYPE-TO.{parquet,csv}       start, end, properties
+    import/rejects.jsonl
+
+Rows are sorted by key, or by start and end, in the order of their UTF-8 bytes. A checksum does not depend on the rows'
+order: it is the sum modulo 2^64 of each row's hash, and that is the second half of the MD5 digest of the row's text
+(see `row_text`), read as a little-endian number. Any engine that has MD5 can compute it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import glob
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from intel_grapher import schema
+from intel_grapher.errors import TransformError
+from intel_grapher.graph import Property, Type
+
+ROW_GROUP = 1 << 17
+ARRAY_DELIMITER = ";"
+SEPARATOR = "\x1f"
+FORMATS = ("parquet", "csv")
+SYNCS = 16  # at a time
+
+
+class Group(NamedTuple):
+    """One file group: a label (`type` and `end` empty), or one (from, type, to)."""
+
+    start: str
+    type: str = ""
+    end: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.start}-{self.type}-{self.end}" if self.type else self.start
+
+    @classmethod
+    def parse(cls, name: str) -> Group:
+        """Return the group that `str` gave that name."""
+        return cls(*name.split("-"))
+
+    @property
+    def folder(self) -> str:
+        """Return the folder of its files."""
+        return "relationships" if self.type else "nodes"
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Return the labels that its rows name nodes of, by column of `keys`."""
+        return (self.start, self.end) if self.type else (self.start,)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Return the columns that name a row."""
+        return ("start", "end") if self.type else (schema.LABELS[self.start].key,)
+
+    @property
+    def properties(self) -> tuple[Property, ...]:
+        """Return the properties, in the schema's order."""
+        return schema.RELATIONSHIPS[self.type].properties if self.type else schema.LABELS[self.start].properties
+
+    @property
+    def arrow(self) -> pa.Schema:
+        """Return the Parquet file's schema."""
+        return pa.schema(
+            [pa.field(name, pa.string(), nullable=False) for name in self.keys]
+            + [pa.field(each.name, each.type.arrow) for each in self.properties]
+        )
+
+    @property
+    def header(self) -> list[str]:
+        """Return the CSV file's header, as `neo4j-admin database import` reads it."""
+        if self.type:
+            names = [f":START_ID({self.start})", f":END_ID({self.end})"]
+        else:
+            names = [f"{self.keys[0]}:ID({self.start})"]
+        return names + [f"{each.name}:{each.type.neo4j}" for each in self.properties]
+
+
+class Content(msgspec.Struct, frozen=True):
+    """What is in one file group: how many rows, and their checksum, 16 hex digits."""
+
+    rows: int
+    checksum: str
+
+    def __add__(self, other: Content) -> Content:
+        """Return what is in two parts of a group together."""
+        return Content(self.rows + other.rows, _hex(int(self.checksum, 16) + int(other.checksum, 16)))
+
+    def __sub__(self, other: Content) -> Content:
+        """Return what is left in a group without a part of it."""
+        return Content(self.rows - other.rows, _hex(int(self.checksum, 16) - int(other.checksum, 16)))
+
+
+class SegmentRead(msgspec.Struct, frozen=True):
+    """One segment of the raw cache that went in."""
+
+    path: str
+    records: int
+
+
+class Manifest(msgspec.Struct, omit_defaults=True):
+    """What a transform made. `rejects` counts by reason, `outcomes` counts replies by what became of them.
+
+    `as_of`, in epoch seconds, is there where later replies were left out.
+    """
+
+    version: int
+    schema: str
+    nodes: dict[str, Content]
+    relationships: dict[str, Content]
+    rejects: dict[str, int]
+    replies: int
+    outcomes: dict[str, int]
+    damaged: int
+    segments: list[SegmentRead]
+    as_of: int | None = None
+
+    def groups(self) -> Iterator[tuple[Group, Content]]:
+        """Yield nodes' groups, then relationships'."""
+        for name, content in (*self.nodes.items(), *self.relationships.items()):
+            yield Group.parse(name), content
+
+
+class Files:
+    """One set of flat files in a folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, group: Group, suffix: str) -> Path:
+        """Return where a group's file of that format lies."""
+        return self.root / group.folder / f"{group}.{suffix}"
+
+    def manifest(self) -> Manifest:
+        """Return the manifest; TransformError tells where there is none, or none of this version."""
+        path = self.root / "manifest.json"
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=Manifest)
+        except FileNotFoundError as missing:
+            raise TransformError(f"{path} is not there: run `intel-grapher transform` first") from missing
+        except (OSError, msgspec.MsgspecError) as wrong:
+            raise TransformError(f"{path} can't be read ({wrong}): run `intel-grapher transform` again") from wrong
+
+
+class ParquetFile(pq.ParquetWriter):  # type: ignore[misc]  # pyarrow has no types
+    """A Parquet file in the making. The error of one that can't be written is raised where it is met, and once."""
+
+    def __del__(self) -> None:
+        with suppress(OSError, pa.ArrowException):
+            super().__del__()
+
+
+class Writer:
+    """Writes one group's rows, in the order they come, as Parquet and CSV; the same rows give the same bytes."""
+
+    def __init__(self, files: Files, group: Group, formats: Iterable[str]) -> None:
+        self.group = group
+        self.waiting: list[pa.Table] = []
+        self.rows = 0
+        (files.root / group.folder).mkdir(parents=True, exist_ok=True)
+        self.parquet = self.csv = None
+        if "parquet" in formats:
+            self.parquet = ParquetFile(files.path(group, "parquet"), group.arrow, compression="zstd")
+        if "csv" in formats:
+            self.csv = pa.OSFile(str(files.path(group, "csv")), "wb")
+            self.csv.write((",".join(group.header) + "\n").encode())
+
+    def write(self, table: pa.Table) -> None:
+        """Take rows; they go out in row groups of one size, so that the bytes don't depend on how they came."""
+        self.waiting.append(table.select(self.group.arrow.names).cast(self.group.arrow))
+        self.rows += table.num_rows
+        while sum(each.num_rows for each in self.waiting) >= ROW_GROUP:
+            rows = pa.concat_tables(self.waiting).combine_chunks()
+            self._put(rows.slice(0, ROW_GROUP))
+            self.waiting = [rows.slice(ROW_GROUP)]
+
+    def close(self) -> None:
+        """Write what is left."""
+        rest = pa.concat_tables(self.waiting).combine_chunks() if self.waiting else None
+        if rest is not None and rest.num_rows:
+            self._put(rest)
+        for each in (self.parquet, self.csv):
+            if each is not None:
+                each.close()
+
+    def _put(self, rows: pa.Table) -> None:
+        if self.parquet is not None:
+            self.parquet.write_table(rows, row_group_size=ROW_GROUP)
+        if self.csv is not None:
+            text = pa.table({name: _csv_text(rows[name].combine_chunks()) for name in rows.column_names})
+            pa_csv.write_csv(text, self.csv, pa_csv.WriteOptions(include_header=False))
+
+
+def _csv_text(column: pa.Array) -> pa.Array:
+    """Return a column as neo4j-admin reads it: moments in ISO 8601, lists joined; null is an empty, unquoted field."""
+    if pa.types.is_timestamp(column.type):
+        few = column.dictionary_encode()  # formatting is slow, and moments repeat
+        return pc.strftime(few.dictionary, "%Y-%m-%dT%H:%M:%SZ").take(few.indices)
+    if pa.types.is_list(column.type):
+        return pc.binary_join(column, ARRAY_DELIMITER)
+    return column
+
+
+def row_text(group: Group) -> str:
+    """Return the SQL expression of a row's text: its columns in order, parted by U+001F.
+
+    Null is nothing, a moment its seconds since 1970 UTC, a list its items joined by `;`.
+    """
+
+    def text(name: str, type_: Type) -> str:
+        if type_ is Type.MOMENT:
+            return f"epoch({name})::BIGINT::VARCHAR"
+        return f"array_to_string({name}, '{ARRAY_DELIMITER}')" if type_ is Type.TEXTS else f"{name}::VARCHAR"
+
+    columns = [quoted(name) for name in group.keys]
+    columns += [f"coalesce({text(quoted(each.name), each.type)}, '')" for each in group.properties]
+    return f"concat_ws(chr({ord(SEPARATOR)}), {', '.join(columns)})"
+
+
+def content(connection: duckdb.DuckDBPyConnection, relation: str, group: Group) -> Content:
+    """Return the row count and checksum of a SQL relation that has a group's columns."""
+    return checksum(connection, f"SELECT {row_text(group)} AS text FROM {relation}")
+
+
+def checksum(connection: duckdb.DuckDBPyConnection, texts: str) -> Content:
+    """Return the row count and checksum of rows whose texts a SQL query gives, in its column `text`."""
+    # DuckDB's `md5_number_lower` gives the same number at three times the cost: by way of a text of its bits.
+    query = f"SELECT count(*), sum((md5_number(text) >> 64)::UBIGINT) FROM ({texts})"
+    rows, total = connection.sql(query).fetchall()[0]
+    return Content(rows, _hex(int(total or 0)))
+
+
+def _hex(total: int) -> str:
+    return f"{total % (1 << 64):016x}"
+
+
+NOTHING = Content(0, _hex(0))
+"""What is in a group that is not there."""
+
+
+def quoted(name: str) -> str:
+    """Return a name as a SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """Return a text as a SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def exact(path: Path) -> str:
+    """Return a file's path as a SQL literal that names no other: no character of it is a pattern."""
+    return literal(glob.escape(str(path)))
+
+
+# --- putting a new set in the old one's place -------------------------------------------------------------------------
+
+
+def sync(path: Path) -> None:
+    """Make a file's or a folder's content durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_all(folder: Path) -> None:
+    """Make all that is in a folder durable, many files at a time: one by one, each would wait for the disk."""
+    with ThreadPoolExecutor(SYNCS) as pool:
+        list(pool.map(sync, folder.rglob("*")))
+
+
+def swap_in(new: Path, place: Path) -> None:
+    """Put the folder `new` where `place` is, in one step, and remove what was there."""
+    sync(new)
+    if not place.exists():
+        new.rename(place)
+    else:
+        _exchange(new, place)
+        shutil.rmtree(new)
+    sync(place.parent)
+
+
+def _exchange(one: Path, other: Path) -> None:
+    """Exchange two folders' names: in one step where the system can, else by three renames."""
+    at_cwd, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE: linux/fcntl.h, linux/fs.h
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if rename is not None and rename(at_cwd, os.fsencode(one), at_cwd, os.fsencode(other), exchange) == 0:
+        return
+    aside = _aside(other)
+    other.rename(aside)
+    one.rename(other)
+    aside.rename(one)
+
+
+def _aside(place: Path) -> Path:
+    return place.with_name(f".{place.name}.old")
+
+
+def recover(place: Path) -> None:
+    """Put back what a process killed in the middle of three renames left aside."""
+    if _aside(place).exists() and not place.exists():
+        _aside(place).rename(place)
+    shutil.rmtree(_aside(place), ignore_errors=True)

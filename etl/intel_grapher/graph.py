@@ -1,0 +1,195 @@
+"""What a schema is made of: labels, kinds of key, directed relationship types, properties and their merge rules.
+
+A *label* is what a node is in the graph. A *kind* is what a raw string of a reply claims to be: its canonical form
+decides the label, so that one DNS name is a `Domain` or a `SubDomain`, and always the same one. A mapping hands raw
+strings of declared kinds to a `Relationship`; a type checker refuses the wrong kinds, and at run time a string that
+has no canonical form of its kind, or whose label the relationship does not join, becomes a reject and never a fact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Generic, TypeVar
+
+import msgspec
+import pyarrow as pa
+
+from intel_grapher.errors import BadValue, SourceError
+
+K = TypeVar("K", bound=str)
+S = TypeVar("S", bound=str)
+E = TypeVar("E", bound=str)
+SEEN = "seen"  # what a mapping calls first_seen and last_seen together
+
+
+class Type(Enum):
+    """A property's type, and what each engine calls it."""
+
+    TEXT = ("text", pa.string(), "string", "STRING")
+    TEXTS = ("list of texts", pa.list_(pa.string()), "string[]", "STRING[]")
+    INTEGER = ("integer", pa.int64(), "long", "INT64")
+    REAL = ("real", pa.float64(), "double", "DOUBLE")
+    BOOLEAN = ("boolean", pa.bool_(), "boolean", "BOOL")
+    MOMENT = ("moment, UTC", pa.timestamp("s", "UTC"), "datetime", "TIMESTAMP")
+
+    def __init__(self, title: str, arrow: pa.DataType, neo4j: str, ladybug: str) -> None:
+        self.title = title
+        self.arrow = arrow
+        self.neo4j = neo4j
+        self.ladybug = ladybug
+
+
+class Merge(Enum):
+    """How the values of one property come together, whatever their order and however often each was seen."""
+
+    MIN = "the least"
+    MAX = "the greatest"
+    UNION = "the sorted union"
+    NEWEST = "the newest observation, ties broken by the greater value"
+
+
+@dataclass(frozen=True)
+class Property:
+    """One property of a label or of a relationship type. `derive` tells it from a node's key alone."""
+
+    name: str
+    type: Type
+    merge: Merge
+    doc: str
+    derive: Callable[[str], Any] | None = None
+
+
+@dataclass(frozen=True)
+class Label:
+    """A node label: its key, and what is known of a node besides."""
+
+    name: str
+    key: str
+    doc: str
+    properties: tuple[Property, ...]
+    colour: str
+    shape: str = "circle"
+
+    def property(self, name: str) -> Property | None:
+        """Return the property of that name, or None."""
+        return next((each for each in self.properties if each.name == name), None)
+
+
+class Fact(msgspec.Struct, frozen=True, gc=False):
+    """Some nodes (`ends` is None) or some relationships of one type, as raw strings, in columns of one length.
+
+    A single string or property value stands for a whole column of it.
+    """
+
+    what: Kind[Any] | Relationship[Any, Any]
+    starts: str | Sequence[str]
+    ends: str | Sequence[str] | None
+    properties: dict[str, Any]
+
+
+Facts = Iterator[Fact]
+
+
+@dataclass(frozen=True, eq=False)
+class Kind(Generic[K]):
+    """What a raw string claims to be. `type` is its static type, a NewType of str.
+
+    `canonical` returns the key's one form or raises BadValue; `label_of` picks among the labels for a canonical key.
+    `plain` tells of many raw strings, in one go, which are canonical as they stand: the place of the label of each, or
+    null. It only saves time.
+    """
+
+    type: Callable[[Any], K] | None
+    name: str
+    labels: tuple[Label, ...]
+    canonical: Callable[[str], str]
+    label_of: Callable[[str], Label] | None = None
+    plain: Callable[[pa.Array], pa.Array] | None = None
+    among: tuple[Kind[Any], ...] = ()
+    names: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        of_each = [{each.name for each in label.properties} for label in self.labels]
+        object.__setattr__(self, "names", frozenset({SEEN, *(set.intersection(*of_each) if of_each else ())}))
+
+    def resolve(self, raw: str) -> tuple[Label, str]:
+        """Return the label and the canonical key of a raw string; BadValue tells why there is none."""
+        if self.among:
+            return _first_of(self.among, raw)
+        key = self.canonical(raw)
+        return (self.labels[0] if self.label_of is None else self.label_of(key)), key
+
+    def each(self, keys: K | Sequence[K], **properties: object) -> Fact:
+        """Return the fact that these nodes are known, with properties of them (one value, or one for each)."""
+        if not self.names.issuperset(properties):
+            raise _without(f"a {self.name}", self.names, properties)
+        return Fact(self, keys, None, properties)
+
+
+def _without(what: str, names: frozenset[str], properties: dict[str, object]) -> SourceError:
+    missing = next(name for name in properties if name not in names)
+    return SourceError(f"the schema gives {what} no property {missing!r}; declare it in etl/intel_grapher/schema.py")
+
+
+def either(name: str, *kinds: Kind[Any]) -> Kind[Any]:
+    """Return the kind of a string that may be any of several: the first that has a canonical form of it."""
+    return Kind(
+        None,
+        name,
+        tuple(label for kind in kinds for label in kind.labels),
+        lambda raw: _first_of(kinds, raw)[1],
+        lambda key: _first_of(kinds, key)[0],
+        among=kinds,
+    )
+
+
+def _first_of(kinds: tuple[Kind[Any], ...], raw: str) -> tuple[Label, str]:
+    reasons = []
+    for kind in kinds:
+        try:
+            return kind.resolve(raw)
+        except BadValue as bad:
+            reasons.append(bad.reason)
+    raise BadValue(next((each for each in reasons if not each.startswith("not ")), reasons[0]))
+
+
+@dataclass(frozen=True, eq=False)
+class Relationship(Generic[S, E]):
+    """A directed relationship type.
+
+    `both_ways`: stored once, the lesser key first, and queried without an arrow. `holds` tells of two canonical keys
+    whether they may be joined, where the labels alone do not.
+    """
+
+    start: Kind[S]
+    type: str
+    end: Kind[E]
+    doc: str
+    properties: tuple[Property, ...]
+    both_ways: bool = False
+    holds: Callable[[str, str], bool] | None = None
+    names: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "names", frozenset({SEEN, *(each.name for each in self.properties)}))
+
+    def each(
+        self,
+        start: S | Sequence[S],
+        end: E | Sequence[E],
+        **properties: object,
+    ) -> Fact:
+        """Return relationships from start to end: one to many, many to one, or pairwise for two lists of one length.
+
+        A property is one value for all, or a sequence with one for each. `seen` stands for first_seen and last_seen.
+        """
+        if not self.names.issuperset(properties):
+            raise _without(self.type, self.names, properties)
+        return Fact(self, start, end, properties)
+
+    @property
+    def joins(self) -> tuple[tuple[Label, Label], ...]:
+        """Return the pairs of labels it may join."""
+        return tuple((start, end) for start in self.start.labels for end in self.end.labels)

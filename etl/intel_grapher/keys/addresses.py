@@ -1,0 +1,128 @@
+"""IP addresses, networks, autonomous systems, services."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+from intel_grapher.errors import BadValue
+from intel_grapher.keys.words import IMPOSSIBLE_ADDRESS, NOT_AN_ADDRESS, PLACEHOLDER, PLACEHOLDERS
+
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+IPV4 = re.compile(rf"(?:{_OCTET}\.){{3}}{_OCTET}")
+_LIKE_AN_ADDRESS = re.compile(r"[0-9]+(?:\.[0-9]+)+|(?=[^:]*:[^:]*:)[0-9A-Fa-f:.]+")
+_NETWORK = re.compile(r"([0-9A-Fa-f:.]+)/([0-9]{1,3})")
+_MAPPED_BITS = 96  # ::ffff:0:0/96 holds IPv4
+_ASN = re.compile(r"(?:ASN?\s*([0-9]{1,10})(?:\s.*)?|([0-9]{1,10}))", re.IGNORECASE | re.ASCII | re.DOTALL)
+_NO_ASN = frozenset({"na", "as", "asn", "asnone", "asna", "as-"}) | PLACEHOLDERS
+_GREATEST_ASN = 2**32 - 1
+_SERVICE = re.compile(r"(.+):([0-9]{1,5})/(tcp|udp)", re.IGNORECASE | re.ASCII)
+_GREATEST_PORT = 65_535
+
+
+def ip_address(raw: str) -> str:
+    """Return IPv4 dotted, or IPv6 compressed (RFC 5952) without brackets; an IPv4-mapped IPv6 address as IPv4.
+
+    Raises BadValue: "placeholder" ("-", "0.0.0.0", "::", …), "an impossible address" (66.0.543.66, leading zeros) or
+    "not an IP address" (one with a zone, too: it means nothing elsewhere).
+    """
+    if IPV4.fullmatch(raw) and raw != "0.0.0.0":  # noqa: S104 - refused, not bound
+        return raw
+    value = raw.strip()
+    if ":" in value:
+        if value[0] == "[" and value[-1] == "]":
+            value = value[1:-1]
+        address = _ipv6(value)
+    elif IPV4.fullmatch(value):
+        address = ipaddress.IPv4Address(value)
+    elif value.lower() in PLACEHOLDERS:
+        raise BadValue(PLACEHOLDER)
+    else:
+        raise BadValue(IMPOSSIBLE_ADDRESS if _LIKE_AN_ADDRESS.fullmatch(value) else NOT_AN_ADDRESS)
+    if address.is_unspecified:
+        raise BadValue(PLACEHOLDER)
+    return str(address)
+
+
+def _ipv6(value: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    if "%" in value:
+        raise BadValue(NOT_AN_ADDRESS)
+    try:
+        address = ipaddress.IPv6Address(value)
+    except ValueError:
+        raise BadValue(IMPOSSIBLE_ADDRESS if _LIKE_AN_ADDRESS.fullmatch(value) else NOT_AN_ADDRESS) from None
+    return address.ipv4_mapped or address
+
+
+def network(raw: str) -> str:
+    """Return a CIDR block, its address the network's own, IPv6 compressed, an IPv4-mapped one as IPv4.
+
+    Raises BadValue: "placeholder" (the whole address space, too), "an impossible network" or "not a network".
+    """
+    value = raw.strip()
+    if value.lower() in PLACEHOLDERS:
+        raise BadValue(PLACEHOLDER)
+    match = _NETWORK.fullmatch(value)
+    if match is None:
+        raise BadValue("not a network")
+    try:
+        block = ipaddress.ip_network(f"{match[1]}/{int(match[2])}", strict=False)
+        mapped = block.network_address.ipv4_mapped if isinstance(block, ipaddress.IPv6Network) else None
+        if mapped is not None and block.prefixlen >= _MAPPED_BITS:
+            block = ipaddress.IPv4Network((int(mapped), block.prefixlen - _MAPPED_BITS))
+    except ValueError:
+        raise BadValue("an impossible network") from None
+    if block.prefixlen == 0:
+        raise BadValue(PLACEHOLDER)
+    return str(block)
+
+
+def asn(raw: str) -> str:
+    """Return "AS20473" of "AS20473 name", "as20473", "ASN20473" or "20473".
+
+    Raises BadValue: "placeholder" ("ASNone ", "AS0", "NA", …) or "not an AS number".
+    """
+    value = raw.strip()
+    match = _ASN.fullmatch(value)
+    if match is None:
+        raise BadValue(PLACEHOLDER if value.lower() in _NO_ASN else "not an AS number")
+    number = int(match[1] or match[2])
+    if number == 0:
+        raise BadValue(PLACEHOLDER)
+    if number > _GREATEST_ASN:
+        raise BadValue("not an AS number")
+    return f"AS{number}"
+
+
+def service(raw: str) -> str:
+    """Return "192.0.2.1:443/tcp" or "[2001:db8::1]:443/tcp". What follows the last colon is the port, always.
+
+    Raises BadValue: ip_address's, "an impossible port" or "not a service".
+    """
+    match = _SERVICE.fullmatch(raw.strip())
+    if match is None:
+        raise BadValue("not a service")
+    return f"{bracketed(ip_address(match[1]))}:{port(match[2])}/{match[3].lower()}"
+
+
+def service_port(value: str) -> int:
+    """Return the port of a canonical service."""
+    return int(value[value.rindex(":") + 1 : value.rindex("/")])
+
+
+def service_transport(value: str) -> str:
+    """Return the transport of a canonical service: tcp or udp."""
+    return value[value.rindex("/") + 1 :]
+
+
+def bracketed(address: str) -> str:
+    """Return a canonical address as it stands before a port."""
+    return f"[{address}]" if ":" in address else address
+
+
+def port(digits: str) -> int:
+    """Return a port's number; BadValue("an impossible port")."""
+    number = int(digits)
+    if not 0 < number <= _GREATEST_PORT:
+        raise BadValue("an impossible port")
+    return number

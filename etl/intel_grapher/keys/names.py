@@ -1,0 +1,139 @@
+"""DNS names, and which of them are registrable."""
+
+from __future__ import annotations
+
+import re
+from functools import cache, lru_cache
+
+import idna
+from publicsuffixlist import PublicSuffixList
+
+from intel_grapher.errors import BadValue
+from intel_grapher.keys.addresses import ip_address
+from intel_grapher.keys.words import IMPOSSIBLE_ADDRESS, NOT_A_NAME, NOT_AN_ADDRESS, TOO_LONG
+
+_LONGEST_LABEL = 63
+_LONGEST_NAME = 253
+_KEPT_SUFFIXES = 65_536  # names; some 15 MB when full
+
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+# A name whose length alone (at most 63) says that no label is too long; all names in practice end in a letter's label.
+PLAIN_NAME = r"(?:[a-z0-9_]++(?:-++[a-z0-9_]++)*+\.)++[a-z][a-z0-9-]*[a-z0-9]"
+_PLAIN = re.compile(PLAIN_NAME)
+# The last label is no number (decimal or hex): browsers and resolvers read such a name as an IPv4 address.
+_NAME = re.compile(rf"(?:{_LABEL}\.)+(?!(?:[0-9]+|0x[0-9a-f]*)\Z){_LABEL}")
+_NAME_FAULTS = (
+    ("a wildcard", re.compile(r"\*\.")),
+    ("a URL, not a name", re.compile(r"[a-z0-9+.-]+://")),
+    ("an e-mail address, not a name", re.compile(r"[^/]*@")),
+    ("percent-escapes", re.compile(r".*%[0-9a-f]{2}", re.DOTALL)),
+    ("a single label", re.compile(r"[a-z0-9_][a-z0-9_-]*\Z")),
+    ("an empty label", re.compile(r"(?=\.|.*\.(?:\.|\Z))[^\s/:]+\Z")),
+    (IMPOSSIBLE_ADDRESS, re.compile(rf"(?:{_LABEL}\.)+(?:[0-9]+|0x[0-9a-f]*)\Z")),
+    ("a port after the host", re.compile(r"(?:[a-z0-9_.-]+|\[[0-9a-f:.]+\]):[0-9]+\Z")),
+    ("a URL without its scheme", re.compile(rf"(?:{_LABEL}\.)+{_LABEL}(?::[0-9]+)?[/?#]")),
+    (TOO_LONG, re.compile(r"(?=.{254}|.*[a-z0-9_-]{64})[a-z0-9_.-]+\Z")),
+)
+
+
+def hostname(raw: str) -> str:
+    """Return a DNS name in lower case and A-label form (IDNA 2008 after UTS 46), without its final dot.
+
+    Underscores are kept, and so is a label that is an A-label already. Raises BadValue: "placeholder", "a wildcard",
+    "an IP address, not a name", "an impossible address" (it ends in a number), "an e-mail address, not a name", "a URL,
+    not a name", "a URL without its scheme", "a port after the host", "a single label", "an empty label",
+    "percent-escapes", "too long" or "not a DNS name".
+    """
+    if len(raw) <= _LONGEST_LABEL and _PLAIN.fullmatch(raw):
+        return raw
+    name = raw.strip()
+    name = (name.lower() if name.isascii() else _a_labels(name)).removesuffix(".")
+    if len(name) <= _LONGEST_NAME and _NAME.fullmatch(name):
+        return name
+    raise BadValue(_name_fault(name))
+
+
+def _a_labels(name: str) -> str:
+    """Return the name with its non-ASCII labels as A-labels, or unchanged where IDNA has none for it."""
+    try:
+        mapped = idna.uts46_remap(name, std3_rules=False)
+        # Label by label, because IDNA would refuse the underscores of the ASCII ones.
+        return ".".join(each if each.isascii() else idna.alabel(each).decode() for each in mapped.split("."))
+    except UnicodeError:
+        return name
+
+
+def _name_fault(name: str) -> str:
+    """Return why this is no DNS name."""
+    try:
+        ip_address(name)
+    except BadValue as bad:
+        if bad.reason != NOT_AN_ADDRESS:
+            return bad.reason
+    else:
+        return "an IP address, not a name"
+    return next((reason for reason, pattern in _NAME_FAULTS if pattern.match(name)), NOT_A_NAME)
+
+
+class _Rules(PublicSuffixList):
+    """The Public Suffix List as it was packaged, ICANN's and the private section; never downloaded."""
+
+    @property
+    def rules(self) -> frozenset[str]:
+        return frozenset(self._publicsuffix)
+
+
+@cache
+def rules() -> frozenset[str]:
+    """Return the Public Suffix List's rules: names, names after "*." and names after "!"."""
+    return _Rules().rules
+
+
+@lru_cache(_KEPT_SUFFIXES)
+def _suffix(name: str) -> str:
+    """Return the public suffix of a canonical name. An unknown TLD is one.
+
+    The longest rule counts: a name's own, else that which its parent's "*." makes of it, else its parent's.
+    """
+    parent = name.partition(".")[2]
+    known = rules()
+    if not parent or name in known or f"*.{name}" in known:
+        return name
+    if f"!{name}" in known:
+        return parent
+    return name if f"*.{parent}" in known and f"!{parent}" not in known else _suffix(parent)
+
+
+def registrable(name: str) -> str:
+    """Return the registrable domain that a canonical name is, or lies beneath. An unknown TLD is a public suffix.
+
+    Raises BadValue("a public suffix") for a name that has none, such as co.uk or github.io, and "too long".
+    """
+    if len(name) > _LONGEST_NAME:
+        raise BadValue(TOO_LONG)
+    suffix = _suffix(name)
+    if suffix == name:
+        raise BadValue("a public suffix")
+    return name[name.rfind(".", 0, -len(suffix) - 1) + 1 :]
+
+
+def is_registrable(name: str) -> bool:
+    """Tell whether a canonical name is registrable itself: then it is a Domain, else a SubDomain."""
+    parent = name.partition(".")[2]
+    return bool(parent) and len(name) <= _LONGEST_NAME and parent == _suffix(parent) == _suffix.__wrapped__(name)
+
+
+def domain(raw: str) -> str:
+    """Return the canonical name if it is registrable; else BadValue, as hostname's or "a sub-domain"."""
+    name = hostname(raw)
+    if not is_registrable(name):
+        raise BadValue("a sub-domain")
+    return name
+
+
+def subdomain(raw: str) -> str:
+    """Return the canonical name if it is not registrable; else BadValue, as hostname's or "a registrable name"."""
+    name = hostname(raw)
+    if is_registrable(name):
+        raise BadValue("a registrable name")
+    return name

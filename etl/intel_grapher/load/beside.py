@@ -1,0 +1,109 @@
+"""A group's rows in a database laid beside the file's: which are missing, changed, extra."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import IntEnum
+from typing import ClassVar, Protocol
+
+import duckdb
+import pyarrow as pa
+
+from intel_grapher.files import Content, Files, Group, exact, quoted, row_text
+from intel_grapher.graph import Merge, Property
+from intel_grapher.load.packing import BATCH
+
+
+class Database(Protocol):
+    """What parity asks of a loaded database. READERS: so many groups are best read at the same time."""
+
+    READERS: ClassVar[int]
+
+    def others(self, known: Mapping[Group, int]) -> Iterator[Group]:
+        """Yield every other group of the schema that may have rows, given how many the known ones have."""
+
+    def rows(self, group: Group) -> Iterator[pa.RecordBatch]:
+        """Yield a group's rows in batches that have the columns and types of `group.arrow`, in any order."""
+
+    def texts(self, group: Group) -> Iterator[pa.Table]:
+        """Yield a group's rows in tables with the columns of `told`, in any order."""
+
+    def types(self) -> dict[str, int]:
+        """Return how many relationships of each type there are, whatever they join."""
+
+
+_TOLD_OF_NODES = pa.schema([("id", pa.int64()), ("key", pa.string()), ("text", pa.string())])
+_TOLD_OF_RELATIONSHIPS = pa.schema([("start", pa.int64()), ("end", pa.int64()), ("text", pa.string())])
+
+
+def told(group: Group) -> pa.Schema:
+    """Return the columns of `Database.texts`.
+
+    `text` is what `files.row_text` makes of a row's properties. Before it come, of a node, its `id` in the database,
+    which no other of its label has, and its `key`; of a relationship, the ids of its ends.
+    """
+    return _TOLD_OF_RELATIONSHIPS if group.type else _TOLD_OF_NODES
+
+
+class Kind(IntEnum):
+    """How a row of the database differs: not there, with less than the file's values, with others, in no file."""
+
+    MISSING = 1
+    LESSER = 2
+    CHANGED = 3
+    EXTRA = 4
+
+
+def lay_beside(
+    connection: duckdb.DuckDBPyConnection, files: Files, group: Group, database: Database, wanted: Content
+) -> None:
+    """Make the temporary table `differing`: `kind` and the keys of each row that is not the same in both."""
+    connection.register("found", group.arrow.empty_table())
+    connection.execute("CREATE OR REPLACE TEMP TABLE held AS SELECT * FROM found")
+    for batch in database.rows(group):
+        connection.register("found", batch)
+        connection.execute("INSERT INTO held SELECT * FROM found")
+    file = exact(files.path(group, "parquet"))
+    source = f"read_parquet({file})" if wanted.rows else "(FROM held LIMIT 0)"
+    keys = [quoted(name) for name in group.keys]
+    columns = ", ".join(f"{name} := {name}" for name in [*keys, *(quoted(each.name) for each in group.properties)])
+    rows = f"SELECT struct_pack({columns}) AS row, {row_text(group)} AS text, {', '.join(keys)}"
+    lesser = " OR ".join(f"coalesce({_lesser(each, group)}, false)" for each in group.properties)
+    connection.execute(f"""
+        CREATE OR REPLACE TEMP TABLE differing AS
+        WITH f AS ({rows} FROM {source}), h AS ({rows} FROM held)
+        SELECT CASE WHEN h.row IS NULL THEN {Kind.MISSING:d} WHEN f.row IS NULL THEN {Kind.EXTRA:d}
+                    WHEN {lesser} THEN {Kind.LESSER:d} ELSE {Kind.CHANGED:d} END AS kind,
+               {", ".join(f"coalesce(f.{name}, h.{name}) AS {name}" for name in keys)}
+        FROM f FULL JOIN h ON {" AND ".join(f"f.{name} = h.{name}" for name in keys)}
+        WHERE f.text IS DISTINCT FROM h.text""")  # noqa: S608 - names of the schema
+
+
+def rows_of(
+    connection: duckdb.DuckDBPyConnection, files: Files, group: Group, *kinds: Kind
+) -> Iterator[pa.RecordBatch]:
+    """Yield, once `differing` is there, the file's rows of some kinds, whole, with the columns of `group.arrow`."""
+    file = exact(files.path(group, "parquet"))
+    keys, columns = (", ".join(map(quoted, names)) for names in (group.keys, group.arrow.names))
+    wanted = f"SELECT {keys} FROM differing WHERE kind IN ({', '.join(f'{each:d}' for each in kinds)})"  # noqa: S608
+    whole = f"SELECT {columns} FROM read_parquet({file}) SEMI JOIN ({wanted}) USING ({keys})"  # noqa: S608 - as above
+    for batch in connection.sql(whole).to_arrow_reader(BATCH):
+        yield batch.cast(group.arrow)
+
+
+def _lesser(declared: Property, group: Group) -> str:
+    """Return the SQL condition that the database's value (h) does not take in the file's (f)."""
+    file, held = (f"{side}.row.{quoted(declared.name)}" for side in ("f", "h"))
+    gone = f"{file} IS NOT NULL AND {held} IS NULL"
+    if declared.merge is Merge.UNION:
+        return f"({gone} AND len({file}) > 0) OR NOT list_has_all({held}, {file})"
+    if declared.merge is Merge.NEWEST:
+        at = quoted(observed(declared, group))
+        return f"{gone} OR (f.row.{at} = h.row.{at} AND {held} < {file})"
+    return f"{gone} OR {held} {'>' if declared.merge is Merge.MIN else '<'} {file}"
+
+
+def observed(declared: Property, group: Group) -> str:
+    """Return the property that tells when a NEWEST one was observed: its own `…_at`, else the row's."""
+    own = f"{declared.name}_at"
+    return own if any(each.name == own for each in group.properties) else "fetched_at"

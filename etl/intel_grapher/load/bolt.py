@@ -1,0 +1,167 @@
+"""A Neo4j server over Bolt: who it is, an open session with it, and its rows read back for parity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, ClassVar
+
+import neo4j
+import pyarrow as pa
+from neo4j.exceptions import ClientError, ConstraintError, DatabaseError, DriverError, Neo4jError
+
+from intel_grapher import schema
+from intel_grapher.errors import LoadError
+from intel_grapher.files import Group
+from intel_grapher.load import cypher
+from intel_grapher.load.ahead import made_ahead
+from intel_grapher.load.beside import told
+from intel_grapher.neo4j.connection import DATABASE, Connection, connect, explained
+from intel_grapher.neo4j.server import LocalNeo4j
+
+_READ = 1 << 14  # rows read back together
+_READERS = 2  # sessions that read texts at the same time: the server answers each with one thread
+_SPAN = 4 * cypher.CHUNK  # ids that one of them is asked for at a time
+_SPARSE = 8  # ids a row: from there on, going through the ids costs more than it saves
+
+
+@dataclass(frozen=True)
+class Server:
+    """A Neo4j server: its address, such as bolt://127.0.0.1:7687; and, where it is one of our own, that."""
+
+    uri: str
+    user: str
+    password: str = field(repr=False)
+    local: LocalNeo4j | None = field(default=None, repr=False)
+
+    @classmethod
+    def started(cls, local: LocalNeo4j) -> Server:
+        """Return a local server of our own, started if it is not running."""
+        connection = local.up()
+        return cls(connection.uri, connection.user, connection.password, local)
+
+    def __str__(self) -> str:
+        return f"the Neo4j at {self.uri}"
+
+
+@contextmanager
+def connected(server: Server) -> Iterator[Neo4j]:
+    """Connect to a server; LoadError tells what is wrong with it, then and while it is used."""
+    connection = Connection(server.uri, server.user, server.password)
+    with connect(connection) as driver, _session(driver) as session:
+        try:
+            yield Neo4j(driver, session)
+        except ConstraintError as wrong:
+            raise LoadError(f"{server} holds a key twice: delete one of the two nodes, then load again") from wrong
+        except (ClientError, DatabaseError) as wrong:
+            raise LoadError(f"{server} refused ({wrong.code}): {wrong.message}") from wrong
+        except (DriverError, Neo4jError) as wrong:
+            raise LoadError(f"{explained(connection, wrong)}; then load again: nothing is doubled") from wrong
+
+
+def _session(driver: neo4j.Driver) -> neo4j.Session:
+    # That a label or a type has no rows yet is nothing to warn of.
+    return driver.session(database=DATABASE, fetch_size=_READ, notifications_min_severity="OFF")
+
+
+class Neo4j:
+    """An open session with a server; its driver opens more of them, for what goes on at the same time."""
+
+    READERS: ClassVar[int] = 1  # of which each reads with several sessions
+
+    def __init__(self, driver: neo4j.Driver, session: neo4j.Session) -> None:
+        self._driver = driver
+        self.session = session
+
+    def another(self) -> neo4j.Session:
+        """Return a session beside this one; the caller closes it."""
+        return _session(self._driver)
+
+    def run(self, query: str, **parameters: object) -> list[neo4j.Record]:
+        """Run Cypher made of the schema's names alone, and return the whole answer."""
+        return list(self.session.run(query, parameters))
+
+    def constrain(self) -> None:
+        """Make the schema's constraints and wait until they hold."""
+        there = {record["name"] for record in self.run("SHOW CONSTRAINTS YIELD name")}
+        for name, statement in cypher.constraints().items():
+            if name not in there:
+                self.run(statement)
+        self.run("CALL db.awaitIndexes(600)")
+
+    def identity(self) -> str:
+        """Return what tells this database from any other, one restored or made anew in its place among them."""
+        return str(self.run("CALL db.info() YIELD id RETURN id")[0]["id"])
+
+    def nodes(self) -> int:
+        """Return how many nodes there are of any label."""
+        return int(self.run("MATCH (n) RETURN count(n) AS rows")[0]["rows"])
+
+    def counts(self) -> dict[str, int]:
+        """Return how many nodes of each label, and relationships of each type, there are of the schema's."""
+        known = {record["name"] for record in self.run(cypher.NAMES)}
+        queries = [cypher.count(label=label) for label in schema.LABELS if label in known]
+        queries += [cypher.count(type_=type_) for type_ in schema.RELATIONSHIPS if type_ in known]
+        # One query of many parts: each alone would be planned alone, which is what costs.
+        counted = self.run("\nUNION ALL\n".join(queries)) if queries else []
+        return {record["name"]: record["rows"] for record in counted if record["rows"]}
+
+    def others(self, known: Mapping[Group, int]) -> Iterator[Group]:
+        """Yield every other group that may have rows, given how many the known ones have."""
+        for name, rows in self.counts().items():
+            if name in schema.LABELS:
+                groups = [Group(name)]
+            else:
+                groups = [Group(start.name, name, end.name) for start, end in schema.RELATIONSHIPS[name].joins]
+            if rows != sum(known.get(group, 0) for group in groups):
+                yield from (group for group in groups if group not in known)
+
+    def types(self) -> dict[str, int]:
+        """Return how many relationships of each type there are, whatever they join."""
+        return {name: rows for name, rows in self.counts().items() if name in schema.RELATIONSHIPS}
+
+    def rows(self, group: Group) -> Iterator[pa.RecordBatch]:
+        """Yield a group's rows."""
+        rows = (record.values() for record in self.session.run(cypher.read(group)))
+        while some := list(islice(rows, _READ)):
+            yield from _table(group.arrow, zip(*some, strict=True), group).to_batches()
+
+    def texts(self, group: Group) -> Iterator[pa.Table]:
+        """Yield the texts of a group's rows, as `Database` has it; the server makes them.
+
+        They come through sessions of their own: other work may go on in this one.
+        """
+        with self.another() as session:
+            first, last, rows = session.run(cypher.ids(group)).single(strict=True).values()
+            if not rows:
+                return
+            if last - first > _SPARSE * rows + cypher.CHUNK:
+                found = (record.values() for record in session.run(cypher.texts_of_rows(group)))
+                while some := list(islice(found, _READ)):
+                    yield _table(told(group), zip(*some, strict=True), group)
+                return
+        query = cypher.texts(group)
+
+        def read(start: int) -> list[pa.Table]:
+            with self.another() as session:
+                found = session.run(query, first=start, last=min(start + _SPAN - 1, last))
+                return [_table(told(group), record.values(*told(group).names), group) for record in found]
+
+        for several in made_ahead(read, range(first, last + 1, _SPAN), _READERS):
+            yield from several
+
+
+def _table(schema_: pa.Schema, columns: Iterable[Sequence[Any]], group: Group) -> pa.Table:
+    try:
+        arrays = [_array(column, each) for column, each in zip(columns, schema_, strict=True)]
+        return pa.table(arrays, schema=schema_)
+    except (pa.ArrowException, TypeError) as wrong:
+        raise LoadError(f"{group} has a value of another type than the schema's: {wrong}") from wrong
+
+
+def _array(column: Sequence[Any], each: pa.Field) -> pa.Array:
+    if pa.types.is_timestamp(each.type):
+        return pa.array(column, pa.int64()).cast(each.type)
+    return pa.array(column, each.type)

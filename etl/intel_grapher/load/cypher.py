@@ -1,0 +1,247 @@
+"""The Cypher that a Neo4j server is sent, all of it derived from the schema: names from there, values as parameters.
+
+Properties merge on the server by the schema's rules, so that it does not matter in which order rows come, nor how
+often. `packing` has the parameters: a row is a list, the key or the two keys, then the properties that are given, of
+texts and moments their places in `$values` and `$moments`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from intel_grapher import schema
+from intel_grapher.files import ARRAY_DELIMITER, SEPARATOR, Group
+from intel_grapher.graph import Label, Merge, Property, Type
+from intel_grapher.load.beside import observed
+
+NAMES = (
+    "CALL db.labels() YIELD label AS name RETURN name\n"
+    "UNION CALL db.relationshipTypes() YIELD relationshipType AS name RETURN name"
+)
+"""The query for the names of all labels and relationship types that there are."""
+CHUNK = 5_000  # rows whose texts come back together
+_ROWS = "WITH [each IN $moments | datetime({epochSeconds: each})] AS moments\nUNWIND $rows AS row"
+_ENDS_BY_ID = "MATCH (a) WHERE id(a) = row[0]\nMATCH (b) WHERE id(b) = row[1]"
+
+
+def name(text: str) -> str:
+    """Return a name of the schema as Cypher quotes it."""
+    return "`" + text.replace("`", "``") + "`"
+
+
+def constraints() -> dict[str, str]:
+    """Return the statement that makes each label's constraint where it is not there yet, by the constraint's name."""
+    made = {}
+    for label in schema.LABELS.values():
+        constraint = f"intel_grapher_{label.name}_{label.key}"
+        unique = f"(n:{name(label.name)}) REQUIRE n.{name(label.key)} IS UNIQUE"
+        made[constraint] = f"CREATE CONSTRAINT {name(constraint)} IF NOT EXISTS FOR {unique}"
+    return made
+
+
+# --- writing ----------------------------------------------------------------------------------------------------------
+
+
+def create(group: Group, given: Sequence[Property], *, by_id: bool = False) -> str:
+    """Return the statement that makes `$rows` of a group, none of which is there yet, and returns how many it made.
+
+    Of nodes it returns their ids as well, in order. `by_id`: the rows of relationships have those of their ends.
+    """
+    values = _values(group, given)
+    if group.type:
+        ends = _ENDS_BY_ID if by_id else _ends(group)
+        made = f"{ends}\nCREATE (a)-[r:{name(group.type)} {_map(values)}]->(b)\nRETURN count(*) AS rows"
+    else:
+        made = f"CREATE (n:{name(group.start)} {_map({group.keys[0]: 'row[0]'} | values)})"
+        made += "\nRETURN count(*) AS rows, collect(id(n)) AS ids"
+    return f"CYPHER 5 {_ROWS}\n{made}"
+
+
+def merge(group: Group, given: Sequence[Property]) -> str:
+    """Return the statement that merges `$rows` of a group, and returns how many there were."""
+    own = _own(group)
+    if group.type:
+        find = f"{_ends(group)}\nMERGE (a)-[r:{name(group.type)}]->(b)"
+    else:
+        find = f"MERGE (n:{_keyed(schema.LABELS[group.start], 0)})"
+    values = _values(group, given)
+    # A newest value is chosen by when the row was observed: before that property itself is merged.
+    order = sorted(given, key=lambda each: each.merge is not Merge.NEWEST)
+    match = ", ".join(f"{own}.{name(each.name)} = {_merged(each, own, group, values)}" for each in order)
+    put = f"\nON CREATE SET {own} += {_map(values)}\nON MATCH SET {match}" if given else ""
+    return f"{_ROWS}\n{find}{put}\nRETURN count(*) AS rows"
+
+
+def overwrite(group: Group, given: Sequence[Property]) -> str:
+    """Return the statement that gives `$rows` of a group, all there already, just these values of the schema's."""
+    own = _own(group)
+    find = f"{_ends(group)}\nMATCH (a)-[r:{name(group.type)}]->(b)" if group.type else _node(group)
+    values = {each.name: "null" for each in group.properties} | _values(group, given)
+    return f"{_ROWS}\n{find}\nSET {own} += {_map(values)}\nRETURN count(*) AS rows"
+
+
+def delete(group: Group) -> str:
+    """Return the statement that deletes `$rows` of a group; a node that something is still tied to stays."""
+    if group.type:
+        return (
+            f"UNWIND $rows AS row\n{_ends(group)}\nMATCH (a)-[r:{name(group.type)}]->(b)\n"
+            "DELETE r\nRETURN count(*) AS rows"
+        )
+    return f"UNWIND $rows AS row\n{_node(group)}\nWHERE NOT (n)--()\nDELETE n\nRETURN count(*) AS rows"
+
+
+def without_ends(group: Group) -> str:
+    """Return the query for the keys of those `$rows` of relationships whose ends are not both there."""
+    start, end = (_keyed(schema.LABELS[label], place) for place, label in enumerate((group.start, group.end)))
+    return (
+        f"UNWIND $rows AS row\nWITH row WHERE NOT EXISTS {{ MATCH (:{start}) }} OR NOT EXISTS {{ MATCH (:{end}) }}\n"
+        "RETURN row[0] AS start, row[1] AS end"
+    )
+
+
+def _own(group: Group) -> str:
+    return "r" if group.type else "n"
+
+
+def _keyed(label: Label, place: int) -> str:
+    return f"{name(label.name)} {{{name(label.key)}: row[{place}]}}"
+
+
+def _node(group: Group) -> str:
+    return f"MATCH (n:{_keyed(schema.LABELS[group.start], 0)})"
+
+
+def _ends(group: Group) -> str:
+    start, end = schema.LABELS[group.start], schema.LABELS[group.end]
+    return f"MATCH (a:{_keyed(start, 0)})\nMATCH (b:{_keyed(end, 1)})"
+
+
+def _values(group: Group, given: Sequence[Property]) -> dict[str, str]:
+    """Return the expressions of a row's properties by name."""
+    return {each.name: _value(each, f"row[{place}]") for place, each in enumerate(given, len(group.keys))}
+
+
+def _value(each: Property, raw: str) -> str:
+    if each.type is Type.MOMENT:
+        return f"moments[{raw}]"
+    return f"$values[{raw}]" if each.type in {Type.TEXT, Type.TEXTS} else raw
+
+
+def _map(values: dict[str, str]) -> str:
+    return "{" + ", ".join(f"{name(to)}: {value}" for to, value in values.items()) + "}"
+
+
+def _merged(each: Property, own: str, group: Group, values: dict[str, str]) -> str:
+    """Return the expression for what a property becomes. A null never wins: a comparison with it is not true.
+
+    Cypher can't sort a list, so an item is put in its place among the sorted ones.
+    """
+    old, new = f"{own}.{name(each.name)}", values[each.name]
+    if each.merge is Merge.UNION:
+        placed = "[y IN s WHERE y < x] + x + [y IN s WHERE y > x]"
+        return f"CASE WHEN {new} IS NULL THEN {old} ELSE reduce(s = coalesce({old}, []), x IN {new} | {placed}) END"
+    if each.merge is Merge.NEWEST:
+        at = observed(each, group)
+        was, is_ = f"{own}.{name(at)}", values.get(at, "null")
+        newer = f"{was} IS NULL OR {is_} > {was} OR ({is_} = {was} AND {new} > {old})"
+        return f"CASE WHEN {new} IS NOT NULL AND ({old} IS NULL OR {newer}) THEN {new} ELSE {old} END"
+    better = "<" if each.merge is Merge.MIN else ">"
+    return f"CASE WHEN {old} IS NULL OR {new} {better} {old} THEN {new} ELSE {old} END"
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+def read(group: Group) -> str:
+    """Return the query for all rows of a group, its columns those of the files, moments as seconds since 1970."""
+    columns = [
+        f"{value}.epochSeconds" if type_ is Type.MOMENT else value
+        for value, type_ in zip(*_columns(group), strict=True)
+    ]
+    named = (f"{value} AS {name(to)}" for value, to in zip(columns, group.arrow.names, strict=True))
+    return f"MATCH {_pattern(group)} RETURN {', '.join(named)}"
+
+
+def texts(group: Group) -> str:
+    """Return the query for the texts of a group's rows, lists of CHUNK of them at a time, from id `$first` to `$last`.
+
+    Its columns are those of `Database.texts`. Long lists cost the driver a hundredth of what as many rows of a dozen
+    values do; to look up the keys of both ends costs the server two thirds of what all the rest does.
+    """
+    own = _own(group)
+    pattern = "(a)-[r]->(b)" if group.type else "(n)"
+    is_ = (
+        f"type(r) = {_literal(group.type)} AND a:{name(group.start)} AND b:{name(group.end)}"
+        if group.type
+        else f"n:{name(group.start)}"
+    )
+    return (
+        f"CYPHER 5 UNWIND range($first, $last, {CHUNK}) AS first\n"
+        f"CALL (first) {{ MATCH {pattern} WHERE id({own}) IN range(first, first + {CHUNK - 1}) AND {is_}\n"
+        f"{_own_once(group)}\n"
+        f"RETURN {', '.join(f'collect({value}) AS {name(to)}' for to, value in _told(group).items())} }}\nRETURN *"
+    )
+
+
+def texts_of_rows(group: Group) -> str:
+    """Return the query for the texts of a group's rows, one by one, with the same columns."""
+    told = ", ".join(f"{value} AS {name(to)}" for to, value in _told(group).items())
+    return f"CYPHER 5 MATCH {_pattern(group)} {_own_once(group)} RETURN {told}"
+
+
+def ids(group: Group) -> str:
+    """Return the query for the least and the greatest id of a label's nodes or a type's relationships, and how many."""
+    pattern = f"()-[r:{name(group.type)}]->()" if group.type else f"(n:{name(group.start)})"
+    own = _own(group)
+    return f"CYPHER 5 MATCH {pattern} RETURN min(id({own})) AS first, max(id({own})) AS last, count(*) AS rows"
+
+
+def count(label: str = "", type_: str = "") -> str:
+    """Return the query for the number of nodes of a label, or of relationships of a type; Neo4j keeps both counts."""
+    if type_:
+        return f"MATCH ()-[r:{name(type_)}]->() RETURN {_literal(type_)} AS name, count(r) AS rows"
+    return f"MATCH (n:{name(label)}) RETURN {_literal(label)} AS name, count(n) AS rows"
+
+
+def _own_once(group: Group) -> str:
+    """Return the clause that reads all properties in one go; one by one, each would be looked for from the first."""
+    return "WITH id(a) AS a, id(b) AS b, properties(r) AS r" if group.type else "WITH id(n) AS a, properties(n) AS n"
+
+
+def _pattern(group: Group) -> str:
+    if group.type:
+        return f"(a:{name(group.start)})-[r:{name(group.type)}]->(b:{name(group.end)})"
+    return f"(n:{name(group.start)})"
+
+
+def _columns(group: Group) -> tuple[list[str], list[Type]]:
+    """Return the expressions of a group's columns, and their types."""
+    ends = (("a", group.start), ("b", group.end)) if group.type else (("n", group.start),)
+    keys = [f"{node}.{name(schema.LABELS[label].key)}" for node, label in ends]
+    own = _own(group)
+    return (
+        keys + [f"{own}.{name(each.name)}" for each in group.properties],
+        [Type.TEXT] * len(keys) + [each.type for each in group.properties],
+    )
+
+
+def _told(group: Group) -> dict[str, str]:
+    """Return the expressions of the columns of `Database.texts`."""
+    texts = [_text(value, type_) for value, type_ in zip(*_columns(group), strict=True)]
+    ids = {"start": "a", "end": "b"} if group.type else {"id": "a", "key": texts[0]}
+    return ids | {"text": f" + {_literal(SEPARATOR)} + ".join(texts[len(group.keys) :])}
+
+
+def _text(value: str, type_: Type) -> str:
+    """Return the expression of a value's text in a row's text."""
+    text = {
+        Type.TEXT: value,
+        Type.TEXTS: f"substring(reduce(s = '', x IN {value} | s + {_literal(ARRAY_DELIMITER)} + x), 1)",
+        Type.MOMENT: f"toString({value}.epochSeconds)",
+        Type.INTEGER: f"toString({value} + 0)",  # of a text that looks like one, this makes another
+    }.get(type_, f"toString({value})")
+    return f"coalesce({text}, '')"
+
+
+def _literal(text: str) -> str:
+    return "'" + "".join(f"\\u{ord(each):04x}" for each in text) + "'"

@@ -1,0 +1,282 @@
+"""The embedded graph: a projection of the flat files in LadybugDB, built beside, checked, swapped in, only read.
+
+    graph/graph.lbug        the store
+    graph/manifest.json     the manifest of the files that it was built from
+
+A build never touches the store in use: it is made in `.graph.new`, and one rename puts it in place when parity holds.
+Who has the old one open goes on reading it. A failed or killed build leaves the old one as it was; what it left beside
+is removed by the next. All tables of the schema exist, so that a query over a label without nodes finds none.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Self, cast
+
+import ladybug
+import msgspec
+import pyarrow as pa
+
+from intel_grapher import schema
+from intel_grapher.errors import LoadError
+from intel_grapher.files import ARRAY_DELIMITER, SEPARATOR, Files, Group, Manifest, recover, swap_in, sync
+from intel_grapher.graph import Label, Property, Relationship, Type
+from intel_grapher.load import parity
+from intel_grapher.load.ahead import made_ahead
+from intel_grapher.load.beside import told
+from intel_grapher.lock import locked
+
+STORE = "graph.lbug"
+MANIFEST = "manifest.json"
+SLICE = 1 << 17  # nodes whose rows are read back together, so that memory is bounded
+_LEAST_POOL = 64 << 20
+
+
+def _quarter_of_memory() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """An embedded graph in the folder `place`; `memory` is the engine's buffer pool while it builds, in bytes."""
+
+    place: Path
+    memory: int = field(default_factory=_quarter_of_memory)
+
+    def __str__(self) -> str:
+        return str(self.place)
+
+
+def build(files: Files, manifest: Manifest, target: Embedded, progress: parity.Progress) -> parity.Parity:
+    """Build the embedded graph of the files and put it in place; return how it compares with them.
+
+    Raises BusyError where another build is at work there, LoadError where the graph can't be built or differs from the
+    files; the old one is then as it was.
+    """
+    place = target.place.absolute()
+    new = place.parent / f".{place.name}.new"
+    try:
+        with locked(place.parent / f".{place.name}.lock", str(place), failure=LoadError):
+            recover(place)
+            shutil.rmtree(new, ignore_errors=True)
+            _refuse_foreign(place)
+            try:
+                new.mkdir()
+                _copy(files, manifest, new / STORE, target.memory, progress)
+                with Graph(new / STORE, target.memory) as graph:
+                    found = parity.check(files, graph, progress)
+                if not found.equal:
+                    raise LoadError(_differs(place, found))
+                _write(new / MANIFEST, msgspec.json.encode(manifest))
+                sync(new / STORE)
+                swap_in(new, place)
+            finally:
+                shutil.rmtree(new, ignore_errors=True)
+    except (OSError, RuntimeError) as wrong:  # LadybugDB raises RuntimeError for everything
+        hint = ": give it more with --memory" if "uffer" in str(wrong) else ""
+        raise LoadError(
+            f"the embedded graph can't be built at {place} ({wrong}){hint}; what was there is as it was"
+        ) from wrong
+    return found
+
+
+def open_embedded(place: Path, manifest: Manifest | None = None, *, memory: int = 0) -> Graph:
+    """Open the embedded graph at `place`, read-only; `memory` bounds its buffer pool, in bytes (0: the engine's own).
+
+    Raises LoadError where there is none, where it was built with another schema, or, if a manifest is given, from
+    other files.
+    """
+    again = "run `intel-grapher load`"
+    try:
+        loaded = msgspec.json.decode((place / MANIFEST).read_bytes(), type=Manifest)
+    except FileNotFoundError as missing:
+        raise LoadError(f"there is no graph at {place}: {again} first") from missing
+    except (OSError, msgspec.MsgspecError) as wrong:
+        raise LoadError(f"the graph at {place} can't be read ({wrong}): {again} to build it again") from wrong
+    if loaded.schema != schema.VERSION:
+        raise LoadError(
+            f"the graph at {place} has schema {loaded.schema}, this program {schema.VERSION}:"
+            f" run `intel-grapher transform`, then `intel-grapher load`"
+        )
+    if manifest is not None and dict(manifest.groups()) != dict(loaded.groups()):
+        raise LoadError(f"the graph at {place} was built from other files than these: {again} to build it again")
+    try:
+        return Graph(place / STORE, memory)
+    except RuntimeError as wrong:
+        raise LoadError(f"the graph at {place} can't be opened ({wrong}): {again} to build it again") from wrong
+
+
+class Graph:
+    """An open embedded graph, read-only. `connection` takes Cypher; close it, or use it as a context."""
+
+    READERS: ClassVar[int] = 2
+
+    def __init__(self, store: Path, memory: int = 0) -> None:
+        self._database = ladybug.Database(store, buffer_pool_size=memory and max(memory, _LEAST_POOL), read_only=True)
+        self.connection = ladybug.Connection(self._database)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self.connection.close()
+        self._database.close()
+
+    def others(self, known: Mapping[Group, int]) -> Iterator[Group]:
+        """Yield every other group that may have rows, given how many the known ones have."""
+        for label in schema.LABELS:
+            if Group(label) not in known and self._count(f"MATCH (n:{_name(label)}) RETURN count(n)"):
+                yield Group(label)
+        for each in schema.RELATIONSHIPS.values():
+            groups = [Group(start.name, each.type, end.name) for start, end in each.joins]
+            # Counting a type's relationships costs less than planning a query for each pair of labels that it joins.
+            rows = self._count(f"MATCH ()-[r:{_name(each.type)}]->() RETURN count(r)")
+            if rows != sum(known.get(group, 0) for group in groups):
+                yield from (group for group in groups if group not in known)
+
+    def types(self) -> dict[str, int]:
+        """Return nothing: the tables admit no relationship but between the labels that its type joins."""
+        return {}
+
+    def rows(self, group: Group) -> Iterator[pa.RecordBatch]:
+        """Yield a group's rows, in batches."""
+        columns = [f"{value} AS {_name(to)}" for value, to in zip(_values(group), group.arrow.names, strict=True)]
+        for table in self._slices(self.connection, group, ", ".join(columns)):
+            # The engine tells moments in UTC but without the zone.
+            yield from table.cast(group.arrow).to_batches()
+
+    def texts(self, group: Group) -> Iterator[pa.Table]:
+        """Yield the texts of a group's rows, as `Database` has it; by a connection of its own."""
+        keys = len(group.keys)
+        values = _values(group)
+        parts = [_text_of(each, value) for each, value in zip(group.properties, values[keys:], strict=True)]
+        columns = ["offset(id(n))", "offset(id(m))" if group.type else values[0]]
+        columns += [f"concat_ws({_text(SEPARATOR)}, {', '.join(parts)})"]
+        named = (f"{value} AS {_name(to)}" for value, to in zip(columns, told(group).names, strict=True))
+        with ladybug.Connection(self._database) as connection:
+            yield from self._slices(connection, group, ", ".join(named))
+
+    def _slices(self, connection: ladybug.Connection, group: Group, columns: str) -> Iterator[pa.Table]:
+        """Ask for a group's rows, those of some nodes at a time: the engine holds a whole answer in memory."""
+        last = _run(connection, f"MATCH (n:{_name(group.start)}) RETURN max(offset(id(n)))")[0][0].as_py()
+        # One condition, where two bounds say the same: from two, the engine expects few rows, and joins the wrong way
+        # round, at twice the cost.
+        near = f"abs(2 * offset(id(n)) - (2 * $first + {SLICE - 1})) <= {SLICE - 1}"
+        query = f"MATCH {_match(group)} WHERE {near} RETURN {columns}"
+        firsts = range(0, (-1 if last is None else last) + 1, SLICE)
+        return made_ahead(lambda first: _run(connection, query, first=first), firsts)
+
+    def _count(self, query: str) -> int:
+        return int(_run(self.connection, query)[0][0].as_py())
+
+
+def _run(connection: ladybug.Connection, query: str, **parameters: object) -> pa.Table:
+    with cast("ladybug.QueryResult", connection.execute(query, parameters)) as result:
+        return result.get_as_arrow(chunk_size=SLICE)
+
+
+def _match(group: Group) -> str:
+    end = f"-[r:{_name(group.type)}]->(m:{_name(group.end)})" if group.type else ""
+    return f"(n:{_name(group.start)}){end}"
+
+
+def _values(group: Group) -> list[str]:
+    """Return the expressions of a group's columns."""
+    own, ends = ("r", [("n", group.start), ("m", group.end)]) if group.type else ("n", [("n", group.start)])
+    keys = [f"{node}.{_name(schema.LABELS[label].key)}" for node, label in ends]
+    return keys + [f"{own}.{_name(each.name)}" for each in group.properties]
+
+
+def _text_of(each: Property, value: str) -> str:
+    """Return the expression of a property's text in a row's text."""
+    text = {
+        Type.TEXT: value,
+        Type.TEXTS: f"list_to_string({_text(ARRAY_DELIMITER)}, {value})",
+        Type.MOMENT: f"CAST(to_epoch_ms({value}) / 1000 AS STRING)",
+        Type.BOOLEAN: f"lower(CAST({value} AS STRING))",
+    }.get(each.type, f"CAST({value} AS STRING)")
+    return f"coalesce({text}, '')"
+
+
+def _copy(files: Files, manifest: Manifest, store: Path, memory: int, progress: parity.Progress) -> None:
+    """Make the tables and fill them."""
+    groups = list(manifest.groups())
+    total, done = sum(content.rows for _, content in groups), 0
+    database = ladybug.Database(store, buffer_pool_size=max(memory, _LEAST_POOL))
+    connection = ladybug.Connection(database)
+    try:
+        for statement in tables():
+            connection.execute(statement)
+        for group, content in groups:
+            connection.execute(copy_statement(files, group))
+            done += content.rows
+            progress("copy", done, total)
+        connection.execute("CHECKPOINT")
+    finally:
+        connection.close()
+        database.close()
+
+
+def tables() -> list[str]:
+    """Return the statements that make the schema's tables."""
+    return [*map(_node_table, schema.LABELS.values()), *map(_relationship_table, schema.RELATIONSHIPS.values())]
+
+
+def _node_table(label: Label) -> str:
+    columns = [f"{_name(label.key)} STRING", *map(_column, label.properties), f"PRIMARY KEY ({_name(label.key)})"]
+    return f"CREATE NODE TABLE {_name(label.name)} ({', '.join(columns)})"
+
+
+def _relationship_table(each: Relationship[str, str]) -> str:
+    columns = [f"FROM {_name(start.name)} TO {_name(end.name)}" for start, end in each.joins]
+    columns += map(_column, each.properties)
+    return f"CREATE REL TABLE {_name(each.type)} ({', '.join(columns)})"
+
+
+def _column(each: Property) -> str:
+    return f"{_name(each.name)} {each.type.ladybug}"  # no DEFAULT: a store that has one may not open after a crash
+
+
+def copy_statement(files: Files, group: Group) -> str:
+    """Return the statement that fills a group's table from its Parquet file."""
+    path = files.path(group, "parquet")
+    names = [each.name for each in group.properties] if group.type else group.arrow.names
+    # Parquet columns are taken by position; a relationship's first two are its ends' keys.
+    columns = f"({', '.join(map(_name, names))})" if names else ""
+    ends = f" (from = {_text(group.start)}, to = {_text(group.end)})" if group.type else ""
+    return f"COPY {_name(group.type or group.start)}{columns} FROM {_text(glob.escape(str(path.absolute())))}{ends}"
+
+
+def _name(name: str) -> str:
+    """Return a name of the schema as Cypher quotes it."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+def _text(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+    sync(path)
+
+
+def _refuse_foreign(place: Path) -> None:
+    """Never replace what is not a graph of ours."""
+    ours = place.is_dir() and (not any(place.iterdir()) or (place / STORE).exists())
+    if place.exists() and not ours:
+        raise LoadError(f"{place} is there and is no embedded graph: move it away, or name another place with --db")
+
+
+def _differs(place: Path, found: parity.Parity) -> str:
+    lines = "\n  ".join(found.differences())
+    return f"the graph built at {place} differs from the files, and was not put in place:\n  {lines}"

@@ -1,0 +1,255 @@
+"""The proof after a load: what is in the database is what is in the files.
+
+The database itself makes one text of each row's properties (as `files.row_text` does): one value to fetch instead of a
+dozen. Of a relationship's ends it tells the ids, since to look up two keys for every row costs it more than anything
+else; the keys of its nodes are read once, and joined to those ids here. The whole texts go through the files' checksum,
+and that is compared with the manifest's. Where a group differs, its rows are laid beside the file's, so that the report
+can say how many are missing, extra, or hold other values, and name one.
+
+Two verdicts follow. `equal`: every group holds the same rows, and there is nothing else of the schema's labels and
+types. That is asked of every load into an empty database. `held`: every row of the files is in the database, with
+values that take in the file's by the merge rules (a least moment no later, a list with at least these items …). That
+is all that can be asked where the database held other rows before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from itertools import takewhile
+from threading import Event, Lock
+from typing import NamedTuple, Self
+
+import duckdb
+import pyarrow as pa
+
+from intel_grapher import engine
+from intel_grapher.errors import LoadError
+from intel_grapher.files import NOTHING, SEPARATOR, Content, Files, Group, checksum, quoted
+from intel_grapher.load.beside import Database, Kind, lay_beside
+
+JOINED = 1 << 20  # rows whose ends are looked up together
+Progress = Callable[[str, int, int], None]
+"""Told of a step's name, the rows done, and the rows there are."""
+
+
+class Compared(NamedTuple):
+    """One group: what the files have, what the database has, and, where they differ, in how many rows.
+
+    `missing` rows are in the files alone, `extra` ones in the database alone; `changed` ones have other values,
+    `lesser` ones among them values that do not take in the file's. `example` is the key of one that differs.
+    """
+
+    group: str
+    files: Content
+    database: Content
+    missing: int = 0
+    extra: int = 0
+    changed: int = 0
+    lesser: int = 0
+    example: str = ""
+
+    @property
+    def stray(self) -> bool:
+        """Tell whether this is a whole type, of which some relationships join other labels than it may."""
+        return not self.database.checksum
+
+    @property
+    def differs(self) -> bool:
+        """Tell whether the group's rows are not the same."""
+        return self.files != self.database
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Every group of the files or of the database, compared."""
+
+    groups: tuple[Compared, ...]
+
+    @property
+    def equal(self) -> bool:
+        """Tell whether database and files hold the same."""
+        return not any(each.differs for each in self.groups)
+
+    @property
+    def held(self) -> bool:
+        """Tell whether the database holds all that the files do."""
+        return not any(each.missing or each.lesser for each in self.groups)
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """Return the rows in the database by group."""
+        return {each.group: each.database.rows for each in self.groups}
+
+    def differences(self) -> list[str]:
+        """Return one line for each group that differs."""
+        return [_difference(each) for each in self.groups if each.differs]
+
+
+@contextmanager
+def read_ahead(database: Database) -> Iterator[Reading]:
+    """Give what reads a database beside other work; what is not read when the block is left is not read."""
+    with spilling() as connection, Reading(database, connection) as reading:
+        yield reading
+
+
+class Reading:
+    """Reads groups of a database, as many at a time as it likes; ids and keys of nodes are kept out of memory."""
+
+    def __init__(self, database: Database, connection: duckdb.DuckDBPyConnection) -> None:
+        self.database = database
+        self.connection = connection
+        self._pool = ThreadPoolExecutor(database.READERS)
+        self._ended = Event()
+        self._lock = Lock()
+        self._begun: dict[Group, Future[Content]] = {}  # by the pool, in turn
+        self._read: dict[Group, Future[Content]] = {}  # by whoever needed it first
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Read no more."""
+        self._ended.set()
+        self._pool.shutdown(cancel_futures=True)
+
+    def begin(self, group: Group) -> None:
+        """Read a group when it is its turn; nothing changes it, or its nodes, any more."""
+        if group not in self._begun:
+            self._begun[group] = self._pool.submit(self._once, group)
+
+    def content(self, group: Group) -> Content:
+        """Return what the database has of a group."""
+        self.begin(group)
+        # A server that was away then may be back: if it isn't, reading tells so again, and not in a thread.
+        with suppress(Exception):
+            return self._begun[group].result()
+        return self._once(group)
+
+    def _once(self, group: Group) -> Content:
+        """Read a group, unless it is read or another thread is at it; what failed is read again."""
+        with self._lock:
+            read = self._read.get(group)
+            if first := read is None or (read.done() and read.exception() is not None):
+                read = self._read[group] = Future()
+        if first:
+            try:
+                read.set_result(self._content(group))
+            except BaseException as wrong:
+                read.set_exception(wrong)
+                raise
+        return read.result()
+
+    def _content(self, group: Group) -> Content:
+        with self.connection.cursor() as cursor:  # an engine of its own would cost a small group more than all else
+            if group.type:
+                for label in {group.start, group.end}:
+                    self._once(Group(label))
+            else:
+                cursor.execute(f"CREATE OR REPLACE TABLE {_keys(group.start)} (id BIGINT, key VARCHAR)")
+            whole = NOTHING
+            found = takewhile(lambda _: not self._ended.is_set(), self.database.texts(group))
+            for table in gathered(found):  # one by one: what DuckDB itself draws from, it reports errors of as its own
+                cursor.register("found", table)
+                whole += checksum(cursor, _whole_texts(group))
+                if not group.type:
+                    cursor.execute(f"INSERT INTO {_keys(group.start)} SELECT id, key FROM found")  # noqa: S608 - a name
+            return whole
+
+
+def gathered(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Yield tables of some size, so that a join is worth its while."""
+    some: list[pa.Table] = []
+    for table in tables:
+        some.append(table)
+        if sum(map(len, some)) >= JOINED:
+            yield pa.concat_tables(some)
+            some = []
+    if some:
+        yield pa.concat_tables(some)
+
+
+def _keys(label: str) -> str:
+    return quoted(f"keys of {label}")
+
+
+def _whole_texts(group: Group) -> str:
+    """Return the query for the texts of `found`, as `files.row_text` makes them."""
+    if group.type:
+        keys = "s.key, e.key"
+        ends = f'JOIN {_keys(group.start)} AS s ON s.id = f."start" JOIN {_keys(group.end)} AS e ON e.id = f."end"'
+    else:
+        keys, ends = "f.key", ""
+    return f"SELECT concat_ws(chr({ord(SEPARATOR)}), {keys}, f.text) AS text FROM found AS f {ends}"  # noqa: S608
+
+
+def check(files: Files, database: Database, progress: Progress = lambda _step, _done, _of: None) -> Parity:
+    """Compare a database with the files. Raises what reading either raises."""
+    with read_ahead(database) as reading:
+        return compare(files, reading, progress)
+
+
+def compare(files: Files, reading: Reading, progress: Progress) -> Parity:
+    """Compare a database of which some is read, or being read, with the files. Raises what reading either raises."""
+    database = reading.database
+    expected = dict(files.manifest().groups())
+    total, done = sum(each.rows for each in expected.values()), 0
+    compared: dict[Group, Compared] = {}
+    progress("parity", 0, total)
+    for group in expected:
+        reading.begin(group)
+    for group, wanted in expected.items():
+        compared[group] = _compare(files, group, reading, wanted)
+        done += wanted.rows
+        progress("parity", done, total)
+    for group in database.others({group: each.database.rows for group, each in compared.items()}):
+        other = _compare(files, group, reading, NOTHING)
+        if other.differs:
+            compared[group] = other
+    return Parity((*compared.values(), *_strays(database, compared)))
+
+
+def spilling() -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+    """Open an engine in which two groups can be compared, however large; LoadError tells what goes wrong in it."""
+    return engine.spilling(LoadError, "the files' rows can't be dealt with", "load again, nothing is doubled")
+
+
+def _compare(files: Files, group: Group, reading: Reading, wanted: Content) -> Compared:
+    found = reading.content(group)
+    if found == wanted:
+        return Compared(str(group), wanted, found)
+    return _differing(files, group, reading, wanted=wanted, found=found)
+
+
+def _strays(database: Database, compared: dict[Group, Compared]) -> Iterator[Compared]:
+    """Yield the types that have more relationships than those between labels that they may join."""
+    for type_, rows in database.types().items():
+        known = sum(each.database.rows for group, each in compared.items() if group.type == type_)
+        if rows != known:
+            yield Compared(type_, Content(known, ""), Content(rows, ""), extra=rows - known, example="other labels")
+
+
+def _differing(files: Files, group: Group, reading: Reading, *, wanted: Content, found: Content) -> Compared:
+    """Lay a group's rows in the database beside the file's, and count what differs."""
+    connection = reading.connection
+    lay_beside(connection, files, group, reading.database, wanted)
+    key = f"concat_ws(' → ', {', '.join(quoted(name) for name in group.keys)})"
+    query = f"SELECT kind, count(*), min({key}) FROM differing GROUP BY kind ORDER BY kind"  # noqa: S608 - names
+    counts = {kind: (rows, key) for kind, rows, key in connection.sql(query).fetchall()}
+    missing, lesser_, changed, extra = (counts.get(kind, (0, ""))[0] for kind in Kind)
+    example = next(iter(counts.values()), (0, "a row is there twice"))[1]
+    return Compared(str(group), wanted, found, missing, extra, changed + lesser_, lesser_, example)
+
+
+def _difference(each: Compared) -> str:
+    what = [
+        f"{count} {word}"
+        for count, word in ((each.missing, "missing"), (each.extra, "extra"), (each.changed, "changed"))
+        if count
+    ]
+    return (
+        f"{each.group}: {each.files.rows} rows in the files, {each.database.rows} in the database"
+        f" ({', '.join(what) or 'some twice'}), such as {each.example!r}"
+    )

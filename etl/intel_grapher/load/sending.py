@@ -1,0 +1,185 @@
+"""A set of flat files into a Neo4j; killed or refused, it goes on where it was.
+
+Constraints come first and are awaited: without them two merges at once would make a node twice, and every MERGE would
+scan its label. Nodes come before relationships. Into an empty database rows are created, else merged; relationships
+are created between ids that the server gave the nodes, which saves it two look-ups each.
+
+Into an empty database, a checkpoint is written beside the files after each commit: which files, which database, how
+far. The next load of those files into that database goes on from there, by merging. Where a database held something
+before, and where parity fails after such a resumption, its rows are laid beside the files' first, and only those are
+merged that it lacks or has less of: so an addition costs by its size, and a reading of what is there.
+
+Each group of rows is read back, for the proof, while the next is sent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
+import msgspec
+
+from intel_grapher.errors import LoadError
+from intel_grapher.files import Files, Manifest
+from intel_grapher.load import bolt, parity
+from intel_grapher.load.beside import Kind, lay_beside, rows_of
+from intel_grapher.load.ids import Ids
+from intel_grapher.load.packing import read
+from intel_grapher.load.writing import Refused, Writer, Written
+
+
+def send(files: Files, manifest: Manifest, database: bolt.Neo4j, progress: parity.Progress) -> Sent:
+    """Add the files to a database; return how the two compare then, the rows that it refused, and how many were sent.
+
+    A database that was empty must hold the same as the files, one that was not at least what they hold, save for what
+    it refused. Raises LoadError where it does not, or where the server can't be loaded; loading again goes on.
+    """
+    total, done = sum(content.rows for _, content in manifest.groups()), 0
+
+    def told(rows: int) -> None:
+        nonlocal done
+        done += rows
+        progress("send", done, total)
+
+    sender = Sender(files, manifest, database)
+    while True:
+        with parity.read_ahead(database) as reading:
+            sender.send(told, reading)
+            found = parity.compare(files, reading, progress)
+        proved = sender.accounts_for(found)
+        if proved or not sender.resumes:
+            break
+        sender.start_over()
+        done = 0
+    sender.forget()
+    if not proved:
+        lines = "\n  ".join(found.differences())
+        raise LoadError(f"the database differs from the files after the load; load again, or mend it:\n  {lines}")
+    return Sent(found, tuple(sender.checkpoint.refused), sender.taken)
+
+
+class Sent(NamedTuple):
+    """What came of it: parity, the rows that the server refused, and how many it was sent and took."""
+
+    parity: parity.Parity
+    refused: tuple[Refused, ...]
+    rows: int
+
+
+class Checkpoint(msgspec.Struct):
+    """How far a load came. `began_empty`: there was nothing of the schema in the database when it began."""
+
+    files: str
+    database: str
+    began_empty: bool
+    sent: dict[str, int] = msgspec.field(default_factory=dict)
+    refused: list[Refused] = msgspec.field(default_factory=list)
+
+
+class Sender:
+    """Sends the rows of one set of files into one database."""
+
+    def __init__(self, files: Files, manifest: Manifest, database: bolt.Neo4j) -> None:
+        self.files = files
+        self.contents = dict(manifest.groups())
+        self.database = database
+        self._path = files.root.absolute().with_name(f".{files.root.absolute().name}.sent.json")
+        counts = msgspec.json.encode([manifest.nodes, manifest.relationships])
+        fresh = Checkpoint(
+            hashlib.sha256(counts).hexdigest(), database.identity(), not database.nodes() or not database.counts()
+        )
+        kept = _read(self._path)
+        self.resumes = kept is not None and (kept.files, kept.database) == (fresh.files, fresh.database)
+        self.checkpoint = kept if kept is not None and self.resumes else fresh
+        self._adds = not self.checkpoint.began_empty
+        self.taken = 0
+        creates = self.checkpoint.began_empty and not self.resumes
+        self._writer = Writer(database, creates=creates, refused=len(self.checkpoint.refused))
+
+    def send(self, progress: Callable[[int], None], reading: parity.Reading) -> None:
+        """Make the constraints, then send what is not there yet; `progress` is told of numbers of rows done.
+
+        What is sent as a whole is read back by `reading`, while the next is sent.
+        """
+        self.database.constrain()
+        if self._adds:
+            self._add(reading.connection, progress)
+        else:
+            self._fill(Ids(reading.connection), progress, reading)
+
+    def _fill(self, ids: Ids, progress: Callable[[int], None], reading: parity.Reading) -> None:
+        """Send what an empty database has not been sent yet."""
+        for group in self.contents:
+            done = self.checkpoint.sent.get(str(group), 0)
+            progress(done)
+            by_id = self._writer.creates and group.type
+            rows = ids.beside(self.files, group) if by_id else read(self.files, group, done)
+            for some in self._writer.write(group, rows):
+                if some.ids:
+                    ids.add(group.start, some.batch[0], some.ids)
+                done += len(some.batch)
+                self._take(some)
+                self.checkpoint.sent[str(group)] = done
+                self._keep()
+                progress(len(some.batch))
+            reading.begin(group)
+
+    def _add(self, connection: duckdb.DuckDBPyConnection, progress: Callable[[int], None]) -> None:
+        """Merge the rows that the database lacks, or has less of."""
+        with parity.Reading(self.database, connection) as before:
+            for group, wanted in self.contents.items():
+                found = before.content(group)
+                if found != wanted:
+                    lacking = read(self.files, group, 0)
+                    if found.rows:
+                        lay_beside(connection, self.files, group, self.database, wanted)
+                        lacking = rows_of(connection, self.files, group, Kind.MISSING, Kind.LESSER)
+                    for some in self._writer.write(group, lacking):
+                        self._take(some)
+                progress(wanted.rows)
+
+    def accounts_for(self, found: parity.Parity) -> bool:
+        """Tell whether the database holds what it should, given what it held before and what it refused."""
+        refused = Counter(each.group for each in self.checkpoint.refused)
+        if self.checkpoint.began_empty and not refused:
+            return found.equal
+        return all(each.missing + each.lesser <= refused[each.group] for each in found.groups)
+
+    def start_over(self) -> None:
+        """Forget how far it came: what is sent next is what the database lacks."""
+        self.forget()
+        self.checkpoint.sent.clear()
+        self.checkpoint.refused.clear()
+        self.resumes = False
+        self._adds = True
+        self._writer = Writer(self.database, creates=False)
+
+    def forget(self) -> None:
+        """Remove the checkpoint: the load is done."""
+        self._path.unlink(missing_ok=True)
+
+    def _take(self, some: Written) -> None:
+        self.taken += some.taken
+        self.checkpoint.refused += some.refused
+
+    def _keep(self) -> None:
+        new = self._path.with_suffix(".new")
+        try:
+            new.write_bytes(msgspec.json.encode(self.checkpoint))
+            new.replace(self._path)
+        except OSError as wrong:
+            raise LoadError(
+                f"{new} can't be written ({wrong.strerror}), so how far the load came would not be known: see to that,"
+                " then load again; nothing is doubled"
+            ) from wrong
+
+
+def _read(path: Path) -> Checkpoint | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Checkpoint)
+    except (FileNotFoundError, msgspec.MsgspecError):
+        return None

@@ -1,0 +1,107 @@
+"""What `neo4j-admin` is told, and, for a server whose disk is out of reach, a folder with all that it takes.
+
+import-neo4j/nodes relationships     the CSV files (hard links where that is possible)
+import-neo4j/import.sh               the import and its check
+import-neo4j/constraints.cypher      what to run once the server is up
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+from pathlib import Path
+
+from intel_grapher.errors import LoadError
+from intel_grapher.files import Files, Group, Manifest, swap_in, sync
+from intel_grapher.load import bolt, cypher
+
+_BLOCK = 1 << 20
+
+
+def arguments(files: Files, manifest: Manifest) -> list[str]:
+    """Return the arguments of `neo4j-admin` that import the files, but for the database's name."""
+    groups = [group for group, _ in manifest.groups()]
+    if all(group.type for group in groups):
+        raise LoadError(
+            f"{files.root} has no nodes, and neo4j-admin imports nothing of nothing: load with --method bolt"
+        )
+    several = [
+        str(files.path(group, "csv")) for group, content in manifest.groups() if _breaks(files, group, content.rows)
+    ]
+    return [
+        "database",
+        "import",
+        "full",
+        "--bad-tolerance=0",
+        *([f"--multiline-fields={','.join(several)}", "--multiline-fields-format=v2"] if several else []),
+        *(
+            f"--relationships={group.type}={files.path(group, 'csv')}"
+            if group.type
+            else f"--nodes={group.start}={files.path(group, 'csv')}"
+            for group in groups
+        ),
+    ]
+
+
+def _breaks(files: Files, group: Group, rows: int) -> bool:
+    """Tell whether a CSV file has values with line breaks; reading them costs the importer much."""
+    with files.path(group, "csv").open("rb") as file:
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(_BLOCK), b"")) != rows + 1
+
+
+def require_csv(files: Files, manifest: Manifest) -> None:
+    """Raise LoadError where a CSV file is missing, which are what `neo4j-admin` reads."""
+    for group, content in manifest.groups():
+        if not (path := files.path(group, "csv")).exists():
+            raise LoadError(
+                f"{path} with its {content.rows} rows is not there: run `intel-grapher transform` again, with CSV"
+            )
+
+
+def by_hand(files: Files, manifest: Manifest, server: bolt.Server) -> str:
+    """Stage the files for a server that is not ours, and return what to do with them there."""
+    place = stage(files, manifest)
+    return (
+        f"{server} is not one of our own, so neo4j-admin can't be run on it from here. Load with --method bolt; or copy"
+        f" {place} to its machine, and there, with the server stopped:\n"
+        f"  cd {place.name} && sh import.sh          # it replaces the database `neo4j`\n"
+        "then start the server, and:\n"
+        "  cypher-shell -f constraints.cypher\n"
+        "and here, to prove what is there:\n"
+        "  intel-grapher load --to neo4j --method bolt"
+    )
+
+
+def stage(files: Files, manifest: Manifest) -> Path:
+    """Make the folder `import-neo4j` beside the files; return where it is."""
+    root = files.root.absolute()
+    place = root.with_name(f"{root.name}-neo4j")
+    new = root.with_name(f".{place.name}.new")
+    shutil.rmtree(new, ignore_errors=True)
+    for group, _ in manifest.groups():
+        source = files.path(group, "csv")
+        target = Files(new).path(group, "csv")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(source, target)
+        except OSError:  # another disk, or one without hard links
+            shutil.copyfile(source, target)
+            sync(target)
+    told = " \\\n  ".join(shlex.quote(each) for each in arguments(Files(new), manifest)).replace(f"{new}/", "")
+    script = (
+        "#!/bin/sh\n"
+        "# Run on the server's machine, in this folder, while the server is stopped: sh import.sh\n"
+        "set -eu\n"
+        f"neo4j-admin {told} \\\n  --overwrite-destination neo4j\n"
+        "neo4j-admin database check neo4j\n"
+    )
+    _write(new / "import.sh", script)
+    _write(new / "constraints.cypher", "".join(f"{each};\n" for each in cypher.constraints().values()))
+    swap_in(new, place)
+    return place
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+    sync(path)

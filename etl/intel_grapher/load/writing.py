@@ -1,0 +1,199 @@
+"""Batches of rows written into a Neo4j by transactions that overlap: the next one runs while one waits and commits.
+
+Into an empty database rows are created; nothing there is in another's way until it commits, and that they do in turn.
+Merging takes locks at once, which those before may need, so that a batch is merged only when its turn has come.
+
+What may have been committed before is merged, not created, so that nothing is doubled: a batch that the driver tries a
+second time, one whose commit was not answered, and all where somebody else writes there as well.
+
+A batch that the server refuses is split until the row at fault stands alone; that one is listed, the rest goes in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import count
+from threading import Event
+from typing import NamedTuple
+
+import msgspec
+import neo4j
+import pyarrow as pa
+from neo4j.exceptions import ClientError, ConstraintError, DatabaseError, IncompleteCommit, TransientError
+
+from intel_grapher.errors import LoadError
+from intel_grapher.files import Group
+from intel_grapher.load import bolt, cypher
+from intel_grapher.load.ahead import made_ahead
+from intel_grapher.load.packing import Packed, pack, packed
+
+WRITERS = 2
+"""Transactions at a time: with more, the server's commits, one after the other, are what is waited for."""
+MAX_REFUSED = 1_000
+"""So many refused rows are not faults of the rows."""
+PATIENCE = 30.0
+"""Seconds that a transaction waits for its turn to commit: what it holds may be what another writer waits for."""
+
+# What a row, or the size of a batch, can be the cause of; anything else would be refused row by row as well.
+_SPLIT = (
+    "Neo.ClientError.Schema.ConstraintValidationFailed",
+    "Neo.ClientError.Statement.ArgumentError",
+    "Neo.ClientError.Statement.TypeError",
+    "Neo.ClientError.General.InvalidArguments",
+    "Neo.DatabaseError.Statement.ExecutionFailed",
+    "Neo.DatabaseError.Transaction.TransactionCommitFailed",
+    "Neo.TransientError.General.MemoryPoolOutOfMemoryError",
+    "Neo.TransientError.General.OutOfMemoryError",
+)
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """A row that the server did not take: its group, its key or keys, the reason."""
+
+    group: str
+    key: str
+    reason: str
+
+
+class Written(NamedTuple):
+    """What became of some rows: how many were taken, which were not; the ids of nodes, in order, where all are new."""
+
+    batch: pa.RecordBatch
+    taken: int
+    refused: list[Refused]
+    ids: list[int]
+
+
+class Writer:
+    """Writes batches. `creates` tells that nobody else has written any of their rows, and turns false where one was."""
+
+    def __init__(self, database: bolt.Neo4j, *, creates: bool, refused: int = 0) -> None:
+        self.database = database
+        self.creates = creates
+        self._overlaps = True
+        self._refused = refused
+        self._stopped = Event()
+
+    def write(self, group: Group, batches: Iterator[pa.RecordBatch]) -> Iterator[Written]:
+        """Write a group's rows, and yield what became of them, in their order, when it is committed.
+
+        Once a batch has failed for good, or the caller wants no more, none of those after it is committed.
+        """
+        turns = _turns(packed(batches, group))
+        for several in made_ahead(lambda turn: self._in_turn(group, turn), turns, WRITERS, stop=self._stopped.set):
+            yield from several
+
+    def _in_turn(self, group: Group, turn: _Turn) -> list[Written]:
+        try:
+            return self._written(group, turn.batch, turn.come, create=self.creates)
+        except BaseException:
+            turn.come.wait()
+            self._stopped.set()
+            raise
+        finally:
+            turn.over.set()
+
+    def _written(self, group: Group, some: Packed, come: Event, *, create: bool) -> list[Written]:
+        """Write some rows; where they are refused, write each half."""
+        if not (create and self._overlaps):
+            self._wait(come)
+        try:
+            with self.database.another() as session:
+                found = session.execute_write(self._create(group, some, come) if create else _merge(group, some))
+        except _LateError:
+            self._overlaps = False
+            return self._written(group, some, come, create=create)
+        except (_AgainError, IncompleteCommit):  # nobody knows whether it went in
+            return self._written(group, some, come, create=False)
+        except (ClientError, DatabaseError, TransientError) as wrong:
+            if wrong.code not in _SPLIT:
+                raise
+            self._wait(come)
+            if create and isinstance(wrong, ConstraintError):  # somebody else writes there, too
+                self.creates = False
+                return self._written(group, some, come, create=False)
+            if middle := len(some.batch) // 2:
+                halves = (pack(each, group) for each in (some.batch.slice(0, middle), some.batch.slice(middle)))
+                return [each for half in halves for each in self._written(group, half, come, create=create)]
+            return [Written(some.batch, 0, self._refuse(group, _keys(group, some), wrong.message or wrong.code), [])]
+        return [
+            Written(some.batch, found["rows"], self._without_ends(group, some, found["rows"]), found.get("ids", []))
+        ]
+
+    def _create(self, group: Group, some: Packed, come: Event) -> Callable[[neo4j.ManagedTransaction], neo4j.Record]:
+        tries = count()
+
+        def work(transaction: neo4j.ManagedTransaction) -> neo4j.Record:
+            if next(tries):
+                raise _AgainError
+            statement = cypher.create(group, some.given, by_id=some.by_id)
+            found = transaction.run(statement, some.parameters).single(strict=True)
+            self._wait(come, PATIENCE)
+            return found
+
+        return work
+
+    def _wait(self, come: Event, patience: float | None = None) -> None:
+        if not come.wait(patience):
+            raise _LateError
+        if self._stopped.is_set():
+            raise _StoppedError
+
+    def _without_ends(self, group: Group, some: Packed, taken: int) -> list[Refused]:
+        if taken == len(some.batch):
+            return []
+        with self.database.another() as session:
+            found = [each.values() for each in session.run(cypher.without_ends(group), rows=_keys(group, some))]
+        return self._refuse(group, found, "an end of it is not in the database")
+
+    def _refuse(self, group: Group, keys: list[list[str]], reason: str) -> list[Refused]:
+        self._refused += len(keys)
+        if self._refused > MAX_REFUSED:
+            raise LoadError(
+                f"the server refuses row after row, lastly of {group}: {reason}. What it took stays; see to that, then"
+                " load again"
+            )
+        return [Refused(str(group), " → ".join(each), reason) for each in keys]
+
+
+class _Turn(NamedTuple):
+    """A batch; the event that those before it are dealt with, or failed, and the event that it is itself."""
+
+    batch: Packed
+    come: Event
+    over: Event
+
+
+class _LateError(Exception):
+    """A transaction's turn to commit did not come."""
+
+
+class _AgainError(Exception):
+    """The driver tries a transaction again."""
+
+
+class _StoppedError(Exception):
+    """A batch before failed, or nobody wants more: whoever waits for this batch hears of that, and not of this."""
+
+
+def _turns(batches: Iterator[Packed]) -> Iterator[_Turn]:
+    come = Event()
+    come.set()
+    for batch in batches:
+        over = Event()
+        yield _Turn(batch, come, over)
+        come = over
+
+
+def _merge(group: Group, some: Packed) -> Callable[[neo4j.ManagedTransaction], neo4j.Record]:
+    keyed = pack(some.batch.select(group.arrow.names), group) if some.by_id else some
+
+    def work(transaction: neo4j.ManagedTransaction) -> neo4j.Record:
+        return transaction.run(cypher.merge(group, some.given), keyed.parameters).single(strict=True)
+
+    return work
+
+
+def _keys(group: Group, some: Packed) -> list[list[str]]:
+    """Return the keys of each row."""
+    return [list(row) for row in zip(*(some.batch[name].to_pylist() for name in group.keys), strict=True)]

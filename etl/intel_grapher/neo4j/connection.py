@@ -1,0 +1,89 @@
+"""Where a Neo4j answers and who may come in, and the driver that was let in."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from neo4j import Driver, GraphDatabase
+from neo4j.exceptions import AuthError, ClientError, ConfigurationError, DriverError, Neo4jError
+
+from intel_grapher.errors import LoadError
+
+DATABASE = "neo4j"
+"""The one database of the community edition."""
+USER = "neo4j"
+SECONDS_TO_CONNECT = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One Neo4j server: its Bolt address, a user, the password (which its repr does not show)."""
+
+    uri: str
+    user: str
+    password: str = field(repr=False)
+
+
+def connection_from_environment(environment: Mapping[str, str] = os.environ) -> Connection | None:
+    """Return the server that NEO4J_URI, NEO4J_USER (neo4j unless set) and NEO4J_PASSWORD name; None without NEO4J_URI.
+
+    Raises LoadError where the address is none, holds a password, or NEO4J_PASSWORD is missing.
+    """
+    uri = environment.get("NEO4J_URI", "").strip()
+    if not uri:
+        return None
+    if "@" in uri:
+        raise LoadError("NEO4J_URI holds a user or a password: put them into NEO4J_USER and NEO4J_PASSWORD instead")
+    password = environment.get("NEO4J_PASSWORD", "")
+    if not password:
+        raise LoadError(f"NEO4J_URI names {uri}, but NEO4J_PASSWORD is not set: set it to that server's password")
+    return Connection(uri, environment.get("NEO4J_USER") or USER, password)
+
+
+def connect(connection: Connection) -> Driver:
+    """Return a driver that was let in; the caller closes it. LoadError says what is in the way, and the way out."""
+    not_an_address = f"{connection.uri} is not the Bolt address of a Neo4j: that looks like bolt://127.0.0.1:7687"
+    if re.match(r"(bolt|neo4j)(\+s|\+ssc)?://", connection.uri) is None:
+        raise LoadError(not_an_address)
+    driver = None
+    try:
+        driver = GraphDatabase.driver(
+            connection.uri,
+            auth=(connection.user, connection.password),
+            connection_timeout=SECONDS_TO_CONNECT,
+            retry_delay_multiplier=1.0,  # doubling, the driver may sleep 16 s beside a server that is back
+            telemetry_disabled=True,
+        )
+        driver.verify_connectivity()
+        with driver.session(database=DATABASE) as session:  # a server answers before its database does
+            session.run("RETURN 1").consume()
+    except BaseException as error:
+        if driver is not None:
+            driver.close()
+        if isinstance(error, (ConfigurationError, ValueError)):
+            raise LoadError(not_an_address) from error
+        if isinstance(error, (DriverError, Neo4jError)):
+            raise LoadError(explained(connection, error)) from error
+        raise
+    return driver
+
+
+def explained(connection: Connection, error: DriverError | Neo4jError) -> str:
+    """Return what a driver's error means to the one who has to mend it."""
+    uri = connection.uri
+    if isinstance(error, AuthError):
+        return (
+            f"The Neo4j at {uri} refuses the password of {connection.user}: set NEO4J_USER and NEO4J_PASSWORD to "
+            "what it takes (a local server's own is in the file `password` of its folder)"
+        )
+    if isinstance(error, ClientError) and error.code == "Neo.ClientError.Security.AuthenticationRateLimit":
+        return f"The Neo4j at {uri} has seen too many wrong passwords: wait a few seconds, then give the right one"
+    if isinstance(error, Neo4jError):
+        return f"The Neo4j at {uri} answers, but not from its database `{DATABASE}` ({error.code}): see its logs"
+    return (
+        f"No Neo4j answers at {uri} ({type(error).__name__}): start one of your own with `intel-grapher neo4j up` or "
+        "`docker compose up -d`, or set NEO4J_URI to one that runs"
+    )

@@ -1,0 +1,111 @@
+"""Two stores of a stopped Neo4j change places: the one just imported becomes the one that is served.
+
+    data/databases/neo4j      data/transactions/neo4j        the live store
+    data/databases/NEW        data/transactions/NEW          a store imported beside it
+    data/old/databases        data/old/transactions          the live store of before, kept until told otherwise
+    data/trash                                               what is being deleted
+    data/swap.json                                           there only while renames are under way
+
+A store is two folders, so a swap is several renames. What they are to achieve is written down first, and each asks
+what is there before it acts; so the whole can be done again from wherever a killed process left it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+from intel_grapher.errors import LoadError
+from intel_grapher.files import sync
+
+PARTS = ("databases", "transactions")
+
+
+class StoreSwap:
+    """The stores under a Neo4j's data folder. Every method wants the server stopped and nobody else at work."""
+
+    def __init__(self, data: Path, live: str) -> None:
+        self.data = data
+        self.live = live
+        self._old = data / "old"
+        self._trash = data / "trash"
+        self._note = data / "swap.json"
+
+    def swap_in(self, new: str) -> None:
+        """Put the store `new` in the live one's place, and keep that one.
+
+        A store kept from an earlier swap is the last that anyone approved of, so it comes back first and the one that
+        replaced it goes. Raises LoadError where `new` is not a whole store.
+        """
+        if re.fullmatch(r"[a-z][a-z0-9.-]{2,62}", new) is None or new in {self.live, "system"}:
+            raise LoadError(f"{new!r} is not the name of a database that could replace `{self.live}`")
+        for part in PARTS:
+            if not (self.data / part / new).is_dir():
+                raise LoadError(f"{self.data / part / new} is not there: import into database `{new}` first")
+        if self._old.exists():
+            self.swap_back()
+        self._write_down("in", new)
+        self.repair()
+
+    def swap_back(self) -> None:
+        """Put the kept store back in its place and delete the one that is there; LoadError where none was kept."""
+        if not self._old.exists():
+            raise LoadError(f"{self._old} is not there: no earlier store was kept, so none can come back")
+        shutil.rmtree(self._trash, ignore_errors=True)
+        self._write_down("back", "")
+        self.repair()
+
+    def drop_old(self) -> None:
+        """Delete the kept store, if there is one."""
+        if self._old.exists():
+            shutil.rmtree(self._trash, ignore_errors=True)
+            _move(self._old, self._trash)
+        shutil.rmtree(self._trash, ignore_errors=True)
+
+    def repair(self) -> None:
+        """Finish what was begun, wherever it was left."""
+        try:
+            note = json.loads(self._note.read_bytes())
+        except FileNotFoundError:
+            shutil.rmtree(self._trash, ignore_errors=True)
+            return
+        for part in PARTS:
+            live, old, trash = self.data / part / self.live, self._old / part, self._trash / part
+            if note["way"] == "in":
+                new = self.data / part / note["new"]
+                if new.exists() and live.exists():
+                    _move(live, old)
+                if new.exists():
+                    _move(new, live)
+            else:
+                if live.exists() and not trash.exists():
+                    _move(live, trash)
+                if old.exists():
+                    _move(old, live)
+        if note["way"] == "in":
+            self._old.mkdir(exist_ok=True)  # empty where there was no store before: that too can be gone back to
+        elif self._old.exists():
+            self._old.rmdir()
+        sync(self.data)
+        self._note.unlink()
+        sync(self.data)
+        shutil.rmtree(self._trash, ignore_errors=True)
+
+    def _write_down(self, way: str, new: str) -> None:
+        unfinished = self._note.with_suffix(".new")
+        with unfinished.open("w", encoding="utf-8") as file:
+            json.dump({"way": way, "new": new}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(self._note)
+        sync(self.data)
+
+
+def _move(source: Path, target: Path) -> None:
+    target.parent.mkdir(exist_ok=True)
+    source.rename(target)
+    sync(target.parent)
+    sync(source.parent)

@@ -1,0 +1,259 @@
+"""How one raw reply is read: typed, with its faulty members set aside one by one, and found again by their values."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from codecs import BOM_UTF8
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
+from typing import Any, NamedTuple
+
+import msgspec
+
+from intel_grapher.errors import BadValue
+from intel_grapher.source import Endpoint
+
+MAX_TURNS = 200
+MAX_WHOLE = 50
+MAX_TRIALS = 500
+SHOWN = 200
+WRONG_TYPE = "wrong type"
+_MISSING = "missing required field"
+_NULL = ""  # a member that is null says nothing, and is no fault
+_AT = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?", re.DOTALL)
+_INDEX = re.compile(r"\[\d+\]")
+_BEFORE, _AFTER = r"(?<![\w-])(?<!\w\.)", r"(?![\w-]|\.\w)"  # what a word, or a DNS name, is not a part of
+_STEP = re.compile(r"\.(?P<member>[^.\[]+)|\[(?P<index>\d+)\]|(?P<any>\[\.\.\.\])")
+
+
+class Fault(NamedTuple):
+    """Something in a reply that can't be part of a fact: where it is, what it is, and why not."""
+
+    path: str
+    value: str
+    reason: str
+
+
+def read(endpoint: Endpoint, content: bytes | msgspec.Raw) -> tuple[Any, list[Fault]]:
+    """Return the typed reply and what had to be left out of it, a member or list item each.
+
+    BadValue tells why the reply as a whole can't be read: it is empty, not JSON, or not of the declared shape.
+    """
+    content = _as_json(endpoint, content)
+    try:
+        return endpoint.decoder.decode(content), []
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _prune(endpoint.reply, _decoded(content))
+
+
+def plain(endpoint: Endpoint, content: bytes | msgspec.Raw) -> Any:  # noqa: ANN401 - a reply may be anything
+    """Return a reply as plain JSON values, a text as its lines; BadValue tells why it can't be read."""
+    reply = _decoded(_as_json(endpoint, content))
+    return reply.splitlines() if endpoint.format == "text" else reply
+
+
+def _decoded(content: bytes | msgspec.Raw) -> Any:  # noqa: ANN401 - a reply may be anything
+    try:
+        return msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    whole = bytes(content)
+    if not whole.strip():
+        raise BadValue("an empty body")
+    try:
+        return msgspec.json.decode(_mended(whole))
+    except (ValueError, RecursionError) as wrong:
+        raise BadValue("not JSON") from wrong
+
+
+def _mended(content: bytes) -> bytes:
+    """Return JSON that only Python's reader takes as all do: after a byte order mark, with halves of characters."""
+    encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    return json.dumps(json.loads(content.decode(encoding)), ensure_ascii=False).encode("utf-8", "replace")
+
+
+def _as_json(endpoint: Endpoint, content: bytes | msgspec.Raw) -> bytes | msgspec.Raw:
+    """Return a reply in the formats "lines" and "text" as one JSON value. No line at all is a list of nothing."""
+    if endpoint.format == "json":
+        return content.removeprefix(BOM_UTF8) if isinstance(content, bytes) else content
+    if endpoint.format == "lines":
+        return b"[" + b",".join(line for line in bytes(content).splitlines() if line.strip()) + b"]"
+    if not bytes(content).strip():
+        raise BadValue("an empty body")
+    return msgspec.json.encode(bytes(content).decode("utf-8", "replace"))
+
+
+def _prune(type_: Any, reply: Any) -> tuple[Any, list[Fault]]:  # noqa: ANN401 - a reply may be anything
+    """Convert a decoded reply, taking out what the type refuses, until the rest fits.
+
+    Where that is too much one by one, the member of the reply that has the fault goes as a whole.
+    """
+    faults: list[Fault] = []
+    kept: dict[int, list[int]] = {}  # for each list that lost items: the original places of those left
+    trials = 0
+
+    def refused() -> str:
+        nonlocal trials
+        trials += 1
+        if trials > MAX_TRIALS:
+            raise BadValue("wrong shape")
+        try:
+            msgspec.convert(reply, type_, strict=False)
+        except msgspec.ValidationError as wrong:
+            return str(wrong)
+        return ""
+
+    for turn in range(MAX_TURNS + MAX_WHOLE):
+        try:
+            return msgspec.convert(reply, type_, strict=False), faults
+        except msgspec.ValidationError as wrong:
+            message = str(wrong)
+        found = _take_out(reply, message, kept, refused, whole=turn >= MAX_TURNS)
+        beneath = faults[-1].path.startswith(found[0].path + ".") if faults else False
+        if not (beneath and _MISSING in message):  # an object that lost a member it can't be without
+            faults += [fault for fault in found if fault.value != _NULL]
+    raise BadValue("wrong shape")
+
+
+def _take_out(
+    reply: Any,  # noqa: ANN401 - a reply may be anything
+    message: str,
+    kept: dict[int, list[int]],
+    refused: Callable[[], str],
+    *,
+    whole: bool,
+) -> list[Fault]:
+    """Delete the member or item that msgspec's message points at; return it with its path in the original reply.
+
+    Of a list, all items of a wrong JSON type go at once (texts do not: some may be read as numbers).
+    """
+    at = _AT.fullmatch(message)
+    inside, place, path, above = None, None, "$", "$"
+    here = reply
+    for step in _STEP.finditer((at["path"] if at else None) or ""):
+        member = _faulty(here, message, refused) if step["any"] else step["member"]
+        inside, place, above = here, member if step["index"] is None else int(step["index"]), path
+        original = kept[id(here)][place] if isinstance(place, int) and id(here) in kept else place
+        path += f"[{original}]" if isinstance(place, int) else f".{place}"
+        try:
+            here = here[place]
+        except (KeyError, IndexError, TypeError):  # a renamed member, or one with a dot in its name
+            break
+        if whole:
+            break
+    if isinstance(inside, list) and isinstance(place, int):
+        originals = kept.setdefault(id(inside), list(range(len(inside))))
+        alike = message.startswith("Expected `") and not isinstance(here, str)
+        out = [each for each, item in enumerate(inside) if each == place or (alike and type(item) is type(here))]
+        found = [Fault(f"{above}[{originals[each]}]", shown(inside[each]), WRONG_TYPE) for each in out]
+        for each in reversed(out):
+            del inside[each], originals[each]
+        return found
+    if isinstance(inside, dict) and place in inside:
+        value = inside.pop(place)
+        return [Fault(path, _NULL if value is None else shown(value), WRONG_TYPE)]
+    raise BadValue("wrong shape")
+
+
+def _faulty(among: dict[str, Any], message: str, refused: Callable[[], str]) -> str:
+    """Return which member of an object with names of its own is meant: the message does not tell, so each is tried."""
+    members = dict(among)
+    try:
+        for name, member in members.items():
+            among.clear()
+            among[name] = member
+            if refused() == message:
+                return name
+    finally:
+        among.clear()
+        among.update(members)
+    raise BadValue("wrong shape")
+
+
+def shown(value: object) -> str:
+    """Return a value as it is listed among the rejects: text as it is, else JSON, cut to a length one can read."""
+    text = value if isinstance(value, str) else msgspec.json.encode(value, enc_hook=str).decode()
+    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+
+
+def leaves(value: object, path: str = "$") -> Iterator[tuple[str, object]]:
+    """Yield each scalar of a decoded reply with its path, in document order."""
+    if isinstance(value, dict):
+        for name, member in value.items():
+            yield from leaves(member, f"{path}.{name}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from leaves(item, f"{path}[{index}]")
+    else:
+        yield path, value
+
+
+def paths(endpoint: Endpoint, content: bytes | msgspec.Raw, wanted: dict[object, int]) -> dict[object, list[str]]:
+    """Return for each value of `wanted` the paths of at most so many places where the reply has it.
+
+    Where it is nowhere by itself, the mapping took it out of a text: the first is returned in which it stands as a
+    whole word or name, or as a number.
+    """
+    found: dict[object, list[str]] = {value: [] for value in wanted}
+    try:
+        reply = plain(endpoint, content)
+    except BadValue:  # what no mapping reads may be past reading: nested too deep, a number out of range
+        return found
+    _place(reply, "$", found, dict(wanted))
+    for value, places in found.items():
+        if not places and isinstance(value, str) and value:
+            begins, ends = _BEFORE if value[0].isalnum() else "", _AFTER if value[-1].isalnum() else ""
+            whole = re.compile(f"{begins}{re.escape(value)}{ends}")
+            texts = ((path, str(leaf)) for path, leaf in leaves(reply) if not isinstance(leaf, bool | None))
+            places.extend(islice((path for path, text in texts if value in text and whole.search(text)), 1))
+    return found
+
+
+def dealt(places: list[str], reasons: Mapping[str, int]) -> dict[str, list[str]]:
+    """Return which of a value's places are whose, where it is refused for several reasons, each so many times.
+
+    Places in the same member of a list's items go together: `$.a[0].b` and `$.a[1].b`. Where there are fewer such
+    members than reasons, one place has several.
+    """
+    alike: dict[str, list[str]] = {}
+    for path in places if len(reasons) > 1 else []:
+        alike.setdefault(_INDEX.sub("[]", path), []).append(path)
+    found: dict[str, list[str]] = {}
+    for reason, count in sorted(reasons.items(), key=lambda each: (-each[1], each[0])):
+        member = next((name for name, paths in alike.items() if len(paths) == count), next(iter(alike), ""))
+        found[reason] = alike.pop(member, places)[:count]
+    return found
+
+
+def _place(value: object, path: str, found: dict[object, list[str]], left: dict[object, int]) -> None:
+    """Add the paths of wanted scalars, until of each so many are found as `left` says; what it says goes down.
+
+    Most of a reply has none: what holds only others is passed over at once.
+    """
+    if not isinstance(value, (dict, list)):
+        if value in left:
+            _found(value, path, found, left)
+        return
+    named = isinstance(value, dict)
+    has_none_of = left.keys().isdisjoint
+    for step, item in value.items() if isinstance(value, dict) else enumerate(value):
+        if isinstance(item, (dict, list)):
+            try:
+                if has_none_of(item.values() if isinstance(item, dict) else item):
+                    continue
+            except TypeError:
+                pass  # it holds more than scalars
+            _place(item, f"{path}.{step}" if named else f"{path}[{step}]", found, left)
+            if not left:
+                return
+        elif item in left:
+            _found(item, f"{path}.{step}" if named else f"{path}[{step}]", found, left)
+
+
+def _found(value: object, path: str, found: dict[object, list[str]], left: dict[object, int]) -> None:
+    found[value].append(path)
+    left[value] -= 1
+    if not left[value]:
+        del left[value]

@@ -1,0 +1,341 @@
+"""What a source is: a service's address, rate, key and replies, with one mapping to facts for each endpoint.
+
+A source is one file in `intel_grapher/sources/` (or in a package that offers the entry point group
+`intel_grapher.sources`) with a module attribute `source`. The decorator `source.get` reads what it needs off the
+mapping it is put on: its name is the endpoint's, the annotation of its first argument says what may be asked for, that
+of its second how a reply is decoded, and its docstring is the docs' row.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cached_property
+from importlib import metadata
+from itertools import product
+from typing import Any, Literal, NamedTuple, TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from intel_grapher import schema, sources
+from intel_grapher.errors import BadValue, SourceError, UsageError
+from intel_grapher.graph import Facts, Kind
+
+SECONDS = 1.0
+MINUTES = 60.0
+HOURS = 3600.0
+DAYS = 86400.0
+MONTHS = 31 * DAYS
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,63}")
+ENTRY_POINTS = "intel_grapher.sources"
+_DOTS = frozenset({".", ".."})
+
+Format = Literal["json", "lines", "text"]  # JSON, JSON Lines (the reply is a list), or a str
+F = TypeVar("F", bound=Callable[[Any, Any], Facts])
+
+
+class Outcome(Enum):
+    """What a well-formed reply says."""
+
+    FOUND = "found"
+    NOT_FOUND = "not found"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Rate:
+    """At most `requests` in any `per` seconds; with `calendar`, in each UTC day (or month) instead."""
+
+    requests: int
+    per: float = SECONDS
+    calendar: bool = False
+
+
+@dataclass(frozen=True)
+class Key:
+    """Where a service's key comes from (an environment variable) and where it goes (one header or query parameter)."""
+
+    variable: str
+    header: str = ""
+    query: str = ""
+    prefix: str = ""
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request to a service, without its secret. `params` tell it from the endpoint's others for the same key."""
+
+    url: str
+    method: str = "GET"
+    query: Mapping[str, str] = field(default_factory=dict)
+    form: Mapping[str, str] | None = None
+    json: Mapping[str, str] | None = None
+    params: Mapping[str, str] = field(default_factory=dict)
+
+
+class Given(NamedTuple):
+    """What an endpoint's path needs beside the key: `{name}`, a value of the reply that another endpoint gave to it.
+
+    `by` is the other's mapping. `value` returns the value out of a reply that found something, or None.
+    """
+
+    name: str
+    by: Callable[[Any, Any], Facts]
+    value: Callable[[Any], str | None]
+
+
+@dataclass(frozen=True, eq=False)
+class Endpoint:
+    """One thing that a source can be asked, and what its replies mean.
+
+    `kept_only` says why it is never asked (it takes another key than the source's, …): its kept replies are read.
+    """
+
+    source: Source
+    name: str
+    kinds: tuple[Kind[Any], ...]
+    reply: Any
+    mapping: Callable[[Any, Any], Facts]
+    doc: str
+    method: str
+    path: str | Callable[[str], str]
+    query: Mapping[str, str]
+    form: Mapping[str, str] | Callable[[str], Mapping[str, str]] | None
+    json: Mapping[str, str] | None
+    vary: Mapping[str, tuple[str, ...]]
+    more: Callable[[Any], Mapping[str, str] | None] | None
+    format: Format
+    kept_only: str
+    also: tuple[str, ...]
+    given: Given | None
+
+    @property
+    def lookup(self) -> Endpoint | None:
+        """Return the endpoint that must have answered before this one can be asked, or None."""
+        return None if self.given is None else self.source.endpoints[self.given.by.__name__]
+
+    def told(self, reply: Any) -> str:  # noqa: ANN401 - typed by the look-up
+        """Return what its path needs of its look-up's reply (None: it found nothing); empty where that doesn't tell."""
+        value = self.given.value(reply) if self.given is not None and reply is not None else None
+        return "" if value is None or value in _DOTS else value
+
+    def canonical(self, raw: str) -> str:
+        """Return the canonical key of what is asked for; BadValue if this endpoint can't be asked for it."""
+        reason = "not of a kind that is asked"
+        for kind in self.kinds:
+            try:
+                return kind.canonical(raw)
+            except BadValue as bad:
+                reason = bad.reason
+        raise BadValue(reason)
+
+    def requests(self, key: str) -> Iterator[Request]:
+        """Yield the requests for one canonical key; the key becomes one path segment, quoted, or a parameter."""
+        for values in product(*self.vary.values()):
+            yield self.request(key, dict(zip(self.vary, values, strict=True)))
+
+    def request(self, key: str, params: Mapping[str, str], given: str = "") -> Request:
+        """Return the request for one canonical key and one choice of parameters (a page's cursor is one).
+
+        `given` is what its look-up told. BadValue for a key of dots alone, or such a `given`: as a segment of a path
+        it would lead elsewhere.
+        """
+        if key in _DOTS or given in _DOTS:
+            raise BadValue("not a name")
+
+        def filled(template: Mapping[str, str]) -> dict[str, str]:
+            return {name: value.replace("{key}", key) for name, value in template.items()}
+
+        path = self.path if isinstance(self.path, str) else self.path(key)
+        if self.given is not None:
+            path = path.replace(f"{{{self.given.name}}}", quote(given, safe=""))
+        form = self.form(key) if callable(self.form) else self.form
+        return Request(
+            url=self.source.home + path.replace("{key}", quote(key, safe="")),
+            method=self.method,
+            query={**filled(self.query), **params} if self.method == "GET" else filled(self.query),
+            form=None if form is None else {**filled(form), **params},
+            json=None if self.json is None else {**filled(self.json), **params},
+            params=params,
+        )
+
+    @cached_property
+    def decoder(self) -> msgspec.json.Decoder[Any]:
+        """Return the decoder of its replies: numbers may come as strings, unknown members are passed over."""
+        return msgspec.json.Decoder(self.reply, strict=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A service. `judge` tells what a well-formed reply says; by default it is an answer with something in it.
+
+    `retired` says since when it no longer answers: it is then never asked, and its kept replies serve on.
+    `also` are other names that kept replies of it go by. `absent` are the HTTP statuses that say "not found".
+    `forwards` says that its address only points to others, which are then asked: only by https, at public addresses,
+    and never with a key.
+    """
+
+    name: str
+    title: str
+    home: str
+    limits: tuple[Rate, ...]
+    key: Key | None = None
+    judge: Callable[[Any], Outcome] = lambda _reply: Outcome.FOUND
+    retired: str = ""
+    terms: str = ""
+    status: str = ""
+    also: tuple[str, ...] = ()
+    absent: tuple[int, ...] = (404,)
+    forwards: bool = False
+    endpoints: dict[str, Endpoint] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.name):
+            raise SourceError(f"a source's name is lower case letters, digits and _, not {self.name!r}")
+        if self.forwards and self.key is not None:
+            raise SourceError(
+                f"source {self.name}: one that has a key can't forward, for the key would leave the service"
+            )
+
+    def get(
+        self,
+        path: str | Callable[[str], str],
+        query: Mapping[str, str] | None = None,
+        *,
+        vary: Mapping[str, tuple[str, ...]] | None = None,
+        more: Callable[[Any], Mapping[str, str] | None] | None = None,
+        format: Format = "json",  # noqa: A002 - the field's term
+        kept_only: str = "",
+        also: tuple[str, ...] = (),
+        given: Given | None = None,
+    ) -> Callable[[F], F]:
+        """Declare the mapping of what GET answers. `{key}` in the path or in a parameter is what is asked for.
+
+        Where the path depends on what kind of key is asked for, it is a function that returns it, with its `{key}`.
+        `vary` are parameters that are asked in turn, each with all its values. `more` returns the parameters of a
+        reply's next page, or None. A reply in the format "lines" is a list with an item for each line of JSON, one in
+        the format "text" a str. `kept_only` says why it is never asked, where it is not: its kept replies are read.
+        `also` are other names that kept replies of the endpoint go by. `given` fills a `{name}` in the path from the
+        answer of another endpoint, which is asked first; its answers are kept under the key all the same.
+        """
+        return self._declare(
+            method="GET", path=path, query=query or {}, form=None, json=None, vary=vary or {}, more=more,
+            format=format, kept_only=kept_only, also=also, given=given,
+        )  # fmt: skip
+
+    def post(
+        self,
+        path: str,
+        *,
+        form: Mapping[str, str] | Callable[[str], Mapping[str, str]] | None = None,
+        json: Mapping[str, str] | None = None,
+        kept_only: str = "",
+        also: tuple[str, ...] = (),
+    ) -> Callable[[F], F]:
+        """Declare the mapping of what POST answers to a form or to a JSON object.
+
+        Where the form depends on the key, it is a function that returns it, with its `{key}`.
+        """
+        return self._declare(
+            method="POST", path=path, query={}, form=form, json=json, vary={}, more=None, format="json",
+            kept_only=kept_only, also=also, given=None,
+        )  # fmt: skip
+
+    def _declare(self, **request: Any) -> Callable[[F], F]:  # noqa: ANN401 - get and post type them
+        def declare(mapping: F) -> F:
+            name = mapping.__name__
+            if not NAME.fullmatch(name) or name in self.endpoints:
+                raise SourceError(f"source {self.name}: endpoint {name!r} has a bad name or is there already")
+            kinds, reply = _annotations(self.name, mapping)
+            doc = inspect.getdoc(mapping)
+            if not doc:
+                raise SourceError(f"source {self.name}: endpoint {name} needs a docstring; it is its row in the docs")
+            made = Endpoint(
+                source=self, name=name, kinds=kinds, reply=reply, mapping=mapping, doc=doc.splitlines()[0], **request
+            )
+            self._check_given(made)
+            self.endpoints[name] = made
+            return mapping
+
+        return declare
+
+    def _check_given(self, made: Endpoint) -> None:
+        given = made.given
+        if given is None:
+            return
+        lookup = self.endpoints.get(given.by.__name__)
+        if lookup is None or lookup.mapping is not given.by or not set(made.kinds) <= set(lookup.kinds):
+            raise SourceError(
+                f"source {self.name}: what {made.name} is given must come from an endpoint that is declared before it "
+                "and asked for the same kinds"
+            )
+        if lookup.kept_only or lookup.vary or lookup.more or lookup.given:
+            raise SourceError(
+                f"source {self.name}: {made.name} is given something by {lookup.name}, which must then be asked, have "
+                "one answer to a key, and be given nothing itself"
+            )
+        if isinstance(made.path, str) and f"{{{given.name}}}" not in made.path:
+            raise SourceError(f"source {self.name}: {made.name} has no {{{given.name}}} in its path")
+
+    @property
+    def asks(self) -> list[Kind[Any]]:
+        """Return the kinds that it is asked about, or was until it retired; not those of what is only kept."""
+        asked = [each for each in self.endpoints.values() if self.retired or not each.kept_only]
+        return list(dict.fromkeys(kind for each in asked for kind in each.kinds if kind.labels))
+
+    def endpoint(self, name: str) -> Endpoint | None:
+        """Return the endpoint of that name, or of that other name, or None."""
+        name = name.lower().replace("-", "_")
+        return self.endpoints.get(name) or next((each for each in self.endpoints.values() if name in each.also), None)
+
+
+def _annotations(source: str, mapping: Callable[..., Any]) -> tuple[tuple[Kind[Any], ...], Any]:
+    """Read off a mapping which kinds it is asked for and which type its replies have."""
+    hints = typing.get_type_hints(mapping)
+    parameters = list(inspect.signature(mapping).parameters)
+    try:
+        asked, reply = (hints[name] for name in parameters)
+        return tuple(schema.KINDS[each] for each in typing.get_args(asked) or (asked,)), reply
+    except (KeyError, ValueError) as wrong:
+        raise SourceError(
+            f"source {source}: {mapping.__name__}(asked, reply) must annotate asked with kinds of intel_grapher.schema "
+            f"and reply with the type of its replies"
+        ) from wrong
+
+
+def discover() -> dict[str, Source]:
+    """Return all sources by name: the package's own files, then those that installed packages offer.
+
+    Raises SourceError for two of one name, or an entry point that is no Source.
+    """
+    own = (
+        importlib.import_module(f"{sources.__name__}.{module.name}").source
+        for module in pkgutil.iter_modules(sources.__path__)
+        if not module.name.startswith("_")  # what several sources share
+    )
+    found: dict[str, Source] = {}
+    for source in [*own, *(entry.load() for entry in metadata.entry_points(group=ENTRY_POINTS))]:
+        if not isinstance(source, Source):
+            raise SourceError(f"entry point group {ENTRY_POINTS}: {source!r} is not a Source")
+        if source.name in found:
+            raise SourceError(f"two sources are called {source.name!r}")
+        found[source.name] = source
+    return dict(sorted(found.items()))
+
+
+def named(name: str, among: Mapping[str, Source]) -> Source:
+    """Return the source of that name, or of that other name; UsageError names the known ones."""
+    folded = name.lower().replace("-", "_")
+    source = among.get(folded) or next((each for each in among.values() if folded in each.also), None)
+    if source is None:
+        raise UsageError(f"no source is called {name!r}; there are: {', '.join(among)}")
+    return source

@@ -1,0 +1,106 @@
+"""What an analyst says: own facts, notes, tags, verdicts. Entries of the raw cache, so that they survive rebuilds.
+
+The page writes them (`intel_grapher.edits`). An entry's key is its own id; a body names its author. Entries of the
+endpoints `take_out` and `undo` give no facts: they are rulings on what others give (`intel_grapher.rulings`).
+"""
+
+from enum import Enum
+
+from msgspec import Struct
+
+from intel_grapher.graph import Facts
+from intel_grapher.schema import ABOUT, ANY_NODE, NOTE_ID, RELATIONSHIPS, AnyNode, NoteId
+from intel_grapher.source import Rate, Source
+
+Type = Enum("Type", {each: each for each in RELATIONSHIPS})  # type: ignore[misc]  # the schema has them
+
+
+class Named(Struct):
+    label: str
+    key: str
+
+    def raw(self) -> AnyNode:
+        """Return it as a raw string of the kind that any node is of."""
+        return AnyNode(f"{self.label}:{self.key}")
+
+
+class Relationship(Struct):
+    start: Named
+    type: Type
+    end: Named
+    first_seen: str | None = None
+    last_seen: str | None = None
+
+
+class Note(Struct):
+    author: str
+    about: Named
+    text: str
+
+
+class Tag(Struct):
+    author: str
+    about: Named
+    tag: str
+
+
+class Verdict(Struct):
+    author: str
+    about: Named
+    verdict: str
+
+
+class Same(Struct):
+    author: str
+    one: Named
+    other: Named
+
+
+source = Source(
+    "analyst",
+    title="The analyst",
+    home="about:analyst",
+    limits=(Rate(1),),
+    retired="never asked: these are the analyst's own entries",
+)
+
+
+@source.get("/{key}")
+def node(asked: NoteId, reply: Named) -> Facts:
+    """A node that an analyst adds."""
+    yield ANY_NODE.each(reply.raw())
+
+
+@source.get("/{key}")
+def relationship(asked: NoteId, reply: Relationship) -> Facts:
+    """A relationship that an analyst adds, between nodes that its type joins."""
+    seen = {name: getattr(reply, name) for name in ("first_seen", "last_seen") if getattr(reply, name) is not None}
+    yield RELATIONSHIPS[reply.type.value].each(reply.start.key, reply.end.key, **seen)
+
+
+@source.get("/{key}")
+def note(asked: NoteId, reply: Note) -> Facts:
+    """What an analyst notes about a node."""
+    yield NOTE_ID.each(asked, author=reply.author, text=reply.text)
+    yield ABOUT.each(asked, reply.about.raw())
+
+
+@source.get("/{key}")
+def tag(asked: NoteId, reply: Tag) -> Facts:
+    """What an analyst tags a node with."""
+    yield NOTE_ID.each(asked, author=reply.author, tag=reply.tag)
+    yield ABOUT.each(asked, reply.about.raw())
+
+
+@source.get("/{key}")
+def verdict(asked: NoteId, reply: Verdict) -> Facts:
+    """What an analyst holds a node for: malicious, suspicious, benign or unknown."""
+    yield NOTE_ID.each(asked, author=reply.author, verdict=reply.verdict)
+    yield ABOUT.each(asked, reply.about.raw())
+
+
+@source.get("/{key}")
+def same_as(asked: NoteId, reply: Same) -> Facts:
+    """That two nodes are one: all that is told of the other is told of the one."""
+    yield NOTE_ID.each(asked, author=reply.author, text=f"also known as {reply.other.key}")
+    yield ABOUT.each(asked, reply.one.raw())

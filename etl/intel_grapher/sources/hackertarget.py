@@ -1,0 +1,47 @@
+"""HackerTarget: hosts beneath a domain, and names at an address, as plain text. A key is not needed for few requests.
+
+https://hackertarget.com/ip-tools: a line each, of a name and an address parted by a comma, or of a name alone. What is
+wrong is said in prose with status 200: "error …", "API count exceeded …", "No records found".
+"""
+
+from intel_grapher.graph import Facts
+from intel_grapher.schema import HOSTS, RESOLVES, Address, DomainName, Hostname, SubdomainName
+from intel_grapher.source import DAYS, Key, Outcome, Rate, Source
+
+NOTHING = ("no records", "no dns")
+WRONG = ("error", "api count exceeded", "<", "{")
+
+
+def judge(reply: str) -> Outcome:
+    """Tell the service's prose from its lists."""
+    start = reply.lstrip().lower()
+    if start.startswith(NOTHING):
+        return Outcome.NOT_FOUND
+    return Outcome.FAILED if not start or start.startswith(WRONG) else Outcome.FOUND
+
+
+source = Source(
+    "hackertarget",
+    title="HackerTarget",
+    home="https://api.hackertarget.com",
+    limits=(Rate(2), Rate(50, per=DAYS)),
+    key=Key("HACKERTARGET_API_KEY", query="apikey", required=False),
+    judge=judge,
+    terms="few requests a day are free",
+    status="answers (2026-11)",
+)
+
+
+@source.get("/hostsearch/", {"q": "{key}"}, format="text")
+def hostsearch(asked: DomainName, reply: str) -> Facts:
+    """Names beneath a domain, and their addresses."""
+    pairs = [line.strip().partition(",") for line in reply.splitlines() if line.strip()]
+    yield RESOLVES.each([Hostname(name) for name, _, _ in pairs], [Address(address) for _, _, address in pairs])
+    beneath = [SubdomainName(Hostname(name)) for name, _, _ in pairs if name.lower().endswith(f".{asked}")]
+    yield HOSTS.each(asked, beneath)
+
+
+@source.get("/reverseiplookup/", {"q": "{key}"}, format="text", also=("reverseip",))
+def reverseiplookup(asked: Address, reply: str) -> Facts:
+    """Names that have an address."""
+    yield RESOLVES.each([Hostname(line) for line in reply.splitlines() if line.strip()], asked)

@@ -1,0 +1,49 @@
+"""Shodan's InternetDB: what Shodan last saw at an address. No key; for non-commercial use.
+
+https://internetdb.shodan.io: it doesn't tell a port's transport, and names tcp's by far the most; they are taken so.
+"""
+
+from msgspec import Struct
+
+from intel_grapher.graph import Facts
+from intel_grapher.schema import (
+    ADDRESS,
+    CVE,
+    EXPOSES,
+    RESOLVES,
+    VULNERABLE_TO,
+    Address,
+    Hostname,
+    service_name,
+)
+from intel_grapher.source import Outcome, Rate, Source
+
+
+class Seen(Struct):
+    ip: str = ""
+    ports: list[int] = []
+    hostnames: list[Hostname] = []
+    cpes: list[str] = []
+    tags: list[str] = []
+    vulns: list[CVE] = []
+
+
+source = Source(
+    "internetdb",
+    title="Shodan InternetDB",
+    home="https://internetdb.shodan.io",
+    limits=(Rate(1),),
+    judge=lambda reply: Outcome.FOUND if reply.ip else Outcome.NOT_FOUND,
+    status="answers (2026-11)",
+    terms="non-commercial use",
+    also=("shodan_internetdb",),
+)
+
+
+@source.get("/{key}")
+def ip(asked: Address, reply: Seen) -> Facts:
+    """Open ports, names, products and possible vulnerabilities of an address."""
+    yield ADDRESS.each(asked, cpes=[reply.cpes], tags=[reply.tags])
+    yield RESOLVES.each(reply.hostnames, asked)
+    yield EXPOSES.each(asked, [service_name(asked, port) for port in reply.ports])
+    yield VULNERABLE_TO.each(asked, reply.vulns)

@@ -1,0 +1,311 @@
+"""Replies of one endpoint → facts in columns: keys canonical, properties typed, and what can't be a fact set aside.
+
+Mappings yield raw strings, a list at a time; they are only collected (`columns`), until a batch is full. `Batch.encode`
+gives the facts with their keys as numbers, for the transform; `Batch.tables` gives the same facts as plain tables.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import reduce
+from itertools import product
+from typing import Any, NamedTuple
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from intel_grapher import reading
+from intel_grapher.cache.envelope import Envelope
+from intel_grapher.errors import BadValue, SourceError
+from intel_grapher.files import Group
+from intel_grapher.graph import Fact, Kind, Relationship, Type
+from intel_grapher.source import Endpoint, Outcome
+from intel_grapher.transform.columns import Columns, Numbering, as_arrow, counted, is_column, property_of
+from intel_grapher.transform.memory import Memory
+
+PRECISIONS = ("day", "minute", "second")  # from the coarsest, which is their order as texts too
+BEGUN = 1000  # bytes of a reply that is listed as a whole
+ALIASES = "+"  # joins the names of properties that have one column between them
+
+
+class Reply(msgspec.Struct, frozen=True, gc=False):
+    """A cached reply as the transform takes it: what was asked for, when (epoch seconds), the status, what came."""
+
+    key: str
+    fetched_at: int
+    status: int
+    content: bytes | msgspec.Raw
+
+    @classmethod
+    def of(cls, kept: Envelope) -> Reply:
+        """Return what the cache has kept as a reply."""
+        return cls(kept.key, kept.epoch, kept.status, kept.body if kept.form == "json" else kept.content)
+
+    @property
+    def begun(self) -> str:
+        """How its content begins: what is listed of a reply that as a whole gives no fact."""
+        return bytes(self.content)[:BEGUN].decode("utf-8", "replace")
+
+
+class Reject(NamedTuple):
+    """Something that could not be a fact. An empty path stands for the reply as a whole."""
+
+    source: str
+    endpoint: str
+    key: str
+    path: str
+    value: str
+    reason: str
+
+
+class Encoded(NamedTuple):
+    """Facts with numbers for keys: `keys` by label; in the tables `start` and `end`, or `key`, are places in them.
+
+    The other columns are `fetched_at` and the properties; moments are seconds since 1970, UTC, a precision is its
+    place in PRECISIONS, and a column's name joins those of all properties that it holds the values of.
+    """
+
+    keys: dict[str, pa.Array]
+    tables: list[tuple[Group, pa.Table]]
+
+
+class Batch:
+    """Facts of one endpoint's replies, until `encode` or `tables` gives them out."""
+
+    def __init__(self, endpoint: Endpoint, source: int, memory: Memory | None = None) -> None:
+        self.endpoint = endpoint
+        self.source = source
+        self.memory = memory or Memory()
+        self.rejects: list[Reject] = []
+        self.outcomes: Counter[str] = Counter()
+        self._start()
+
+    def _start(self) -> None:
+        self._columns: dict[Any, Columns] = {}
+        self._replies: list[Reply] = []
+        self._missed: dict[int, set[tuple[object, int, Any, str]]] = {}  # by reply: what, row, value, reason
+
+    def add(self, *replies: Reply) -> None:
+        """Take replies: map each, or list why it can't be."""
+        for reply, is_canonical in zip(replies, self._canonical(replies), strict=True):
+            try:
+                outcome = self._map(reply, asked=reply.key if is_canonical else None)
+            except BadValue as bad:
+                self._reject(reply, "", reply.begun, bad.reason)
+                outcome = "unreadable"
+            self.outcomes[outcome] += 1
+
+    def _canonical(self, replies: Sequence[Reply]) -> list[bool]:
+        """Tell which keys are canonical as they stand: nearly all that were asked for; the others, one by one."""
+        plain = self.endpoint.kinds[0].plain
+        if plain is None:
+            return [False] * len(replies)
+        told: list[bool] = pc.is_valid(plain(pa.array([each.key for each in replies], pa.string()))).to_pylist()
+        return told
+
+    def _map(self, reply: Reply, asked: str | None) -> str:
+        if reply.status == 404:  # noqa: PLR2004 - HTTP's not found
+            return Outcome.NOT_FOUND.value
+        if not 200 <= reply.status < 300:  # noqa: PLR2004 - HTTP's success
+            raise BadValue(f"HTTP status {reply.status}")
+        typed, faults = reading.read(self.endpoint, reply.content)
+        outcome = self.endpoint.source.judge(typed)
+        if outcome is Outcome.FAILED:
+            raise BadValue("the service refused")
+        if outcome is Outcome.FOUND:
+            asked = self._asked_for(reply.key) if asked is None else asked
+            try:
+                facts = [(fact, *laid_out(fact)) for fact in self.endpoint.mapping(asked, typed)]
+            except SourceError:
+                raise
+            except Exception as wrong:  # one reply's surprise must not cost the others theirs; it is listed
+                raise BadValue(f"the mapping failed: {type(wrong).__name__}") from wrong
+            number = len(self._replies)
+            self._replies.append(reply)
+            for fact, rows, starts, ends in facts:
+                if rows:
+                    self._columns_of(fact.what).add(number, fact, rows, starts, ends)
+        for path, value, reason in faults:
+            self._reject(reply, path, value, reason)
+        return str(outcome.value)
+
+    def _asked_for(self, raw: str) -> str:
+        try:
+            return self.endpoint.canonical(raw)
+        except BadValue as bad:
+            raise BadValue(f"asked for {bad.reason}") from bad
+
+    def _reject(self, reply: Reply, path: str, value: str, reason: str) -> None:
+        self.rejects.append(
+            Reject(self.endpoint.source.name, self.endpoint.name, reply.key, path, reading.shown(value), reason)
+        )
+
+    def _columns_of(self, what: Kind[Any] | Relationship[Any, Any]) -> Columns:
+        columns = self._columns.get(what)
+        if columns is None:
+            columns = self._columns[what] = Columns(what)
+        return columns
+
+    def tables(self) -> list[tuple[Group, pa.Table]]:
+        """Return the facts taken since the last call, with their keys; what can't be a fact joins `rejects`.
+
+        Beside its keys and properties a table has the columns `source` (the integer that was given) and `fetched_at`.
+        """
+        encoded = self.encode()
+        return [(group, self._plain(encoded, group, table)) for group, table in encoded.tables]
+
+    def _plain(self, encoded: Encoded, group: Group, table: pa.Table) -> pa.Table:
+        labels = {"key": group.start, "start": group.start, "end": group.end}
+        plain = {"source": pa.array([self.source] * table.num_rows, pa.int64())}
+        for name, column in zip(table.column_names, table.columns, strict=True):
+            if name in labels:
+                plain[name] = encoded.keys[labels[name]].take(column)
+            elif name == "precision":
+                plain[name] = pa.array(PRECISIONS).take(column)
+            else:
+                for each in name.split(ALIASES):
+                    plain[each] = pc.coalesce(plain[each], column) if each in plain else column
+        return pa.table(plain)
+
+    def encode(self) -> Encoded:
+        """Return the facts taken since the last call; what can't be a fact joins `rejects`."""
+        numbering = Numbering(self.memory, self._columns.values())
+        fetched = pa.array([each.fetched_at for each in self._replies], pa.int64())
+        found = [each for columns in self._columns.values() for each in self._tables(columns, numbering, fetched)]
+        for number, bad in self._missed.items():
+            self._list(self._replies[number], bad)
+        self._start()
+        self.memory.trim()
+        return Encoded(numbering.keys, found)
+
+    def _list(self, reply: Reply, bad: set[tuple[object, int, Any, str]]) -> None:
+        """List a reply's bad values, each with the places where the reply has it."""
+        counts: dict[object, Counter[str]] = {}
+        for _, _, value, reason in bad:
+            counts.setdefault(value, Counter())[reason] += 1
+        places = reading.paths(self.endpoint, reply.content, {value: each.total() for value, each in counts.items()})
+        for value, reasons in counts.items():
+            for reason, paths in reading.dealt(places[value], reasons).items():
+                for path in paths or ["$"]:
+                    self._reject(reply, path, reading.shown(value), reason)
+
+    def _tables(self, columns: Columns, numbering: Numbering, fetched: pa.Array) -> Iterator[tuple[Group, pa.Table]]:
+        """Yield one batch's tables of one kind or relationship type, parted by labels; keys as their numbers."""
+        what = columns.what
+        made = {
+            **{name: pa.nulls(columns.rows, pa.int32()) for name in columns.sides},
+            **({"row": counted(columns.rows)} if _can_fail(what) else {}),
+            "fetched_at": columns.repeated(fetched.take(pa.array(columns.replies, pa.int32()))),
+            **self._arrays(columns),
+        }
+        places = []
+        for name, kind in columns.sides.items():
+            codes = columns.spread(columns.keys[name], numbering.codes[id(columns.keys[name])])
+            made[name], mine = numbering.of(kind, codes)
+            if pc.min(mine).as_py() < 0:
+                wrong = pc.indices_nonzero(pc.less(mine, 0))
+                for row, code in zip(wrong.to_pylist(), codes.take(wrong).to_pylist(), strict=True):
+                    self._miss(columns, row, *numbering.bad(kind, code))
+            places.append(mine)
+        table = pa.table(made)
+        kinds = columns.sides.values()
+        for labels in product(*(range(len(kind.labels)) for kind in kinds)):
+            masks = [
+                pc.equal(mine, place)
+                for mine, place, kind in zip(places, labels, kinds, strict=True)
+                if len(kind.labels) > 1 or numbering.has_bad(kind)
+            ]
+            part = table.filter(reduce(pc.and_, masks)) if masks else table
+            names = [kind.labels[place].name for kind, place in zip(kinds, labels, strict=True)]
+            if part.num_rows and isinstance(what, Relationship):
+                part = self._joined(columns, what, part, *(numbering.keys[name] for name in names))
+            if part.num_rows:
+                group = Group(names[0], what.type, names[1]) if isinstance(what, Relationship) else Group(names[0])
+                yield group, part.drop_columns("row") if _can_fail(what) else part
+
+    def _joined(
+        self, columns: Columns, what: Relationship[Any, Any], table: pa.Table, of_start: pa.Array, of_end: pa.Array
+    ) -> pa.Table:
+        """Put the ends in canonical order where the type goes both ways, and leave out what does not hold."""
+        if not what.both_ways and what.holds is None:
+            return table
+        starts, ends = of_start.take(table["start"]), of_end.take(table["end"])
+        if what.both_ways:
+            swap = pc.greater(starts, ends)
+            start, end = table["start"], table["end"]
+            table = table.set_column(0, "start", pc.if_else(swap, end, start))
+            table = table.set_column(1, "end", pc.if_else(swap, start, end))
+            return table.filter(pc.not_equal(start, end))
+        names = ends.to_pylist()
+        holds = list(map(what.holds, starts.to_pylist(), names)) if what.holds else []
+        if not all(holds):
+            for row, end, right in zip(table["row"].to_pylist(), names, holds, strict=True):
+                if not right:
+                    self._miss(columns, row, end, f"not what {what.type} joins")
+            table = table.filter(pa.array(holds, pa.bool_()))
+        return table
+
+    def _miss(self, columns: Columns, row: int, value: object, reason: str) -> None:
+        self._missed.setdefault(columns.reply_of(row), set()).add((columns.what, row, value, reason))
+
+    def _arrays(self, columns: Columns) -> dict[str, pa.Array]:
+        """Return the properties' columns, canonical, and `precision`: the coarsest of each row's moments."""
+        arrays: dict[str, pa.Array] = {}
+        precision: pa.Array | None = None
+        for names, column in columns.shared():
+            type_ = column.type
+            memory = self.memory.values[type_]
+            values = map(_hashable, column.values) if type_ is Type.TEXTS else column.values
+            codes = columns.spread(column, as_arrow(array("i", map(memory.__getitem__, values))))
+            if pc.min(codes).as_py() < 0:
+                bad = pc.indices_nonzero(pc.less(codes, 0))
+                for row, code in zip(bad.to_pylist(), codes.take(bad).to_pylist(), strict=True):
+                    self._miss(columns, row, *memory.bad[-code - 1])
+                codes = pc.max_element_wise(codes, 0)
+            few = codes.dictionary_encode()
+            values = [memory.canonicals[code] for code in few.dictionary.to_pylist()]
+            name = ALIASES.join(names)
+            if type_ is not Type.MOMENT:
+                arrays[name] = pa.array(values, type_.arrow).take(few.indices)
+                continue
+            seconds = pa.array([None if each is None else each.seconds for each in values], pa.int64())
+            arrays[name] = seconds.take(few.indices)
+            exact = pa.array([None if each is None else PRECISIONS.index(each.precision) for each in values], pa.int8())
+            mine = exact.take(few.indices)
+            precision = mine if precision is None else pc.min_element_wise(precision, mine)
+        return arrays if precision is None else {**arrays, "precision": precision}
+
+
+def _can_fail(what: Kind[Any] | Relationship[Any, Any]) -> bool:
+    """Tell whether two good keys may still be no relationship."""
+    return isinstance(what, Relationship) and what.holds is not None
+
+
+def _hashable(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def laid_out(fact: Fact) -> tuple[int, str, str]:
+    """Return how many facts two columns make, and the text of each; a single string stands for a whole column.
+
+    Raises SourceError where they don't fit, TypeError where there is something in them that can't be.
+    """
+    starts, ends = fact.starts, fact.ends
+    if isinstance(starts, str):
+        rows, first = 1, starts
+    else:
+        rows, first = len(starts), "".join(starts)
+    if ends is None or isinstance(ends, str):
+        second = ends or ""
+    else:
+        if not isinstance(starts, str) and len(ends) != rows:
+            raise SourceError("a mapping gave two lists of different length")
+        rows, second = len(ends), "".join(ends)
+    for name, value in fact.properties.items():
+        odd = rows and isinstance(value, list) and len(value) != rows
+        if odd and is_column(property_of(fact.what, name).type, value):
+            raise SourceError("a mapping gave a property a list of another length than its facts")
+    return rows, first, second

@@ -1,0 +1,294 @@
+"""The page's files, and its questions: `POST /api/NAME` with a JSON object, answered with one."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+import intel_grapher
+from intel_grapher import edits, schema
+from intel_grapher.ask import Graph, Told, saved
+from intel_grapher.cache import Cache
+from intel_grapher.errors import GrapherError, LoadError, UsageError
+from intel_grapher.fetch.asking import Indicator
+from intel_grapher.fetch.plan import plan
+from intel_grapher.rulings import End
+from intel_grapher.source import discover
+from intel_grapher.ui import evidence, keeping, looking
+from intel_grapher.ui.graphs import Graphs
+from intel_grapher.ui.jobs import Jobs, Places
+from intel_grapher.ui.looking import Asked
+
+STATIC: Final = Path(__file__).parent / "static"
+LARGEST: Final = 80 << 20
+T = TypeVar("T")
+
+
+@dataclass
+class Page:
+    """What the page works on."""
+
+    places: Places
+    graphs: Graphs
+    jobs: Jobs
+
+
+class Nothing(msgspec.Struct, frozen=True):
+    """A question without content."""
+
+
+class Raw(msgspec.Struct, frozen=True):
+    """Which replies are wanted: those behind a fact about `keys`, asked for under `asked`; or one, by its digest."""
+
+    keys: list[str] = []
+    asked: list[str] = []
+    sources: list[str] = []
+    key: str = ""
+    digest: str = ""
+
+
+class Enrich(msgspec.Struct, frozen=True):
+    """About which nodes which sources are asked; none named is all that can be."""
+
+    nodes: list[Asked]
+    sources: list[str] = []
+
+
+class Edit(msgspec.Struct, frozen=True):
+    """An entry, and who makes it."""
+
+    author: str
+    said: edits.Said
+
+
+class Number(msgspec.Struct, frozen=True):
+    """A job's number."""
+
+    number: int
+
+
+class Name(msgspec.Struct, frozen=True):
+    """An investigation's name."""
+
+    name: str
+
+
+def application(page: Page) -> Starlette:
+    """Return the web application of a page."""
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        yield
+        page.jobs.close()
+        page.graphs.close()
+
+    asks_graph: dict[str, tuple[Any, Callable[[Graph, Any], dict[str, Any]]]] = {
+        "nodes": (looking.Some, looking.nodes),
+        "between": (looking.Some, looking.between),
+        "read": (Asked, looking.read),
+        "grow": (looking.Grow, looking.grow),
+        "path": (looking.Way, looking.path),
+        "rank": (looking.Seeds, looking.rank),
+        "query": (looking.Question, partial(_query, page)),
+    }
+    does: dict[str, tuple[Any, Callable[[Page, Any], Any]]] = {
+        "start": (Nothing, _start),
+        "complete": (looking.Typed, _complete),
+        "paste": (looking.Typed, _paste),
+        "raw": (Raw, _raw),
+        "plan": (Enrich, _plan),
+        "enrich": (Enrich, _enrich),
+        "edit": (Edit, _edit),
+        "entries": (Nothing, _entries),
+        "offered": (Asked, lambda _page, asked: {"offered": edits.offered(asked.node()[0])}),
+        "job": (Number, _job),
+        "jobs": (Nothing, lambda page, _: {"jobs": [asdict(each) for each in page.jobs.running()]}),
+        "investigations": (Nothing, lambda page, _: {"investigations": keeping.listed(_kept(page))}),
+        "save": (keeping.Saving, lambda page, asked: keeping.save(_kept(page), asked)),
+        "open": (Name, lambda page, asked: keeping.opened(_kept(page), asked.name)),
+        "remove": (Name, lambda page, asked: keeping.remove(_kept(page), asked.name)),
+    }
+    routes = [_route(name, type_, partial(_with_cypher, page, answer)) for name, (type_, answer) in asks_graph.items()]
+    routes += [_route(name, type_, partial(do, page)) for name, (type_, do) in does.items()]
+    return Starlette(
+        routes=[
+            Route("/", lambda _: FileResponse(STATIC / "index.html")),
+            Mount("/static", StaticFiles(directory=STATIC)),
+            Mount("/api", routes=routes),
+        ],
+        lifespan=lifespan,
+    )
+
+
+def _route(name: str, type_: type[T], answer: Callable[[T], Any]) -> Route:
+    """Return the route of one question; errors are told as they are on the command line."""
+    decoder = msgspec.json.Decoder(type_)
+
+    async def endpoint(request: Request) -> Response:
+        body = b""
+        async for part in request.stream():
+            body += part
+            if len(body) > LARGEST:
+                return _json({"error": "that is too much at once"}, 413)
+        try:
+            asked = decoder.decode(body or b"{}")
+        except (msgspec.MsgspecError, UnicodeDecodeError) as wrong:
+            return _json({"error": f"the question is not understood: {wrong}"}, 400)
+        try:
+            return _json(await run_in_threadpool(answer, asked))
+        except LoadError as wrong:
+            return _json({"error": str(wrong), "no_graph": True}, 409)
+        except GrapherError as wrong:
+            return _json({"error": str(wrong)}, 400)
+
+    return Route(f"/{name}", endpoint, methods=["POST"])
+
+
+def _json(content: Any, status: int = 200) -> Response:  # noqa: ANN401 - any answer
+    body = msgspec.json.encode({} if content is None else content, enc_hook=str)
+    return Response(body, status, media_type="application/json")
+
+
+def _with_cypher(page: Page, answer: Callable[[Graph, Any], dict[str, Any]], asked: Any) -> dict[str, Any]:  # noqa: ANN401
+    with page.graphs.use() as graph:
+        told = Told(graph)
+        found = answer(told, asked)
+    cypher = [{"cypher": each, "parameters": values} for each, values in list(told.asked.items())[:40]]
+    return found | {"cypher": cypher}
+
+
+def _complete(page: Page, asked: looking.Typed) -> dict[str, Any]:
+    return {"nodes": []} if page.graphs.none_yet() else _with_cypher(page, looking.complete, asked)
+
+
+def _paste(page: Page, asked: looking.Typed) -> dict[str, Any]:
+    return looking.paste(None, asked) if page.graphs.none_yet() else _with_cypher(page, looking.paste, asked)
+
+
+def _query(page: Page, graph: Graph, asked: looking.Question) -> dict[str, Any]:
+    if not asked.saved:
+        return looking.rows(graph, asked.cypher, dict(asked.parameters))
+    question = saved.named(asked.saved, saved.saved(page.places.data / "queries"))
+    return looking.rows(graph, question.text(graph), question.values(asked.parameters))
+
+
+def _start(page: Page, _: Nothing) -> dict[str, Any]:
+    """Return what the page needs to know before anything is asked: the schema, the sources, the saved queries."""
+    nodes, error = 0, ""
+    try:
+        with page.graphs.use() as graph:
+            nodes = graph.ask("MATCH (n) RETURN count(n) AS nodes").rows[0][0]
+    except GrapherError as wrong:
+        error = str(wrong)
+    return {
+        "version": intel_grapher.__version__,
+        "target": str(page.places.target),
+        "author": getpass.getuser(),
+        "nodes": nodes,
+        "error": error,
+        "labels": {
+            name: {"key": each.key, "doc": each.doc, "colour": each.colour, "shape": each.shape,
+                   "properties": {own.name: own.doc for own in each.properties}}
+            for name, each in schema.LABELS.items()
+        },
+        "types": {name: {"both_ways": each.both_ways, "doc": each.doc} for name, each in schema.RELATIONSHIPS.items()},
+        "sources": {name: each.title for name, each in discover().items()},
+        "verdicts": edits.VERDICTS,
+        "queries": [
+            {"name": each.name, "doc": each.doc, "cypher": each.cypher,
+             "parameters": [{"name": own.name, "doc": own.doc, "default": own.default} for own in each.parameters]}
+            for each in saved.saved(page.places.data / "queries").values()
+        ],
+    }  # fmt: skip
+
+
+def _raw(page: Page, asked: Raw) -> dict[str, Any]:
+    with Cache(page.places.data) as cache:
+        if asked.digest:
+            return evidence.reply(cache, asked.key, asked.digest) or {"error": "that reply is not kept any more"}
+        return {"pieces": evidence.pieces(cache, asked.keys[:2], asked.asked[:60], asked.sources)}
+
+
+_KINDS: Final = {
+    "Domain": "domain", "SubDomain": "domain", "IPAddress": "ip", "Email": "email", "Hash": "hash",
+    "TwitterUser": "user", "URL": "url", "Vulnerability": "cve", "ASN": "asn", "Network": "network",
+}  # fmt: skip
+
+
+def _indicators(asked: Enrich) -> list[Indicator]:
+    found = [(_KINDS[each.label], each.key) for each in asked.nodes if each.label in _KINDS]
+    if not found:
+        raise UsageError("no source can be asked about that: choose a name, an address, a hash, …")
+    return found
+
+
+def _plan(page: Page, asked: Enrich) -> dict[str, Any]:
+    """Return what asking the sources would cost: requests, what is kept already, what stands in the way."""
+    known = discover()
+    with Cache(page.places.data) as cache:
+        made = plan(cache, list(known.values()), _indicators(asked))
+    return {
+        "sources": [
+            {
+                "source": name,
+                "title": known[name].title,
+                "to_ask": each.to_ask,
+                "cached": each.cached,
+                "today": each.today,
+                "seconds": each.seconds,
+                "needs_key": each.needs_key,
+                "held": each.held_reason,
+                "skipped": dict(each.skipped),
+                "terms": known[name].terms,
+            }
+            for name, each in made.sources.items()
+            if each.to_ask or each.cached or each.skipped
+        ]
+    }
+
+
+def _enrich(page: Page, asked: Enrich) -> dict[str, Any]:
+    indicators = _indicators(asked)
+    what = indicators[0][1] if len(indicators) == 1 else f"{len(indicators)} nodes"
+    return asdict(page.jobs.enrich(f"ask about {what}", indicators, asked.sources or list(discover())))
+
+
+def _edit(page: Page, asked: Edit) -> dict[str, Any]:
+    with Cache(page.places.data) as cache:
+        kept = edits.keep(cache, asked.author, asked.said)
+    job = page.jobs.rebuild("take in the edits")
+    return {"entry": asdict(kept), "touched": edits.touched(kept), "job": asdict(job)}
+
+
+def _entries(page: Page, _: Nothing) -> dict[str, Any]:
+    with Cache(page.places.data) as cache:
+        found = edits.entries(cache)
+    return {
+        "entries": [
+            asdict(each) | {"touched": [End(one.label, one.key) for one in edits.touched(each)]} for each in found
+        ]
+    }
+
+
+def _job(page: Page, asked: Number) -> dict[str, Any]:
+    job = page.jobs.get(asked.number)
+    if job is None:
+        raise UsageError(f"there is no job {asked.number}")
+    return asdict(job)
+
+
+def _kept(page: Page) -> Path:
+    return page.places.data / "investigations"

@@ -1,0 +1,264 @@
+"""What the page is told of the graph: each function takes the page's question and answers with what JSON has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from intel_grapher import schema
+from intel_grapher.ask import find, look
+from intel_grapher.ask import path as paths
+from intel_grapher.ask import rank as ranking
+from intel_grapher.ask.engines import LIMIT, Graph, Node
+from intel_grapher.ask.explore import HUB, Step
+from intel_grapher.errors import BadValue, UsageError
+from intel_grapher.graph import Label
+
+MOST = 500  # nodes or neighbours in one answer
+EDGES = 5000
+SECONDS = 20.0
+
+
+class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A node that the page names."""
+
+    label: str
+    key: str
+
+    def node(self) -> tuple[Label, str]:
+        """Return its label and its canonical key. UsageError where there can be no such node."""
+        if self.label not in schema.LABELS:
+            raise UsageError(f"there is no label {self.label!r}")
+        return schema.LABELS[self.label], self.key
+
+    def ends(self) -> Node:
+        """Return it as the graph's questions take it."""
+        return self.node()[0].name, self.key
+
+
+class Typed(msgspec.Struct, frozen=True):
+    """What was typed or pasted."""
+
+    text: str
+
+
+def complete(graph: Graph, asked: Typed) -> dict[str, Any]:
+    """Return nodes for what was typed."""
+    return {"nodes": [_node(each) for each in find.complete(graph, asked.text[:4000])]}
+
+
+def paste(graph: Graph | None, asked: Typed) -> dict[str, Any]:
+    """Return the nodes that a text names, and what of it is not in the graph: all, where there is none yet."""
+    pasted = find.pasted(graph, asked.text[:100_000])
+    return {
+        "found": described(graph, pasted.found[:MOST]) if graph is not None else [],
+        "missing": [_node(each) for each in pasted.missing[:MOST]],
+        "bad": [{"text": text, "reason": reason} for text, reason in pasted.bad[:100]],
+    }
+
+
+class Some(msgspec.Struct, frozen=True):
+    """Some nodes; of these, `new` are those whose relationships are asked for."""
+
+    nodes: list[Asked]
+    new: list[Asked] | None = None
+
+
+def nodes(graph: Graph, asked: Some) -> dict[str, Any]:
+    """Return those of the nodes that are in the graph."""
+    return {"nodes": described(graph, [each.ends() for each in asked.nodes[:MOST]])}
+
+
+def between(graph: Graph, asked: Some) -> dict[str, Any]:
+    """Return the relationships among nodes."""
+    new = None if asked.new is None else [each.ends() for each in asked.new[:MOST]]
+    edges = look.between(graph, [each.ends() for each in asked.nodes], new, limit=EDGES)
+    return {"edges": [_edge(each) for each in edges], "cut": len(edges) == EDGES}
+
+
+def read(graph: Graph, asked: Asked) -> dict[str, Any]:
+    """Return all that is known of a node, and how many neighbours of each kind it has."""
+    label, key = asked.node()
+    properties = look.node(graph, label, key)
+    if properties is None:
+        return {"label": label.name, "key": key, "missing": True}
+    counts = look.counts(graph, label, key)
+    return {
+        "label": label.name,
+        "key": key,
+        "properties": {name: value for name, value in properties.items() if value not in (None, [])},
+        "groups": [_group(group, many) for group, many in counts.items()],
+        "degree": sum(counts.values()),
+    }
+
+
+class Grow(msgspec.Struct, frozen=True):
+    """Which neighbours of a node are wanted: of one kind, or some of each."""
+
+    label: str
+    key: str
+    type: str = ""
+    direction: str = ""
+    other: str = ""
+    skip: int = 0
+    limit: int = 25
+
+
+def grow(graph: Graph, asked: Grow) -> dict[str, Any]:
+    """Return some of a node's neighbours, their relationships with it, and of how many they are."""
+    label, key = Asked(asked.label, asked.key).node()
+    counts = look.counts(graph, label, key)
+    wanted = {asked_group: many for asked_group, many in counts.items() if _is_asked(asked, asked_group)}
+    limit, skip = max(1, min(asked.limit, MOST)), max(0, asked.skip)
+    groups: list[dict[str, Any]] = []
+    edges: list[dict[str, Any]] = []
+    found: dict[Node, None] = {}
+    for group, many in wanted.items():
+        some = look.neighbours(graph, label, key, group, many=many, limit=limit, skip=skip)
+        groups.append(_group(group, many) | {"shown": min(skip + len(some), many)})
+        for each in some:
+            other = each.label, each.key
+            start, end = _ends((label.name, key), each.direction, other)
+            edges.append(_edge(look.Edge(start, each.type, end, each.properties)))
+            found[other] = None
+    return {"groups": groups, "nodes": described(graph, found), "edges": edges}
+
+
+class Way(msgspec.Struct, frozen=True):
+    """Two nodes, and how far and how wide a path between them is looked for."""
+
+    start: Asked
+    end: Asked
+    longest: int = paths.LONGEST
+    hub: int = HUB
+
+
+def path(graph: Graph, asked: Way) -> dict[str, Any]:
+    """Return the shortest paths between two nodes, with all that is on them."""
+    found = paths.paths(
+        graph, asked.start.ends(), asked.end.ends(), longest=max(1, min(asked.longest, 10)), hub=max(1, asked.hub)
+    )
+    return {
+        "paths": [[_step(step) for step in way] for way in found.found],
+        "nodes": described(graph, _on(found.found)),
+        "edges": _edges(graph, found.found),
+        "hubs": [_node(each) for each in found.hubs[:20]],
+        "cut": found.cut,
+    }
+
+
+class Seeds(msgspec.Struct, frozen=True):
+    """What is to be tied together."""
+
+    seeds: list[Asked]
+    hub: int = HUB
+
+
+def rank(graph: Graph, asked: Seeds) -> dict[str, Any]:
+    """Return what ties the seeds together, with why, and all that is on the ways."""
+    if len(asked.seeds) < 2:  # noqa: PLR2004 - what one alone shares is nothing
+        raise UsageError("choose two nodes or more: what ties them together is what is ranked")
+    ranked = ranking.rank(graph, [each.ends() for each in asked.seeds[:50]], hub=max(1, asked.hub))
+    ways = [way for tie in ranked.ties for way in tie.ways.values()]
+    return {
+        "ties": [
+            _node(tie.node)
+            | {"score": tie.score, "degree": tie.degree}
+            | {"ways": [[_step(step) for step in way] for way in tie.ways.values()]}
+            for tie in ranked.ties
+        ],
+        "nodes": described(graph, _on(ways)),
+        "edges": _edges(graph, ways),
+        "hubs": [_node(each) for each in ranked.hubs[:20]],
+        "cut": ranked.cut,
+    }
+
+
+class Question(msgspec.Struct, frozen=True):
+    """Cypher, or a saved query by its name, with its parameters as texts."""
+
+    cypher: str = ""
+    saved: str = ""
+    parameters: dict[str, str] = {}
+
+
+def rows(graph: Graph, cypher: str, values: dict[str, Any]) -> dict[str, Any]:
+    """Return what a query gives, and the nodes among it."""
+    answer = graph.ask(cypher, values, limit=LIMIT, timeout=SECONDS)
+    named = _named_in(answer.columns, answer.rows)
+    found = list(dict.fromkeys([*answer.nodes, *named]))
+    return {
+        "columns": answer.columns,
+        "rows": answer.rows,
+        "cut": answer.cut,
+        "nodes": [_node(each) for each in found[:MOST]],
+    }
+
+
+def _named_in(columns: Sequence[str], rows_: Iterable[Sequence[Any]]) -> list[Node]:
+    """Return the nodes that rows name in columns called label and key, or by the key's own name."""
+    pairs = [
+        (columns.index(label), columns.index(key))
+        for label, key in (("label", "key"), ("to_label", "to_key"), ("label", "name"))
+        if label in columns and key in columns
+    ]
+    single = {"domain": "Domain", "address": "IPAddress", "vulnerability": "Vulnerability", "name": ""}
+    alone = [(place, single[name]) for place, name in enumerate(columns) if name in single and not pairs]
+    found = []
+    for row in rows_:
+        found += [(row[label], row[key]) for label, key in pairs if row[label] in schema.LABELS and row[key]]
+        for place, label in alone:
+            try:
+                found.append((label, str(row[place])) if label else find.named(str(row[place])))
+            except BadValue:
+                continue
+    return found
+
+
+def described(graph: Graph, nodes_: Iterable[Node]) -> list[dict[str, Any]]:
+    """Return nodes that are in the graph, with their properties and how many relationships they have."""
+    return [
+        _node(each) | {"properties": properties, "degree": look.degree(graph, schema.LABELS[each[0]], each[1])}
+        for each, properties in look.there(graph, nodes_).items()
+    ]
+
+
+def _is_asked(asked: Grow, group: look.Group) -> bool:
+    wanted = (asked.type, asked.direction, asked.other)
+    return all(not want or want == have for want, have in zip(wanted, group, strict=True))
+
+
+def _ends(one: Node, direction: str, other: Node) -> tuple[Node, Node]:
+    """Return start and end as they are stored: a relationship both ways has the lesser key first."""
+    if direction == "--":
+        first, second = sorted([one, other], key=lambda each: each[1])
+        return first, second
+    return (one, other) if direction == "->" else (other, one)
+
+
+def _on(ways: Iterable[Sequence[Step]]) -> dict[Node, None]:
+    return {node: None for way in ways for step in way for node in (step.start, step.end)}
+
+
+def _edges(graph: Graph, ways: Iterable[Sequence[Step]]) -> list[dict[str, Any]]:
+    steps = {(*_ends(step.start, step.direction, step.end), step.type): None for way in ways for step in way}
+    found = (look.edge(graph, start, type_, end) for start, end, type_ in steps)
+    return [_edge(each) for each in found if each is not None]
+
+
+def _node(node: Node) -> dict[str, Any]:
+    return {"label": node[0], "key": node[1]}
+
+
+def _group(group: look.Group, many: int) -> dict[str, Any]:
+    return {"type": group[0], "direction": group[1], "label": group[2], "count": many}
+
+
+def _edge(edge: look.Edge) -> dict[str, Any]:
+    return {"start": _node(edge.start), "type": edge.type, "end": _node(edge.end), "properties": edge.properties}
+
+
+def _step(step: Step) -> dict[str, Any]:
+    return {"start": _node(step.start), "type": step.type, "direction": step.direction, "end": _node(step.end)}

@@ -1,0 +1,438 @@
+import csv
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow.parquet as pq
+import pytest
+import reference
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from places import FIXTURES, SAMPLES
+
+from intel_grapher.cache import Cache, Damage, Entry, Record, Segment, adopt
+from intel_grapher.cli.cache import resolve
+from intel_grapher.errors import BusyError, TransformError
+from intel_grapher.files import Files, Manifest
+from intel_grapher.lock import locked
+from intel_grapher.source import discover
+from intel_grapher.transform import stage
+from intel_grapher.transform.run import Options, transform
+
+NAMES = ["example.com", "www.example.com", "a.example.net", "EXAMPLE.org.", "b.c.example.net", "-", "x..y", "localhost"]
+ADDRESSES = ["192.0.2.1", "192.0.2.2", "2001:DB8::1", "::ffff:192.0.2.1", "0.0.0.0", "-", "66.0.543.66"]  # noqa: S104
+HASHES = ["a" * 32, "B" * 40, "c" * 64, "", "zz"]
+DATES = ["2021-03-05", "2020-01-01", "2021-03-05 10:11:12", "0000-00-00", "soon"]
+EMAILS = ["me@example.com", "Me@Example.com", "", "x@y"]
+
+domains = st.fixed_dictionaries(
+    {"response_code": st.sampled_from(["1", "0", 1])},
+    optional={
+        "resolutions": st.lists(
+            st.fixed_dictionaries({"ip_address": st.sampled_from(ADDRESSES), "last_resolved": st.sampled_from(DATES)})
+        ),
+        "hashes": st.lists(st.sampled_from(HASHES)),
+        "emails": st.lists(st.sampled_from(EMAILS)),
+        "subdomains": st.lists(st.sampled_from(NAMES)),
+        "votes": st.sampled_from([-1, 0, 1, 1 << 70, None]),
+    },
+)
+addresses = st.fixed_dictionaries(
+    {"ip": st.just("192.0.2.1")},
+    optional={
+        "ports": st.lists(st.sampled_from([80, 443, 0, 70000])),
+        "hostnames": st.lists(st.sampled_from(NAMES)),
+        "tags": st.lists(st.sampled_from(["vpn", "a;b", "", "cloud"])),
+        "vulns": st.lists(st.sampled_from(["CVE-2021-44228", "cve-2020-0001", "none"])),
+    },
+)
+entries = st.lists(
+    st.builds(
+        lambda place, at, status: Entry(
+            source=place[0],
+            endpoint=place[1],
+            key=place[2],
+            fetched_at=at,
+            status=status,
+            body=json.dumps(place[3]).encode(),
+        ),
+        st.one_of(
+            st.tuples(st.just("threatcrowd"), st.just("domain"), st.sampled_from(NAMES), domains),
+            st.tuples(st.just("internetdb"), st.just("ip"), st.sampled_from(ADDRESSES), addresses),
+        ),
+        st.integers(1_600_000_000, 1_600_000_003),
+        st.sampled_from([200, 200, 200, 404, 500]),
+    ),
+    max_size=12,
+)
+SLOW = settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def filled(root: Path, replies: list[Entry]) -> Cache:
+    cache = Cache(root)
+    with cache.writer() as writer:
+        for each in replies:
+            writer.add(each)
+    return cache
+
+
+def adopted(root: Path, *paths: Path) -> Cache:
+    cache, known = Cache(root), discover()
+    with cache.writer() as writer:
+        adopt(writer, paths, resolve=lambda *place: resolve(known, *place))
+    return cache
+
+
+def rows(place: Path) -> dict[str, dict[tuple[str, ...], dict[str, Any]]]:
+    files, found = Files(place), {}
+    for group, _ in files.manifest().groups():
+        table = pq.read_table(files.path(group, "parquet")).to_pylist()
+        found[str(group)] = {
+            tuple(row[name] for name in group.keys): {
+                each.name: int(value.timestamp()) if isinstance(value := row[each.name], datetime) else value
+                for each in group.properties
+            }
+            for row in table
+        }
+        assert len(found[str(group)]) == len(table)
+    return found
+
+
+def bytes_of(place: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(place)): path.read_bytes() for path in sorted(place.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("transform")
+
+
+@SLOW
+@given(replies=entries)
+def test_agrees_with_the_reference(here: Path, replies: list[Entry]) -> None:
+    root = here / str(time.monotonic_ns())
+    cache = filled(root, replies)
+    manifest = transform(cache, root / "import")
+    assert rows(root / "import") == reference.transform(cache)
+    assert manifest.replies == len(replies)
+
+
+@SLOW
+@given(replies=entries, seed=st.integers())
+def test_order_and_repeats_do_not_matter(here: Path, replies: list[Entry], seed: int) -> None:
+    root = here / str(time.monotonic_ns())
+    transform(filled(root / "a", replies), root / "import_a")
+    shuffled = replies + replies[::2]
+    random.Random(seed).shuffle(shuffled)  # noqa: S311 - a shuffle
+    transform(filled(root / "b", shuffled), root / "import_b")
+    one, other = bytes_of(root / "import_a"), bytes_of(root / "import_b")
+    del one["manifest.json"], other["manifest.json"]  # it counts replies
+    assert one == other
+
+
+def test_all_real_replies_agree_with_the_reference(tmp_path: Path) -> None:
+    if not FIXTURES.is_dir():
+        pytest.skip(f"no real replies: {FIXTURES} is missing")
+    cache = adopted(tmp_path, FIXTURES)
+    transform(cache, tmp_path / "import")
+    assert rows(tmp_path / "import") == reference.transform(cache)
+
+
+def test_a_second_run_gives_the_same_bytes_in_several_processes_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = adopted(tmp_path, SAMPLES)
+    transform(cache, tmp_path / "import")
+    once = bytes_of(tmp_path / "import")
+    transform(cache, tmp_path / "import")
+    assert bytes_of(tmp_path / "import") == once
+    monkeypatch.setattr("intel_grapher.transform.run.INLINE", 0)
+    shutil.rmtree(tmp_path / ".import.stage")  # else there is nothing left to be mapped
+    transform(cache, tmp_path / "import", Options(processes=2))
+    assert bytes_of(tmp_path / "import") == once
+
+
+def test_little_memory_gives_the_same_bytes(tmp_path: Path) -> None:
+    cache = adopted(tmp_path, SAMPLES)
+    transform(cache, tmp_path / "import")
+    transform(cache, tmp_path / "little", Options(memory=1 << 14))
+    assert bytes_of(tmp_path / "little") == bytes_of(tmp_path / "import")
+
+
+@SLOW
+@given(replies=entries, cut=st.integers(0, 12))
+def test_what_came_later_gives_the_same_bytes_as_all_at_once(here: Path, replies: list[Entry], cut: int) -> None:
+    root = here / str(time.monotonic_ns())
+    transform(filled(root / "a", replies[:cut]), root / "import")
+    cache = filled(root / "a", replies[cut:])
+    transform(cache, root / "import")
+    transform(cache, root / "anew")
+    assert bytes_of(root / "import") == bytes_of(root / "anew")
+
+
+@SLOW
+@given(replies=entries, moment=st.integers(1_599_999_999, 1_600_000_003))
+def test_as_of_a_moment_is_what_the_replies_until_then_give(here: Path, replies: list[Entry], moment: int) -> None:
+    root = here / str(time.monotonic_ns())
+    told = transform(filled(root / "all", replies), root / "as_of", Options(as_of=moment))
+    until = [each for each in replies if each.fetched_at <= moment]
+    expected = transform(filled(root / "until", until), root / "until_then")
+    assert rows(root / "as_of") == rows(root / "until_then")
+    assert (told.nodes, told.relationships) == (expected.nodes, expected.relationships)
+    assert (told.outcomes, told.rejects, told.replies) == (expected.outcomes, expected.rejects, expected.replies)
+
+
+def test_only_what_is_new_or_mapped_anew_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def reply(source: str, endpoint: str, key: str) -> Entry:
+        body = b'{"ip":"192.0.2.1","ports":[80]}' if source == "internetdb" else b'{"Status":0,"Question":[]}'
+        return Entry(source=source, endpoint=endpoint, key=key, fetched_at=1_700_000_000, status=200, body=body)
+
+    read: list[str] = []
+    really = Segment.read
+
+    def noted(segment: Segment, on_damage: Callable[[Damage], None], start: int = 0) -> Iterator[Record]:
+        read.append(segment.source)
+        return really(segment, on_damage, start)
+
+    monkeypatch.setattr(Segment, "read", noted)
+    cache = filled(tmp_path, [reply("internetdb", "ip", "192.0.2.1"), reply("doh", "resolve", "a.example")])
+    read.clear()
+    transform(cache, tmp_path / "import")
+    assert sorted(read) == ["doh", "internetdb"]
+    transform(cache, tmp_path / "import")
+    assert sorted(read) == ["doh", "internetdb"]
+    with cache.writer() as writer:
+        writer.add(reply("doh", "resolve", "b.example"))
+    read.clear()
+    transform(cache, tmp_path / "import")
+    assert read == ["doh"]
+    code_of = stage._code_of  # noqa: SLF001 - the mapping's code can't be changed otherwise while it runs
+    monkeypatch.setattr(stage, "_code_of", lambda module: code_of(module) + ("!" if "internetdb" in module else ""))
+    read.clear()
+    transform(cache, tmp_path / "import")
+    assert read == ["internetdb"]
+
+
+def test_only_groups_that_something_new_is_about_are_written_again(tmp_path: Path) -> None:
+    def inodes() -> dict[str, int]:
+        return {path.stem: path.stat().st_ino for path in (tmp_path / "import").rglob("*.parquet")}
+
+    def asked(source: str, endpoint: str, key: str, body: bytes) -> None:
+        entry = Entry(source=source, endpoint=endpoint, key=key, fetched_at=1, status=200, body=body)
+        with cache.writer() as writer:
+            writer.add(entry)
+
+    cache = Cache(tmp_path)
+    asked("internetdb", "ip", "192.0.2.1", b'{"ip":"192.0.2.1","ports":[80],"vulns":["CVE-2024-1234"]}')
+    asked("threatcrowd", "email", "a@example.com", b'{"response_code":"1","domains":["example.com"]}')
+    transform(cache, tmp_path / "import")
+    before = inodes()
+    asked("internetdb", "ip", "192.0.2.2", b'{"ip":"192.0.2.2","ports":[443]}')
+    transform(cache, tmp_path / "import")
+    after = inodes()
+    untouched = {name for name, inode in after.items() if before[name] == inode}
+    assert untouched == {"Domain", "Email", "Email-OWNS-Domain"}
+    assert {"IPAddress", "Service", "IPAddress-EXPOSES-Service"} <= after.keys() - untouched
+    transform(cache, tmp_path / "anew")
+    assert bytes_of(tmp_path / "import") == bytes_of(tmp_path / "anew")
+
+
+@pytest.mark.parametrize("spoil", [lambda path: path.unlink(), lambda path: path.write_bytes(b"")])
+def test_a_file_that_is_not_as_it_was_written_is_written_again(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
+    cache = adopted(tmp_path, SAMPLES)
+    transform(cache, tmp_path / "import")
+    once = bytes_of(tmp_path / "import")
+    spoil(tmp_path / "import" / "nodes" / "Domain.csv")
+    transform(cache, tmp_path / "import")
+    assert bytes_of(tmp_path / "import") == once
+
+
+def test_what_was_kept_and_is_spoiled_is_read_again(tmp_path: Path) -> None:
+    cache = adopted(tmp_path, SAMPLES)
+    transform(cache, tmp_path / "import")
+    once = bytes_of(tmp_path / "import")
+    for place, each in enumerate(sorted((tmp_path / ".import.stage").iterdir())):
+        whole = each.read_bytes()
+        each.write_bytes([b"", whole[: len(whole) // 2], whole[:8] + b"?" + whole[9:], whole][place % 4])
+    transform(cache, tmp_path / "import")
+    assert bytes_of(tmp_path / "import") == once
+
+
+def test_a_damaged_segment_is_asked_for_again_and_not_kept(tmp_path: Path) -> None:
+    entry = Entry(source="doh", endpoint="resolve", key="a.example", fetched_at=1, status=200, body=b'{"Status":0}')
+    cache = Cache(tmp_path, segment_bytes=1)
+    with cache.writer() as writer:
+        writer.add(entry)
+    (segment,) = cache.segments()
+    assert segment.closed
+    whole = segment.path.read_bytes()
+    segment.path.write_bytes(whole[:-6])
+    assert transform(cache, tmp_path / "import").damaged == 1
+    assert {path.name for path in (tmp_path / ".import.stage").iterdir()} <= {"written.json"}
+    assert cache.newest("doh", "resolve", "a.example") is None
+
+
+def test_a_byte_order_mark_before_json_is_passed_over(tmp_path: Path) -> None:
+    entry = Entry(
+        source="internetdb", endpoint="ip", key="192.0.2.1", fetched_at=1, status=200,
+        body=b'\xef\xbb\xbf{"ip":"192.0.2.1","ports":[80]}',
+    )  # fmt: skip
+    assert transform(filled(tmp_path, [entry]), tmp_path / "import").outcomes == {"found": 1}
+
+
+def test_csv_says_what_parquet_says(tmp_path: Path) -> None:
+    transform(adopted(tmp_path, SAMPLES), tmp_path / "import")
+    files = Files(tmp_path / "import")
+    for group, content in files.manifest().groups():
+        with files.path(group, "csv").open(newline="", encoding="utf-8") as file:
+            header, *lines = csv.reader(file)
+        assert header == group.header
+        assert len(lines) == content.rows
+        for line, row in zip(lines, pq.read_table(files.path(group, "parquet")).to_pylist(), strict=True):
+            assert line == [_text(value) for value in row.values()]
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return ";".join(value) if isinstance(value, list) else str(value)
+
+
+def test_one_format_alone(tmp_path: Path) -> None:
+    cache = adopted(tmp_path, SAMPLES)
+    both = transform(cache, tmp_path / "both")
+    assert transform(cache, tmp_path / "csv", Options(formats=("csv",))).nodes == both.nodes
+    assert not list((tmp_path / "csv").rglob("*.parquet"))
+    assert transform(cache, tmp_path / "parquet", Options(formats=("parquet",))).nodes == both.nodes
+    assert not list((tmp_path / "parquet").rglob("*.csv"))
+
+
+def test_what_cannot_be_read_is_listed_and_the_rest_goes_on(tmp_path: Path) -> None:
+    def reply(key: str, body: bytes, status: int = 200) -> Entry:
+        return Entry(
+            source="threatcrowd", endpoint="domain", key=key, fetched_at=1_700_000_000, status=status, body=body
+        )
+
+    good = b'{"response_code":"1","resolutions":[{"ip_address":"192.0.2.7"},{"ip_address":7},{}],"hashes":null}'
+    bad = {
+        "a.example": (b"<html>", "not JSON"),
+        "b.example": (b"", "an empty body"),
+        "c.example": (b"[1]", "wrong shape"),
+        "d.example": (b"\xff\xfe", "not JSON"),
+        "localhost": (b'{"response_code":"1"}', "asked for a single label"),
+    }
+    replies = [reply("example.com", good), reply("e.example", b"{}", 503)]
+    replies += [reply(key, body) for key, (body, _) in bad.items()]
+    manifest = transform(filled(tmp_path, replies), tmp_path / "import")
+    assert manifest.outcomes == {"found": 1, "unreadable": 6}
+    listed = [msgspec.json.decode(line) for line in (tmp_path / "import" / "rejects.jsonl").read_bytes().splitlines()]
+    whole = {each["key"]: each["reason"] for each in listed if not each["path"]}
+    assert whole == {key: reason for key, (_, reason) in bad.items()} | {"e.example": "HTTP status 503"}
+    assert {(each["path"], each["reason"]) for each in listed if each["path"]} == {
+        ("$.resolutions[1].ip_address", "wrong type"),
+        ("$.resolutions[2]", "wrong type"),
+    }
+    assert rows(tmp_path / "import")["Domain-RESOLVES-IPAddress"].keys() == {("example.com", "192.0.2.7")}
+
+
+def test_a_reply_that_no_mapping_reads_is_listed(tmp_path: Path) -> None:
+    replies = [
+        Entry(source=source, endpoint="new", key=key, fetched_at=1, status=200, body=b'{"a":1}')
+        for source, key in (("threatcrowd", "example.com"), ("threatcrowd", "example.net"), ("unheard_of", "x"))
+    ]
+    manifest = transform(filled(tmp_path, replies), tmp_path / "import")
+    assert (manifest.outcomes, manifest.rejects) == ({"no mapping": 3}, {"no mapping": 3})
+    listed = [msgspec.json.decode(line) for line in (tmp_path / "import" / "rejects.jsonl").read_bytes().splitlines()]
+    assert [tuple(each.values()) for each in listed] == [
+        (source, "new", key, "", '{"a":1}', "no mapping")
+        for source, key in (("threatcrowd", "example.com"), ("threatcrowd", "example.net"), ("unheard_of", "x"))
+    ]
+
+
+def test_a_second_run_at_once_is_told_who_holds_it(tmp_path: Path) -> None:
+    cache = adopted(tmp_path, SAMPLES)
+    with locked(tmp_path / ".import.lock", "import"), pytest.raises(BusyError, match=str(os.getpid())):
+        transform(cache, tmp_path / "import")
+
+
+def test_no_room_leaves_the_old_files(tmp_path: Path) -> None:
+    cache = adopted(tmp_path, SAMPLES)
+    transform(cache, tmp_path / "import")
+    once = bytes_of(tmp_path / "import")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(TransformError, match="as it was"):
+            transform(cache, tmp_path / "import")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    assert bytes_of(tmp_path / "import") == once
+    assert not list(tmp_path.glob(".import.new*"))
+
+
+@pytest.mark.parametrize("after", [0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.3])
+def test_killed_anywhere_the_next_run_goes_on(tmp_path: Path, after: float) -> None:
+    cache = adopted(tmp_path, SAMPLES)
+    transform(cache, tmp_path / "import")
+    once = bytes_of(tmp_path / "import")
+    command = [
+        sys.executable,
+        "-m",
+        "intel_grapher",
+        "transform",
+        "--data",
+        str(tmp_path),
+        "--import",
+        str(tmp_path / "import"),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
+        time.sleep(after)
+        child.kill()
+    assert bytes_of(tmp_path / "import") == once
+    transform(cache, tmp_path / "import")
+    assert bytes_of(tmp_path / "import") == once
+
+
+def die(*_: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_reading_process_that_dies_is_told_and_leaves_the_old_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = adopted(tmp_path, SAMPLES)
+    transform(cache, tmp_path / "import")
+    before = bytes_of(tmp_path / "import")
+    shutil.rmtree(tmp_path / ".import.stage")
+    monkeypatch.setattr("intel_grapher.transform.run.INLINE", 0)
+    monkeypatch.setattr("intel_grapher.transform.run._stage", die)
+    with pytest.raises(TransformError, match="ended from outside"):
+        transform(cache, tmp_path / "import", Options(processes=2, memory=1 << 30))
+    assert bytes_of(tmp_path / "import") == before
+
+
+def test_the_manifest_is_as_scripts_expect_it(tmp_path: Path) -> None:
+    cache = adopted(tmp_path, SAMPLES)
+    made = transform(cache, tmp_path / "import")
+    told = json.loads((tmp_path / "import" / "manifest.json").read_text())
+    assert msgspec.convert(told, Manifest) == made
+    assert {"version", "schema", "nodes", "relationships", "rejects", "replies"} <= told.keys()
+    assert told["relationships"]["Domain-RESOLVES-IPAddress"].keys() == {"rows", "checksum"}
+    assert told["replies"] == sum(
+        1 for segment in cache.segments() for _ in segment.read(lambda damage: pytest.fail(str(damage)))
+    )
