@@ -15,7 +15,7 @@ import duckdb
 import msgspec
 
 from intel_grapher.files import Group, content, literal, quoted
-from intel_grapher.graph import Type
+from intel_grapher.model import Type
 
 TYPES = {
     Type.TEXT: "VARCHAR", Type.TEXTS: "VARCHAR[]", Type.INTEGER: "BIGINT", Type.REAL: "DOUBLE",

@@ -12,7 +12,7 @@ import msgspec
 import polars as pl
 
 from intel_grapher.files import Group
-from intel_grapher.graph import Type
+from intel_grapher.model import Type
 
 RESOLUTIONS = pl.List(pl.Struct({"last_resolved": pl.String, "ip_address": pl.String, "domain": pl.String}))
 TEXTS = pl.List(pl.String)

@@ -30,7 +30,7 @@ from intel_grapher.cache import Cache, Entry
 from intel_grapher.fetch.asking import Indicator
 from intel_grapher.fetch.plan import plan
 from intel_grapher.fetch.run import Options, fetch
-from intel_grapher.graph import Facts
+from intel_grapher.model import Facts
 from intel_grapher.schema import RESOLVES, Address, Hostname
 from intel_grapher.source import Rate, Source, discover
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from intel_grapher import schema
 from intel_grapher.files import FORMATS, Files, Group, Manifest, Writer, content, quoted
-from intel_grapher.graph import Property, Type
+from intel_grapher.model import Property, Type
 
 KEYS = {
     "Domain": "printf('name-%08x.example', (i * 2654435761) % 4294967296)",

@@ -17,7 +17,7 @@ from intel_grapher import schema
 from intel_grapher.cache import Cache
 from intel_grapher.cli import app
 from intel_grapher.files import Group
-from intel_grapher.graph import Property
+from intel_grapher.model import Property
 from intel_grapher.source import DAYS, HOURS, MINUTES, Rate, Source, discover
 from intel_grapher.transform.coverage import coverage
 

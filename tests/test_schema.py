@@ -14,7 +14,7 @@ from places import ROOT
 
 from intel_grapher import schema
 from intel_grapher.errors import SourceError
-from intel_grapher.graph import Facts, Kind, Label, Merge, Property, Relationship, Type
+from intel_grapher.model import Facts, Kind, Label, Merge, Property, Relationship, Type
 from intel_grapher.schema import (
     ASSOCIATED,
     HOSTNAME,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from intel_grapher.errors import BadValue, SourceError, UsageError
-from intel_grapher.graph import Facts
+from intel_grapher.model import Facts
 from intel_grapher.schema import RESOLVES, Address, Hostname, MalwareName, Term
 from intel_grapher.source import NAME, Endpoint, Given, Rate, Source, discover, named
 

@@ -28,7 +28,7 @@ LONGEST = 475  # the schema's length: it is data
 # The rooms, each with those whose modules it may import besides its own. ARCHITECTURE.md draws them. A module is in the
 # room of its first name.
 BELOW = {
-    *("errors", "keys", "times", "graph", "schema", "source", "reading", "cache", "files", "transform", "fetch"),
+    *("errors", "keys", "times", "model", "schema", "source", "reading", "cache", "files", "transform", "fetch"),
     *("lock", "engine", "edits", "neo4j", "load", "ask"),
 }
 ROOMS = {
@@ -37,19 +37,19 @@ ROOMS = {
     "engine": {"errors"},
     "keys": {"errors"},
     "times": {"errors"},
-    "graph": {"errors"},
-    "schema": {"errors", "keys", "graph"},
-    "source": {"errors", "graph", "schema", "sources"},
-    "sources": {"errors", "graph", "schema", "source"},
+    "model": {"errors"},
+    "schema": {"errors", "keys", "model"},
+    "source": {"errors", "model", "schema", "sources"},
+    "sources": {"errors", "model", "schema", "source"},
     "reading": {"errors", "source"},
     "cache": {"errors", "lock"},
-    "files": {"errors", "engine", "graph", "schema"},
-    "edits": {"errors", "keys", "times", "graph", "schema", "files", "cache"},
-    "transform": {"errors", "keys", "times", "graph", "schema", "source", "reading", "files", "cache", "edits", "lock"},
-    "fetch": {"errors", "lock", "engine", "keys", "times", "graph", "schema", "source", "reading", "cache"},
+    "files": {"errors", "engine", "model", "schema"},
+    "edits": {"errors", "keys", "times", "model", "schema", "files", "cache"},
+    "transform": {"errors", "keys", "times", "model", "schema", "source", "reading", "files", "cache", "edits", "lock"},
+    "fetch": {"errors", "lock", "engine", "keys", "times", "model", "schema", "source", "reading", "cache"},
     "neo4j": {"errors", "lock", "files"},
-    "load": {"errors", "lock", "engine", "graph", "schema", "files", "neo4j"},
-    "ask": {"errors", "keys", "times", "graph", "schema", "load"},
+    "load": {"errors", "lock", "engine", "model", "schema", "files", "neo4j"},
+    "ask": {"errors", "keys", "times", "model", "schema", "load"},
     "ui": BELOW,
     "cli": BELOW | {"ui"},
     "__main__": {"cli"},

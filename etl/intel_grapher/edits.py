@@ -16,7 +16,7 @@ import msgspec
 from intel_grapher import keys, rulings, schema, times
 from intel_grapher.cache import Cache, Entry
 from intel_grapher.errors import BadValue, UsageError
-from intel_grapher.graph import Label
+from intel_grapher.model import Label
 from intel_grapher.rulings import SOURCE
 
 What = Literal["node", "relationship", "note", "tag", "verdict", "same_as", "take_out", "undo"]

@@ -31,7 +31,7 @@ import pyarrow.parquet as pq
 
 from intel_grapher import schema
 from intel_grapher.errors import TransformError
-from intel_grapher.graph import Property, Type
+from intel_grapher.model import Property, Type
 
 ROW_GROUP = 1 << 17
 ARRAY_DELIMITER = ";"

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from intel_grapher import keys
 from intel_grapher.errors import BadValue
-from intel_grapher.graph import Fact, Kind, Label, Merge, Property, Relationship, Type, either
+from intel_grapher.model import Fact, Kind, Label, Merge, Property, Relationship, Type, either
 
 # --- properties -----------------------------------------------------------------------------------------------------
 

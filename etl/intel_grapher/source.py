@@ -26,7 +26,7 @@ import msgspec
 
 from intel_grapher import schema, sources
 from intel_grapher.errors import BadValue, SourceError, UsageError
-from intel_grapher.graph import Facts, Kind
+from intel_grapher.model import Facts, Kind
 
 SECONDS = 1.0
 MINUTES = 60.0
@@ -60,7 +60,7 @@ class Rate:
 
 
 @dataclass(frozen=True)
-class Key:
+class ApiKey:
     """Where a service's key comes from (an environment variable) and where it goes (one header or query parameter)."""
 
     variable: str
@@ -188,7 +188,7 @@ class Source:
     title: str
     home: str
     limits: tuple[Rate, ...]
-    key: Key | None = None
+    key: ApiKey | None = None
     judge: Callable[[Any], Outcome] = lambda _reply: Outcome.FOUND
     retired: str = ""
     terms: str = ""

@@ -477,8 +477,7 @@ def test_no_key_is_missed_where_nothing_is_left_to_ask(desk: Desk) -> None:
 SOURCE = """
 from msgspec import Struct
 
-from places import INDICATORS, SAMPLES
-from intel_grapher.graph import Facts
+from intel_grapher.model import Facts
 from intel_grapher.schema import RESOLVES, Address, Hostname
 from intel_grapher.source import Rate, Source
 

@@ -21,7 +21,7 @@ from intel_grapher.fetch.run import FailedBody, Options, fetch
 from intel_grapher.fetch.summary import Summary, Tally
 from intel_grapher.fetch.waiting import backoff
 from intel_grapher.keys import detect
-from intel_grapher.source import DAYS, HOURS, Key, Rate, Source
+from intel_grapher.source import DAYS, HOURS, ApiKey, Rate, Source
 
 NAMES = [f"host{n}.example.net" for n in range(5)]
 HTML = Answer(b"<html>down</html>")
@@ -134,25 +134,25 @@ def test_a_retired_source_is_answered_from_the_cache_alone(service: Loopback, ca
 
 def test_a_missing_key_is_named(service: Loopback, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LOOPBACK_KEY", raising=False)
-    tally = get(cache, source(service.home, key=Key("LOOPBACK_KEY", header="X-Key")), *NAMES[:2])
+    tally = get(cache, source(service.home, key=ApiKey("LOOPBACK_KEY", header="X-Key")), *NAMES[:2])
     assert tally.needs_key == "LOOPBACK_KEY"
     assert tally.skipped == {"no key in LOOPBACK_KEY": 2}
     assert service.asked == []
-    tally = get(cache, source(service.home, key=Key("LOOPBACK_KEY", header="X-Key", required=False)), *NAMES[:2])
+    tally = get(cache, source(service.home, key=ApiKey("LOOPBACK_KEY", header="X-Key", required=False)), *NAMES[:2])
     assert (tally.needs_key, tally.asked) == ("", 2)
 
 
 def test_a_malformed_key_is_refused_and_not_quoted(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOOPBACK_KEY", "canary\nX: y")
     with pytest.raises(KeyMissingError, match="LOOPBACK_KEY") as refused:
-        get(cache, source("http://127.0.0.1:1", key=Key("LOOPBACK_KEY", header="X-Key")))
+        get(cache, source("http://127.0.0.1:1", key=ApiKey("LOOPBACK_KEY", header="X-Key")))
     assert "canary" not in str(refused.value)
 
 
 def test_a_refused_key_sets_the_source_aside(service: Loopback, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOOPBACK_KEY", "secret-1")
     service.script = lambda _: Answer(b"{}", 401)
-    made = source(service.home, key=Key("LOOPBACK_KEY", header="X-Key"), limits=(Rate(1, per=60),))
+    made = source(service.home, key=ApiKey("LOOPBACK_KEY", header="X-Key"), limits=(Rate(1, per=60),))
     tally = get(cache, made)
     assert tally.aside == "it refuses the key in LOOPBACK_KEY"
     assert (tally.requests, tally.skipped) == (1, {"set aside": 4})
@@ -336,7 +336,7 @@ def test_a_limit_that_is_used_up_sets_the_source_aside(service: Loopback, cache:
 
 
 def keyed(service: Loopback, *limits: Rate) -> Source:
-    return source(service.home, limits=limits, key=Key("LOOPBACK_KEY", header="X-Key"))
+    return source(service.home, limits=limits, key=ApiKey("LOOPBACK_KEY", header="X-Key"))
 
 
 @pytest.fixture
@@ -378,7 +378,7 @@ def test_a_key_without_quota_leaves_the_other_ones(service: Loopback, cache: Cac
 
 def test_a_service_that_wants_a_key_after_all(service: Loopback, cache: Cache) -> None:
     service.script = lambda _: Answer(status=401)
-    made = source(service.home, key=Key("LOOPBACK_KEY", header="X-Key", required=False))
+    made = source(service.home, key=ApiKey("LOOPBACK_KEY", header="X-Key", required=False))
     tally = get(cache, made, NAMES[0])
     assert (tally.aside, tally.needs_key) == ("it needs a key in LOOPBACK_KEY", "LOOPBACK_KEY")
 
@@ -488,7 +488,7 @@ def test_the_key_is_found_nowhere(service: Loopback, cache: Cache, monkeypatch: 
         json.dumps({"found": True, "next": "", "asked": f"/names?apikey={asked.query['apikey']}"}).encode(),
         status=200 if asked.key in NAMES[:3] else 403,
     )
-    summary = fetch(cache, [source(service.home, key=Key("LOOPBACK_KEY", query="apikey"))], names())
+    summary = fetch(cache, [source(service.home, key=ApiKey("LOOPBACK_KEY", query="apikey"))], names())
     assert (summary.total.found, sum(summary.total.failed.values())) == (3, 2)
     assert all(each.query["apikey"] == "canary-12345" for each in service.asked)
     cache.close()

@@ -18,7 +18,7 @@ from intel_grapher.fetch.failures import failed, retry
 from intel_grapher.fetch.plan import SourcePlan, plan
 from intel_grapher.fetch.run import Options, fetch
 from intel_grapher.fetch.summary import Tally
-from intel_grapher.graph import Facts
+from intel_grapher.model import Facts
 from intel_grapher.schema import FOLLOWS, SCREEN_NAME, ScreenName
 from intel_grapher.source import DAYS, Given, Outcome, Rate, Source, discover
 

@@ -15,8 +15,8 @@ from intel_grapher.fetch.asking import Indicator
 from intel_grapher.fetch.hops import Hops
 from intel_grapher.fetch.plan import plan
 from intel_grapher.fetch.run import Options, fetch
-from intel_grapher.graph import Facts
 from intel_grapher.keys import detect
+from intel_grapher.model import Facts
 from intel_grapher.schema import RESOLVES, Address, Hostname
 from intel_grapher.source import Outcome, Source
 

@@ -19,11 +19,11 @@ from loopback import Answer, Loopback, found, loopback, source
 from intel_grapher.errors import SourceError
 from intel_grapher.fetch import http
 from intel_grapher.fetch.http import Client
-from intel_grapher.source import Key, Request, Source
+from intel_grapher.source import ApiKey, Request, Source
 
 CANARY = "canary-5f3a/91+bc"
-IN_QUERY = Key("LOOPBACK_KEY", query="apikey")
-IN_HEADER = Key("LOOPBACK_KEY", header="X-Key", prefix="Bearer ")
+IN_QUERY = ApiKey("LOOPBACK_KEY", query="apikey")
+IN_HEADER = ApiKey("LOOPBACK_KEY", header="X-Key", prefix="Bearer ")
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_a_source_that_forwards_is_not_sent_to_private_addresses_either(service:
     finally:
         client.close()
     with pytest.raises(SourceError, match="key"):
-        Source("keyed", title="Keyed", home=service.home, limits=(), key=Key("K", header="k"), forwards=True)
+        Source("keyed", title="Keyed", home=service.home, limits=(), key=ApiKey("K", header="k"), forwards=True)
 
 
 def test_a_redirect_within_the_service_is_told_without_the_key(service: Loopback) -> None:
@@ -226,7 +226,7 @@ def test_a_compressed_reply_is_read(service: Loopback) -> None:
 
 
 @pytest.mark.parametrize("key", [IN_QUERY, IN_HEADER])
-def test_the_key_is_sent_and_seen_nowhere(service: Loopback, key: Key, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_key_is_sent_and_seen_nowhere(service: Loopback, key: ApiKey, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     logging.getLogger("urllib3").setLevel(logging.DEBUG)
     service.script = lambda asked: Answer(
@@ -242,7 +242,7 @@ def test_the_key_is_sent_and_seen_nowhere(service: Loopback, key: Key, caplog: p
 
 
 @pytest.mark.parametrize("key", [IN_QUERY, IN_HEADER])
-def test_the_key_is_in_no_fault(key: Key, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_key_is_in_no_fault(key: ApiKey, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     with loopback() as gone:
         home = gone.home

@@ -14,7 +14,7 @@ from intel_grapher.fetch.failures import failed, retry, status
 from intel_grapher.fetch.plan import plan
 from intel_grapher.fetch.run import Options, fetch
 from intel_grapher.keys import detect
-from intel_grapher.source import DAYS, MINUTES, Key, Rate, discover
+from intel_grapher.source import DAYS, MINUTES, ApiKey, Rate, discover
 
 NAMES = [f"host{n}.example.net" for n in range(5)]
 FREE_TIER = (Rate(4, per=MINUTES), Rate(500, per=DAYS, calendar=True))
@@ -84,7 +84,7 @@ def test_a_plan_knows_what_the_quota_leaves(service: Loopback, cache: Cache, mon
     part = plan(cache, [made], names(*many)).sources["loopback"]
     assert (part.cached, part.to_ask, part.today) == (4, 1196, 496)
     monkeypatch.setenv("LOOPBACK_KEY", "first-key, second-key")
-    keyed = source(service.home, "keyed", limits=FREE_TIER, key=Key("LOOPBACK_KEY", header="X-Key"))
+    keyed = source(service.home, "keyed", limits=FREE_TIER, key=ApiKey("LOOPBACK_KEY", header="X-Key"))
     assert plan(cache, [keyed], names(*many)).sources["keyed"].today == 1000
     monkeypatch.delenv("LOOPBACK_KEY")
     part = plan(cache, [keyed], names(*many)).sources["keyed"]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from intel_grapher import schema
 from intel_grapher.errors import BadValue
-from intel_grapher.graph import Kind
+from intel_grapher.model import Kind
 from intel_grapher.transform.memory import Memory
 
 ALL = [each for each in vars(schema).values() if isinstance(each, Kind) and each.labels]

@@ -14,7 +14,7 @@ from places import SAMPLE_DATA
 from intel_grapher import schema, times
 from intel_grapher.cache import Cache
 from intel_grapher.files import Group
-from intel_grapher.graph import Kind, Type
+from intel_grapher.model import Kind, Type
 from intel_grapher.source import Endpoint, discover
 from intel_grapher.transform.facts import Batch, Reply
 

@@ -10,14 +10,14 @@ from loopback import source
 
 from intel_grapher.cache import Cache
 from intel_grapher.fetch.run import Options, fetch
-from intel_grapher.source import Key, Rate
+from intel_grapher.source import ApiKey, Rate
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.DEBUG)
     home, data, ledger, hosts, *rates = sys.argv[1:]
     limits = tuple(Rate(int(n), float(per)) for n, per in zip(rates[::2], rates[1::2], strict=True))
     names = [("domain", name) for name in Path(hosts).read_text().split()]
-    made = source(home, limits=limits, key=Key("LOOPBACK_KEY", query="apikey", required=False))
+    made = source(home, limits=limits, key=ApiKey("LOOPBACK_KEY", query="apikey", required=False))
     with Cache(Path(data)) as cache:
         summary = fetch(cache, [made], names, Options(ledger=Path(ledger)))
     sys.stderr.write(f"{summary}\n")

@@ -13,7 +13,7 @@ import pyarrow as pa
 from intel_grapher import schema
 from intel_grapher.cache import Cache, Entry
 from intel_grapher.files import Content, Files, Group, Manifest, Writer, content
-from intel_grapher.graph import Property, Type
+from intel_grapher.model import Property, Type
 
 SCRIPT = "<script>window.hacked=1</script>"
 CORPUS = [

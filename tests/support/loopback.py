@@ -15,9 +15,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from msgspec import Struct
 
-from intel_grapher.graph import Facts
+from intel_grapher.model import Facts
 from intel_grapher.schema import RESOLVES, Address, Hostname
-from intel_grapher.source import Key, Outcome, Rate, Source
+from intel_grapher.source import ApiKey, Outcome, Rate, Source
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def source(
     name: str = "loopback",
     *,
     limits: tuple[Rate, ...] = (),
-    key: Key | None = None,
+    key: ApiKey | None = None,
     retired: str = "",
 ) -> Source:
     """Return a source at the loopback service with one endpoint, `names`, that is asked for DNS names."""

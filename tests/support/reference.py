@@ -7,7 +7,7 @@ from intel_grapher import keys, reading, times
 from intel_grapher.cache import Cache
 from intel_grapher.errors import BadValue
 from intel_grapher.files import Group
-from intel_grapher.graph import Kind, Merge, Relationship, Type
+from intel_grapher.model import Kind, Merge, Relationship, Type
 from intel_grapher.source import Outcome, discover
 
 Row = dict[str, Any]

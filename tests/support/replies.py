@@ -11,7 +11,7 @@ from places import FIXTURES, SAMPLES
 
 from intel_grapher import schema, times
 from intel_grapher.cache.envelope import decode
-from intel_grapher.graph import Merge
+from intel_grapher.model import Merge
 from intel_grapher.transform.facts import Batch, Reply
 
 Properties = tuple[tuple[str, Any], ...]

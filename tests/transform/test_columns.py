@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intel_grapher.graph import Fact
+from intel_grapher.model import Fact
 from intel_grapher.schema import OWNS
 from intel_grapher.transform.columns import Columns, counted
 from intel_grapher.transform.facts import laid_out

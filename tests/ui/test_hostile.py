@@ -11,7 +11,7 @@ from ui_site import fill, idle, pick
 from ui_sites import Sites
 
 from intel_grapher import schema
-from intel_grapher.graph import Type
+from intel_grapher.model import Type
 
 SCRIPT = CORPUS[0]
 

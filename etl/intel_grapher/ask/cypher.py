@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from intel_grapher import schema
 from intel_grapher.ask.engines import Graph
-from intel_grapher.graph import Label
+from intel_grapher.model import Label
 
 ARROWS = {"->": ("-", "->"), "<-": ("<-", "-"), "--": ("-", "-")}
 

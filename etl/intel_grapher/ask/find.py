@@ -10,7 +10,7 @@ from intel_grapher import keys, schema
 from intel_grapher.ask import cypher, look
 from intel_grapher.ask.engines import Graph, Node
 from intel_grapher.errors import BadValue, UsageError
-from intel_grapher.graph import Label
+from intel_grapher.model import Label
 
 MOST = 12
 SECONDS = 1.0

@@ -10,7 +10,7 @@ from intel_grapher import keys, schema
 from intel_grapher.ask import cypher
 from intel_grapher.ask.engines import Graph, Node
 from intel_grapher.errors import BadValue
-from intel_grapher.graph import Label, Property
+from intel_grapher.model import Label, Property
 
 ORDERED = 5000  # sorting more neighbours than these before the first is shown would make one wait
 

@@ -9,7 +9,7 @@ import typer
 from intel_grapher import schema
 from intel_grapher.cli import options
 from intel_grapher.cli.output import print_json, print_table
-from intel_grapher.graph import Label
+from intel_grapher.model import Label
 from intel_grapher.source import discover
 
 

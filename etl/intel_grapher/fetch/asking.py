@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from intel_grapher import schema
 from intel_grapher.cache.envelope import canonical_params
 from intel_grapher.errors import BadValue, KeyMissingError
-from intel_grapher.graph import Kind
+from intel_grapher.model import Kind
 from intel_grapher.source import Endpoint, Request, Source
 
 NOT_FOUND: Final = 404

@@ -10,8 +10,8 @@ import duckdb
 import pyarrow as pa
 
 from intel_grapher.files import Content, Files, Group, exact, quoted, row_text
-from intel_grapher.graph import Merge, Property
 from intel_grapher.load.packing import BATCH
+from intel_grapher.model import Merge, Property
 
 
 class Database(Protocol):

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 from intel_grapher import schema
 from intel_grapher.files import ARRAY_DELIMITER, SEPARATOR, Group
-from intel_grapher.graph import Label, Merge, Property, Type
 from intel_grapher.load.beside import observed
+from intel_grapher.model import Label, Merge, Property, Type
 
 NAMES = (
     "CALL db.labels() YIELD label AS name RETURN name\n"

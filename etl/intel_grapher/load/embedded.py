@@ -25,11 +25,11 @@ import pyarrow as pa
 from intel_grapher import schema
 from intel_grapher.errors import LoadError
 from intel_grapher.files import ARRAY_DELIMITER, SEPARATOR, Files, Group, Manifest, recover, swap_in, sync
-from intel_grapher.graph import Label, Property, Relationship, Type
 from intel_grapher.load import parity
 from intel_grapher.load.ahead import made_ahead
 from intel_grapher.load.beside import told
 from intel_grapher.lock import locked
+from intel_grapher.model import Label, Property, Relationship, Type
 
 STORE = "graph.lbug"
 MANIFEST = "manifest.json"

@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from intel_grapher.files import Files, Group
-from intel_grapher.graph import Property, Type
 from intel_grapher.load.ahead import made_ahead
+from intel_grapher.model import Property, Type
 
 BATCH = 10_000  # rows a transaction: about where more stops helping
 BATCH_BYTES = 8 << 20

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
-from intel_grapher.graph import Fact, Facts, Relationship
+from intel_grapher.model import Fact, Facts, Relationship
 from intel_grapher.schema import (
     LINKS,
     MENTIONS,

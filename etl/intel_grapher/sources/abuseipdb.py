@@ -6,7 +6,7 @@ provider's, not its own name, and is left out.
 
 from msgspec import Struct
 
-from intel_grapher.graph import Facts
+from intel_grapher.model import Facts
 from intel_grapher.schema import (
     ADDRESS,
     CIDR,
@@ -17,7 +17,7 @@ from intel_grapher.schema import (
     OrganizationName,
     Term,
 )
-from intel_grapher.source import DAYS, Key, Outcome, Rate, Source
+from intel_grapher.source import DAYS, ApiKey, Outcome, Rate, Source
 
 
 class Reported(Struct, rename="camel"):
@@ -60,7 +60,7 @@ source = Source(
     title="AbuseIPDB",
     home="https://api.abuseipdb.com/api/v2",
     limits=(Rate(1000, per=DAYS),),
-    key=Key("ABUSEIPDB_API_KEY", header="Key"),
+    key=ApiKey("ABUSEIPDB_API_KEY", header="Key"),
     judge=lambda reply: Outcome.FOUND if reply.data else Outcome.NOT_FOUND,
     terms="1,000 checks a day are free; the blacklist may not be passed on",
     status="answers (2026-11)",

@@ -8,7 +8,7 @@ from enum import Enum
 
 from msgspec import Struct
 
-from intel_grapher.graph import Facts
+from intel_grapher.model import Facts
 from intel_grapher.schema import ABOUT, ANY_NODE, NOTE_ID, RELATIONSHIPS, AnyNode, NoteId
 from intel_grapher.source import Rate, Source
 

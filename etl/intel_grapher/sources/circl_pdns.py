@@ -6,9 +6,9 @@ seconds. `rdata` is one value or several; an exchanger may have its preference b
 
 from msgspec import Struct
 
-from intel_grapher.graph import Facts
+from intel_grapher.model import Facts
 from intel_grapher.schema import ALIAS_OF, MAIL_SERVER, NAME_SERVER, RESOLVES, Address, Hostname
-from intel_grapher.source import Key, Outcome, Rate, Source
+from intel_grapher.source import ApiKey, Outcome, Rate, Source
 
 
 class Record(Struct):
@@ -29,7 +29,7 @@ source = Source(
     title="CIRCL Passive DNS",
     home="https://www.circl.lu/pdns",
     limits=(Rate(1),),
-    key=Key("CIRCL_PDNS_BASIC", header="Authorization", prefix="Basic "),  # user:password in base64
+    key=ApiKey("CIRCL_PDNS_BASIC", header="Authorization", prefix="Basic "),  # user:password in base64
     judge=lambda reply: Outcome.FOUND if reply else Outcome.NOT_FOUND,
     terms="for partners of CIRCL; not to be passed on",
     status="answers (2026-11)",

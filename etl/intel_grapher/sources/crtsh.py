@@ -6,7 +6,7 @@ prose. Dates have no zone and are UTC. It is often overloaded, and says so with 
 
 from msgspec import Struct
 
-from intel_grapher.graph import Facts
+from intel_grapher.model import Facts
 from intel_grapher.schema import (
     CERTIFICATE_ID,
     HOSTS,

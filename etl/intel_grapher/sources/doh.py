@@ -6,7 +6,7 @@ exist; names end in a dot; each record has its own name, so that a chain of alia
 
 from msgspec import Struct
 
-from intel_grapher.graph import Facts
+from intel_grapher.model import Facts
 from intel_grapher.schema import (
     ALIAS_OF,
     HOSTNAME,

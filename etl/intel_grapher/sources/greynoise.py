@@ -7,7 +7,7 @@ nothing of what it has itself, and are left out. The community's API is free; th
 
 from msgspec import Struct
 
-from intel_grapher.graph import Facts
+from intel_grapher.model import Facts
 from intel_grapher.schema import (
     ADDRESS,
     ANNOUNCED_BY,
@@ -19,7 +19,7 @@ from intel_grapher.schema import (
     OrganizationName,
     Term,
 )
-from intel_grapher.source import DAYS, Key, Outcome, Rate, Source
+from intel_grapher.source import DAYS, ApiKey, Outcome, Rate, Source
 
 PAID = "for paid keys only"
 
@@ -77,7 +77,7 @@ source = Source(
     title="GreyNoise",
     home="https://api.greynoise.io",
     limits=(Rate(1), Rate(50, per=7 * DAYS)),
-    key=Key("GREYNOISE_API_KEY", header="key", required=False),
+    key=ApiKey("GREYNOISE_API_KEY", header="key", required=False),
     judge=judge,
     terms="the community's API is for non-commercial use",
     status="answers (2026-11)",

@@ -4,9 +4,9 @@ https://hackertarget.com/ip-tools: a line each, of a name and an address parted 
 wrong is said in prose with status 200: "error …", "API count exceeded …", "No records found".
 """
 
-from intel_grapher.graph import Facts
+from intel_grapher.model import Facts
 from intel_grapher.schema import HOSTS, RESOLVES, Address, DomainName, Hostname, SubdomainName
-from intel_grapher.source import DAYS, Key, Outcome, Rate, Source
+from intel_grapher.source import DAYS, ApiKey, Outcome, Rate, Source
 
 NOTHING = ("no records", "no dns")
 WRONG = ("error", "api count exceeded", "<", "{")
@@ -25,7 +25,7 @@ source = Source(
     title="HackerTarget",
     home="https://api.hackertarget.com",
     limits=(Rate(2), Rate(50, per=DAYS)),
-    key=Key("HACKERTARGET_API_KEY", query="apikey", required=False),
+    key=ApiKey("HACKERTARGET_API_KEY", query="apikey", required=False),
     judge=judge,
     terms="few requests a day are free",
     status="answers (2026-11)",

@@ -8,7 +8,7 @@ refanged. What is an indicator and of which kind, its form says.
 import re
 from collections.abc import Iterator
 
-from intel_grapher.graph import Facts
+from intel_grapher.model import Facts
 from intel_grapher.schema import REPORTED_IN, Hostname, Link, Reference, Term, on_hosts, refanged
 from intel_grapher.source import Outcome, Rate, Source
 from intel_grapher.sources._rows import cells, rows

@@ -5,7 +5,7 @@ https://internetdb.shodan.io: it doesn't tell a port's transport, and names tcp'
 
 from msgspec import Struct
 
-from intel_grapher.graph import Facts
+from intel_grapher.model import Facts
 from intel_grapher.schema import (
     ADDRESS,
     CVE,

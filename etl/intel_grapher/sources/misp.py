@@ -12,7 +12,7 @@ from itertools import product
 
 from msgspec import Struct
 
-from intel_grapher.graph import Fact, Facts
+from intel_grapher.model import Fact, Facts
 from intel_grapher.schema import (
     CONTACTS,
     DELIVERS,

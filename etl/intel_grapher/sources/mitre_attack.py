@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from intel_grapher.graph import Facts, Kind
+from intel_grapher.model import Facts, Kind
 from intel_grapher.schema import (
     ACHIEVES,
     EMPLOYS,

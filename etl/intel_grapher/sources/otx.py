@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
-from intel_grapher.graph import Facts
+from intel_grapher.model import Facts
 from intel_grapher.schema import (
     ADDRESS,
     ALIAS_OF,
@@ -38,7 +38,7 @@ from intel_grapher.schema import (
     Term,
     on_hosts,
 )
-from intel_grapher.source import HOURS, Key, Outcome, Rate, Source
+from intel_grapher.source import HOURS, ApiKey, Outcome, Rate, Source
 
 
 class Reply(Struct):
@@ -136,7 +136,7 @@ source = Source(
     title="AlienVault OTX",
     home="https://otx.alienvault.com/api/v1",
     limits=(Rate(10_000, per=HOURS),),
-    key=Key("OTX_API_KEY", header="X-OTX-API-KEY"),
+    key=ApiKey("OTX_API_KEY", header="X-OTX-API-KEY"),
     judge=lambda reply: Outcome.FAILED if reply.detail else Outcome.FOUND,
     terms="free with an account; pulses are their authors'",
     status="answers (2026-11)",

@@ -14,7 +14,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from intel_grapher.graph import Facts
+from intel_grapher.model import Facts
 from intel_grapher.schema import (
     AS_NUMBER,
     CIDR,

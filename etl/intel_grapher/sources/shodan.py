@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from intel_grapher.graph import Facts
+from intel_grapher.model import Facts
 from intel_grapher.schema import (
     ADDRESS,
     ALIAS_OF,
@@ -40,7 +40,7 @@ from intel_grapher.schema import (
     Term,
     service_name,
 )
-from intel_grapher.source import Key, Outcome, Rate, Source
+from intel_grapher.source import ApiKey, Outcome, Rate, Source
 
 NO_INFORMATION = "No information available"
 ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|(.))", re.DOTALL)
@@ -147,7 +147,7 @@ source = Source(
     title="Shodan",
     home="https://api.shodan.io",
     limits=(Rate(1),),
-    key=Key("SHODAN_API_KEY", query="key"),
+    key=ApiKey("SHODAN_API_KEY", query="key"),
     judge=judge,
     terms="each dns_domain takes one of the key's query credits",
     status="answers (2026-11)",

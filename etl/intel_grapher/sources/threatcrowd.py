@@ -6,7 +6,7 @@ Its contract is known from captured replies alone: `response_code` is "1" or 1 f
 
 from msgspec import Struct
 
-from intel_grapher.graph import Facts
+from intel_grapher.model import Facts
 from intel_grapher.schema import (
     ADDRESS,
     ASSOCIATED,

@@ -6,7 +6,7 @@ port's transport; these are servers of botnets, and tcp is taken. Moments end in
 
 from msgspec import Struct
 
-from intel_grapher.graph import Facts
+from intel_grapher.model import Facts
 from intel_grapher.schema import (
     DESTINATION,
     DETECTED_AS,
@@ -25,7 +25,7 @@ from intel_grapher.schema import (
     Term,
     on_hosts,
 )
-from intel_grapher.source import Key, Outcome, Rate, Source
+from intel_grapher.source import ApiKey, Outcome, Rate, Source
 
 FILES = {"md5_hash", "sha1_hash", "sha256_hash"}
 HELD = {"ok": Outcome.FOUND, "no_result": Outcome.NOT_FOUND, "no_results": Outcome.NOT_FOUND}
@@ -70,7 +70,7 @@ source = Source(
     title="ThreatFox",
     home="https://threatfox-api.abuse.ch/api/v1",
     limits=(Rate(1),),
-    key=Key("ABUSECH_AUTH_KEY", header="Auth-Key"),
+    key=ApiKey("ABUSECH_AUTH_KEY", header="Auth-Key"),
     judge=lambda reply: HELD.get(reply.query_status, Outcome.FAILED),
     terms="CC0; fair use of the interface",
     status="answers (2026-11)",

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from intel_grapher.graph import Facts
+from intel_grapher.model import Facts
 from intel_grapher.schema import (
     FOLLOWS,
     LIKED,
@@ -22,7 +22,7 @@ from intel_grapher.schema import (
     Term,
     TweetId,
 )
-from intel_grapher.source import MINUTES, Given, Key, Outcome, Rate, Source
+from intel_grapher.source import MINUTES, ApiKey, Given, Outcome, Rate, Source
 from intel_grapher.sources._tweets import Passed, Post, by_name, elsewhere, told
 
 
@@ -128,7 +128,7 @@ source = Source(
     title="Twitter (X)",
     home="https://api.x.com/2",
     limits=(Rate(75, per=15 * MINUTES),),  # the least of the endpoints' own
-    key=Key("BEARER_TOKEN", header="Authorization", prefix="Bearer "),
+    key=ApiKey("BEARER_TOKEN", header="Authorization", prefix="Bearer "),
     judge=judge,
     terms="tweets are passed on by number only, and deleted when they are deleted there",
     status="answers; each read is paid for (2026-11)",

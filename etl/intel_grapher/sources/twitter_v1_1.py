@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
-from intel_grapher.graph import Facts
+from intel_grapher.model import Facts
 from intel_grapher.schema import FOLLOWS, SCREEN_NAME, ScreenName, Tag, Term, TweetId
 from intel_grapher.source import MINUTES, Outcome, Rate, Source
 from intel_grapher.sources._tweets import Passed, Post, by_name, elsewhere, told

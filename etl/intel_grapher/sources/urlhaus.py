@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from intel_grapher.graph import Facts
+from intel_grapher.model import Facts
 from intel_grapher.schema import (
     ADDRESS,
     ANNOUNCED_BY,
@@ -30,7 +30,7 @@ from intel_grapher.schema import (
     on_hosts,
     same_file,
 )
-from intel_grapher.source import Key, Outcome, Rate, Source
+from intel_grapher.source import ApiKey, Outcome, Rate, Source
 from intel_grapher.sources._rows import rows
 
 NOTHING = {"no_results", "invalid_sha256_hash", "invalid_md5_hash"}  # it knows no file by another digest
@@ -117,7 +117,7 @@ source = Source(
     title="URLhaus",
     home="https://urlhaus-api.abuse.ch/v1",
     limits=(Rate(1),),
-    key=Key("ABUSECH_AUTH_KEY", header="Auth-Key"),
+    key=ApiKey("ABUSECH_AUTH_KEY", header="Auth-Key"),
     judge=judge,
     terms="fair use; commercial use by licence",
     status="answers (2026-11)",

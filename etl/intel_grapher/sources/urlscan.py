@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from intel_grapher.graph import Facts
+from intel_grapher.model import Facts
 from intel_grapher.schema import (
     ADDRESS,
     ANNOUNCED_BY,
@@ -30,7 +30,7 @@ from intel_grapher.schema import (
     Term,
     on_hosts,
 )
-from intel_grapher.source import DAYS, MINUTES, Key, Outcome, Rate, Source
+from intel_grapher.source import DAYS, MINUTES, ApiKey, Outcome, Rate, Source
 
 PAGE = {"size": "100"}
 
@@ -121,7 +121,7 @@ source = Source(
     title="urlscan.io",
     home="https://urlscan.io/api/v1",
     limits=(Rate(30, per=MINUTES), Rate(1000, per=DAYS)),
-    key=Key("URLSCAN_API_KEY", header="API-Key"),
+    key=ApiKey("URLSCAN_API_KEY", header="API-Key"),
     judge=judge,
     terms="not to be mirrored wholesale; what a URL tells of a person is to be taken out",
     status="answers (2026-11)",

@@ -10,7 +10,7 @@ from itertools import chain
 
 from msgspec import Struct
 
-from intel_grapher.graph import Facts
+from intel_grapher.model import Facts
 from intel_grapher.schema import (
     ADDRESS,
     ANNOUNCED_BY,

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from intel_grapher.errors import SourceError
-from intel_grapher.graph import SEEN, Fact, Kind, Property, Relationship, Type
+from intel_grapher.model import SEEN, Fact, Kind, Property, Relationship, Type
 from intel_grapher.transform.memory import Memory, Resolved
 
 

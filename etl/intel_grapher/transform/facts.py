@@ -21,7 +21,7 @@ from intel_grapher import reading
 from intel_grapher.cache.envelope import Envelope
 from intel_grapher.errors import BadValue, SourceError
 from intel_grapher.files import Group
-from intel_grapher.graph import Fact, Kind, Relationship, Type
+from intel_grapher.model import Fact, Kind, Relationship, Type
 from intel_grapher.source import Endpoint, Outcome
 from intel_grapher.transform.columns import Columns, Numbering, as_arrow, counted, is_column, property_of
 from intel_grapher.transform.memory import Memory

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from intel_grapher import keys, times
 from intel_grapher.errors import BadValue
-from intel_grapher.graph import Kind, Type
+from intel_grapher.model import Kind, Type
 
 MAX_REMEMBERED = 1_500_000  # strings and values, in one process
 LEAST_REMEMBERED = 100_000

@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 
 from intel_grapher.errors import TransformError
 from intel_grapher.files import Content, Files, Group, Writer, content, literal, quoted
-from intel_grapher.graph import Merge, Property
+from intel_grapher.model import Merge, Property
 from intel_grapher.rulings import Rulings
 from intel_grapher.schema import RELATIONSHIPS
 from intel_grapher.source import discover

@@ -15,7 +15,7 @@ from intel_grapher import reading
 from intel_grapher.cache import Damage, Segment
 from intel_grapher.cache.envelope import Envelope
 from intel_grapher.errors import BadValue
-from intel_grapher.graph import Relationship
+from intel_grapher.model import Relationship
 from intel_grapher.source import Endpoint, Outcome, Source
 from intel_grapher.transform.facts import Batch, Reply
 

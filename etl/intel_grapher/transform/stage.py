@@ -21,7 +21,7 @@ from types import ModuleType
 import msgspec
 import pyarrow as pa
 
-from intel_grapher import graph, keys, reading, schema, source, times
+from intel_grapher import keys, model, reading, schema, source, times
 from intel_grapher.cache import Damage, Segment
 from intel_grapher.cache.envelope import Envelope
 from intel_grapher.files import Group
@@ -36,7 +36,7 @@ REJECTS = "rejects"
 NO_MAPPING = "no mapping"
 LENGTH = 8
 COMPRESSED = pa.ipc.IpcWriteOptions(compression="lz4")
-_CORE = (columns, facts, graph, keys, memory, reading, schema, source, times)
+_CORE = (columns, facts, keys, memory, model, reading, schema, source, times)
 _PACKAGES = ("idna", "msgspec", "publicsuffixlist")
 
 

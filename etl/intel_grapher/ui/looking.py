@@ -14,7 +14,7 @@ from intel_grapher.ask import rank as ranking
 from intel_grapher.ask.engines import LIMIT, Graph, Node
 from intel_grapher.ask.explore import HUB, Step
 from intel_grapher.errors import BadValue, UsageError
-from intel_grapher.graph import Label
+from intel_grapher.model import Label
 
 MOST = 500  # nodes or neighbours in one answer
 EDGES = 5000

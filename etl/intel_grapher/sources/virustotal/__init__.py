@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from itertools import chain
 from typing import Any
 
-from intel_grapher.graph import Facts
+from intel_grapher.model import Facts
 from intel_grapher.schema import (
     ANNOUNCED_BY,
     ASSOCIATED,
@@ -34,7 +34,7 @@ from intel_grapher.schema import (
     Term,
     registrable,
 )
-from intel_grapher.source import DAYS, MINUTES, Key, Outcome, Rate, Source
+from intel_grapher.source import DAYS, MINUTES, ApiKey, Outcome, Rate, Source
 from intel_grapher.sources.virustotal.objects import (
     about_address,
     about_domain,
@@ -89,7 +89,7 @@ source = Source(
     title="VirusTotal",
     home="https://www.virustotal.com/api/v3",
     limits=(Rate(4, per=MINUTES), Rate(500, per=DAYS), Rate(15_500, per=31 * DAYS)),
-    key=Key("VT_API_KEY", header="x-apikey"),
+    key=ApiKey("VT_API_KEY", header="x-apikey"),
     judge=judge,
     terms="a public key is not for commercial products or services, nor for business workflows",
     status="answers (2026-11)",

@@ -5,7 +5,7 @@ from base64 import b64decode
 from collections.abc import Iterable
 from itertools import pairwise
 
-from intel_grapher.graph import Facts
+from intel_grapher.model import Facts
 from intel_grapher.schema import (
     ADDRESS,
     ALIAS_OF,
