@@ -1,4 +1,4 @@
-"""What the project promises of its own code and papers: the rooms and their order, one seam, nothing undocumented."""
+"""Promises about the code and the docs: layers and their order, one network seam, nothing undocumented."""
 
 from __future__ import annotations
 
@@ -25,13 +25,26 @@ MODULES = {
 }
 LONGEST = 475  # the schema's length: it is data
 
-# The rooms, each with those whose modules it may import besides its own. ARCHITECTURE.md draws them. A module is in the
-# room of its first name.
+# The layers, each with the layers that it may import besides itself. ARCHITECTURE.md draws them. A module is in the
+# layer of its first name.
 BELOW = {
-    *("errors", "keys", "times", "model", "schema", "source", "reading", "cache", "files", "transform", "fetch"),
+    *(
+        "errors",
+        "keys",
+        "times",
+        "model",
+        "schema",
+        "source",
+        "registry",
+        "reading",
+        "cache",
+        "files",
+        "transform",
+        "fetch",
+    ),
     *("lock", "engine", "edits", "neo4j", "load", "ask"),
 }
-ROOMS = {
+LAYERS = {
     "errors": set[str](),
     "lock": {"errors"},
     "engine": {"errors"},
@@ -41,12 +54,26 @@ ROOMS = {
     "schema": {"errors", "keys", "model"},
     "source": {"errors", "model", "schema", "sources"},
     "sources": {"errors", "model", "schema", "source"},
+    "registry": {"errors", "source", "sources"},
     "reading": {"errors", "source"},
     "cache": {"errors", "lock"},
     "files": {"errors", "engine", "model", "schema"},
     "edits": {"errors", "keys", "times", "model", "schema", "files", "cache"},
-    "transform": {"errors", "keys", "times", "model", "schema", "source", "reading", "files", "cache", "edits", "lock"},
-    "fetch": {"errors", "lock", "engine", "keys", "times", "model", "schema", "source", "reading", "cache"},
+    "transform": {
+        "errors",
+        "registry",
+        "keys",
+        "times",
+        "model",
+        "schema",
+        "source",
+        "reading",
+        "files",
+        "cache",
+        "edits",
+        "lock",
+    },
+    "fetch": {"errors", "registry", "lock", "engine", "keys", "times", "model", "schema", "source", "reading", "cache"},
     "neo4j": {"errors", "lock", "files"},
     "load": {"errors", "lock", "engine", "model", "schema", "files", "neo4j"},
     "ask": {"errors", "keys", "times", "model", "schema", "load"},
@@ -54,20 +81,12 @@ ROOMS = {
     "cli": BELOW | {"ui"},
     "__main__": {"cli"},
 }
-IN_FILES = {"files", "diff"}
-IN_EDITS = {"edits", "rulings"}
-IN_LOCK = {"lock", "sqlite"}
+LAYER_OF = {"diff": "files", "rulings": "edits", "sqlite": "lock"}
 
 
-def room(module: str) -> str:
+def layer(module: str) -> str:
     name = module.split(".", maxsplit=1)[0]
-    if name in IN_FILES:
-        return "files"
-    if name in IN_EDITS:
-        return "edits"
-    if name in IN_LOCK:
-        return "lock"
-    return name
+    return LAYER_OF.get(name, name)
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -89,22 +108,21 @@ def own_imports(path: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_the_rooms_are_entered_in_one_order(module: str) -> None:
-    here = room(module)
-    for other in own_imports(MODULES[module]):
-        if other:
-            there = room(other)
-            assert there == here or there in ROOMS[here], f"{module} ({here}) imports {other} ({there})"
+def test_a_layer_imports_only_lower_layers(module: str) -> None:
+    own = layer(module)
+    for imported in filter(None, own_imports(MODULES[module])):
+        other = layer(imported)
+        assert other == own or other in LAYERS[own], f"{module} ({own}) imports {imported} ({other})"
 
 
-def test_the_rooms_have_an_order() -> None:
-    passed: set[str] = set()
-    waiting = {name: doors - {"sources"} for name, doors in ROOMS.items()}  # discover() looks up what is there
+def test_the_layers_have_an_order() -> None:
+    waiting = {name: lower - {"sources"} for name, lower in LAYERS.items()}  # until discover() has gone
+    placed: set[str] = set()
     while waiting:
-        open_ = [name for name, doors in waiting.items() if doors <= passed]
-        assert open_, f"in a circle: {sorted(waiting)}"
-        passed |= set(open_)
-        waiting = {name: doors for name, doors in waiting.items() if name not in passed}
+        ready = {name for name, lower in waiting.items() if lower <= placed}
+        assert ready, f"in a circle: {sorted(waiting)}"
+        placed |= ready
+        waiting = {name: lower for name, lower in waiting.items() if name not in placed}
 
 
 def test_a_source_takes_what_the_schema_and_the_contract_give_it_and_no_more() -> None:
@@ -133,7 +151,7 @@ def test_a_package_is_known_in_its_place_only(package: str, where: set[str]) -> 
 
 def test_only_the_command_line_prints() -> None:
     for module, path in MODULES.items():
-        if room(module) != "cli":
+        if layer(module) != "cli":
             names = {node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)}
             assert "print" not in names, module
             assert "sys.stdout" not in path.read_text(), module
@@ -141,7 +159,7 @@ def test_only_the_command_line_prints() -> None:
 
 def test_the_schemas_names_stand_in_the_schema_the_sources_and_the_queries_that_ship() -> None:
     for module, path in MODULES.items():
-        if module != "schema" and room(module) != "sources" and module != "ask.saved":
+        if module != "schema" and layer(module) != "sources" and module != "ask.saved":
             words = set(re.findall(r"\b[A-Z_]{4,}\b", path.read_text()))
             assert not words & {name for name in schema.RELATIONSHIPS if "_" in name or name == "RESOLVES"}, module
 
