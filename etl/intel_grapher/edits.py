@@ -16,7 +16,7 @@ import msgspec
 from intel_grapher import keys, rulings, schema, times
 from intel_grapher.cache import Cache, Entry
 from intel_grapher.errors import BadValue, UsageError
-from intel_grapher.model import Label
+from intel_grapher.model import Label, NodeRef
 from intel_grapher.rulings import SOURCE
 
 What = Literal["node", "relationship", "note", "tag", "verdict", "same_as", "take_out", "undo"]
@@ -29,13 +29,13 @@ class Said(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     """One thing that an analyst says; each kind has some of these members (`what` tells which)."""
 
     what: What
-    node: rulings.End | None = None
-    about: rulings.End | None = None
-    start: rulings.End | None = None
+    node: NodeRef | None = None
+    about: NodeRef | None = None
+    start: NodeRef | None = None
     type: str = ""
-    end: rulings.End | None = None
-    one: rulings.End | None = None
-    other: rulings.End | None = None
+    end: NodeRef | None = None
+    one: NodeRef | None = None
+    other: NodeRef | None = None
     text: str = ""
     tag: str = ""
     verdict: str = ""
@@ -56,15 +56,15 @@ class Kept:
     undone: bool
 
 
-def resolve(end: rulings.End | None, what: str) -> rulings.End:
+def resolve(end: NodeRef | None, what: str) -> NodeRef:
     """Return a node with its canonical key. UsageError where there can be no such node."""
     if end is None or end.label not in schema.LABELS:
         raise UsageError(f"{what}: name its label and its key")
     try:
-        label, key = schema.ANY_NODE.resolve(f"{end.label}:{keys.refang(end.key)}")
+        label, key = schema.ANY_NODE.resolve(str(NodeRef(end.label, keys.refang(end.key))))
     except BadValue as wrong:
         raise UsageError(f"{end.key!r} is no {end.label}: {wrong.reason}") from wrong
-    return rulings.End(label.name, key)
+    return NodeRef(label.name, key)
 
 
 def checked(said: Said) -> dict[str, Any]:  # noqa: PLR0911 - one return for each thing that can be said
@@ -158,13 +158,13 @@ def entries(cache: Cache) -> list[Kept]:
     return sorted(found, key=lambda each: each.at, reverse=True)
 
 
-def touched(kept: Kept) -> list[rulings.End]:
+def touched(kept: Kept) -> list[NodeRef]:
     """Return the nodes that an entry is about."""
     found = [kept.body.get(name) for name in ("node", "about", "start", "end", "one", "other")]
     if "label" in kept.body:
         found.append({"label": kept.body["label"], "key": kept.body["key"]})
     return [
-        rulings.End(each["label"], each["key"])
+        NodeRef(each["label"], each["key"])
         for each in found
         if isinstance(each, dict) and {"label", "key"} <= each.keys()
     ]

@@ -50,6 +50,32 @@ class Merge(Enum):
     NEWEST = "the newest observation, ties broken by the greater value"
 
 
+class NodeRef(msgspec.Struct, frozen=True, order=True, gc=False):
+    """A reference to one node: its label's name and its canonical key.
+
+    In JSON it is an object with the members `label` and `key`; as text it is `LABEL:KEY`, split at the first colon. It
+    says nothing of whether the schema has the label, or whether the key is one of that label: `schema.ANY_NODE` does.
+    """
+
+    label: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"{self.label}:{self.key}"
+
+    def __iter__(self) -> Iterator[str]:
+        yield self.label
+        yield self.key
+
+    @classmethod
+    def parse(cls, text: str) -> NodeRef:
+        """Return the reference that `LABEL:KEY` stands for. Raises BadValue where either part is missing."""
+        label, _, key = text.partition(":")
+        if not label or not key:
+            raise BadValue("not LABEL:KEY")
+        return cls(label, key)
+
+
 @dataclass(frozen=True)
 class Property:
     """One property of a label or of a relationship type. `derive` tells it from a node's key alone."""

@@ -17,6 +17,7 @@ from intel_grapher import schema
 from intel_grapher.cache import Cache, Segment
 from intel_grapher.cache.envelope import Envelope
 from intel_grapher.files import Group
+from intel_grapher.model import NodeRef
 
 T = TypeVar("T")
 SOURCE: Final = "analyst"
@@ -24,23 +25,16 @@ ENDPOINTS: Final = frozenset({"take_out", "undo"})
 """Those whose entries give no facts, and so have no mapping."""
 
 
-class End(msgspec.Struct, frozen=True):
-    """A node."""
-
-    label: str
-    key: str
-
-
 class Body(msgspec.Struct, frozen=True):
     """What the entries say that rulings are made of; each has some of these members."""
 
     author: str = ""
-    node: End | None = None
-    start: End | None = None
+    node: NodeRef | None = None
+    start: NodeRef | None = None
     type: str = ""
-    end: End | None = None
-    one: End | None = None
-    other: End | None = None
+    end: NodeRef | None = None
+    one: NodeRef | None = None
+    other: NodeRef | None = None
     undoes: str = ""
 
 
@@ -125,7 +119,7 @@ def _undone(undoes: dict[str, str]) -> frozenset[str]:
     return frozenset(name for name in undone_by if is_undone(name, frozenset()))
 
 
-def _relationship(start: End, type_: str, end: End) -> Iterator[tuple[str, str, str]]:
+def _relationship(start: NodeRef, type_: str, end: NodeRef) -> Iterator[tuple[str, str, str]]:
     known = schema.RELATIONSHIPS.get(type_)
     if known is not None:
         one, other = (start, end) if not known.both_ways or start.key <= end.key else (end, start)

@@ -11,11 +11,11 @@ from intel_grapher.cache import Cache
 from intel_grapher.edits import Kept, Said, What
 from intel_grapher.errors import UsageError
 from intel_grapher.files import Files, Group
-from intel_grapher.rulings import End
+from intel_grapher.model import NodeRef
 from intel_grapher.transform.run import Options, transform
 
 RESOLVES = Group("Domain", "RESOLVES", "IPAddress")
-EXAMPLE, ADDRESS = End("Domain", "example.com"), End("IPAddress", "192.0.2.10")
+EXAMPLE, ADDRESS = NodeRef("Domain", "example.com"), NodeRef("IPAddress", "192.0.2.10")
 
 
 class Case:
@@ -52,7 +52,12 @@ def case(tmp_path: Path, request: pytest.FixtureRequest) -> Case:
 
 
 def test_what_is_added_is_a_fact_that_survives_a_rebuild(case: Case) -> None:
-    case.say("relationship", start=End("Domain", "New[.]Example"), type="RESOLVES", end=End("IPAddress", "192.0.2.77"))
+    case.say(
+        "relationship",
+        start=NodeRef("Domain", "New[.]Example"),
+        type="RESOLVES",
+        end=NodeRef("IPAddress", "192.0.2.77"),
+    )
     assert ("new.example", "192.0.2.77") in case.pairs(RESOLVES)
     row = next(each for each in case.rows(Group("Domain")) if each["name"] == "new.example")
     assert row["sources"] == ["analyst"]
@@ -89,7 +94,7 @@ def test_a_node_taken_out_takes_its_relationships_along(case: Case) -> None:
 
 
 def test_an_entry_that_is_undone_gives_no_facts(case: Case) -> None:
-    kept = case.say("node", node=End("Domain", "mistake.example"))
+    kept = case.say("node", node=NodeRef("Domain", "mistake.example"))
     assert "mistake.example" in case.keys("Domain", "name")
     case.say("undo", undoes=kept.id)
     assert "mistake.example" not in case.keys("Domain", "name")
@@ -98,7 +103,7 @@ def test_an_entry_that_is_undone_gives_no_facts(case: Case) -> None:
 def test_two_nodes_that_are_one_have_their_relationships_together(case: Case) -> None:
     before = case.pairs(RESOLVES)
     other = {end for start, end in before if start == "invoice-portal.example"}
-    case.say("same_as", one=EXAMPLE, other=End("Domain", "invoice-portal.example"))
+    case.say("same_as", one=EXAMPLE, other=NodeRef("Domain", "invoice-portal.example"))
     after = case.pairs(RESOLVES)
     assert {end for start, end in after if start == "example.com"} >= other
     assert not any(start == "invoice-portal.example" for start, _ in after)
@@ -108,18 +113,18 @@ def test_two_nodes_that_are_one_have_their_relationships_together(case: Case) ->
 def test_chains_and_rings_of_nodes_that_are_one_end_in_one(case: Case) -> None:
     names = ["a.example", "b.example", "c.example"]
     for name in names:
-        case.say("node", node=End("Domain", name))
-    case.say("same_as", one=End("Domain", "b.example"), other=End("Domain", "c.example"))
-    case.say("same_as", one=End("Domain", "a.example"), other=End("Domain", "b.example"))
+        case.say("node", node=NodeRef("Domain", name))
+    case.say("same_as", one=NodeRef("Domain", "b.example"), other=NodeRef("Domain", "c.example"))
+    case.say("same_as", one=NodeRef("Domain", "a.example"), other=NodeRef("Domain", "b.example"))
     assert case.keys("Domain", "name") & set(names) == {"a.example"}
-    case.say("same_as", one=End("Domain", "c.example"), other=End("Domain", "a.example"))
+    case.say("same_as", one=NodeRef("Domain", "c.example"), other=NodeRef("Domain", "a.example"))
     assert case.keys("Domain", "name") & set(names) == {"a.example"}
 
 
 def test_digests_that_become_one_are_no_longer_of_one_file_with_themselves(case: Case) -> None:
     group = Group("Hash", "SAME_FILE", "Hash")
     one, other = min(case.pairs(group), key=str)
-    case.say("same_as", one=End("Hash", str(one)), other=End("Hash", str(other)))
+    case.say("same_as", one=NodeRef("Hash", str(one)), other=NodeRef("Hash", str(other)))
     pairs = case.pairs(group)
     assert all(str(start) < str(end) for start, end in pairs)
     assert not any(other in pair for pair in pairs)
@@ -128,15 +133,15 @@ def test_digests_that_become_one_are_no_longer_of_one_file_with_themselves(case:
 @pytest.mark.parametrize(
     ("said", "why"),
     [
-        (Said(what="node", node=End("Domain", "not a name")), "is no Domain"),
-        (Said(what="node", node=End("Domain", "www.example.com")), "is no Domain"),
-        (Said(what="node", node=End("Nothing", "x")), "name its label"),
+        (Said(what="node", node=NodeRef("Domain", "not a name")), "is no Domain"),
+        (Said(what="node", node=NodeRef("Domain", "www.example.com")), "is no Domain"),
+        (Said(what="node", node=NodeRef("Nothing", "x")), "name its label"),
         (
             Said(what="relationship", start=ADDRESS, type="RESOLVES", end=EXAMPLE),
             "no RESOLVES from IPAddress to Domain",
         ),
         (
-            Said(what="relationship", start=EXAMPLE, type="HOSTS", end=End("SubDomain", "www.example.net")),
+            Said(what="relationship", start=EXAMPLE, type="HOSTS", end=NodeRef("SubDomain", "www.example.net")),
             "does not hold",
         ),
         (Said(what="relationship", start=EXAMPLE, type="RESOLVES", end=ADDRESS, first_seen="soon"), "not a date"),

@@ -23,10 +23,11 @@ from intel_grapher.ask.engines import Graph
 from intel_grapher.errors import UsageError
 from intel_grapher.files import Files
 from intel_grapher.load import Embedded, Server, load
+from intel_grapher.model import NodeRef
 from intel_grapher.neo4j.server import LocalNeo4j
 
-EXAMPLE = ("Domain", "example.com")
-PORTAL = ("Domain", "invoice-portal.example")
+EXAMPLE = NodeRef("Domain", "example.com")
+PORTAL = NodeRef("Domain", "invoice-portal.example")
 
 
 @pytest.fixture(scope="module")
@@ -79,11 +80,11 @@ def test_neighbours_come_in_pages_that_do_not_overlap(graph: Graph) -> None:
 
 
 def test_relationships_between_nodes_are_found_whichever_are_new(graph: Graph) -> None:
-    nodes = [EXAMPLE, PORTAL, ("IPAddress", "192.0.2.10")]
+    nodes = [EXAMPLE, PORTAL, NodeRef("IPAddress", "192.0.2.10")]
     whole = {(each.start, each.type, each.end) for each in look.between(graph, nodes, limit=100)}
     assert whole == {
-        (EXAMPLE, "RESOLVES", ("IPAddress", "192.0.2.10")),
-        (PORTAL, "RESOLVES", ("IPAddress", "192.0.2.10")),
+        (EXAMPLE, "RESOLVES", NodeRef("IPAddress", "192.0.2.10")),
+        (PORTAL, "RESOLVES", NodeRef("IPAddress", "192.0.2.10")),
     }
     for new in nodes[1:]:
         some = {(each.start, each.type, each.end) for each in look.between(graph, nodes, [new], limit=100)}
@@ -93,7 +94,10 @@ def test_relationships_between_nodes_are_found_whichever_are_new(graph: Graph) -
 def test_paths_are_the_shortest_and_point_as_the_graph_does(graph: Graph) -> None:
     found = paths_.paths(graph, EXAMPLE, PORTAL).found
     assert {len(way) for way in found} == {2}
-    assert {way[0].end for way in found} >= {("IPAddress", "192.0.2.10"), ("Email", "paper.lantern@example.org")}
+    assert {way[0].end for way in found} >= {
+        NodeRef("IPAddress", "192.0.2.10"),
+        NodeRef("Email", "paper.lantern@example.org"),
+    }
     for way in found:
         for step in way:
             start, end = (step.start, step.end) if step.direction != "<-" else (step.end, step.start)
@@ -102,20 +106,23 @@ def test_paths_are_the_shortest_and_point_as_the_graph_does(graph: Graph) -> Non
 
 def test_a_path_goes_around_hubs_and_names_them(graph: Graph) -> None:
     around = paths_.paths(graph, EXAMPLE, PORTAL, hub=3)
-    assert ("IPAddress", "192.0.2.10") in around.hubs
-    assert all(step.end != ("IPAddress", "192.0.2.10") for way in around.found for step in way)
+    assert NodeRef("IPAddress", "192.0.2.10") in around.hubs
+    assert all(step.end != NodeRef("IPAddress", "192.0.2.10") for way in around.found for step in way)
 
 
 def test_a_path_to_itself_is_empty_and_to_nowhere_an_error(graph: Graph) -> None:
     assert paths_.paths(graph, EXAMPLE, EXAMPLE).found == [[]]
     with pytest.raises(UsageError, match=r"nobody\.example is not in the graph"):
-        paths_.paths(graph, EXAMPLE, ("Domain", "nobody.example"))
+        paths_.paths(graph, EXAMPLE, NodeRef("Domain", "nobody.example"))
 
 
 def test_rank_puts_what_few_share_before_what_many_do(graph: Graph) -> None:
     ranking_ = ranking.rank(graph, [EXAMPLE, PORTAL])
     ties = {tie.node: tie for tie in ranking_.ties}
-    server, address = ties["SubDomain", "ns1.lantern-dns.example"], ties["IPAddress", "192.0.2.10"]
+    server, address = (
+        ties[NodeRef("SubDomain", "ns1.lantern-dns.example")],
+        ties[NodeRef("IPAddress", "192.0.2.10")],
+    )
     assert server.degree < address.degree
     assert server.score > address.score
     assert [tie.score for tie in ranking_.ties] == sorted((tie.score for tie in ranking_.ties), reverse=True)
@@ -175,8 +182,12 @@ def test_pasting_sorts_what_is_there_from_what_is_not(graph: Graph) -> None:
     pasted = find.pasted(
         graph, "see example[.]com, 192.0.2[.]10\n billing (at) invoice-portal [dot] example; hxxp://x[.]org"
     )
-    assert pasted.found == [EXAMPLE, ("IPAddress", "192.0.2.10"), ("Email", "billing@invoice-portal.example")]
-    assert pasted.missing == [("URL", "http://x.org/")]
+    assert pasted.found == [
+        EXAMPLE,
+        NodeRef("IPAddress", "192.0.2.10"),
+        NodeRef("Email", "billing@invoice-portal.example"),
+    ]
+    assert pasted.missing == [NodeRef("URL", "http://x.org/")]
     assert [word for word, _ in pasted.bad] == ["see"]
 
 
@@ -233,7 +244,7 @@ HOSTILE = ["'", '"', "`", "\\", "') DELETE n //", "$key", "{x}", "\u202e", "<scr
 def test_hostile_keys_are_values_and_nothing_else(graph: Graph, text: str) -> None:
     assert ask.node(graph, schema.MALWARE, text) is None
     assert find.complete(graph, text, seconds=10) == []
-    assert look.there(graph, [("Malware", text)]) == {}
+    assert look.there(graph, [NodeRef("Malware", text)]) == {}
 
 
 def test_limits_hold(graph: Graph) -> None:

@@ -15,12 +15,10 @@ from intel_grapher import schema
 from intel_grapher.ask import reading
 from intel_grapher.errors import UsageError
 from intel_grapher.load import Embedded, Server, connected, open_embedded
+from intel_grapher.model import NodeRef
 
 LIMIT = 1000
 TIMEOUT = 30.0
-
-Node = tuple[str, str]
-"""A node by its label and its key."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ class Answer:
     columns: list[str]
     rows: list[list[Any]]
     cut: bool = False
-    nodes: list[Node] = field(default_factory=list)
+    nodes: list[NodeRef] = field(default_factory=list)
 
 
 class Graph(Protocol):
@@ -185,10 +183,10 @@ class _Read:
     """Turns values of either engine into what JSON has, and notes the nodes among them."""
 
     def __init__(self) -> None:
-        self._seen: dict[Node, None] = {}
+        self._seen: dict[NodeRef, None] = {}
 
     @property
-    def nodes(self) -> list[Node]:
+    def nodes(self) -> list[NodeRef]:
         return list(self._seen)
 
     def plain(self, value: Any) -> Any:  # noqa: ANN401 - any value of either engine
@@ -224,4 +222,4 @@ class _Read:
     def _note(self, label: str, properties: dict[str, Any]) -> None:
         known = schema.LABELS.get(label)
         if known is not None and isinstance(properties.get(known.key), str):
-            self._seen[label, properties[known.key]] = None
+            self._seen[NodeRef(label, properties[known.key])] = None

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from intel_grapher import keys, schema
 from intel_grapher.ask import cypher, look
-from intel_grapher.ask.engines import Graph, Node
+from intel_grapher.ask.engines import Graph
 from intel_grapher.errors import BadValue, UsageError
-from intel_grapher.model import Label
+from intel_grapher.model import Label, NodeRef
 
 MOST = 12
 SECONDS = 1.0
@@ -20,7 +20,7 @@ _WORDS = re.compile(r"[^\s,;|<>\"'`\u201c\u201d]+")
 _DEFANGED = re.compile(r"\s*[\[({]\s*(?:dot|\.|at|@|:|://)\s*[\])}]\s*", re.IGNORECASE)
 
 
-def complete(graph: Graph, typed: str, *, most: int = MOST, seconds: float = SECONDS) -> list[Node]:
+def complete(graph: Graph, typed: str, *, most: int = MOST, seconds: float = SECONDS) -> list[NodeRef]:
     """Return nodes for what was typed: that key itself, then keys that begin with it, then keys that have it in them.
 
     Every label that has such keys has its share. Whatever was found in `seconds` is returned.
@@ -29,12 +29,12 @@ def complete(graph: Graph, typed: str, *, most: int = MOST, seconds: float = SEC
     if not plain:
         return []
     until = time.monotonic() + seconds
-    exact = [(label.name, key) for label, key in look.labels_of(plain)]
+    exact = [NodeRef(label.name, key) for label, key in look.labels_of(plain)]
     found = dict.fromkeys(look.there(graph, exact))
     for how in ("STARTS WITH", "CONTAINS") if len(plain) >= _PART else ("STARTS WITH",):
         if len(found) >= most or (found and how == "CONTAINS" and until - time.monotonic() < seconds / 2):
             break
-        by_label: list[list[Node]] = []
+        by_label: list[list[NodeRef]] = []
         for label in schema.LABELS.values():
             left = until - time.monotonic()
             if left <= 0:
@@ -45,7 +45,7 @@ def complete(graph: Graph, typed: str, *, most: int = MOST, seconds: float = SEC
                 )
             except UsageError:  # out of time: what was found is what is shown
                 break
-            by_label.append([node for row in answer.rows if (node := (label.name, str(row[0]))) not in found])
+            by_label.append([node for row in answer.rows if (node := NodeRef(label.name, str(row[0]))) not in found])
         found |= dict.fromkeys(_shared(by_label, most - len(found)))
     return list(found)
 
@@ -56,7 +56,7 @@ def _question(label: Label, how: str, most: int) -> str:
     return f"{match} RETURN {key} AS key ORDER BY key LIMIT {int(most)}"
 
 
-def _shared(by_label: list[list[Node]], most: int) -> list[Node]:
+def _shared(by_label: list[list[NodeRef]], most: int) -> list[NodeRef]:
     """Return at most so many nodes in their order: as many of each label as leaves room for the others."""
     share = dict.fromkeys(range(len(by_label)), 0)
     for turn in range(most):
@@ -70,8 +70,8 @@ def _shared(by_label: list[list[Node]], most: int) -> list[Node]:
 class Pasted:
     """What was pasted: nodes in the graph, indicators that are not in it yet, and what is no indicator, with why."""
 
-    found: list[Node]
-    missing: list[Node]
+    found: list[NodeRef]
+    missing: list[NodeRef]
     bad: list[tuple[str, str]]
 
 
@@ -80,7 +80,7 @@ def pasted(graph: Graph | None, text: str) -> Pasted:
 
     Without a graph, none is there yet.
     """
-    wanted: dict[Node, None] = {}
+    wanted: dict[NodeRef, None] = {}
     bad: list[tuple[str, str]] = []
     for word in dict.fromkeys(_WORDS.findall(_DEFANGED.sub(_joined, text))):
         try:
@@ -96,8 +96,8 @@ def _joined(match: re.Match[str]) -> str:
     return {"dot": ".", "at": "@"}.get(inner, inner)
 
 
-def named(raw: str) -> Node:
+def named(raw: str) -> NodeRef:
     """Return the node that a bare indicator stands for; BadValue where it is none."""
     kind, key = keys.detect(raw)
     label, canonical = schema.BY_INDICATOR[kind].resolve(key)
-    return label.name, canonical
+    return NodeRef(label.name, canonical)

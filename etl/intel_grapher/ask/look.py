@@ -8,9 +8,9 @@ from typing import Any
 
 from intel_grapher import keys, schema
 from intel_grapher.ask import cypher
-from intel_grapher.ask.engines import Graph, Node
+from intel_grapher.ask.engines import Graph
 from intel_grapher.errors import BadValue
-from intel_grapher.model import Label, Property
+from intel_grapher.model import Label, NodeRef, Property
 
 ORDERED = 5000  # sorting more neighbours than these before the first is shown would make one wait
 
@@ -44,9 +44,9 @@ class Shown:
 class Edge:
     """One relationship between two nodes, as it is stored."""
 
-    start: Node
+    start: NodeRef
     type: str
-    end: Node
+    end: NodeRef
     properties: dict[str, Any]
 
 
@@ -119,26 +119,26 @@ def show(graph: Graph, label: Label, key: str, *, limit: int) -> Shown | None:
     return Shown(label.name, key, properties, each_, found)
 
 
-def there(graph: Graph, nodes: Iterable[Node]) -> dict[Node, dict[str, Any]]:
+def there(graph: Graph, nodes: Iterable[NodeRef]) -> dict[NodeRef, dict[str, Any]]:
     """Return those of the nodes that are in the graph, with their properties.
 
     One question a node: by its key each takes a fraction of a millisecond, where a list of keys is a scan.
     """
-    found: dict[Node, dict[str, Any]] = {}
-    for name, key in dict.fromkeys(nodes):
-        properties = node(graph, schema.LABELS[name], key) if name in schema.LABELS else None
+    found: dict[NodeRef, dict[str, Any]] = {}
+    for ref in dict.fromkeys(nodes):
+        properties = node(graph, schema.LABELS[ref.label], ref.key) if ref.label in schema.LABELS else None
         if properties is not None:
-            found[name, key] = {each: value for each, value in properties.items() if value is not None}
+            found[ref] = {each: value for each, value in properties.items() if value is not None}
     return found
 
 
-def between(graph: Graph, nodes: Iterable[Node], new: Iterable[Node] | None = None, *, limit: int) -> list[Edge]:
+def between(graph: Graph, nodes: Iterable[NodeRef], new: Iterable[NodeRef] | None = None, *, limit: int) -> list[Edge]:
     """Return at most `limit` relationships among the nodes; if `new` are given, those that touch one of them."""
     among = dict.fromkeys(nodes)
-    edges: dict[tuple[Node, str, Node], Edge] = {}
+    edges: dict[tuple[NodeRef, str, NodeRef], Edge] = {}
     for each in among if new is None else dict.fromkeys(new):
-        label = schema.LABELS[each[0]]
-        few = degree(graph, label, each[1]) <= ORDERED
+        label = schema.LABELS[each.label]
+        few = degree(graph, label, each.key) <= ORDERED
         for ends in _touching(graph, each, among) if few else _tied(graph, each, among):
             edges.setdefault(ends, Edge(*ends, {}))
         if len(edges) >= limit:
@@ -146,32 +146,32 @@ def between(graph: Graph, nodes: Iterable[Node], new: Iterable[Node] | None = No
     return [edge(graph, *ends) or found for ends, found in list(edges.items())[:limit]]
 
 
-def _touching(graph: Graph, one: Node, among: Container[Node]) -> Iterator[tuple[Node, str, Node]]:
+def _touching(graph: Graph, one: NodeRef, among: Container[NodeRef]) -> Iterator[tuple[NodeRef, str, NodeRef]]:
     """Yield the relationships of a node with some others, as they are stored."""
-    for direction, question in cypher.around(graph, schema.LABELS[one[0]], ORDERED):
-        for type_, label, key in graph.ask(question, {"key": one[1]}, limit=ORDERED).rows:
-            if type_ in schema.RELATIONSHIPS and (label, key) in among:
-                yield (one, type_, (label, key)) if direction == "->" else ((label, key), type_, one)
+    for direction, question in cypher.around(graph, schema.LABELS[one.label], ORDERED):
+        for type_, label, key in graph.ask(question, {"key": one.key}, limit=ORDERED).rows:
+            other = NodeRef(label, key)
+            if type_ in schema.RELATIONSHIPS and other in among:
+                yield (one, type_, other) if direction == "->" else (other, type_, one)
 
 
-def _tied(graph: Graph, hub: Node, among: Iterable[Node]) -> Iterator[tuple[Node, str, Node]]:
+def _tied(graph: Graph, hub: NodeRef, among: Iterable[NodeRef]) -> Iterator[tuple[NodeRef, str, NodeRef]]:
     """Yield a hub's relationships with some others, asked one by one: of all its neighbours there are too many."""
     for other in list(among)[:ORDERED]:
-        ends = (
-            f"{cypher.keyed('n', schema.LABELS[hub[0]], 'key')}%s{cypher.keyed('m', schema.LABELS[other[0]], 'other')}"
-        )
+        left = cypher.keyed("n", schema.LABELS[hub.label], "key")
+        right = cypher.keyed("m", schema.LABELS[other.label], "other")
         for arrow, start, end in (("-[r]->", hub, other), ("<-[r]-", other, hub)):
-            question = f"MATCH {ends % arrow} RETURN DISTINCT {graph.type_of('r')} AS type"
-            for (type_,) in graph.ask(question, {"key": hub[1], "other": other[1]}).rows:
+            question = f"MATCH {left}{arrow}{right} RETURN DISTINCT {graph.type_of('r')} AS type"
+            for (type_,) in graph.ask(question, {"key": hub.key, "other": other.key}).rows:
                 yield start, type_, end
 
 
-def edge(graph: Graph, start: Node, type_: str, end: Node) -> Edge | None:
+def edge(graph: Graph, start: NodeRef, type_: str, end: NodeRef) -> Edge | None:
     """Return one relationship as it is stored, or None where it is not in the graph."""
     properties = schema.RELATIONSHIPS[type_].properties
-    to = cypher.keyed("m", schema.LABELS[end[0]], "other")
-    match = cypher.keyed("n", schema.LABELS[start[0]], "key") + cypher.step("r", type_, "->", to)
-    rows = graph.ask(f"MATCH {match} RETURN {_columns('r', properties)}", {"key": start[1], "other": end[1]}).rows
+    to = cypher.keyed("m", schema.LABELS[end.label], "other")
+    match = cypher.keyed("n", schema.LABELS[start.label], "key") + cypher.step("r", type_, "->", to)
+    rows = graph.ask(f"MATCH {match} RETURN {_columns('r', properties)}", {"key": start.key, "other": end.key}).rows
     return Edge(start, type_, end, _told(properties, rows[0])) if rows else None
 
 

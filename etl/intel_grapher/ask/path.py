@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from intel_grapher.ask.engines import Graph, Node
+from intel_grapher.ask.engines import Graph
 from intel_grapher.ask.explore import HUB, Explorer, Step
+from intel_grapher.model import NodeRef
 
 LONGEST = 6
 MOST = 10
@@ -18,11 +19,13 @@ class Paths:
     """The shortest paths found, all of one length; the hubs that were not entered; whether the search was cut short."""
 
     found: list[list[Step]]
-    hubs: list[Node]
+    hubs: list[NodeRef]
     cut: bool
 
 
-def paths(graph: Graph, start: Node, end: Node, *, longest: int = LONGEST, most: int = MOST, hub: int = HUB) -> Paths:
+def paths(
+    graph: Graph, start: NodeRef, end: NodeRef, *, longest: int = LONGEST, most: int = MOST, hub: int = HUB
+) -> Paths:
     """Return at most `most` of the shortest paths of at most `longest` steps.
 
     A node with more than `hub` neighbours is not entered: too many have it in common for it to mean anything.
@@ -46,14 +49,14 @@ def paths(graph: Graph, start: Node, end: Node, *, longest: int = LONGEST, most:
 class _Side:
     """What has been reached from one end: each node with the steps of the level at which it was first reached."""
 
-    def __init__(self, origin: Node) -> None:
+    def __init__(self, origin: NodeRef) -> None:
         self.origin = origin
-        self.back: dict[Node, list[Step]] = {origin: []}
+        self.back: dict[NodeRef, list[Step]] = {origin: []}
         self.edge = [origin]
         self.steps = 0
 
     def grow(self, explorer: Explorer) -> None:
-        reached: dict[Node, list[Step]] = {}
+        reached: dict[NodeRef, list[Step]] = {}
         for node in self.edge:
             for step in explorer.around(node, seed=node == self.origin):
                 if step.end not in self.back:
@@ -62,7 +65,7 @@ class _Side:
         self.edge = sorted(reached)
         self.steps += 1
 
-    def ways(self, node: Node) -> Iterator[list[Step]]:
+    def ways(self, node: NodeRef) -> Iterator[list[Step]]:
         """Yield the ways from the origin to a node."""
         if node == self.origin:
             yield []
@@ -71,11 +74,11 @@ class _Side:
                 yield [*way, step]
 
 
-def _barred(node: Node, explorer: Explorer, sides: list[_Side]) -> bool:
+def _barred(node: NodeRef, explorer: Explorer, sides: list[_Side]) -> bool:
     return all(node != side.origin for side in sides) and explorer.is_hub(node)
 
 
-def _joined(meeting: list[Node], sides: list[_Side]) -> Iterator[list[Step]]:
+def _joined(meeting: list[NodeRef], sides: list[_Side]) -> Iterator[list[Step]]:
     for node in meeting:
         for there in sides[0].ways(node):
             for back in sides[1].ways(node):

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log
 
-from intel_grapher.ask.engines import Graph, Node
+from intel_grapher.ask.engines import Graph
 from intel_grapher.ask.explore import HUB, Explorer, Step
+from intel_grapher.model import NodeRef
 
 MOST = 25
 _AFAR = 0.5
@@ -23,10 +24,10 @@ _AFAR = 0.5
 class Tie:
     """A node that ties seeds together: its score, how many relationships it has, and the best way from each seed."""
 
-    node: Node
+    node: NodeRef
     score: float
     degree: int
-    ways: dict[Node, list[Step]]
+    ways: dict[NodeRef, list[Step]]
 
 
 @dataclass(frozen=True)
@@ -34,17 +35,17 @@ class Ranking:
     """The ties, best first; the hubs that were not entered; whether the search was cut short."""
 
     ties: list[Tie]
-    hubs: list[Node]
+    hubs: list[NodeRef]
     cut: bool
 
 
-def rank(graph: Graph, seeds: Sequence[Node], *, most: int = MOST, hub: int = HUB) -> Ranking:
+def rank(graph: Graph, seeds: Sequence[NodeRef], *, most: int = MOST, hub: int = HUB) -> Ranking:
     """Return what at least two of the seeds reach in at most two steps, the strongest tie first.
 
     Raises UsageError where a seed is not in the graph.
     """
     explorer = Explorer(graph, hub)
-    reached: dict[Node, dict[Node, tuple[float, list[Step]]]] = {}
+    reached: dict[NodeRef, dict[NodeRef, tuple[float, list[Step]]]] = {}
     seeds = list(dict.fromkeys(seeds))
     for seed in seeds:
         explorer.present(seed)
@@ -70,7 +71,7 @@ def rank(graph: Graph, seeds: Sequence[Node], *, most: int = MOST, hub: int = HU
 
 
 def _keep(
-    reached: dict[Node, dict[Node, tuple[float, list[Step]]]], seed: Node, strength: float, way: list[Step]
+    reached: dict[NodeRef, dict[NodeRef, tuple[float, list[Step]]]], seed: NodeRef, strength: float, way: list[Step]
 ) -> None:
     """Keep a way from a seed if it is stronger than the one known."""
     node = way[-1].end

@@ -15,11 +15,11 @@ from intel_grapher.ask import Told, look
 from intel_grapher.ask import path as paths_
 from intel_grapher.ask import rank as ranking
 from intel_grapher.ask import saved as questions
-from intel_grapher.ask.engines import Node
 from intel_grapher.ask.explore import HUB, Step
 from intel_grapher.cli import options, targets
 from intel_grapher.cli.output import print_csv, print_json, print_line, print_table, say
 from intel_grapher.errors import BadValue, UsageError
+from intel_grapher.model import NodeRef
 
 
 def register(app: typer.Typer) -> None:
@@ -51,7 +51,7 @@ def asked(on: str, db: Path, data: Path, *, show_cypher: bool) -> Iterator[Told]
                     say(cypher + "".join(f"\n  ${name} = {value!r}" for name, value in parameters.items()))
 
 
-def found(graph: Told, indicator: str) -> Node:
+def found(graph: Told, indicator: str) -> NodeRef:
     """Return the node that a key stands for: the likeliest label under which it is in the graph.
 
     `LABEL:KEY` names it exactly. Raises UsageError where it can't be any node's key, or is in the graph under none.
@@ -63,8 +63,9 @@ def found(graph: Told, indicator: str) -> Node:
     if not candidates:
         raise UsageError(f"{indicator!r} can't be the key of any node")
     for each, canonical in candidates:
-        if look.there(graph, [(each.name, canonical)]):
-            return each.name, canonical
+        ref = NodeRef(each.name, canonical)
+        if look.there(graph, [ref]):
+            return ref
     try:
         keys.detect(indicator)
     except BadValue as bad:
@@ -142,10 +143,10 @@ def path(
     if json:
         print_json(
             {
-                "from": _document(ends[0]),
-                "to": _document(ends[1]),
+                "from": ends[0],
+                "to": ends[1],
                 "paths": [[_step(step) for step in way] for way in result.found],
-                "hubs": [_document(each) for each in result.hubs],
+                "hubs": result.hubs,
                 "cut": result.cut,
             }
         )
@@ -172,10 +173,10 @@ def written(way: Sequence[Step]) -> str:
     """Return a way as one line."""
     if not way:
         return ""
-    text = f"{way[0].start[0]} {way[0].start[1]}"
+    text = f"{way[0].start.label} {way[0].start.key}"
     for step in way:
         left, right = {"->": ("-", "->"), "<-": ("<-", "-"), "--": ("-", "-")}[step.direction]
-        text += f" {left}{step.type}{right} {step.end[0]} {step.end[1]}"
+        text += f" {left}{step.type}{right} {step.end.label} {step.end.key}"
     return text
 
 
@@ -208,13 +209,12 @@ def rank(
     ]
     if json:
         ties = [
-            _document(tie.node)
+            {"label": tie.node.label, "key": tie.node.key}
             | {"score": tie.score, "relationships": tie.degree}
             | {"ways": [[_step(step) for step in way] for way in tie.ways.values()]}
             for tie in result.ties
         ]
-        hubs = [_document(each) for each in result.hubs]
-        print_json({"seeds": [_document(each) for each in nodes], "ties": ties, "hubs": hubs, "cut": result.cut})
+        print_json({"seeds": nodes, "ties": ties, "hubs": result.hubs, "cut": result.cut})
     else:
         (print_csv if csv_ else print_table)(columns, rows)
     _tell_hubs(result.hubs, cut=result.cut)
@@ -299,15 +299,11 @@ def given_parameters(pairs: Iterable[str]) -> dict[str, str]:
     return given
 
 
-def _document(node: Node) -> dict[str, object]:
-    return {"label": node[0], "key": node[1]}
-
-
 def _step(step: Step) -> dict[str, object]:
-    return {"from": _document(step.start), "type": step.type, "direction": step.direction, "to": _document(step.end)}
+    return {"from": step.start, "type": step.type, "direction": step.direction, "to": step.end}
 
 
-def _tell_hubs(hubs: Sequence[Node], *, cut: bool) -> None:
+def _tell_hubs(hubs: Sequence[NodeRef], *, cut: bool) -> None:
     if hubs:
         some = ", ".join(f"{label} {key}" for label, key in hubs[:5])
         more = f" and {len(hubs) - 5} more" if len(hubs) > 5 else ""  # noqa: PLR2004 - a line's worth

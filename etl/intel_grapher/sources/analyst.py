@@ -8,52 +8,43 @@ from enum import Enum
 
 from msgspec import Struct
 
-from intel_grapher.model import Facts
+from intel_grapher.model import Facts, NodeRef
 from intel_grapher.schema import ABOUT, ANY_NODE, NOTE_ID, RELATIONSHIPS, AnyNode, NoteId
 from intel_grapher.source import Rate, Source
 
 Type = Enum("Type", {each: each for each in RELATIONSHIPS})  # type: ignore[misc]  # the schema has them
 
 
-class Named(Struct):
-    label: str
-    key: str
-
-    def raw(self) -> AnyNode:
-        """Return it as a raw string of the kind that any node is of."""
-        return AnyNode(f"{self.label}:{self.key}")
-
-
 class Relationship(Struct):
-    start: Named
+    start: NodeRef
     type: Type
-    end: Named
+    end: NodeRef
     first_seen: str | None = None
     last_seen: str | None = None
 
 
 class Note(Struct):
     author: str
-    about: Named
+    about: NodeRef
     text: str
 
 
 class Tag(Struct):
     author: str
-    about: Named
+    about: NodeRef
     tag: str
 
 
 class Verdict(Struct):
     author: str
-    about: Named
+    about: NodeRef
     verdict: str
 
 
 class Same(Struct):
     author: str
-    one: Named
-    other: Named
+    one: NodeRef
+    other: NodeRef
 
 
 source = Source(
@@ -66,9 +57,9 @@ source = Source(
 
 
 @source.get("/{key}")
-def node(asked: NoteId, reply: Named) -> Facts:
+def node(asked: NoteId, reply: NodeRef) -> Facts:
     """A node that an analyst adds."""
-    yield ANY_NODE.each(reply.raw())
+    yield ANY_NODE.each(AnyNode(str(reply)))
 
 
 @source.get("/{key}")
@@ -82,25 +73,25 @@ def relationship(asked: NoteId, reply: Relationship) -> Facts:
 def note(asked: NoteId, reply: Note) -> Facts:
     """What an analyst notes about a node."""
     yield NOTE_ID.each(asked, author=reply.author, text=reply.text)
-    yield ABOUT.each(asked, reply.about.raw())
+    yield ABOUT.each(asked, AnyNode(str(reply.about)))
 
 
 @source.get("/{key}")
 def tag(asked: NoteId, reply: Tag) -> Facts:
     """What an analyst tags a node with."""
     yield NOTE_ID.each(asked, author=reply.author, tag=reply.tag)
-    yield ABOUT.each(asked, reply.about.raw())
+    yield ABOUT.each(asked, AnyNode(str(reply.about)))
 
 
 @source.get("/{key}")
 def verdict(asked: NoteId, reply: Verdict) -> Facts:
     """What an analyst holds a node for: malicious, suspicious, benign or unknown."""
     yield NOTE_ID.each(asked, author=reply.author, verdict=reply.verdict)
-    yield ABOUT.each(asked, reply.about.raw())
+    yield ABOUT.each(asked, AnyNode(str(reply.about)))
 
 
 @source.get("/{key}")
 def same_as(asked: NoteId, reply: Same) -> Facts:
     """That two nodes are one: all that is told of the other is told of the one."""
     yield NOTE_ID.each(asked, author=reply.author, text=f"also known as {reply.other.key}")
-    yield ABOUT.each(asked, reply.one.raw())
+    yield ABOUT.each(asked, AnyNode(str(reply.one)))

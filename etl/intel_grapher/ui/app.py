@@ -25,12 +25,11 @@ from intel_grapher.cache import Cache
 from intel_grapher.errors import GrapherError, LoadError, UsageError
 from intel_grapher.fetch.asking import Indicator
 from intel_grapher.fetch.plan import plan
-from intel_grapher.rulings import End
+from intel_grapher.model import NodeRef
 from intel_grapher.source import discover
 from intel_grapher.ui import evidence, keeping, looking
 from intel_grapher.ui.graphs import Graphs
 from intel_grapher.ui.jobs import Jobs, Places
-from intel_grapher.ui.looking import Asked
 
 STATIC: Final = Path(__file__).parent / "static"
 LARGEST: Final = 80 << 20
@@ -63,7 +62,7 @@ class Raw(msgspec.Struct, frozen=True):
 class Enrich(msgspec.Struct, frozen=True):
     """About which nodes which sources are asked; none named is all that can be."""
 
-    nodes: list[Asked]
+    nodes: list[NodeRef]
     sources: list[str] = []
 
 
@@ -98,7 +97,7 @@ def application(page: Page) -> Starlette:
     asks_graph: dict[str, tuple[Any, Callable[[Graph, Any], dict[str, Any]]]] = {
         "nodes": (looking.Some, looking.nodes),
         "between": (looking.Some, looking.between),
-        "read": (Asked, looking.read),
+        "read": (NodeRef, looking.read),
         "grow": (looking.Grow, looking.grow),
         "path": (looking.Way, looking.path),
         "rank": (looking.Seeds, looking.rank),
@@ -113,7 +112,7 @@ def application(page: Page) -> Starlette:
         "enrich": (Enrich, _enrich),
         "edit": (Edit, _edit),
         "entries": (Nothing, _entries),
-        "offered": (Asked, lambda _page, asked: {"offered": edits.offered(asked.node()[0])}),
+        "offered": (NodeRef, lambda _page, ref: {"offered": edits.offered(looking.label_of(ref))}),
         "job": (Number, _job),
         "jobs": (Nothing, lambda page, _: {"jobs": [asdict(each) for each in page.jobs.running()]}),
         "investigations": (Nothing, lambda page, _: {"investigations": keeping.listed(_kept(page))}),
@@ -276,11 +275,7 @@ def _edit(page: Page, asked: Edit) -> dict[str, Any]:
 def _entries(page: Page, _: Nothing) -> dict[str, Any]:
     with Cache(page.places.data) as cache:
         found = edits.entries(cache)
-    return {
-        "entries": [
-            asdict(each) | {"touched": [End(one.label, one.key) for one in edits.touched(each)]} for each in found
-        ]
-    }
+    return {"entries": [asdict(each) | {"touched": edits.touched(each)} for each in found]}
 
 
 def _job(page: Page, asked: Number) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from intel_grapher.fetch.run import fetch
 from intel_grapher.fetch.summary import Summary
 from intel_grapher.files import Files
 from intel_grapher.load import Embedded, Server, connected, load
-from intel_grapher.rulings import End
+from intel_grapher.model import NodeRef
 from intel_grapher.source import discover, named
 from intel_grapher.transform.run import Options as TransformOptions
 from intel_grapher.transform.run import transform
@@ -200,7 +200,7 @@ def _clear(data: Path, server: Server) -> None:
         for each in kept:
             if each.id not in ruled:
                 continue
-            for end in [*edits.touched(each), End("Note", each.id)]:
+            for end in [*edits.touched(each), NodeRef("Note", each.id)]:
                 label = schema.LABELS[end.label]
                 database.session.run(
                     f"MATCH (n:`{label.name}` {{`{label.key}`: $key}}) DETACH DELETE n", key=end.key

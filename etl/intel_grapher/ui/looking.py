@@ -11,31 +11,26 @@ from intel_grapher import schema
 from intel_grapher.ask import find, look
 from intel_grapher.ask import path as paths
 from intel_grapher.ask import rank as ranking
-from intel_grapher.ask.engines import LIMIT, Graph, Node
+from intel_grapher.ask.engines import LIMIT, Graph
 from intel_grapher.ask.explore import HUB, Step
 from intel_grapher.errors import BadValue, UsageError
-from intel_grapher.model import Label
+from intel_grapher.model import Label, NodeRef
 
 MOST = 500  # nodes or neighbours in one answer
 EDGES = 5000
 SECONDS = 20.0
 
 
-class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A node that the page names."""
+def label_of(ref: NodeRef) -> Label:
+    """Return the label of a node that the page names. Raises UsageError where the schema has no such label."""
+    if ref.label not in schema.LABELS:
+        raise UsageError(f"there is no label {ref.label!r}")
+    return schema.LABELS[ref.label]
 
-    label: str
-    key: str
 
-    def node(self) -> tuple[Label, str]:
-        """Return its label and its canonical key. UsageError where there can be no such node."""
-        if self.label not in schema.LABELS:
-            raise UsageError(f"there is no label {self.label!r}")
-        return schema.LABELS[self.label], self.key
-
-    def ends(self) -> Node:
-        """Return it as the graph's questions take it."""
-        return self.node()[0].name, self.key
+def _known(refs: Iterable[NodeRef]) -> list[NodeRef]:
+    """Return the references. Raises UsageError where the schema has no such label."""
+    return [NodeRef(label_of(ref).name, ref.key) for ref in refs]
 
 
 class Typed(msgspec.Struct, frozen=True):
@@ -62,25 +57,25 @@ def paste(graph: Graph | None, asked: Typed) -> dict[str, Any]:
 class Some(msgspec.Struct, frozen=True):
     """Some nodes; of these, `new` are those whose relationships are asked for."""
 
-    nodes: list[Asked]
-    new: list[Asked] | None = None
+    nodes: list[NodeRef]
+    new: list[NodeRef] | None = None
 
 
 def nodes(graph: Graph, asked: Some) -> dict[str, Any]:
     """Return those of the nodes that are in the graph."""
-    return {"nodes": described(graph, [each.ends() for each in asked.nodes[:MOST]])}
+    return {"nodes": described(graph, _known(asked.nodes[:MOST]))}
 
 
 def between(graph: Graph, asked: Some) -> dict[str, Any]:
     """Return the relationships among nodes."""
-    new = None if asked.new is None else [each.ends() for each in asked.new[:MOST]]
-    edges = look.between(graph, [each.ends() for each in asked.nodes], new, limit=EDGES)
+    new = None if asked.new is None else _known(asked.new[:MOST])
+    edges = look.between(graph, _known(asked.nodes), new, limit=EDGES)
     return {"edges": [_edge(each) for each in edges], "cut": len(edges) == EDGES}
 
 
-def read(graph: Graph, asked: Asked) -> dict[str, Any]:
+def read(graph: Graph, asked: NodeRef) -> dict[str, Any]:
     """Return all that is known of a node, and how many neighbours of each kind it has."""
-    label, key = asked.node()
+    label, key = label_of(asked), asked.key
     properties = look.node(graph, label, key)
     if properties is None:
         return {"label": label.name, "key": key, "missing": True}
@@ -108,19 +103,20 @@ class Grow(msgspec.Struct, frozen=True):
 
 def grow(graph: Graph, asked: Grow) -> dict[str, Any]:
     """Return some of a node's neighbours, their relationships with it, and of how many they are."""
-    label, key = Asked(asked.label, asked.key).node()
+    one = NodeRef(asked.label, asked.key)
+    label, key = label_of(one), one.key
     counts = look.counts(graph, label, key)
     wanted = {asked_group: many for asked_group, many in counts.items() if _is_asked(asked, asked_group)}
     limit, skip = max(1, min(asked.limit, MOST)), max(0, asked.skip)
     groups: list[dict[str, Any]] = []
     edges: list[dict[str, Any]] = []
-    found: dict[Node, None] = {}
+    found: dict[NodeRef, None] = {}
     for group, many in wanted.items():
         some = look.neighbours(graph, label, key, group, many=many, limit=limit, skip=skip)
         groups.append(_group(group, many) | {"shown": min(skip + len(some), many)})
         for each in some:
-            other = each.label, each.key
-            start, end = _ends((label.name, key), each.direction, other)
+            other = NodeRef(each.label, each.key)
+            start, end = _ends(one, each.direction, other)
             edges.append(_edge(look.Edge(start, each.type, end, each.properties)))
             found[other] = None
     return {"groups": groups, "nodes": described(graph, found), "edges": edges}
@@ -129,17 +125,16 @@ def grow(graph: Graph, asked: Grow) -> dict[str, Any]:
 class Way(msgspec.Struct, frozen=True):
     """Two nodes, and how far and how wide a path between them is looked for."""
 
-    start: Asked
-    end: Asked
+    start: NodeRef
+    end: NodeRef
     longest: int = paths.LONGEST
     hub: int = HUB
 
 
 def path(graph: Graph, asked: Way) -> dict[str, Any]:
     """Return the shortest paths between two nodes, with all that is on them."""
-    found = paths.paths(
-        graph, asked.start.ends(), asked.end.ends(), longest=max(1, min(asked.longest, 10)), hub=max(1, asked.hub)
-    )
+    start, end = _known([asked.start, asked.end])
+    found = paths.paths(graph, start, end, longest=max(1, min(asked.longest, 10)), hub=max(1, asked.hub))
     return {
         "paths": [[_step(step) for step in way] for way in found.found],
         "nodes": described(graph, _on(found.found)),
@@ -152,7 +147,7 @@ def path(graph: Graph, asked: Way) -> dict[str, Any]:
 class Seeds(msgspec.Struct, frozen=True):
     """What is to be tied together."""
 
-    seeds: list[Asked]
+    seeds: list[NodeRef]
     hub: int = HUB
 
 
@@ -160,7 +155,7 @@ def rank(graph: Graph, asked: Seeds) -> dict[str, Any]:
     """Return what ties the seeds together, with why, and all that is on the ways."""
     if len(asked.seeds) < 2:  # noqa: PLR2004 - what one alone shares is nothing
         raise UsageError("choose two nodes or more: what ties them together is what is ranked")
-    ranked = ranking.rank(graph, [each.ends() for each in asked.seeds[:50]], hub=max(1, asked.hub))
+    ranked = ranking.rank(graph, _known(asked.seeds[:50]), hub=max(1, asked.hub))
     ways = [way for tie in ranked.ties for way in tie.ways.values()]
     return {
         "ties": [
@@ -197,7 +192,7 @@ def rows(graph: Graph, cypher: str, values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _named_in(columns: Sequence[str], rows_: Iterable[Sequence[Any]]) -> list[Node]:
+def _named_in(columns: Sequence[str], rows_: Iterable[Sequence[Any]]) -> list[NodeRef]:
     """Return the nodes that rows name in columns called label and key, or by the key's own name."""
     pairs = [
         (columns.index(label), columns.index(key))
@@ -208,19 +203,19 @@ def _named_in(columns: Sequence[str], rows_: Iterable[Sequence[Any]]) -> list[No
     alone = [(place, single[name]) for place, name in enumerate(columns) if name in single and not pairs]
     found = []
     for row in rows_:
-        found += [(row[label], row[key]) for label, key in pairs if row[label] in schema.LABELS and row[key]]
+        found += [NodeRef(row[label], row[key]) for label, key in pairs if row[label] in schema.LABELS and row[key]]
         for place, label in alone:
             try:
-                found.append((label, str(row[place])) if label else find.named(str(row[place])))
+                found.append(NodeRef(label, str(row[place])) if label else find.named(str(row[place])))
             except BadValue:
                 continue
     return found
 
 
-def described(graph: Graph, nodes_: Iterable[Node]) -> list[dict[str, Any]]:
+def described(graph: Graph, nodes_: Iterable[NodeRef]) -> list[dict[str, Any]]:
     """Return nodes that are in the graph, with their properties and how many relationships they have."""
     return [
-        _node(each) | {"properties": properties, "degree": look.degree(graph, schema.LABELS[each[0]], each[1])}
+        _node(each) | {"properties": properties, "degree": look.degree(graph, schema.LABELS[each.label], each.key)}
         for each, properties in look.there(graph, nodes_).items()
     ]
 
@@ -230,15 +225,15 @@ def _is_asked(asked: Grow, group: look.Group) -> bool:
     return all(not want or want == have for want, have in zip(wanted, group, strict=True))
 
 
-def _ends(one: Node, direction: str, other: Node) -> tuple[Node, Node]:
+def _ends(one: NodeRef, direction: str, other: NodeRef) -> tuple[NodeRef, NodeRef]:
     """Return start and end as they are stored: a relationship both ways has the lesser key first."""
     if direction == "--":
-        first, second = sorted([one, other], key=lambda each: each[1])
+        first, second = sorted([one, other], key=lambda each: each.key)
         return first, second
     return (one, other) if direction == "->" else (other, one)
 
 
-def _on(ways: Iterable[Sequence[Step]]) -> dict[Node, None]:
+def _on(ways: Iterable[Sequence[Step]]) -> dict[NodeRef, None]:
     return {node: None for way in ways for step in way for node in (step.start, step.end)}
 
 
@@ -248,8 +243,8 @@ def _edges(graph: Graph, ways: Iterable[Sequence[Step]]) -> list[dict[str, Any]]
     return [_edge(each) for each in found if each is not None]
 
 
-def _node(node: Node) -> dict[str, Any]:
-    return {"label": node[0], "key": node[1]}
+def _node(node: NodeRef) -> dict[str, Any]:
+    return {"label": node.label, "key": node.key}
 
 
 def _group(group: look.Group, many: int) -> dict[str, Any]:
