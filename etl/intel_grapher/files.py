@@ -1,4 +1,4 @@
-"""The flat files: where each lies, its columns, its CSV header, its checksum; how a new set takes the old one's place.
+"""The flat files: where each lies, its columns, its CSV header, its checksum.
 
     import/manifest.json
     import/nodes/LABEL.{parquet,csv}                      key, properties
@@ -12,12 +12,8 @@ order: it is the sum modulo 2^64 of each row's hash, and that is the second half
 
 from __future__ import annotations
 
-import ctypes
 import glob
-import os
-import shutil
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -37,7 +33,6 @@ ROW_GROUP = 1 << 17
 ARRAY_DELIMITER = ";"
 SEPARATOR = "\x1f"
 FORMATS = ("parquet", "csv")
-SYNCS = 16  # at a time
 
 
 class Group(NamedTuple):
@@ -268,55 +263,3 @@ def literal(text: str) -> str:
 def exact(path: Path) -> str:
     """Return a file's path as a SQL literal that names no other: no character of it is a pattern."""
     return literal(glob.escape(str(path)))
-
-
-# --- putting a new set in the old one's place -------------------------------------------------------------------------
-
-
-def sync(path: Path) -> None:
-    """Make a file's or a folder's content durable."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def sync_all(folder: Path) -> None:
-    """Make all that is in a folder durable, many files at a time: one by one, each would wait for the disk."""
-    with ThreadPoolExecutor(SYNCS) as pool:
-        list(pool.map(sync, folder.rglob("*")))
-
-
-def swap_in(new: Path, place: Path) -> None:
-    """Put the folder `new` where `place` is, in one step, and remove what was there."""
-    sync(new)
-    if not place.exists():
-        new.rename(place)
-    else:
-        _exchange(new, place)
-        shutil.rmtree(new)
-    sync(place.parent)
-
-
-def _exchange(one: Path, other: Path) -> None:
-    """Exchange two folders' names: in one step where the system can, else by three renames."""
-    at_cwd, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE: linux/fcntl.h, linux/fs.h
-    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-    if rename is not None and rename(at_cwd, os.fsencode(one), at_cwd, os.fsencode(other), exchange) == 0:
-        return
-    aside = _aside(other)
-    other.rename(aside)
-    one.rename(other)
-    aside.rename(one)
-
-
-def _aside(place: Path) -> Path:
-    return place.with_name(f".{place.name}.old")
-
-
-def recover(place: Path) -> None:
-    """Put back what a process killed in the middle of three renames left aside."""
-    if _aside(place).exists() and not place.exists():
-        _aside(place).rename(place)
-    shutil.rmtree(_aside(place), ignore_errors=True)

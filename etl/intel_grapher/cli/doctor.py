@@ -11,7 +11,7 @@ from typing import Annotated, NamedTuple
 import duckdb
 import typer
 
-from intel_grapher import schema
+from intel_grapher import disk, schema
 from intel_grapher.cache import Cache, set_aside, verify
 from intel_grapher.cli import options
 from intel_grapher.cli.output import print_json, print_table, say
@@ -84,7 +84,8 @@ def _folders(data: Path, import_: Path, db: Path) -> Iterator[Finding]:
         room = shutil.disk_usage(folder).free
         state = OK if room > LITTLE_ROOM else NOTE
         yield Finding(f"{what} folder", state, f"{folder}: {room >> 20} MiB free", "" if state == OK else "make room")
-    for what, lock in (("cache", data / ".lock"), ("files", import_.absolute().parent / f".{import_.name}.lock")):
+    files = disk.real(import_)
+    for what, lock in (("cache", data / ".lock"), ("files", files.parent / f".{files.name}.lock")):
         if held_by := holder(lock):
             yield Finding(f"{what} lock", NOTE, f"process {held_by} is at work", "wait until it ends")
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-from intel_grapher import schema
+from intel_grapher import disk, schema
 from intel_grapher.errors import LoadError, UsageError
 from intel_grapher.files import Files, Manifest
 from intel_grapher.load import admin, embedded, pruning, sending
@@ -125,7 +125,7 @@ def verify(files: Files, target: Embedded | Server, progress: Progress = lambda 
 def _held(files: Files) -> Iterator[Manifest]:
     """Keep a transform from putting other files in place meanwhile, and yield the manifest of these."""
     manifest = files.manifest()
-    root = files.root.absolute()
+    root = disk.real(files.root)
     with locked(root.parent / f".{root.name}.lock", str(root), failure=LoadError):
         again = "run `intel-grapher transform` again"
         if manifest.schema != schema.VERSION:

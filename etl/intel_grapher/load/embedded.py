@@ -22,9 +22,9 @@ import ladybug
 import msgspec
 import pyarrow as pa
 
-from intel_grapher import schema
+from intel_grapher import disk, schema
 from intel_grapher.errors import LoadError
-from intel_grapher.files import ARRAY_DELIMITER, SEPARATOR, Files, Group, Manifest, recover, swap_in, sync
+from intel_grapher.files import ARRAY_DELIMITER, SEPARATOR, Files, Group, Manifest
 from intel_grapher.load import parity
 from intel_grapher.load.ahead import made_ahead
 from intel_grapher.load.beside import told
@@ -58,12 +58,12 @@ def build(files: Files, manifest: Manifest, target: Embedded, progress: parity.P
     Raises BusyError where another build is at work there, LoadError where the graph can't be built or differs from the
     files; the old one is then as it was.
     """
-    place = target.place.absolute()
+    place = disk.real(target.place)
     new = place.parent / f".{place.name}.new"
     try:
         with locked(place.parent / f".{place.name}.lock", str(place), failure=LoadError):
-            recover(place)
-            shutil.rmtree(new, ignore_errors=True)
+            disk.recover(place)
+            disk.remove(new)
             _refuse_foreign(place)
             try:
                 new.mkdir()
@@ -72,9 +72,9 @@ def build(files: Files, manifest: Manifest, target: Embedded, progress: parity.P
                     found = parity.check(files, graph, progress)
                 if not found.equal:
                     raise LoadError(_differs(place, found))
-                _write(new / MANIFEST, msgspec.json.encode(manifest))
-                sync(new / STORE)
-                swap_in(new, place)
+                disk.write_atomically(new / MANIFEST, msgspec.json.encode(manifest))
+                disk.sync(new / STORE)
+                disk.swap_in(new, place)
             finally:
                 shutil.rmtree(new, ignore_errors=True)
     except (OSError, RuntimeError) as wrong:  # LadybugDB raises RuntimeError for everything
@@ -263,11 +263,6 @@ def _name(name: str) -> str:
 
 def _text(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
-def _write(path: Path, data: bytes) -> None:
-    path.write_bytes(data)
-    sync(path)
 
 
 def _refuse_foreign(place: Path) -> None:

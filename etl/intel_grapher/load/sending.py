@@ -23,6 +23,7 @@ from typing import NamedTuple
 import duckdb
 import msgspec
 
+from intel_grapher import disk
 from intel_grapher.errors import LoadError
 from intel_grapher.files import Files, Manifest
 from intel_grapher.load import bolt, parity
@@ -87,7 +88,8 @@ class Sender:
         self.files = files
         self.contents = dict(manifest.groups())
         self.database = database
-        self._path = files.root.absolute().with_name(f".{files.root.absolute().name}.sent.json")
+        root = disk.real(files.root)
+        self._path = root.with_name(f".{root.name}.sent.json")
         counts = msgspec.json.encode([manifest.nodes, manifest.relationships])
         fresh = Checkpoint(
             hashlib.sha256(counts).hexdigest(), database.identity(), not database.nodes() or not database.counts()
@@ -167,15 +169,9 @@ class Sender:
         self.checkpoint.refused += some.refused
 
     def _keep(self) -> None:
-        new = self._path.with_suffix(".new")
-        try:
-            new.write_bytes(msgspec.json.encode(self.checkpoint))
-            new.replace(self._path)
-        except OSError as wrong:
-            raise LoadError(
-                f"{new} can't be written ({wrong.strerror}), so how far the load came would not be known: see to that,"
-                " then load again; nothing is doubled"
-            ) from wrong
+        unknown = "How far the load came would not be known; a load after that doubles nothing."
+        with disk.failing(self._path, LoadError, unknown):
+            disk.write_atomically(self._path, msgspec.json.encode(self.checkpoint))
 
 
 def _read(path: Path) -> Checkpoint | None:

@@ -12,8 +12,9 @@ import shlex
 import shutil
 from pathlib import Path
 
+from intel_grapher import disk
 from intel_grapher.errors import LoadError
-from intel_grapher.files import Files, Group, Manifest, swap_in, sync
+from intel_grapher.files import Files, Group, Manifest
 from intel_grapher.load import bolt, cypher
 
 _BLOCK = 1 << 20
@@ -75,10 +76,10 @@ def by_hand(files: Files, manifest: Manifest, server: bolt.Server) -> str:
 
 def stage(files: Files, manifest: Manifest) -> Path:
     """Make the folder `import-neo4j` beside the files; return where it is."""
-    root = files.root.absolute()
+    root = disk.real(files.root)
     place = root.with_name(f"{root.name}-neo4j")
     new = root.with_name(f".{place.name}.new")
-    shutil.rmtree(new, ignore_errors=True)
+    disk.remove(new)
     for group, _ in manifest.groups():
         source = files.path(group, "csv")
         target = Files(new).path(group, "csv")
@@ -87,7 +88,6 @@ def stage(files: Files, manifest: Manifest) -> Path:
             os.link(source, target)
         except OSError:  # another disk, or one without hard links
             shutil.copyfile(source, target)
-            sync(target)
     told = " \\\n  ".join(shlex.quote(each) for each in arguments(Files(new), manifest)).replace(f"{new}/", "")
     script = (
         "#!/bin/sh\n"
@@ -96,12 +96,9 @@ def stage(files: Files, manifest: Manifest) -> Path:
         f"neo4j-admin {told} \\\n  --overwrite-destination neo4j\n"
         "neo4j-admin database check neo4j\n"
     )
-    _write(new / "import.sh", script)
-    _write(new / "constraints.cypher", "".join(f"{each};\n" for each in cypher.constraints().values()))
-    swap_in(new, place)
+    (new / "import.sh").write_text(script, encoding="utf-8")
+    statements = "".join(f"{each};\n" for each in cypher.constraints().values())
+    (new / "constraints.cypher").write_text(statements, encoding="utf-8")
+    disk.sync_tree(new)
+    disk.swap_in(new, place)
     return place
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
-    sync(path)

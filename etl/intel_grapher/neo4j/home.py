@@ -18,8 +18,8 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+from intel_grapher import disk
 from intel_grapher.errors import LoadError
-from intel_grapher.files import sync
 
 HEAP = "1g"
 PAGE_CACHE = "512m"
@@ -168,15 +168,8 @@ def _keys(text: str) -> dict[str, str]:
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a file in one step; only its owner may read it."""
-    new = path.with_name(f"{path.name}.new")
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    sync(path.parent)
+    """Replace a file in one step; only its owner may read it."""
+    disk.write_atomically(path, text.encode(), 0o600)
 
 
 def _free_ports(wanted: list[int]) -> list[int]:

@@ -13,13 +13,12 @@ what is there before it acts; so the whole can be done again from wherever a kil
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from pathlib import Path
 
+from intel_grapher import disk
 from intel_grapher.errors import LoadError
-from intel_grapher.files import sync
 
 PARTS = ("databases", "transactions")
 
@@ -89,23 +88,17 @@ class StoreSwap:
             self._old.mkdir(exist_ok=True)  # empty where there was no store before: that too can be gone back to
         elif self._old.exists():
             self._old.rmdir()
-        sync(self.data)
+        disk.sync(self.data)
         self._note.unlink()
-        sync(self.data)
+        disk.sync(self.data)
         shutil.rmtree(self._trash, ignore_errors=True)
 
     def _write_down(self, way: str, new: str) -> None:
-        unfinished = self._note.with_suffix(".new")
-        with unfinished.open("w", encoding="utf-8") as file:
-            json.dump({"way": way, "new": new}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(self._note)
-        sync(self.data)
+        disk.write_atomically(self._note, json.dumps({"way": way, "new": new}).encode())
 
 
 def _move(source: Path, target: Path) -> None:
     target.parent.mkdir(exist_ok=True)
     source.rename(target)
-    sync(target.parent)
-    sync(source.parent)
+    disk.sync(target.parent)
+    disk.sync(source.parent)

@@ -27,11 +27,11 @@ import duckdb
 import msgspec
 import pyarrow as pa
 
-from intel_grapher import schema
+from intel_grapher import disk, schema
 from intel_grapher.cache import Cache, Segment
 from intel_grapher.cache.envelope import Envelope
 from intel_grapher.errors import TransformError
-from intel_grapher.files import Content, Files, Group, Manifest, SegmentRead, recover, swap_in, sync_all
+from intel_grapher.files import Content, Files, Group, Manifest, SegmentRead
 from intel_grapher.lock import locked
 from intel_grapher.rulings import SOURCE as ANALYST
 from intel_grapher.rulings import given, rulings
@@ -79,18 +79,18 @@ def transform(cache: Cache, place: Path, options: Options | None = None) -> Mani
     """
     _begin()
     options = options or Options()
-    place = place.absolute()
+    place = disk.real(place)
     new, kept = place.parent / f".{place.name}.new", place.parent / f".{place.name}.stage"
     try:
         with locked(place.parent / f".{place.name}.lock", str(place), failure=TransformError):
-            recover(place)
+            disk.recover(place)
             _refuse_foreign(place)
-            shutil.rmtree(new, ignore_errors=True)
+            disk.remove(new)
             try:
                 kept.mkdir(exist_ok=True)
                 manifest = _make(cache, (Files(place), Files(new)), kept, options)
-                sync_all(new)
-                swap_in(new, place)
+                disk.sync_tree(new)
+                disk.swap_in(new, place)
             finally:
                 shutil.rmtree(new, ignore_errors=True)
     except BrokenProcessPool as dead:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,8 +9,8 @@ from typing import Any
 
 import msgspec
 
+from intel_grapher import disk
 from intel_grapher.errors import CacheError, UsageError
-from intel_grapher.files import sync
 
 NAME = re.compile(r"[^\W_][\w .()+-]{0,79}")
 LARGEST = 64 << 20
@@ -40,16 +39,9 @@ def save(folder: Path, saving: Saving) -> None:
     path = _path(folder, saving.name)
     if len(bytes(saving.content)) > LARGEST:
         raise UsageError("the investigation is too large to be saved: take nodes out of the picture")
-    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
+    with disk.failing(path, CacheError, "What was saved before is as it was."):
         folder.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(bytes(saving.content) + b"\n")
-        sync(beside)
-        beside.replace(path)
-        sync(folder)
-    except OSError as wrong:
-        beside.unlink(missing_ok=True)
-        raise CacheError(f"{path} can't be written: {wrong.strerror}; what was saved before is as it was") from wrong
+        disk.write_atomically(path, bytes(saving.content) + b"\n")
 
 
 def opened(folder: Path, name: str) -> msgspec.Raw:
