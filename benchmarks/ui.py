@@ -58,10 +58,10 @@ def neighbours(place: Path, scale: float) -> dict[str, float]:
         for i in range(ASKED + 20):
             number = (i * 7919) % int(NODES["Domain"] * scale)
             started = time.perf_counter()
-            look.show(graph, schema.DOMAIN, f"d{number}.com", limit=25)
+            look.show(graph, schema.LABELS["Domain"], f"d{number}.com", limit=25)
             took.append((time.perf_counter() - started) * 1000)
         started = time.perf_counter()
-        look.show(graph, schema.IP_ADDRESS, f"11.0.0.{HUB}", limit=25)
+        look.show(graph, schema.LABELS["IPAddress"], f"11.0.0.{HUB}", limit=25)
         hub = (time.perf_counter() - started) * 1000
     took = sorted(took[20:])  # the first ones open the store
     return {

@@ -13,6 +13,7 @@ import typer
 import typer.core
 from typer.testing import CliRunner
 
+from intel_grapher import labels as node_labels
 from intel_grapher import schema
 from intel_grapher.cache import Cache
 from intel_grapher.cli import app
@@ -144,7 +145,7 @@ def relationships() -> str:
 
 def shared_properties() -> str:
     """Return the table of what every node and relationship carries."""
-    return table(("property", "type", "merges to", "what it is"), map(_property, schema.SEEN))
+    return table(("property", "type", "merges to", "what it is"), map(_property, node_labels.SEEN))
 
 
 def own_properties() -> str:
@@ -154,7 +155,7 @@ def own_properties() -> str:
     declared += [(f"`{name}`", each.properties) for name, each in schema.RELATIONSHIPS.items()]
     for name, properties in declared:
         for each in properties:
-            if each not in schema.SEEN:
+            if each not in node_labels.SEEN:
                 owners.setdefault(each, []).append(name)
     rows = [(", ".join(names), *_property(each)) for each, names in owners.items()]
     return table(("of", "property", "type", "merges to", "what it is"), rows)

@@ -193,7 +193,7 @@ WRONG = (
     (
         HOSTS.each(DomainName(Hostname("example.com")), SubdomainName(Hostname("www.example.org"))),
         "www.example.org",
-        "not what HOSTS joins",
+        "a name that does not lie beneath the domain",
     ),
 )
 

@@ -106,7 +106,7 @@ def _relationship(said: Said) -> dict[str, Any]:
     start, end = resolve(said.start, "where it starts"), resolve(said.end, "where it ends")
     if known is None or (schema.LABELS[start.label], schema.LABELS[end.label]) not in known.joins:
         raise UsageError(f"the schema has no {said.type} from {start.label} to {end.label}")
-    if known.holds is not None and not known.holds(start.key, end.key):
+    if known.fault(start.key, end.key):
         raise UsageError(f"{said.type} does not hold from {start.key} to {end.key}: {known.doc}")
     body = {"start": msgspec.to_builtins(start), "type": said.type, "end": msgspec.to_builtins(end)}
     for name, value in (("first_seen", said.first_seen), ("last_seen", said.last_seen)):

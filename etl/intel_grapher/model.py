@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 import pyarrow as pa
@@ -181,12 +181,23 @@ def _first_of(kinds: tuple[Kind[Any], ...], raw: str) -> tuple[Label, str]:
     raise BadValue(next((each for each in reasons if not each.startswith("not ")), reasons[0]))
 
 
+class Check(NamedTuple):
+    """What must hold of the two canonical keys of a relationship, where their labels alone do not tell.
+
+    `holds` takes the keys at the start and those at the end, as two columns, and returns a boolean for each row.
+    `fault` is the reason of the rejects.
+    """
+
+    holds: Callable[[pa.Array, pa.Array], pa.Array]
+    fault: str
+
+
 @dataclass(frozen=True, eq=False)
 class Relationship(Generic[S, E]):
     """A directed relationship type.
 
-    `both_ways`: stored once, the lesser key first, and queried without an arrow. `holds` tells of two canonical keys
-    whether they may be joined, where the labels alone do not.
+    `both_ways`: stored once, the lesser key first, and queried without an arrow. `check` is done in one place, for
+    the facts of all sources.
     """
 
     start: Kind[S]
@@ -195,11 +206,16 @@ class Relationship(Generic[S, E]):
     doc: str
     properties: tuple[Property, ...]
     both_ways: bool = False
-    holds: Callable[[str, str], bool] | None = None
+    check: Check | None = None
     names: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", frozenset({SEEN, *(each.name for each in self.properties)}))
+
+    def fault(self, start: str, end: str) -> str:
+        """Return why two canonical keys can't be joined; empty where they can."""
+        holds = self.check is None or self.check.holds(pa.array([start]), pa.array([end]))[0].as_py()
+        return "" if holds or self.check is None else self.check.fault
 
     def each(
         self,

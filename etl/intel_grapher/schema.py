@@ -1,12 +1,13 @@
-"""The whole graph: labels with their keys, kinds of raw string, relationship types, properties and how each merges.
+"""The whole graph: kinds of raw string, relationship types, what each joins and what is checked of it.
 
-No other file but a source's names a label or a relationship type. Everything that depends on them (CSV headers,
-constraints, UNWIND statements, embedded tables, the page's palette, the table in the docs) is derived from here.
+The labels are in `etl/intel_grapher/labels.py`. No other file but a source's names a relationship type. Everything that
+depends on them (CSV headers, constraints, UNWIND statements, embedded tables, the page's palette, the table in the
+docs) is derived from here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from itertools import combinations
@@ -15,211 +16,42 @@ from urllib.parse import urlsplit
 
 from intel_grapher import keys
 from intel_grapher.errors import BadValue
-from intel_grapher.model import Fact, Kind, Label, Merge, Property, Relationship, Type, either
-
-# --- properties -----------------------------------------------------------------------------------------------------
-
-# What every node and every relationship carries: since when, how exact, who says so, when they last said it.
-SEEN = (
-    Property("first_seen", Type.MOMENT, Merge.MIN, "the earliest moment a source tells"),
-    Property("last_seen", Type.MOMENT, Merge.MAX, "the latest moment a source tells"),
-    Property("precision", Type.TEXT, Merge.MIN, "the coarsest precision of the moments: day, minute or second"),
-    Property("sources", Type.TEXTS, Merge.UNION, "the sources that say so"),
-    Property("fetched_at", Type.MOMENT, Merge.MAX, "when a source last said so"),
+from intel_grapher.keys import pairs
+from intel_grapher.labels import (
+    ASN,
+    CERTIFICATE,
+    CONFIDENCE,
+    DOMAIN,
+    EMAIL,
+    GROUP,
+    HASH,
+    HASHTAG,
+    IP_ADDRESS,
+    LAST_RESOLVED,
+    MALWARE,
+    MITIGATION,
+    NETWORK,
+    NOTE,
+    ORGANIZATION,
+    REPORT,
+    SEEN,
+    SERVICE,
+    SOFTWARE,
+    SUBDOMAIN,
+    TACTIC,
+    TECHNIQUE,
+    TWEET,
+    TWITTER_USER,
+    URL,
+    VULNERABILITY,
+    WILDCARD,
 )
-TAGS = Property("tags", Type.TEXTS, Merge.UNION, "what the sources tag it with")
-VOTES = Property("votes", Type.INTEGER, Merge.NEWEST, "ThreatCrowd's votes: -1 malicious, 0 even, 1 benign")
-CONFIDENCE = Property("confidence", Type.INTEGER, Merge.MAX, "how sure a source is of it, 0 to 100")
-LAST_RESOLVED = Property("last_resolved", Type.MOMENT, Merge.MAX, "when the name last pointed there")
-
-
-def _label(name: str, key: str, doc: str, colour: str, *properties: Property, shape: str = "circle") -> Label:
-    return Label(name, key, doc, (*properties, *SEEN), colour, shape)
+from intel_grapher.model import Check, Fact, Kind, Label, Property, Relationship, either
 
 
 def _properties(*own: Property) -> tuple[Property, ...]:
     return (*own, *SEEN)
 
-
-# --- labels (colours: Okabe and Ito's, which the colour-blind can tell apart; shape is the second sign) -------------
-
-_ALGORITHM = Property(
-    "algorithm", Type.TEXT, Merge.MAX, "md5, sha1, sha256, …: told by the key's length", keys.digest_algorithm
-)
-_PORT = Property("port", Type.INTEGER, Merge.MAX, "the port, out of the key", keys.service_port)
-_TRANSPORT = Property("transport", Type.TEXT, Merge.MAX, "tcp or udp, out of the key", keys.service_transport)
-
-
-def _newest(name: str, doc: str, type_: Type = Type.TEXT) -> Property:
-    return Property(name, type_, Merge.NEWEST, doc)
-
-
-def _all(name: str, doc: str) -> Property:
-    return Property(name, Type.TEXTS, Merge.UNION, doc)
-
-
-_CREATED = Property("created", Type.MOMENT, Merge.MIN, "when it was registered, made or posted")
-_REPUTATION = _newest("reputation", "VirusTotal's score by its community: below 0 is bad", Type.INTEGER)
-_MALICIOUS = _newest("malicious", "how many of VirusTotal's engines call it malicious", Type.INTEGER)
-_NAME = _newest("name", "what it is called")
-
-DOMAIN = _label(
-    "Domain",
-    "name",
-    "A registrable DNS name: lower case, A-label form, no final dot.",
-    "#0072B2",
-    VOTES,
-    _REPUTATION,
-    _MALICIOUS,
-    _newest("registrar", "the registrar's name"),
-    _CREATED,
-    TAGS,
-)
-SUBDOMAIN = _label(
-    "SubDomain",
-    "name",
-    "A DNS name that is not registrable, in the same form.",
-    "#56B4E9",
-    VOTES,
-    _REPUTATION,
-    _MALICIOUS,
-    TAGS,
-)
-IP_ADDRESS = _label(
-    "IPAddress",
-    "address",
-    "IPv4, or IPv6 compressed; a mapped one as IPv4.",
-    "#E69F00",
-    VOTES,
-    _REPUTATION,
-    _MALICIOUS,
-    _newest("country", "its country, two letters"),
-    _newest("classification", "GreyNoise's: benign, malicious or unknown"),
-    _newest("abuse_score", "AbuseIPDB's confidence of abuse, 0 to 100", Type.INTEGER),
-    _all("cpes", "products seen there, as Common Platform Enumeration names"),
-    TAGS,
-    shape="square",
-)
-EMAIL = _label("Email", "address", "Lower case, the domain in A-label form.", "#CC79A7", shape="diamond")
-HASH = _label(
-    "Hash",
-    "value",
-    "A file's digest, in lower case hex.",
-    "#009E73",
-    _ALGORITHM,
-    _newest("size", "the file's size in bytes", Type.INTEGER),
-    _newest("file_type", "what the file is"),
-    _MALICIOUS,
-    _all("names", "names the file went by"),
-    TAGS,
-    shape="triangle",
-)
-URL = _label(
-    "URL",
-    "url",
-    "Normalised as RFC 3986 says.",
-    "#56B4E9",
-    _newest("status", "online or offline"),
-    _MALICIOUS,
-    TAGS,
-    shape="hexagon",
-)
-TWITTER_USER = _label(
-    "TwitterUser",
-    "screen_name",
-    "Lower case, without @.",
-    "#CC79A7",
-    _newest("user_id", "Twitter's number"),
-    _NAME,
-    _newest("description", "what they say of themselves"),
-    _newest("location", "where they say they are"),
-    _CREATED,
-)
-TWEET = _label(
-    "Tweet", "id", "Twitter's number.", "#CC79A7", _newest("text", "what it says"), _newest("lang", "its language"),
-    _CREATED, shape="square",
-)  # fmt: skip
-HASHTAG = _label("Hashtag", "tag", "Without #, case folded.", "#CC79A7", shape="hexagon")
-ASN = _label("ASN", "number", "AS and the number.", "#E69F00", _NAME, shape="hexagon")
-NETWORK = _label(
-    "Network",
-    "cidr",
-    "A range of addresses, as CIDR.",
-    "#E69F00",
-    _NAME,
-    _newest("country", "two letters"),
-    shape="diamond",
-)
-ORGANIZATION = _label("Organization", "name", "As the source spells it.", "#666666", shape="square")
-SERVICE = _label(
-    "Service",
-    "name",
-    "ip:port/transport.",
-    "#F0E442",
-    _PORT,
-    _TRANSPORT,
-    _newest("product", "what answers"),
-    _newest("version", "its version"),
-    TAGS,
-    shape="square",
-)
-CERTIFICATE = _label(
-    "Certificate",
-    "id",
-    "Its SHA-256 fingerprint, or its number in a log (crtsh:NUMBER).",
-    "#F0E442",
-    _newest("serial", "the serial number, hex or decimal, as told"),
-    _newest("issuer", "who issued it"),
-    _newest("subject", "whom it was issued to"),
-    Property("not_before", Type.MOMENT, Merge.MIN, "valid from"),
-    Property("not_after", Type.MOMENT, Merge.MAX, "valid until"),
-    shape="diamond",
-)
-VULNERABILITY = _label("Vulnerability", "id", "A CVE number.", "#D55E00", shape="star")
-MALWARE = _label(
-    "Malware",
-    "name",
-    "A malware's name, as the scanner or the analyst spells it.",
-    "#D55E00",
-    _all("aliases", "other names of it"),
-    shape="cross",
-)
-REPORT = _label(
-    "Report",
-    "id",
-    "A page, post or event that names indicators: its URL, or its service and number there.",
-    "#666666",
-    _newest("title", "its title"),
-    _CREATED,
-    _all("links", "pages that it draws on"),
-    TAGS,
-)
-
-
-def _attack(name: str, doc: str, colour: str, shape: str) -> Label:
-    aliases = _all("aliases", "other names of it")
-    return _label(
-        name, "id", doc, colour, _NAME, _newest("description", "MITRE's first paragraph"), aliases, shape=shape
-    )
-
-
-TACTIC = _attack("Tactic", "An ATT&CK tactic: why.", "#000000", "hexagon")
-TECHNIQUE = _attack("Technique", "An ATT&CK technique or sub-technique: how.", "#000000", "square")
-SOFTWARE = _attack("Software", "ATT&CK software: malware and tools.", "#D55E00", "square")
-GROUP = _attack("Group", "An ATT&CK group: who.", "#D55E00", "diamond")
-MITIGATION = _attack("Mitigation", "An ATT&CK mitigation: what helps.", "#009E73", "square")
-
-NOTE = _label(
-    "Note",
-    "id",
-    "What an analyst says of a node: a note, a tag or a verdict. Its id is that of the entry in the raw cache.",
-    "#666666",
-    _newest("author", "who says it"),
-    _newest("text", "the note"),
-    _newest("tag", "the tag"),
-    _newest("verdict", "malicious, suspicious, benign or unknown"),
-    shape="diamond",
-)
 
 # --- kinds: what a raw string of a reply claims to be ---------------------------------------------------------------
 
@@ -252,15 +84,25 @@ Term = NewType("Term", str)
 
 
 def _numbered(prefix: str) -> Callable[[str], str]:
-    """Return the canonical form of ATT&CK ids of one prefix."""
+    """Return the canonical form of ATT&CK ids of one prefix; a name may stand before one: Mimikatz - S0002."""
 
     def canonical(raw: str) -> str:
-        key = keys.attack_id(raw)
+        key = keys.attack_id(raw.rpartition(" - ")[2])
         if key.rstrip("0123456789.") != prefix:
             raise BadValue("an ATT&CK id of another kind")
         return key
 
     return canonical
+
+
+def _group(raw: str) -> str:
+    """Return the ATT&CK id of a group, or the name of an actor that has none."""
+    try:
+        return _numbered("G")(raw)
+    except BadValue as bad:
+        if bad.reason == "not an ATT&CK id":
+            return keys.name_text(raw)
+        raise
 
 
 HOSTNAME = Kind(
@@ -291,7 +133,7 @@ REFERENCE = Kind(Reference, "reference", (REPORT,), keys.reference)
 TACTIC_ID = Kind(TacticId, "tactic", (TACTIC,), _numbered("TA"))
 TECHNIQUE_ID = Kind(TechniqueId, "technique", (TECHNIQUE,), _numbered("T"))
 SOFTWARE_ID = Kind(SoftwareId, "software", (SOFTWARE,), _numbered("S"))
-GROUP_ID = Kind(GroupId, "group", (GROUP,), _numbered("G"))
+GROUP_ID = Kind(GroupId, "group", (GROUP,), _group)
 MITIGATION_ID = Kind(MitigationId, "mitigation", (MITIGATION,), _numbered("M"))
 NOTE_ID = Kind(NoteId, "note", (NOTE,), keys.name_text)
 TERM = Kind(Term, "term", (), keys.text)  # what is asked for is no node: a search, a feed, a collection
@@ -300,6 +142,17 @@ HOST: Kind[Hostname | Address] = either("DNS name or IP address", ADDRESS, HOSTN
 DESTINATION: Kind[Hostname | Address | Link] = either("DNS name, IP address or URL", ADDRESS, HOSTNAME, LINK)
 INDICATOR: Kind[Hostname | Address | EmailAddress | Digest | Link | CVE] = either(
     "indicator", ADDRESS, DIGEST, EMAIL_ADDRESS, HOSTNAME, CVE_ID, LINK
+)
+REPORTED: Kind[
+    Hostname | Address | EmailAddress | Digest | Link | CVE | CIDR | ASNumber | ServiceName | CertificateId
+] = either(
+    "indicator of any kind",
+    *(ADDRESS, DIGEST, EMAIL_ADDRESS, HOSTNAME, CVE_ID, LINK, CIDR_RANGE, SERVICE_NAME),
+    Kind(ASNumber, "AS number after AS", (ASN,), keys.asn_after_as),  # digits alone may mean anything
+    CERTIFICATE_ID,  # a SHA-256 fingerprint is told from a file's by sha256: before it
+)
+THREAT: Kind[SoftwareId | TechniqueId | MalwareName] = either(
+    "software, technique or malware", SOFTWARE_ID, TECHNIQUE_ID, MALWARE_NAME
 )
 ENDPOINT: Kind[Hostname | Address | ServiceName] = either("host or service", ADDRESS, SERVICE_NAME, HOSTNAME)
 EXPOSED: Kind[Address | ServiceName] = either("IP address or service", ADDRESS, SERVICE_NAME)
@@ -338,10 +191,14 @@ def on_hosts(links: Sequence[Link]) -> Fact:
 
 # --- relationship types: from, type, to -----------------------------------------------------------------------------
 
+NOT_ITSELF = Check(pairs.different, "a relationship of a thing with itself")
+
 RESOLVES = Relationship(
     HOSTNAME, "RESOLVES", ADDRESS, "The name has, or had, this address (A, AAAA).", _properties(LAST_RESOLVED)
 )
-ALIAS_OF = Relationship(HOSTNAME, "ALIAS_OF", HOSTNAME, "The name is an alias of the other (CNAME).", SEEN)
+ALIAS_OF = Relationship(
+    HOSTNAME, "ALIAS_OF", HOSTNAME, "The name is an alias of the other (CNAME).", SEEN, check=NOT_ITSELF
+)
 MAIL_SERVER = Relationship(HOSTNAME, "MAIL_SERVER", HOSTNAME, "Mail for the name goes there (MX).", SEEN)
 NAME_SERVER = Relationship(HOSTNAME, "NAME_SERVER", HOSTNAME, "The name is served from there (NS).", SEEN)
 HOSTS = Relationship(
@@ -350,18 +207,26 @@ HOSTS = Relationship(
     SUBDOMAIN_NAME,
     "The sub-domain lies beneath the domain.",
     SEEN,
-    holds=lambda domain, name: name.endswith("." + domain),
+    check=Check(pairs.beneath, "a name that does not lie beneath the domain"),
 )
 OWNS = Relationship(EMAIL_ADDRESS, "OWNS", DOMAIN_NAME, "The address is a contact in the domain's registration.", SEEN)
 REGISTRAR = Relationship(DOMAIN_NAME, "REGISTRAR", EMAIL_ADDRESS, "The contact of the domain's registrar.", SEEN)
 REGISTERED_TO = Relationship(DOMAIN_NAME, "REGISTERED_TO", ORGANIZATION_NAME, "Who registered the domain.", SEEN)
 ASSOCIATED = Relationship(HOST, "ASSOCIATED", DIGEST, "The file has been seen with the name or the address.", SEEN)
 SAME_FILE = Relationship(
-    DIGEST, "SAME_FILE", DIGEST, "Two digests of one file: all pairs of them.", SEEN, both_ways=True
+    DIGEST,
+    "SAME_FILE",
+    DIGEST,
+    "Two digests of one file: all pairs of them.",
+    SEEN,
+    both_ways=True,
+    check=Check(pairs.different_lengths, "two digests by one algorithm, which are of two files"),
 )
 CONTACTS = Relationship(DIGEST, "CONTACTS", DESTINATION, "The file, when it runs, contacts the other.", SEEN)
 DROPS = Relationship(DIGEST, "DROPS", DIGEST, "The file, when it runs, writes the other.", SEEN)
-CONTAINS = Relationship(DIGEST, "CONTAINS", DIGEST, "The file holds the other, as an archive does.", SEEN)
+CONTAINS = Relationship(
+    DIGEST, "CONTAINS", DIGEST, "The file holds the other, as an archive does.", SEEN, check=NOT_ITSELF
+)
 EXECUTES = Relationship(DIGEST, "EXECUTES", DIGEST, "The file, when it runs, runs the other.", SEEN)
 DETECTED_AS = Relationship(
     DIGEST, "DETECTED_AS", MALWARE_NAME, "A scanner or an analyst calls the file so.", _properties(CONFIDENCE)
@@ -375,15 +240,35 @@ INDICATES = Relationship(
 )
 DELIVERS = Relationship(LINK, "DELIVERS", DIGEST, "The URL gave the file.", SEEN)
 ON = Relationship(LINK, "ON", HOST, "The URL's host, or the address that answered for it.", SEEN)
-REDIRECTS_TO = Relationship(LINK, "REDIRECTS_TO", LINK, "Who asks for the URL is sent to the other.", SEEN)
+REDIRECTS_TO = Relationship(
+    LINK, "REDIRECTS_TO", LINK, "Who asks for the URL is sent to the other.", SEEN, check=NOT_ITSELF
+)
 EXPOSES = Relationship(ADDRESS, "EXPOSES", SERVICE_NAME, "The port answers at the address.", SEEN)
 VULNERABLE_TO = Relationship(EXPOSED, "VULNERABLE_TO", CVE_ID, "What answers there may be vulnerable.", SEEN)
 USES = Relationship(ENDPOINT, "USES", CERTIFICATE_ID, "It shows the certificate.", SEEN)
-NAMES = Relationship(CERTIFICATE_ID, "NAMES", HOSTNAME, "The certificate is for the name.", SEEN)
-IN_NETWORK = Relationship(ADDRESS, "IN_NETWORK", CIDR_RANGE, "The address lies in the network.", SEEN)
+NAMES = Relationship(
+    CERTIFICATE_ID,
+    "NAMES",
+    HOSTNAME,
+    "The certificate is for the name, or for *. and the name.",
+    _properties(WILDCARD),
+)
+IN_NETWORK = Relationship(
+    ADDRESS,
+    "IN_NETWORK",
+    CIDR_RANGE,
+    "The address lies in the network.",
+    SEEN,
+    check=Check(pairs.contained, "an address outside the network"),
+)
 ANNOUNCED_BY = Relationship(ROUTED, "ANNOUNCED_BY", AS_NUMBER, "The AS announces the route to it.", SEEN)
 OPERATED_BY = Relationship(OPERATED, "OPERATED_BY", ORGANIZATION_NAME, "Who runs it.", SEEN)
-REPORTED_IN = Relationship(INDICATOR, "REPORTED_IN", REFERENCE, "The report names the indicator.", SEEN)
+REPORTED_IN = Relationship(REPORTED, "REPORTED_IN", REFERENCE, "The report names the indicator.", SEEN)
+CITES = Relationship(REFERENCE, "CITES", REFERENCE, "The report draws on the other.", SEEN, check=NOT_ITSELF)
+CONCERNS = Relationship(REFERENCE, "CONCERNS", THREAT, "The report is about the malware or technique.", SEEN)
+BLAMES = Relationship(REFERENCE, "BLAMES", GROUP_ID, "The report attributes what it describes to the group.", SEEN)
+ATTRIBUTED_TO = Relationship(REPORTED, "ATTRIBUTED_TO", GROUP_ID, "A source says that the group uses it.", SEEN)
+CONNECTS_TO = Relationship(HOST, "CONNECTS_TO", ENDPOINT, "The host was seen to open a connection to the other.", SEEN)
 TWEETED = Relationship(SCREEN_NAME, "TWEETED", TWEET_ID, "The user wrote the tweet.", SEEN)
 RETWEETED = Relationship(SCREEN_NAME, "RETWEETED", TWEET_ID, "The user passed the tweet on.", SEEN)
 LIKED = Relationship(SCREEN_NAME, "LIKED", TWEET_ID, "The user likes the tweet.", SEEN)
@@ -400,6 +285,15 @@ EMPLOYS = Relationship(ACTOR, "EMPLOYS", MEANS, "The group or software uses the 
 MITIGATES = Relationship(MITIGATION_ID, "MITIGATES", TECHNIQUE_ID, "The mitigation helps against it.", SEEN)
 SUBTECHNIQUE_OF = Relationship(TECHNIQUE_ID, "SUBTECHNIQUE_OF", TECHNIQUE_ID, "A special form of the other.", SEEN)
 ACHIEVES = Relationship(TECHNIQUE_ID, "ACHIEVES", TACTIC_ID, "What the technique is for.", SEEN)
+
+
+def certificate_names(
+    certificate: CertificateId, names: Sequence[Hostname], seen: str | float | None = None
+) -> Iterator[Fact]:
+    """Yield the names that a certificate is for. A wildcard, *.NAME, ties it to the name under the star and says so."""
+    wild = [name for name in names if name.startswith("*.")]
+    yield NAMES.each(certificate, [name for name in names if not name.startswith("*.")], seen=seen)
+    yield NAMES.each(certificate, [Hostname(name[2:]) for name in wild], wildcard=[*wild], seen=seen)
 
 
 class _Labelled(Kind[AnyNode]):

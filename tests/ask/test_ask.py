@@ -54,7 +54,7 @@ def graph(request: pytest.FixtureRequest, home: Path, embedded: Graph) -> Iterat
 
 
 def test_a_node_is_shown_with_its_neighbours_by_type_and_the_counts_of_all(graph: Graph) -> None:
-    shown = ask.show(graph, schema.DOMAIN, "example.com", limit=1)
+    shown = ask.show(graph, schema.LABELS["Domain"], "example.com", limit=1)
     assert shown is not None
     assert shown.counts["RESOLVES", "->", "IPAddress"] >= 2
     assert shown.counts["OWNS", "<-", "Email"] >= 1
@@ -65,14 +65,14 @@ def test_a_node_is_shown_with_its_neighbours_by_type_and_the_counts_of_all(graph
 
 
 def test_what_is_not_there_is_not_shown(graph: Graph) -> None:
-    assert ask.show(graph, schema.DOMAIN, "nobody.example", limit=1) is None
+    assert ask.show(graph, schema.LABELS["Domain"], "nobody.example", limit=1) is None
 
 
 def test_neighbours_come_in_pages_that_do_not_overlap(graph: Graph) -> None:
     group = ("EXPOSES", "->", "Service")
-    many = look.counts(graph, schema.IP_ADDRESS, "192.0.2.10")[group]
+    many = look.counts(graph, schema.LABELS["IPAddress"], "192.0.2.10")[group]
     pages = [
-        look.neighbours(graph, schema.IP_ADDRESS, "192.0.2.10", group, many=many, limit=2, skip=skip)
+        look.neighbours(graph, schema.LABELS["IPAddress"], "192.0.2.10", group, many=many, limit=2, skip=skip)
         for skip in range(0, many, 2)
     ]
     keys = [each.key for page in pages for each in page]
@@ -242,7 +242,7 @@ HOSTILE = ["'", '"', "`", "\\", "') DELETE n //", "$key", "{x}", "\u202e", "<scr
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_keys_are_values_and_nothing_else(graph: Graph, text: str) -> None:
-    assert ask.node(graph, schema.MALWARE, text) is None
+    assert ask.node(graph, schema.LABELS["Malware"], text) is None
     assert find.complete(graph, text, seconds=10) == []
     assert look.there(graph, [NodeRef("Malware", text)]) == {}
 

@@ -93,8 +93,8 @@ def _table_faults(group: Group, table: pa.Table) -> Iterator[str]:
             yield from _key_faults(what.end, group.end, end)
             if what.both_ways and start >= end:
                 yield f"not in canonical order: {start} {end}"
-            if what.holds is not None and not what.holds(start, end):
-                yield f"does not hold: {start} {end}"
+            if fault := what.fault(start, end):
+                yield f"{fault}: {start} {end}"
     else:
         for key in table["key"].to_pylist():
             yield from _key_faults(_kind(group.start), group.start, key)

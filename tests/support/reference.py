@@ -64,7 +64,7 @@ def _joined(
         return
     if what.both_ways:
         a, b = min(a, b), max(a, b)
-    if not (what.both_ways and a == b) and (what.holds is None or what.holds(a, b)):
+    if not (what.both_ways and a == b) and not what.fault(a, b):
         yield Group(start_label.name, what.type, end_label.name), (a, b), row
 
 

@@ -6,7 +6,15 @@ as most are, takes the short way at a function's beginning.
 """
 
 from intel_grapher.keys import plain
-from intel_grapher.keys.addresses import asn, ip_address, network, service, service_port, service_transport
+from intel_grapher.keys.addresses import (
+    asn,
+    asn_after_as,
+    ip_address,
+    network,
+    service,
+    service_port,
+    service_transport,
+)
 from intel_grapher.keys.identifiers import (
     attack_id,
     certificate,
@@ -25,6 +33,7 @@ from intel_grapher.keys.urls import url
 __all__ = [
     "IndicatorKind",
     "asn",
+    "asn_after_as",
     "attack_id",
     "certificate",
     "cve",

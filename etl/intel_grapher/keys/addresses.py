@@ -94,6 +94,13 @@ def asn(raw: str) -> str:
     return f"AS{number}"
 
 
+def asn_after_as(raw: str) -> str:
+    """Return the same for a number after AS; BadValue("not an AS number") for digits alone."""
+    if raw.strip()[:2].lower() != "as":
+        raise BadValue("not an AS number")
+    return asn(raw)
+
+
 def service(raw: str) -> str:
     """Return "192.0.2.1:443/tcp" or "[2001:db8::1]:443/tcp". What follows the last colon is the port, always.
 

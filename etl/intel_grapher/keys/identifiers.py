@@ -15,7 +15,8 @@ _SCREEN_NAME = re.compile(r"[a-z0-9_]{1,20}")
 _HEX = re.compile(r"[0-9a-f]+")
 _SHA256 = 64  # hex digits
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,38}")
-_CERTIFICATE = re.compile(r"[a-z][a-z0-9_]{0,31}:[0-9]{1,38}")
+_IN_A_LOG = re.compile(r"[a-z][a-z0-9_]{0,31}:[0-9]{1,38}")
+_FINGERPRINTS = {"md5": 32, "sha1": 40, "sha256": _SHA256}
 _ALGORITHMS = {32: "md5", 40: "sha1", 56: "sha224", 64: "sha256", 96: "sha384", 128: "sha512"}  # by hex digits
 _CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}")
 _ATTACK_ID = re.compile(r"T[0-9]{4}(?:\.[0-9]{3})?|TA[0-9]{4}|[SGM][0-9]{4}")
@@ -79,13 +80,21 @@ def number(raw: str) -> str:
 
 
 def certificate(raw: str) -> str:
-    """Return what a certificate is known by: its SHA-256 fingerprint in lower case hex, or `log:number`."""
-    value = raw.strip()
-    if _CERTIFICATE.fullmatch(value):
+    """Return a certificate's SHA-256 fingerprint in lower case hex, sha1: or md5: and that one, or `log:number`.
+
+    Colons between the bytes are dropped, and so is a leading "sha256:".
+    """
+    value = raw.strip().lower()
+    algorithm, _, digits = value.partition(":")
+    if algorithm in _FINGERPRINTS:
+        digits = digits.replace(":", "")
+        if len(digits) == _FINGERPRINTS[algorithm] and _HEX.fullmatch(digits):
+            return digits if algorithm == "sha256" else f"{algorithm}:{digits}"
+    elif _IN_A_LOG.fullmatch(value):
         return value
-    value = value.replace(":", "").lower()
-    if len(value) == _SHA256 and _HEX.fullmatch(value):
-        return value
+    digits = value.replace(":", "")
+    if len(digits) == _SHA256 and _HEX.fullmatch(digits):
+        return digits
     raise BadValue(PLACEHOLDER if value in PLACEHOLDERS else "not a certificate's fingerprint or number")
 
 

@@ -17,9 +17,7 @@ from intel_grapher.schema import (
     AS_NUMBER,
     ASSOCIATED,
     DELIVERS,
-    DOMAIN,
     INDICATOR,
-    IP_ADDRESS,
     LINK,
     MAIL_SERVER,
     NAME_SERVER,
@@ -27,8 +25,6 @@ from intel_grapher.schema import (
     REFERENCE,
     REPORTED_IN,
     RESOLVES,
-    SUBDOMAIN,
-    URL,
     Address,
     ASNumber,
     Digest,
@@ -117,10 +113,9 @@ def at(section: str) -> Callable[[str], str]:
 
     def path(key: str) -> str:
         label, _ = INDICATOR.resolve(key)
-        if label is IP_ADDRESS:
+        kind = {"Domain": "domain", "SubDomain": "hostname", "URL": "url"}.get(label.name, "file")
+        if label.name == "IPAddress":
             kind = "IPv6" if ":" in key else "IPv4"
-        else:
-            kind = {DOMAIN: "domain", SUBDOMAIN: "hostname", URL: "url"}.get(label, "file")
         return f"/indicators/{kind}/{{key}}/{section}"
 
     return path

@@ -229,8 +229,8 @@ class Batch:
     def _joined(
         self, columns: Columns, what: Relationship[Any, Any], table: pa.Table, of_start: pa.Array, of_end: pa.Array
     ) -> pa.Table:
-        """Put the ends in canonical order where the type goes both ways, and leave out what does not hold."""
-        if not what.both_ways and what.holds is None:
+        """Put the ends in canonical order where the type goes both ways, and reject what its check refuses."""
+        if not what.both_ways and what.check is None:
             return table
         starts, ends = of_start.take(table["start"]), of_end.take(table["end"])
         if what.both_ways:
@@ -238,14 +238,16 @@ class Batch:
             start, end = table["start"], table["end"]
             table = table.set_column(0, "start", pc.if_else(swap, end, start))
             table = table.set_column(1, "end", pc.if_else(swap, start, end))
-            return table.filter(pc.not_equal(start, end))
-        names = ends.to_pylist()
-        holds = list(map(what.holds, starts.to_pylist(), names)) if what.holds else []
-        if not all(holds):
-            for row, end, right in zip(table["row"].to_pylist(), names, holds, strict=True):
-                if not right:
-                    self._miss(columns, row, end, f"not what {what.type} joins")
-            table = table.filter(pa.array(holds, pa.bool_()))
+            differ = pc.not_equal(starts, ends)
+            table, starts, ends = table.filter(differ), starts.filter(differ), ends.filter(differ)
+        if what.check is None or not table.num_rows:
+            return table
+        holds = what.check.holds(starts, ends)
+        if not pc.all(holds).as_py():
+            wrong = pc.invert(holds)
+            for row, end in zip(table["row"].filter(wrong).to_pylist(), ends.filter(wrong).to_pylist(), strict=True):
+                self._miss(columns, row, end, what.check.fault)
+            table = table.filter(holds)
         return table
 
     def _miss(self, columns: Columns, row: int, value: object, reason: str) -> None:
@@ -281,7 +283,7 @@ class Batch:
 
 def _can_fail(what: Kind[Any] | Relationship[Any, Any]) -> bool:
     """Tell whether two good keys may still be no relationship."""
-    return isinstance(what, Relationship) and what.holds is not None
+    return isinstance(what, Relationship) and what.check is not None
 
 
 def _hashable(value: object) -> object:

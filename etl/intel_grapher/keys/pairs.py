@@ -1,0 +1,79 @@
+"""Arithmetic on pairs of canonical keys: whether a relationship between the two can be true at all.
+
+Each function takes two columns of one length (the keys at the start and at the end of relationships) and returns a
+boolean for each row. Whole columns are compared at once, because a large segment has millions of rows.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from functools import lru_cache
+from struct import unpack
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_REMEMBERED = 65_536  # networks and IPv6 addresses
+
+
+def beneath(domains: pa.Array, names: pa.Array) -> pa.Array:
+    """Return where a name lies beneath its domain: www.example.com beneath example.com."""
+    dot = pa.scalar("", domains.type)
+    endings = pc.binary_join_element_wise(dot, domains, pa.scalar(".", domains.type)).to_pylist()
+    return pa.array(map(str.endswith, names.to_pylist(), endings), pa.bool_())
+
+
+def different(starts: pa.Array, ends: pa.Array) -> pa.Array:
+    """Return where the two keys differ."""
+    return pc.not_equal(starts, ends)
+
+
+def different_lengths(starts: pa.Array, ends: pa.Array) -> pa.Array:
+    """Return where two digests are of different algorithms, which their lengths tell."""
+    return pc.not_equal(pc.binary_length(starts), pc.binary_length(ends))
+
+
+def contained(addresses: pa.Array, networks: pa.Array) -> pa.Array:
+    """Return where an address lies in its network."""
+    addresses, networks = _flat(addresses), _flat(networks)
+    is_v4 = pc.invert(pc.match_substring(addresses, ":"))
+    if pc.all(is_v4).as_py():
+        return _v4_contained(addresses, networks)
+    others = pc.invert(is_v4)
+    pairs = zip(addresses.filter(others).to_pylist(), networks.filter(others).to_pylist(), strict=True)
+    found = pa.array([_address(address) in _block(network) for address, network in pairs], pa.bool_())
+    mine = _v4_contained(addresses.filter(is_v4), networks.filter(is_v4))
+    return pc.replace_with_mask(pc.replace_with_mask(is_v4, is_v4, mine), others, found)
+
+
+def _v4_contained(addresses: pa.Array, networks: pa.Array) -> pa.Array:
+    """Return where an IPv4 address lies in its network; never in one of IPv6."""
+    blocks = networks.dictionary_encode()
+    bounds = [_v4_bounds(network) for network in blocks.dictionary.to_pylist()]
+    first, last = (pa.array(each, pa.int64()).take(blocks.indices) for each in zip(*bounds, strict=True))
+    packed = b"".join(map(socket.inet_aton, addresses.to_pylist()))
+    numbers = pa.array(unpack(f">{len(addresses)}I", packed), pa.int64())
+    return pc.and_(pc.greater_equal(numbers, first), pc.less_equal(numbers, last))
+
+
+def _v4_bounds(network: str) -> tuple[int, int]:
+    """Return the first and the last address of a network as numbers; one of IPv6 has none."""
+    block = _block(network)
+    if isinstance(block, ipaddress.IPv6Network):
+        return 0, -1
+    return int(block.network_address), int(block.broadcast_address)
+
+
+@lru_cache(_REMEMBERED)
+def _block(network: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    return ipaddress.ip_network(network)
+
+
+@lru_cache(_REMEMBERED)
+def _address(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    return ipaddress.ip_address(address)
+
+
+def _flat(keys: pa.Array | pa.ChunkedArray) -> pa.Array:
+    return keys.combine_chunks() if isinstance(keys, pa.ChunkedArray) else keys
