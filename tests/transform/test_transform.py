@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from places import FIXTURES, SAMPLES
 
-from intel_grapher.cache import Cache, Damage, Entry, Record, Segment, adopt
+from intel_grapher.cache import Cache, Damage, Entry, Envelope, Segment, adopt
 from intel_grapher.cli.cache import resolve
 from intel_grapher.errors import BusyError, TransformError
 from intel_grapher.files import Files, Manifest
@@ -199,13 +199,13 @@ def test_only_what_is_new_or_mapped_anew_is_read(tmp_path: Path, monkeypatch: py
         return Entry(source=source, endpoint=endpoint, key=key, fetched_at=1_700_000_000, status=200, body=body)
 
     read: list[str] = []
-    really = Segment.read
+    really = Segment.envelopes
 
-    def noted(segment: Segment, on_damage: Callable[[Damage], None], start: int = 0) -> Iterator[Record]:
+    def noted(segment: Segment, on_damage: Callable[[Damage], None], content: bytes | None = None) -> list[Envelope]:
         read.append(segment.source)
-        return really(segment, on_damage, start)
+        return really(segment, on_damage, content)
 
-    monkeypatch.setattr(Segment, "read", noted)
+    monkeypatch.setattr(Segment, "envelopes", noted)
     cache = filled(tmp_path, [reply("internetdb", "ip", "192.0.2.1"), reply("doh", "resolve", "a.example")])
     read.clear()
     transform(cache, tmp_path / "import")

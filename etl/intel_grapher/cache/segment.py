@@ -75,24 +75,35 @@ class Segment:
         """Whether it will never change again."""
         return self.records is not None
 
-    @property
-    def identity(self) -> str:
-        """Names the content: two segments of one identity hold the same records. Relative to the cache's root."""
-        place = f"{self.area}/{self.source}/{self.endpoint}/{self.path.name}"
-        return place if self.closed else f"{place}@{self.size}"
+    def identity(self, content: bytes | None = None) -> str:
+        """Return a name of the content: segments of one identity hold the same records. Relative to the cache's root.
 
-    def opened(self, size: int) -> "Segment":
-        """Return it as it was while it was open and had so many bytes."""
+        A closed segment has a checksum in its file's name; of an open one the SHA-256 digest of its bytes is taken:
+        `content` where they have been read, else those that are on disk now. Raises CacheError where there are none.
+        """
+        name = f"{self.area}/{self.source}/{self.endpoint}/{self.path.name}"
+        if self.closed:
+            return name
+        content = self.content() if content is None else content
+        return f"{name}@{len(content)}-{hashlib.sha256(content).hexdigest()}"
+
+    def prefix(self, size: int) -> "Segment":
+        """Return it as it was while it was open and had `size` bytes."""
         return replace(self, path=self.path.with_name(f"{self.number:06}.jsonl"), size=size, records=None, checksum="")
 
-    def begins(self, size: int) -> str:
-        """Return a digest of so many bytes, uncompressed, from its beginning on; empty where they can't be read."""
+    def content(self) -> bytes:
+        """Return the file's bytes: of a closed segment the compressed ones, of an open one the first `size`.
+
+        Where an open segment has been closed since it was listed, they come from its successor. Raises CacheError
+        where the file is gone or can't be read.
+        """
         try:
             with self.path.open("rb") as file:
-                data = _uncompressed(file.read()) if self.closed else file.read(size)
-        except OSError:
-            return ""
-        return hashlib.sha256(data[:size]).hexdigest() if len(data) >= size else ""
+                return file.read() if self.closed else file.read(self.size)
+        except FileNotFoundError as error:
+            return _uncompressed(self._successor(error).content())[: self.size]
+        except OSError as error:
+            raise _unreadable(self.path, error) from error
 
     def read(self, on_damage: Callable[[Damage], None], start: int = 0) -> Iterator[Record]:
         """Give every whole record, in order; what can't be read goes to `on_damage`, and reading goes on.
@@ -103,27 +114,42 @@ class Segment:
         """
         try:
             if self.closed:
-                yield from self._read_closed(on_damage)
+                yield from self._read_closed(self.path.read_bytes(), on_damage)
             else:
                 yield from _records(self, _open_blocks(self.path, start, self.size), on_damage, check=True)
-        except FileNotFoundError as error:  # closed since it was listed
-            successor = next((one for one in list_folder(self.path.parent, self) if one.number == self.number), None)
-            if self.closed or successor is None:
-                raise CacheError(f"{self.path} is gone. Run the command again.") from error
-            for record in successor.read(on_damage):
+        except FileNotFoundError as error:
+            for record in self._successor(error).read(on_damage):
                 if start <= record.offset < self.size:
                     yield record
         except OSError as error:
             raise _unreadable(self.path, error) from error
 
-    def envelopes(self, on_damage: Callable[[Damage], None]) -> list[Envelope]:
-        """Return the envelope of every whole record: what `read` gives, without where each stands, and quicker."""
-        with suppress(OSError, BadValue):
-            if self.closed and self._is_whole(data := self.path.read_bytes()):
+    def envelopes(self, on_damage: Callable[[Damage], None], content: bytes | None = None) -> list[Envelope]:
+        """Return the envelope of every whole record: what `read` gives, without where each stands, and quicker.
+
+        `content` is what `content()` returned, where the caller has read it; nothing else is read then.
+        """
+        if content is not None and not self.closed:
+            lines = content[: content.rfind(b"\n") + 1].split(b"\n")[:-1]
+            return [record.envelope for record in _records(self, iter([(0, lines)]), on_damage, check=True)]
+        data = self.content() if content is None and self.closed else content
+        if data is None:
+            return [record.envelope for record in self.read(on_damage)]
+        with suppress(BadValue):
+            if self._is_whole(data):
                 found = [decode_all(block or b"") for _, block in _closed_blocks(data)]
                 if sum(map(len, found)) == self.records:
                     return list(chain.from_iterable(found))
-        return [record.envelope for record in self.read(on_damage)]
+        return [record.envelope for record in self._read_closed(data, on_damage)]
+
+    def _successor(self, error: FileNotFoundError) -> "Segment":
+        """Return the closed segment that an open one has become; CacheError where there is none."""
+        one = next(
+            (one for one in list_folder(self.path.parent, self) if one.closed and one.number == self.number), None
+        )
+        if self.closed or one is None:
+            raise CacheError(f"{self.path} is gone. Run the command again.") from error
+        return one
 
     def line_at(self, offset: int, length: int) -> bytes:
         """Give the bytes that stand there, uncompressed, less the last one (a newline); empty where there are none."""
@@ -144,8 +170,7 @@ class Segment:
     def _is_whole(self, data: bytes) -> bool:
         return hashlib.sha256(data).hexdigest().startswith(self.checksum)
 
-    def _read_closed(self, on_damage: Callable[[Damage], None]) -> Iterator[Record]:
-        data = self.path.read_bytes()
+    def _read_closed(self, data: bytes, on_damage: Callable[[Damage], None]) -> Iterator[Record]:
         whole = self._is_whole(data)
         lines = 0
         broken = 0

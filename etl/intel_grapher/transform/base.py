@@ -45,12 +45,12 @@ class Index(msgspec.Struct):
     """What there is. `code` is a mark of all that merges, `checksums` has every file's CRC-32.
 
     `staged` has the names of the files that went in, and of those from open segments which these were: area, source,
-    endpoint and number, size in bytes, digest.
+    endpoint and number, size in bytes. The name covers the bytes that were read.
     """
 
     code: str = ""
     run: int = 0
-    staged: dict[str, tuple[str, int, str] | None] = {}
+    staged: dict[str, tuple[str, int] | None] = {}
     groups: set[str] = set()
     checksums: dict[str, int | None] = {}
     keys: dict[str, tuple[str, int, bool]] = {}
@@ -108,9 +108,9 @@ class Base:
         """Tell whether all that a staged file gave is in one that is here now."""
         if name in self._of:
             return True
-        place, size, digest = self._index.staged[name] or ("", 0, "")
+        place, size = self._index.staged[name] or ("", 0)
         segment = self._at.get(place)
-        return segment is not None and name == name_of(segment.opened(size)) and segment.begins(size) == digest
+        return segment is not None and name == name_of(segment.prefix(size))
 
     def _is_whole(self, groups: list[Group]) -> bool:
         """Tell whether the files are as they were written."""
@@ -179,10 +179,7 @@ class Base:
         used = {each.name for each in rows.values()}
         used |= {path.name for name, total, moved in keys.values() for path in Keys(Path(name), total, moved).files()}
         checksums |= {name: each for name, each in before.checksums.items() if name in used}
-        staged = {
-            name: None if each.closed else (_place(each), each.size, each.begins(each.size))
-            for name, each in self._of.items()
-        }
+        staged = {name: None if each.closed else (_place(each), each.size) for name, each in self._of.items()}
         index = Index(self._code, run, staged, set(map(str, self._marks)), checksums, keys, rows)
         new = self._kept / f"{INDEX}.new"
         new.write_bytes(msgspec.json.encode(index))

@@ -51,7 +51,6 @@ OF_SEGMENT = 256 << 20  # what a segment takes of one that maps; the rest is for
 ALONG = 2 << 30  # with less memory than this, only others map: what they used goes with them
 VERSION = 1
 OURS = {"manifest.json", "rejects.jsonl", "nodes", "relationships"}  # what there is in a set of flat files
-Task = tuple[Segment, Path]  # a segment to be mapped, and the file for what it gives
 
 
 @dataclass
@@ -202,35 +201,35 @@ def _stage_all(
     What a damaged segment gives is not kept for the next time.
     """
     known = discover()
-    paths = [kept / stage.name_of(each, _endpoint(known, each), undone) for each in segments]
-    found = {path: stage.find(path) for path in paths}
-    tasks = sorted(
-        ((segment, path) for segment, path in zip(segments, paths, strict=True) if found[path] is None),
-        key=lambda task: -task[0].size,
-    )
-    damaged: list[Segment] = []
-    for (segment, path), staged in _worked(tasks, undone, options):
-        found[path] = staged
+    with ThreadPoolExecutor(options.processes) as pool:
+        names = list(pool.map(lambda each: stage.name_of(each, _endpoint(known, each), undone), segments))
+    found = {
+        segment: staged for segment, name in zip(segments, names, strict=True) if (staged := stage.find(kept / name))
+    }
+    tasks = sorted((each for each in segments if each not in found), key=lambda each: -each.size)
+    for segment, staged in _worked(tasks, kept, undone, options):
+        found[segment] = staged
         if staged.damaged:
-            damaged.append(segment)
+            path = Path(staged.path)
             staged.path = str(path.rename(work / path.name))
     _memory.cache_clear()
-    of_base = base.names_in(kept)
+    used = {WRITTEN, *base.names_in(kept), *(Path(each.path).name for each in found.values())}
     for path in kept.iterdir():
-        if path not in found and path.name not in {WRITTEN, *of_base}:
+        if path.name not in used:
             path.unlink()
-    if spoiled := [each for each in damaged if each.closed]:
+    if spoiled := [segment for segment, each in found.items() if each.damaged and segment.closed]:
         cache.forget(spoiled)  # so that a fetch asks again
-    whole = [each for path in paths if (each := found[path])]
-    return _selected(list(zip(segments, whole, strict=True)), known, work, undone, options)
+    return _selected([(each, found[each]) for each in segments], known, work, undone, options)
 
 
-def _worked(tasks: list[Task], undone: frozenset[str], options: Options) -> Iterator[tuple[Task, Staged]]:
-    """Yield what each segment gives. This process works along with the others.
+def _worked(
+    tasks: list[Segment], kept: Path, undone: frozenset[str], options: Options
+) -> Iterator[tuple[Segment, Staged]]:
+    """Yield what each segment gives, in a file in `kept`. This process works along with the others.
 
     Each takes one when it is free, in order: were they dealt out ahead, one process would end long before another.
     """
-    total = sum(segment.size for segment, _ in tasks)
+    total = sum(each.size for each in tasks)
     along = options.memory >= ALONG
     processes = min(options.processes, len(tasks), max(options.memory // EACH, 1))
     _memory().most = most = remembered((options.memory - RESTING) // max(processes, 1) - OF_SEGMENT)
@@ -239,11 +238,11 @@ def _worked(tasks: list[Task], undone: frozenset[str], options: Options) -> Iter
     done: list[int] = []
     if others < 1:
         for task in tasks:
-            yield task, _stage(task, undone)
-            done.append(task[0].size)
+            yield task, _stage(task, kept, undone)
+            done.append(task.size)
             options.progress("read", sum(done), total)
         return
-    ended = SimpleQueue[tuple[Task, Future[Staged]]]()
+    ended = SimpleQueue[tuple[Segment, Future[Staged]]]()
     with ProcessPoolExecutor(others, get_context("spawn"), initializer=_begin_beside, initargs=(most,)) as pool:
 
         def hand_out() -> None:
@@ -251,15 +250,15 @@ def _worked(tasks: list[Task], undone: frozenset[str], options: Options) -> Iter
             if task is None:
                 return
             try:
-                pool.submit(_stage, task, undone).add_done_callback(partial(take_in, task))
+                pool.submit(_stage, task, kept, undone).add_done_callback(partial(take_in, task))
             except RuntimeError as broken:  # a process has died
                 lost = Future[Staged]()
                 lost.set_exception(broken)
                 ended.put((task, lost))
 
-        def take_in(task: Task, future: Future[Staged]) -> None:
+        def take_in(task: Segment, future: Future[Staged]) -> None:
             ended.put((task, future))
-            done.append(task[0].size)
+            done.append(task.size)
             hand_out()
 
         try:
@@ -268,8 +267,8 @@ def _worked(tasks: list[Task], undone: frozenset[str], options: Options) -> Iter
             for _ in tasks:
                 mine = _next(waiting) if along else None
                 if mine is not None:
-                    yield mine, _stage(mine, undone)
-                    done.append(mine[0].size)
+                    yield mine, _stage(mine, kept, undone)
+                    done.append(mine.size)
                 else:
                     by_other, future = ended.get()
                     yield by_other, future.result()
@@ -279,7 +278,7 @@ def _worked(tasks: list[Task], undone: frozenset[str], options: Options) -> Iter
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _next(waiting: deque[Task]) -> Task | None:
+def _next(waiting: deque[Segment]) -> Segment | None:
     try:
         return waiting.popleft()
     except IndexError:
@@ -324,7 +323,9 @@ def _selected(
             return out_of_date
 
         path = work / f"{Path(each.path).name}-some"
-        found.append(stage.stage(segment, _endpoint(known, segment), path, _memory(), left_out))
+        found.append(
+            stage.stage(segment, segment.content(), _endpoint(known, segment), path, _memory(), leave_out=left_out)
+        )
         found[-1].outcomes |= +outcomes
     return found
 
@@ -340,12 +341,13 @@ def _memory() -> Memory:
     return Memory()
 
 
-def _stage(task: Task, undone: frozenset[str]) -> Staged:
-    """Map one segment; runs in a process of its own."""
-    segment, path = task
+def _stage(segment: Segment, kept: Path, undone: frozenset[str]) -> Staged:
+    """Map one segment, into a file in `kept` whose name covers the bytes that were read; runs in several processes."""
     gc.disable()  # what a segment gives rise to ends by itself; to look for rings in it costs a tenth of all the time
     try:
-        return stage.stage(segment, _endpoint(discover(), segment), path, _memory(), partial(_is_undone, undone))
+        endpoint, content = _endpoint(discover(), segment), segment.content()
+        path = kept / stage.name_of(segment, endpoint, undone, content)
+        return stage.stage(segment, content, endpoint, path, _memory(), leave_out=partial(_is_undone, undone))
     finally:
         gc.enable()
 

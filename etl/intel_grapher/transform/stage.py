@@ -31,7 +31,7 @@ from intel_grapher.transform import columns, facts, memory
 from intel_grapher.transform.facts import Batch, Reject, Reply
 from intel_grapher.transform.memory import Memory
 
-VERSION = 2
+VERSION = 3
 REJECTS = "rejects"
 NO_MAPPING = "no mapping"
 LENGTH = 8
@@ -92,14 +92,19 @@ def find(path: Path) -> Staged | None:
 
 def stage(
     segment: Segment,
+    content: bytes,
     endpoint: Endpoint | None,
     path: Path,
     memory: Memory,
-    leave_out: Callable[[Envelope], bool] = lambda _envelope: False,
+    *,
+    leave_out: Callable[[Envelope], bool],
 ) -> Staged:
-    """Map one segment's replies, but those to be left out, and keep what they give."""
+    """Map one segment's replies, but those to be left out, and keep in a file what they give.
+
+    `content` is the segment's bytes as they were read. Nothing else is read, so that the file's name covers it.
+    """
     damage: list[Damage] = []
-    replies = [Reply.of(each) for each in segment.envelopes(damage.append) if not leave_out(each)]
+    replies = [Reply.of(each) for each in segment.envelopes(damage.append, content) if not leave_out(each)]
     moments = [each.fetched_at for each in replies]
     oldest, newest = min(moments, default=0), max(moments, default=0)
     found = Staged(segment.source, len(replies), {}, len(damage), oldest, newest, path=str(path))
@@ -157,11 +162,14 @@ def groups_of(staged: list[Staged]) -> list[Group]:
 # --- what a file's content depends on ---------------------------------------------------------------------------------
 
 
-def name_of(segment: Segment, endpoint: Endpoint | None, undone: frozenset[str] = frozenset()) -> str:
-    """Return the name of the file that keeps what a segment gives."""
+def name_of(segment: Segment, endpoint: Endpoint | None, undone: frozenset[str], content: bytes | None = None) -> str:
+    """Return the name of the file that keeps what a segment gives; `content` is its bytes, where they have been read.
+
+    Raises CacheError where the segment can't be read.
+    """
     said: tuple[object, ...] = (
         VERSION,
-        segment.identity,
+        segment.identity(content),
         schema.VERSION,
         endpoint and f"{endpoint.source.name}/{endpoint.name}",
     )
