@@ -140,9 +140,42 @@ def test_a_folder_of_someone_else_is_not_replaced(tmp_path: Path) -> None:
     files = write(tmp_path / "import", SAMPLE)
     (tmp_path / "graph").mkdir()
     (tmp_path / "graph" / "thesis.txt").write_text("years of work")
-    with pytest.raises(LoadError, match="no embedded graph"):
+    with pytest.raises(LoadError, match=r"more than an embedded graph \(thesis\.txt\)"):
         load(files, embedded(tmp_path))
     assert (tmp_path / "graph" / "thesis.txt").read_text() == "years of work"
+
+
+@pytest.mark.parametrize("foreign", ["notes.txt", "sub/y", "graph.lbug.notes", "manifest.json.bak"])
+def test_what_is_beside_a_graph_is_not_replaced_with_it(tmp_path: Path, foreign: str) -> None:
+    files = write(tmp_path / "import", SAMPLE)
+    load(files, embedded(tmp_path))
+    path = tmp_path / "graph" / foreign
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("mine")
+    with pytest.raises(LoadError, match="move that away"):
+        load(files, embedded(tmp_path))
+    assert path.read_text() == "mine"
+    assert verify(files, embedded(tmp_path)).equal
+
+
+def test_what_was_put_there_during_a_build_is_not_replaced(tmp_path: Path) -> None:
+    files = write(tmp_path / "import", SAMPLE)
+    load(files, embedded(tmp_path))
+    with pytest.raises(LoadError, match=r"late\.txt"):
+        load(files, embedded(tmp_path), progress=lambda *_: (tmp_path / "graph" / "late.txt").touch())
+    assert verify(files, embedded(tmp_path)).equal
+
+
+def test_a_place_that_is_a_link_stays_one(tmp_path: Path) -> None:
+    disk = tmp_path / "disk" / "graph"
+    disk.mkdir(parents=True)
+    (tmp_path / "graph").symlink_to(disk)
+    for rows in (SAMPLE, {}):
+        assert load(write(tmp_path / "import", rows), embedded(tmp_path)).parity.equal
+    assert (tmp_path / "graph").is_symlink()
+    assert sorted(each.name for each in disk.iterdir()) == ["graph.lbug", "manifest.json"]
+    with pytest.raises(LoadError, match="a folder of its own"):
+        load(write(tmp_path / "import", SAMPLE), Embedded(Path("/"), POOL))
 
 
 def test_a_second_run_names_the_first(tmp_path: Path) -> None:

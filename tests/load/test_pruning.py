@@ -21,7 +21,7 @@ def retired() -> Rows:
     rows = {group: [dict(row) for row in some] for group, some in MANY.items()}
     rows[Group("Domain")].pop()
     rows[Group("Domain", "RESOLVES", "IPAddress")].pop()
-    rows[Group("Domain")][3]["fetched_at"] = None
+    rows[Group("Domain")][3]["last_seen"] = None
     return rows
 
 
@@ -45,6 +45,46 @@ def test_prune_spares_what_is_not_ours(tmp_path: Path, server: Server) -> None:
         server, "MATCH (d:Domain) WHERE d.mine IS NOT NULL RETURN d.mine AS mine, d.votes AS votes ORDER BY mine"
     )
     assert mine == [{"mine": "x", "votes": None}, {"mine": "y", "votes": None}]
+
+
+def test_prune_leaves_what_others_wrote_in_a_database_that_they_share(tmp_path: Path, server: Server) -> None:
+    load(write(tmp_path / "import", MANY), server, method="bolt")
+    cypher(
+        server,
+        """CREATE (:Service {name: 'billing', owner: 'someone'}), (:Organization {name: 'Client'}), (:Other {x: 1}),
+            (d:Domain {name: 'client.example', note: 'mine'})-[:RESOLVES]->(:IPAddress {address: '198.51.100.1'}),
+            (d)-[:RESOLVES {fetched_at: datetime()}]->(:Domain {name: 'a second.example', sources: ['web']})""",
+    )
+    cypher(
+        server,
+        """MATCH (d:Domain {name: 'name-039.example'})-[r:RESOLVES]->(i)
+        CREATE (d)-[:RESOLVES {by: 'me'}]->(i), (d)-[:RESOLVES]->(i) SET r.checked = true""",
+    )
+    before = cypher(server, "MATCH (n) RETURN count(n) AS nodes, COUNT { ()-->() } AS relationships")[0]
+    loaded = load(write(tmp_path / "import", retired()), server, method="bolt", prune=SHARE)
+    assert loaded.pruned == 0
+    after = cypher(server, "MATCH (n) RETURN count(n) AS nodes, COUNT { ()-->() } AS relationships")[0]
+    assert after == before
+    (node,) = cypher(server, "MATCH (d:Domain {name: 'name-039.example'}) RETURN properties(d) AS kept")
+    assert node["kept"] == {"name": "name-039.example"}
+    kept = cypher(server, "MATCH (:Domain {name: 'name-039.example'})-[r]->() RETURN properties(r) AS kept")
+    assert sorted((each["kept"] for each in kept), key=str) == [{"by": "me"}, {"checked": True}, {}]
+    assert load(write(tmp_path / "none", {Group("Domain"): MANY[Group("Domain")][:1]}), server, prune=1.0).pruned == 86
+    (left,) = cypher(server, "MATCH (n) RETURN count(n) AS nodes, COUNT { ()-->() } AS relationships")
+    assert left == {"nodes": 9, "relationships": 5}
+
+
+def test_prune_spares_a_node_with_a_label_of_others_and_what_is_a_row_of_another_label(
+    tmp_path: Path, server: Server
+) -> None:
+    load(write(tmp_path / "import", MANY), server, method="bolt")
+    cypher(server, "MATCH (d:Domain {name: 'name-039.example'}) SET d:Watched")
+    cypher(server, "MATCH (d:Domain {name: 'name-001.example'}) SET d:SubDomain")
+    load(write(tmp_path / "import", retired()), server, method="bolt", prune=SHARE)
+    (left,) = cypher(server, "MATCH (d:Watched) RETURN properties(d) AS kept, COUNT { (d)--() } AS ties")
+    assert left == {"kept": {"name": "name-039.example"}, "ties": 0}
+    (whole,) = cypher(server, "MATCH (d:SubDomain) RETURN d.last_seen AS seen, COUNT { (d)--() } AS ties")
+    assert (str(whole["seen"])[:10], whole["ties"]) == ("2020-01-03", 1)
 
 
 def test_prune_never_takes_more_than_its_share(tmp_path: Path, server: Server) -> None:

@@ -44,11 +44,14 @@ SAMPLE: Rows = {
     Group("Hash", "SAME_FILE", "Hash"): [{"start": "0" * 32, "end": "f" * 64, "precision": "day"}],
 }
 
+TOLD = {"sources": ["doh"], "fetched_at": day(1)}
+"""What every row of a transform has."""
+
 MANY: Rows = {
-    Group("Domain"): [{"name": f"name-{number:03}.example", "fetched_at": day(1)} for number in range(40)],
-    Group("IPAddress"): [{"address": f"192.0.2.{number}"} for number in range(100, 110)],
+    Group("Domain"): [{"name": f"name-{number:03}.example", "last_seen": day(3), **TOLD} for number in range(40)],
+    Group("IPAddress"): [{"address": f"192.0.2.{number}", **TOLD} for number in range(100, 110)],
     Group("Domain", "RESOLVES", "IPAddress"): [
-        {"start": f"name-{number:03}.example", "end": f"192.0.2.{100 + number % 10}", "last_resolved": day(2)}
+        {"start": f"name-{number:03}.example", "end": f"192.0.2.{100 + number % 10}", "last_resolved": day(2), **TOLD}
         for number in range(40)
     ],
 }

@@ -75,7 +75,10 @@ def _tell_loaded(loaded: Loaded) -> None:
         print_line(f"{loaded.pruned} rows that the files do not have were deleted")
     for each in loaded.refused:
         say(f"refused: {each}")
-    others = sum(each.extra for each in loaded.parity.groups)
-    if others:
-        say(f"{others} rows there are in no file; load --prune deletes them, save for nodes that others are tied to")
+    foreign = sum(each.foreign for each in loaded.parity.groups)
+    extra = sum(each.extra for each in loaded.parity.groups) - foreign
+    if extra:
+        say(f"{extra} rows there are in no file; load --prune deletes them, save for what others wrote on them")
+    if foreign:
+        say(f"{foreign} rows there were written by others, and stay")
     say("next: intel-grapher show INDICATOR, or intel-grapher query 'MATCH (n) RETURN count(n)'")

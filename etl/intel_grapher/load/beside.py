@@ -46,12 +46,24 @@ def told(group: Group) -> pa.Schema:
 
 
 class Kind(IntEnum):
-    """How a row of the database differs: not there, with less than the file's values, with others, in no file."""
+    """How a row of the database differs from the file's row of the same key.
+
+    MISSING  the database has no such row
+    LESSER   its values do not take in the file's by the merge rules
+    CHANGED  its values take in the file's, and are others
+    EXTRA    no file has it, and it has our marks: a load wrote it
+    FOREIGN  no file has it, and it lacks a mark: somebody else wrote it
+    """
 
     MISSING = 1
     LESSER = 2
     CHANGED = 3
     EXTRA = 4
+    FOREIGN = 5
+
+
+MARKS = ("sources", "fetched_at")
+"""The properties that every node and relationship of the files has: what lacks one was not written by a load."""
 
 
 def lay_beside(
@@ -69,10 +81,12 @@ def lay_beside(
     columns = ", ".join(f"{name} := {name}" for name in [*keys, *(quoted(each.name) for each in group.properties)])
     rows = f"SELECT struct_pack({columns}) AS row, {row_text(group)} AS text, {', '.join(keys)}"
     lesser = " OR ".join(f"coalesce({_lesser(each, group)}, false)" for each in group.properties)
+    marked = " AND ".join(f"h.row.{quoted(name)} IS NOT NULL" for name in MARKS)
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE differing AS
         WITH f AS ({rows} FROM {source}), h AS ({rows} FROM held)
-        SELECT CASE WHEN h.row IS NULL THEN {Kind.MISSING:d} WHEN f.row IS NULL THEN {Kind.EXTRA:d}
+        SELECT CASE WHEN h.row IS NULL THEN {Kind.MISSING:d}
+                    WHEN f.row IS NULL THEN CASE WHEN {marked} THEN {Kind.EXTRA:d} ELSE {Kind.FOREIGN:d} END
                     WHEN {lesser} THEN {Kind.LESSER:d} ELSE {Kind.CHANGED:d} END AS kind,
                {", ".join(f"coalesce(f.{name}, h.{name}) AS {name}" for name in keys)}
         FROM f FULL JOIN h ON {" AND ".join(f"f.{name} = h.{name}" for name in keys)}

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from intel_grapher import schema
 from intel_grapher.files import ARRAY_DELIMITER, SEPARATOR, Group
-from intel_grapher.load.beside import observed
+from intel_grapher.load.beside import MARKS, observed
 from intel_grapher.model import Label, Merge, Property, Type
 
 NAMES = (
@@ -74,20 +74,29 @@ def merge(group: Group, given: Sequence[Property]) -> str:
 
 def overwrite(group: Group, given: Sequence[Property]) -> str:
     """Return the statement that gives `$rows` of a group, all there already, just these values of the schema's."""
-    own = _own(group)
-    find = f"{_ends(group)}\nMATCH (a)-[r:{name(group.type)}]->(b)" if group.type else _node(group)
     values = {each.name: "null" for each in group.properties} | _values(group, given)
-    return f"{_ROWS}\n{find}\nSET {own} += {_map(values)}\nRETURN count(*) AS rows"
+    return f"{_ROWS}\n{_match_ours(group)}\nSET {_own(group)} += {_map(values)}\nRETURN count(*) AS rows"
 
 
 def delete(group: Group) -> str:
-    """Return the statement that deletes `$rows` of a group; a node that something is still tied to stays."""
-    if group.type:
-        return (
-            f"UNWIND $rows AS row\n{_ends(group)}\nMATCH (a)-[r:{name(group.type)}]->(b)\n"
-            "DELETE r\nRETURN count(*) AS rows"
-        )
-    return f"UNWIND $rows AS row\n{_node(group)}\nWHERE NOT (n)--()\nDELETE n\nRETURN count(*) AS rows"
+    """Return the statement that deletes `$rows` of a group, as far as a load wrote them, and returns how many it did.
+
+    What somebody else wrote stays: a node that something is tied to or that has another label, and whatever has a
+    property beyond the schema's, loses the schema's properties alone, and keeps its key.
+    """
+    own = _own(group)
+    properties = [each.name for each in group.properties]
+    names = _list(properties if group.type else [*group.keys, *properties])
+    shared = [f"any(name IN keys({own}) WHERE NOT name IN {names})"]
+    if not group.type:
+        shared += ["EXISTS { (n)--() }", "size(labels(n)) > 1"]
+    nulls = _map(dict.fromkeys(properties, "null"))
+    return (
+        f"UNWIND $rows AS row\n{_match_ours(group)}\nWITH {own}, {' OR '.join(shared)} AS shared\n"
+        f"FOREACH (x IN CASE WHEN shared THEN [{own}] ELSE [] END | SET x += {nulls})\n"
+        f"FOREACH (x IN CASE WHEN shared THEN [] ELSE [{own}] END | DELETE x)\n"
+        "RETURN count(CASE WHEN shared THEN NULL ELSE 1 END) AS rows"
+    )
 
 
 def without_ends(group: Group) -> str:
@@ -107,8 +116,25 @@ def _keyed(label: Label, place: int) -> str:
     return f"{name(label.name)} {{{name(label.key)}: row[{place}]}}"
 
 
-def _node(group: Group) -> str:
-    return f"MATCH (n:{_keyed(schema.LABELS[group.start], 0)})"
+def _match_ours(group: Group) -> str:
+    """Return the clause that finds those of `$rows` that have our marks.
+
+    A node that somebody gave a second label of the schema's is passed over, and so are its relationships: it is
+    another label's node, whose row says what holds.
+    """
+    marked = [f"{_own(group)}.{name(mark)} IS NOT NULL" for mark in MARKS]
+    if group.type:
+        find = f"{_ends(group)}\nMATCH (a)-[r:{name(group.type)}]->(b)"
+        single = [_single("a", group.start), _single("b", group.end)]
+    else:
+        find, single = f"MATCH (n:{_keyed(schema.LABELS[group.start], 0)})", [_single("n", group.start)]
+    return f"{find}\nWHERE {' AND '.join(marked + single)}"
+
+
+def _single(node: str, label: str) -> str:
+    """Return the condition that a node has no other label of the schema's."""
+    others = _list([each for each in schema.LABELS if each != label])
+    return f"none(label IN labels({node}) WHERE label IN {others})"
 
 
 def _ends(group: Group) -> str:
@@ -241,6 +267,10 @@ def _text(value: str, type_: Type) -> str:
         Type.INTEGER: f"toString({value} + 0)",  # of a text that looks like one, this makes another
     }.get(type_, f"toString({value})")
     return f"coalesce({text}, '')"
+
+
+def _list(texts: Sequence[str]) -> str:
+    return f"[{', '.join(map(_literal, texts))}]"
 
 
 def _literal(text: str) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -35,6 +36,11 @@ STORE = "graph.lbug"
 MANIFEST = "manifest.json"
 SLICE = 1 << 17  # nodes whose rows are read back together, so that memory is bounded
 _LEAST_POOL = 64 << 20
+# The store, what the engine keeps beside it, the manifest: all that a load may delete.
+_OURS = re.compile(
+    re.escape(STORE) + r"(\.(wal|shadow|tmp|checkpoint|wal\.checkpoint|checkpoint\.(intent|apply)\.lock))?"
+    "|" + re.escape(MANIFEST)
+)
 
 
 def _quarter_of_memory() -> int:
@@ -59,6 +65,8 @@ def build(files: Files, manifest: Manifest, target: Embedded, progress: parity.P
     files; the old one is then as it was.
     """
     place = disk.real(target.place)
+    if not place.name:
+        raise LoadError(f"{place} can't be an embedded graph: name a folder of its own with --db")
     new = place.parent / f".{place.name}.new"
     try:
         with locked(place.parent / f".{place.name}.lock", str(place), failure=LoadError):
@@ -74,6 +82,7 @@ def build(files: Files, manifest: Manifest, target: Embedded, progress: parity.P
                     raise LoadError(_differs(place, found))
                 disk.write_atomically(new / MANIFEST, msgspec.json.encode(manifest))
                 disk.sync(new / STORE)
+                _refuse_foreign(place)  # a build takes minutes: something may have been put there meanwhile
                 disk.swap_in(new, place)
             finally:
                 shutil.rmtree(new, ignore_errors=True)
@@ -266,10 +275,22 @@ def _text(text: str) -> str:
 
 
 def _refuse_foreign(place: Path) -> None:
-    """Never replace what is not a graph of ours."""
-    ours = place.is_dir() and (not any(place.iterdir()) or (place / STORE).exists())
-    if place.exists() and not ours:
-        raise LoadError(f"{place} is there and is no embedded graph: move it away, or name another place with --db")
+    """Raise LoadError where `place` is anything but an embedded graph: it is replaced as a whole, with all in it."""
+    if not place.exists():
+        return
+    if not place.is_dir():
+        raise LoadError(f"{place} is there and is no folder: move it away, or name another place with --db")
+    with os.scandir(place) as entries:
+        names = {
+            each.name for each in entries if not _OURS.fullmatch(each.name) or not each.is_file(follow_symlinks=False)
+        }
+        if not names and any(place.iterdir()) and not (place / STORE).exists():
+            names = {MANIFEST}
+    if names:
+        raise LoadError(
+            f"{place} holds more than an embedded graph ({', '.join(sorted(names)[:3])}), and is replaced as a whole:"
+            " move that away, or name another place with --db"
+        )
 
 
 def _differs(place: Path, found: parity.Parity) -> str:

@@ -38,8 +38,9 @@ Progress = Callable[[str, int, int], None]
 class Compared(NamedTuple):
     """One group: what the files have, what the database has, and, where they differ, in how many rows.
 
-    `missing` rows are in the files alone, `extra` ones in the database alone; `changed` ones have other values,
-    `lesser` ones among them values that do not take in the file's. `example` is the key of one that differs.
+    `missing` rows are in the files alone, `extra` ones in the database alone, `foreign` ones among them without our
+    marks; `changed` ones have other values, `lesser` ones among them values that do not take in the file's. `example`
+    is the key of one that differs.
     """
 
     group: str
@@ -50,6 +51,7 @@ class Compared(NamedTuple):
     changed: int = 0
     lesser: int = 0
     example: str = ""
+    foreign: int = 0
 
     @property
     def stray(self) -> bool:
@@ -228,7 +230,10 @@ def _strays(database: Database, compared: dict[Group, Compared]) -> Iterator[Com
     for type_, rows in database.types().items():
         known = sum(each.database.rows for group, each in compared.items() if group.type == type_)
         if rows != known:
-            yield Compared(type_, Content(known, ""), Content(rows, ""), extra=rows - known, example="other labels")
+            extra = rows - known
+            yield Compared(
+                type_, Content(known, ""), Content(rows, ""), extra=extra, example="other labels", foreign=extra
+            )
 
 
 def _differing(files: Files, group: Group, reading: Reading, *, wanted: Content, found: Content) -> Compared:
@@ -238,9 +243,9 @@ def _differing(files: Files, group: Group, reading: Reading, *, wanted: Content,
     key = f"concat_ws(' → ', {', '.join(quoted(name) for name in group.keys)})"
     query = f"SELECT kind, count(*), min({key}) FROM differing GROUP BY kind ORDER BY kind"  # noqa: S608 - names
     counts = {kind: (rows, key) for kind, rows, key in connection.sql(query).fetchall()}
-    missing, lesser_, changed, extra = (counts.get(kind, (0, ""))[0] for kind in Kind)
+    missing, lesser, changed, extra, foreign = (counts.get(kind, (0, ""))[0] for kind in Kind)
     example = next(iter(counts.values()), (0, "a row is there twice"))[1]
-    return Compared(str(group), wanted, found, missing, extra, changed + lesser_, lesser_, example)
+    return Compared(str(group), wanted, found, missing, extra + foreign, changed + lesser, lesser, example, foreign)
 
 
 def _difference(each: Compared) -> str:

@@ -1,7 +1,8 @@
 """Taking from a Neo4j what the files no longer have: rows that transform retired, values that they no longer hold.
 
-Only rows of the schema's labels and types go, relationships before nodes. A node that something else is tied to (a
-note of somebody's own) stays. More than a stated share is never deleted, and nothing by files that lack something.
+Only rows that a load wrote go, which their marks tell: the database may be shared with others, whose nodes have the
+same labels. Relationships go before nodes. What others tied to a node of ours, or wrote on it, stays, and the node with
+it; it loses our properties alone. More than a stated share is never deleted, and nothing by files that lack something.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ def prune(files: Files, manifest: Manifest, database: bolt.Neo4j, found: Parity,
 
     Raises LoadError where more than that share of the database's rows would go; nothing is deleted then.
     """
-    extra, rows = sum(each.extra for each in found.groups), sum(each.database.rows for each in found.groups)
+    foreign = sum(each.foreign for each in found.groups)
+    extra = sum(each.extra for each in found.groups) - foreign
+    rows = sum(each.database.rows for each in found.groups) - foreign
     if extra > share * rows:
         raise LoadError(
             f"prune would delete {extra} of {rows} rows, more than {share:.0%}; nothing was deleted. If that is right,"
