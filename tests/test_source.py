@@ -8,17 +8,18 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 import requests
-from contract import ENDPOINTS
 from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from intel_grapher.errors import BadValue, SourceError, UsageError
+from intel_grapher.errors import BadValue, SourceError
 from intel_grapher.model import Facts
+from intel_grapher.registry import Registry
 from intel_grapher.schema import RESOLVES, Address, Hostname, MalwareName, Term
-from intel_grapher.source import NAME, Endpoint, Given, Rate, Source, discover, named
+from intel_grapher.source import NAME, Endpoint, Given, Rate, Source
 
-SOURCES = discover()
+SOURCES = Registry.installed()
+ENDPOINTS = {f"{endpoint.source.name}/{endpoint.name}": endpoint for endpoint in SOURCES.endpoints()}
 HOSTILE = (
     *(
         "..",
@@ -153,12 +154,6 @@ def test_an_endpoint_is_declared_once() -> None:
 def test_a_source_has_a_plain_name(name: str) -> None:
     with pytest.raises(SourceError, match="lower case"):
         Source(name, title="", home="", limits=())
-
-
-def test_a_source_is_found_by_any_of_its_names() -> None:
-    assert named("ThreatCrowd", SOURCES) is named("threatcrowd-v2", SOURCES) is SOURCES["threatcrowd"]
-    with pytest.raises(UsageError, match=r"no source is called 'nobody'; there are: .*threatcrowd"):
-        named("nobody", SOURCES)
 
 
 def lookup(_asked: Hostname, _reply: Reply) -> Facts:

@@ -56,6 +56,7 @@ LAYERS = {
     "neo4j": {"errors", "disk", "lock"},
     "load": {"errors", "disk", "lock", "engine", "model", "schema", "files", "neo4j"},
     "ask": {"errors", "keys", "times", "model", "schema", "load"},
+    "testing": BELOW,
     "ui": BELOW,
     "cli": BELOW | {"ui"},
     "__main__": {"cli"},

@@ -1,14 +1,13 @@
-"""Every declared endpoint keeps the contract of a source: a new source file brings these tests by itself."""
+"""The contract of a source: each test runs once for each endpoint. The package's docstring says how to run them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
 import msgspec
 import pytest
-from contract import ENDPOINTS, FETCHED_AT, faults, good, mapped, samples, spoiled
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from msgspec import inspect
@@ -16,14 +15,12 @@ from msgspec import inspect
 from intel_grapher import reading
 from intel_grapher.errors import BadValue
 from intel_grapher.source import Endpoint, Outcome
+from intel_grapher.testing.samples import Samples
+from intel_grapher.testing.spoiling import spoiled
+from intel_grapher.testing.validity import faults, mapped
 from intel_grapher.transform.facts import Reply
 
-
-def each_of(endpoints: Iterable[Endpoint]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("endpoint", list(endpoints), ids=lambda each: f"{each.source.name}/{each.name}")
-
-
-every_endpoint = each_of(ENDPOINTS.values())
+FETCHED_AT = 1_795_000_000
 
 # What services say in place of an answer. None of it is one, for any endpoint.
 NO_ANSWERS = (
@@ -74,59 +71,53 @@ API count exceeded - Increase Quota with Membership
 REFUSALS = (400, 401, 403, 404, 429, 500, 502, 503)
 
 
-@every_endpoint
-def test_a_sample_ships_that_gives_a_valid_fact(endpoint: Endpoint) -> None:
-    assert samples(endpoint), "ship a reply of your own making under data/samples: `cache add … --data data/samples`"
-    found = mapped(endpoint, *samples(endpoint))
+def test_a_sample_ships_that_gives_a_valid_fact(endpoint: Endpoint, samples: Samples) -> None:
+    assert samples.of(endpoint), f"ship a reply of your own making: `cache add … --data {samples.folder}`"
+    found = mapped(endpoint, *samples.of(endpoint))
     assert found.facts
     assert list(faults(found)) == []
     assert not found.outcomes["unreadable"], found.rejects
 
 
-@every_endpoint
-def test_replayed_it_gives_the_same(endpoint: Endpoint) -> None:
-    replies = samples(endpoint)
+def test_replayed_it_gives_the_same(endpoint: Endpoint, samples: Samples) -> None:
+    replies = samples.of(endpoint)
     once = mapped(endpoint, *replies)
     assert mapped(endpoint, *replies, *reversed(replies)).facts == once.facts
     assert set().union(*(mapped(endpoint, each).facts for each in replies)) == once.facts
 
 
-@every_endpoint
-def test_what_is_no_answer_gives_no_fact(endpoint: Endpoint) -> None:
-    asked = good(endpoint)[0]
+def test_what_is_no_answer_gives_no_fact(endpoint: Endpoint, samples: Samples) -> None:
+    asked = samples.good(endpoint)[0]
     for body in NO_ANSWERS:
         found = mapped(endpoint, msgspec.structs.replace(asked, content=body))
         assert not found.facts, body
         assert list(faults(found)) == [], body
 
 
-@every_endpoint
-def test_a_refusal_gives_no_fact_whatever_it_says(endpoint: Endpoint) -> None:
-    for reply in good(endpoint):
+def test_a_refusal_gives_no_fact_whatever_it_says(endpoint: Endpoint, samples: Samples) -> None:
+    for reply in samples.good(endpoint):
         for status in REFUSALS:
             assert not mapped(endpoint, msgspec.structs.replace(reply, status=status)).facts
 
 
-@every_endpoint
-def test_what_was_not_found_says_so(endpoint: Endpoint) -> None:
-    for reply in samples(endpoint):
-        if reply not in good(endpoint) and reply.status == 200:
+def test_what_was_not_found_says_so(endpoint: Endpoint, samples: Samples) -> None:
+    for reply in samples.of(endpoint):
+        if reply not in samples.good(endpoint) and reply.status == 200:
             assert mapped(endpoint, reply).outcomes[Outcome.NOT_FOUND.value] == 1, reply
 
 
-@each_of(
-    each for each in ENDPOINTS.values() if all(kind.labels for kind in each.kinds)
+@pytest.mark.endpoints.with_args(
+    lambda endpoint: all(kind.labels for kind in endpoint.kinds)
 )  # else any text may be asked for
-def test_a_key_that_can_not_be_asked_for_gives_no_fact(endpoint: Endpoint) -> None:
-    for reply in good(endpoint):
+def test_a_key_that_can_not_be_asked_for_gives_no_fact(endpoint: Endpoint, samples: Samples) -> None:
+    for reply in samples.good(endpoint):
         found = mapped(endpoint, msgspec.structs.replace(reply, key=" \x00"))
         assert not found.facts
         assert [each.reason.startswith("asked for ") for each in found.rejects] == [True]
 
 
-@every_endpoint
-def test_a_key_that_is_spelt_otherwise_gives_the_same_facts(endpoint: Endpoint) -> None:
-    for reply in good(endpoint):
+def test_a_key_that_is_spelt_otherwise_gives_the_same_facts(endpoint: Endpoint, samples: Samples) -> None:
+    for reply in samples.good(endpoint):
         key = endpoint.canonical(reply.key)
         as_it_stands = msgspec.structs.replace(reply, key=key)
         spelt = [
@@ -191,8 +182,8 @@ def structs_in(value: Any) -> Iterator[msgspec.Struct]:  # noqa: ANN401 - a repl
             yield from structs_in(each)
 
 
-def typed_samples(endpoint: Endpoint) -> Iterator[tuple[Reply, Any]]:
-    for reply in samples(endpoint):
+def typed_samples(endpoint: Endpoint, samples: Samples) -> Iterator[tuple[Reply, Any]]:
+    for reply in samples.of(endpoint):
         try:
             yield reply, reading.read(endpoint, reply.content)[0]
         except BadValue:  # an error page among the samples
@@ -206,39 +197,38 @@ def default(field: Field) -> Any:  # noqa: ANN401 - of any type
     raise AssertionError(field)
 
 
-def told(field: Field) -> str:
+def name_of(field: Field) -> str:
     return f"{field[0].__name__}.{field[1]}"
 
 
-@every_endpoint
-def test_every_declared_field_is_in_a_sample(endpoint: Endpoint) -> None:
+def test_every_declared_field_is_in_a_sample(endpoint: Endpoint, samples: Samples) -> None:
     # What several endpoints share is shown by one of them.
-    exercised = set().union(*map(exercised_fields, endpoint.source.endpoints.values()))
-    assert sorted(map(told, declared(endpoint) - exercised)) == []
+    exercised = {field for other in endpoint.source.endpoints.values() for field in exercised_fields(other, samples)}
+    assert sorted(map(name_of, declared(endpoint) - exercised)) == []
 
 
 @cache
-def exercised_fields(endpoint: Endpoint) -> set[Field]:
+def exercised_fields(endpoint: Endpoint, samples: Samples) -> set[Field]:
     return {
         field
-        for _, typed in typed_samples(endpoint)
+        for _, typed in typed_samples(endpoint, samples)
         for struct in structs_in(typed)
         for field in fields_of(type(struct))
         if getattr(struct, field[1]) != default(field)
     }
 
 
-@each_of(each for each in ENDPOINTS.values() if each.format != "text")
-def test_every_declared_field_is_read(endpoint: Endpoint) -> None:
-    read = set().union(*map(read_fields, endpoint.source.endpoints.values()))
-    assert sorted(map(told, declared(endpoint) - read)) == []
+@pytest.mark.endpoints.with_args(lambda endpoint: endpoint.format != "text")
+def test_every_declared_field_is_read(endpoint: Endpoint, samples: Samples) -> None:
+    read = {field for other in endpoint.source.endpoints.values() for field in read_fields(other, samples)}
+    assert sorted(map(name_of, declared(endpoint) - read)) == []
 
 
 @cache
-def read_fields(endpoint: Endpoint) -> set[Field]:
+def read_fields(endpoint: Endpoint, samples: Samples) -> set[Field]:
     """Return the fields without which a sample says something else, or its next page is not known."""
     read: set[Field] = set()
-    for reply, typed in typed_samples(endpoint):
+    for reply, typed in typed_samples(endpoint, samples):
         whole = what_is_said(endpoint, reply, typed)
         for field in {field for struct in structs_in(typed) for field in fields_of(type(struct))} - read:
             blank = default(field)
@@ -273,9 +263,8 @@ def what_is_said(endpoint: Endpoint, reply: Reply, typed: Any) -> tuple[object, 
 # --- spoiled replies --------------------------------------------------------------------------------------------------
 
 
-@every_endpoint
-def test_a_spoiled_reply_costs_no_more_than_itself(endpoint: Endpoint) -> None:
-    whole = good(endpoint)
+def test_a_spoiled_reply_costs_no_more_than_itself(endpoint: Endpoint, samples: Samples) -> None:
+    whole = samples.good(endpoint)
     bystander = Reply(whole[0].key, FETCHED_AT, 200, whole[0].content)
     before = mapped(endpoint, bystander).facts
 
