@@ -13,7 +13,7 @@ import pytest
 from places import ROOT
 
 from intel_grapher import schema
-from intel_grapher.errors import SourceError
+from intel_grapher.errors import BadValue, SourceError
 from intel_grapher.model import Facts, Kind, Label, Merge, Property, Relationship, Type
 from intel_grapher.schema import (
     ASSOCIATED,
@@ -234,3 +234,24 @@ def test_lists_of_different_length_are_the_sources_fault() -> None:
         outcome(RESOLVES.each(names, addresses))
     with pytest.raises(SourceError, match="another length"):
         outcome(RESOLVES.each(names[0], addresses, last_resolved=["2026-01-01"]))
+
+
+def test_a_relationship_type_may_start_at_one_kind_alone() -> None:
+    named = schema.REPORTED_IN.starting(schema.CERTIFICATE_ID)
+    assert named.base is schema.RELATIONSHIPS["REPORTED_IN"]
+    assert named.starting(schema.DIGEST).base is named.base
+    assert {start.name for start, _ in named.joins} == {"Certificate"}
+    with pytest.raises(SourceError, match="REPORTED_IN does not start at a note"):
+        schema.REPORTED_IN.starting(schema.NOTE_ID)
+
+
+def test_a_digest_belongs_to_its_algorithm() -> None:
+    assert schema.DIGEST_BY["sha1"].resolve("A" * 40) == (schema.LABELS["Hash"], "a" * 40)
+    with pytest.raises(BadValue, match="another algorithm"):
+        schema.DIGEST_BY["sha1"].resolve("a" * 32)
+
+
+def test_a_twitter_user_among_indicators_is_told_by_its_at() -> None:
+    assert schema.REPORTED.resolve("@Example") == (schema.LABELS["TwitterUser"], "example")
+    with pytest.raises(BadValue):
+        schema.REPORTED.resolve("example")

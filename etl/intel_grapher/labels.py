@@ -27,6 +27,7 @@ WILDCARD = Property(
     Merge.MAX,
     "*.NAME, where the certificate has that: it is for all names one label below",
 )
+COMMENTS = Property("comments", Type.TEXTS, Merge.UNION, "what the report says of it")
 LAST_RESOLVED = Property("last_resolved", Type.MOMENT, Merge.MAX, "when the name last pointed there")
 
 
@@ -104,7 +105,7 @@ IP_ADDRESS = _label(
     TAGS,
     shape="square",
 )
-EMAIL = _label("Email", "address", "Lower case, the domain in A-label form.", "#CC79A7", shape="diamond")
+EMAIL = _label("Email", "address", "Lower case, the domain in A-label form.", "#CC79A7", TAGS, shape="diamond")
 HASH = _label(
     "Hash",
     "value",
@@ -206,7 +207,7 @@ CERTIFICATE = _label(
     Property("not_after", Type.MOMENT, Merge.MAX, "valid until"),
     shape="diamond",
 )
-VULNERABILITY = _label("Vulnerability", "id", "A CVE number.", "#D55E00", shape="star")
+VULNERABILITY = _label("Vulnerability", "id", "A CVE number.", "#D55E00", TAGS, shape="star")
 MALWARE = _label(
     "Malware",
     "name",

@@ -21,6 +21,7 @@ from intel_grapher.errors import BadValue, SourceError
 K = TypeVar("K", bound=str)
 S = TypeVar("S", bound=str)
 E = TypeVar("E", bound=str)
+T = TypeVar("T", bound=str)
 SEEN = "seen"  # what a mapping calls first_seen and last_seen together
 
 
@@ -207,10 +208,22 @@ class Relationship(Generic[S, E]):
     properties: tuple[Property, ...]
     both_ways: bool = False
     check: Check | None = None
+    base: Relationship[Any, Any] | None = None
     names: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", frozenset({SEEN, *(each.name for each in self.properties)}))
+
+    def starting(self, kind: Kind[T]) -> Relationship[T, E]:
+        """Return the same relationship type for raw strings of one kind, for a mapping that knows the kind.
+
+        A string that is not of the kind is then a reject with that kind's reason, whatever else its form may suggest.
+        Raises SourceError for a kind with a label that the type does not start at. Call it once, at a module's top.
+        """
+        base = self.base or self
+        if not set(kind.labels) <= set(base.start.labels):
+            raise SourceError(f"{self.type} does not start at a {kind.name}")
+        return Relationship(kind, self.type, self.end, self.doc, self.properties, self.both_ways, self.check, base)
 
     def fault(self, start: str, end: str) -> str:
         """Return why two canonical keys can't be joined; empty where they can."""

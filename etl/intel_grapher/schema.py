@@ -20,6 +20,7 @@ from intel_grapher.keys import pairs
 from intel_grapher.labels import (
     ASN,
     CERTIFICATE,
+    COMMENTS,
     CONFIDENCE,
     DOMAIN,
     EMAIL,
@@ -105,6 +106,25 @@ def _group(raw: str) -> str:
         raise
 
 
+def _after_at(raw: str) -> str:
+    """Return a Twitter user's name that has an @ before it; BadValue("not a Twitter name") for one without."""
+    if raw.strip()[:1] != "@":
+        raise BadValue("not a Twitter name")
+    return keys.screen_name(raw)
+
+
+def _digest_by(algorithm: str) -> Callable[[str], str]:
+    """Return the canonical form of digests by one algorithm."""
+
+    def canonical(raw: str) -> str:
+        key = keys.digest(raw)
+        if keys.digest_algorithm(key) != algorithm:
+            raise BadValue("a digest by another algorithm")
+        return key
+
+    return canonical
+
+
 HOSTNAME = Kind(
     Hostname,
     "DNS name",
@@ -118,6 +138,10 @@ SUBDOMAIN_NAME = Kind(SubdomainName, "sub-domain", (SUBDOMAIN,), keys.subdomain,
 ADDRESS = Kind(Address, "IP address", (IP_ADDRESS,), keys.ip_address, plain=keys.plain.ip_address)
 EMAIL_ADDRESS = Kind(EmailAddress, "e-mail address", (EMAIL,), keys.email, plain=keys.plain.email)
 DIGEST = Kind(Digest, "hash", (HASH,), keys.digest, plain=keys.plain.digest)
+DIGEST_BY = {
+    name: Kind(Digest, f"{name} digest", (HASH,), _digest_by(name))
+    for name in ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
+}
 LINK = Kind(Link, "URL", (URL,), keys.url)
 SCREEN_NAME = Kind(ScreenName, "Twitter user", (TWITTER_USER,), keys.screen_name, plain=keys.plain.screen_name)
 TWEET_ID = Kind(TweetId, "tweet", (TWEET,), keys.number, plain=keys.plain.number)
@@ -144,11 +168,12 @@ INDICATOR: Kind[Hostname | Address | EmailAddress | Digest | Link | CVE] = eithe
     "indicator", ADDRESS, DIGEST, EMAIL_ADDRESS, HOSTNAME, CVE_ID, LINK
 )
 REPORTED: Kind[
-    Hostname | Address | EmailAddress | Digest | Link | CVE | CIDR | ASNumber | ServiceName | CertificateId
+    Hostname | Address | EmailAddress | Digest | Link | CVE | CIDR | ASNumber | ServiceName | ScreenName | CertificateId
 ] = either(
     "indicator of any kind",
     *(ADDRESS, DIGEST, EMAIL_ADDRESS, HOSTNAME, CVE_ID, LINK, CIDR_RANGE, SERVICE_NAME),
     Kind(ASNumber, "AS number after AS", (ASN,), keys.asn_after_as),  # digits alone may mean anything
+    Kind(ScreenName, "Twitter user after @", (TWITTER_USER,), _after_at),  # a bare word may mean anything, too
     CERTIFICATE_ID,  # a SHA-256 fingerprint is told from a file's by sha256: before it
 )
 THREAT: Kind[SoftwareId | TechniqueId | MalwareName] = either(
@@ -212,7 +237,9 @@ HOSTS = Relationship(
 OWNS = Relationship(EMAIL_ADDRESS, "OWNS", DOMAIN_NAME, "The address is a contact in the domain's registration.", SEEN)
 REGISTRAR = Relationship(DOMAIN_NAME, "REGISTRAR", EMAIL_ADDRESS, "The contact of the domain's registrar.", SEEN)
 REGISTERED_TO = Relationship(DOMAIN_NAME, "REGISTERED_TO", ORGANIZATION_NAME, "Who registered the domain.", SEEN)
-ASSOCIATED = Relationship(HOST, "ASSOCIATED", DIGEST, "The file has been seen with the name or the address.", SEEN)
+ASSOCIATED = Relationship(
+    DESTINATION, "ASSOCIATED", DIGEST, "The file has been seen with the name, address or URL.", SEEN
+)
 SAME_FILE = Relationship(
     DIGEST,
     "SAME_FILE",
@@ -263,7 +290,7 @@ IN_NETWORK = Relationship(
 )
 ANNOUNCED_BY = Relationship(ROUTED, "ANNOUNCED_BY", AS_NUMBER, "The AS announces the route to it.", SEEN)
 OPERATED_BY = Relationship(OPERATED, "OPERATED_BY", ORGANIZATION_NAME, "Who runs it.", SEEN)
-REPORTED_IN = Relationship(REPORTED, "REPORTED_IN", REFERENCE, "The report names the indicator.", SEEN)
+REPORTED_IN = Relationship(REPORTED, "REPORTED_IN", REFERENCE, "The report names the indicator.", _properties(COMMENTS))
 CITES = Relationship(REFERENCE, "CITES", REFERENCE, "The report draws on the other.", SEEN, check=NOT_ITSELF)
 CONCERNS = Relationship(REFERENCE, "CONCERNS", THREAT, "The report is about the malware or technique.", SEEN)
 BLAMES = Relationship(REFERENCE, "BLAMES", GROUP_ID, "The report attributes what it describes to the group.", SEEN)

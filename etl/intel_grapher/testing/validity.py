@@ -54,8 +54,8 @@ def _table_faults(group: Group, table: pa.Table) -> Iterator[str]:
         if (group.start, group.end) not in {(start.name, end.name) for start, end in what.joins}:
             yield "the schema does not join these labels"
         for start, end in pairs:
-            yield from _key_faults(what.start, group.start, start)
-            yield from _key_faults(what.end, group.end, end)
+            yield from _key_faults(_kind(group.start), group.start, start)
+            yield from _key_faults(_kind(group.end), group.end, end)
             if what.both_ways and start >= end:
                 yield f"not in canonical order: {start} {end}"
             if fault := what.fault(start, end):
@@ -71,7 +71,7 @@ def _kind(label: str) -> Kind[Any]:
 
 
 def _key_faults(kind: Kind[Any], label: str, key: str) -> Iterator[str]:
-    found, canonical = kind.resolve(f"{label}:{key}" if kind is schema.ANY_NODE else key)
+    found, canonical = kind.resolve(key)
     if (found.name, canonical) != (label, key):
         yield f"{key!r} is {label} here, but its canonical form is {found.name} {canonical!r}"
     shown = key.translate(dict.fromkeys((0x200C, 0x200D))) if label == "Hashtag" else key
