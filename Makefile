@@ -6,10 +6,11 @@ SOURCES ?= threatcrowd internetdb doh
 endif
 BIN := .venv/bin
 RUN := $(BIN)/intel-grapher
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
 FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: test-page bench-transform bench-fetch bench-load bench-ui screenshots help setup fetch transform load run test lint format types docs docs-check golden check clean
+.PHONY: test-long test-page bench-transform bench-fetch bench-load bench-ui screenshots help setup fetch transform load run test lint format types docs docs-check golden check clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,8 +36,11 @@ transform: .venv/ready ## Turn the cached replies into flat files in import/
 load: .venv/ready ## Load the flat files into the embedded graph (TO=neo4j: into Neo4j)
 	$(RUN) load --to $(or $(TO),embedded) $(FLAGS)
 
-test: .venv/ready ## Run the tests
-	$(BIN)/python -m pytest
+test: .venv/ready ## Run the tests (TESTS=tests/cache: a part)
+	$(PYTEST) -m "not long" $(TESTS)
+
+test-long: .venv/ready ## Run the longer searches for faults
+	$(PYTEST) -m long $(TESTS)
 
 test-page: .venv/ready ## Run the page's tests alone (Debian's chromium; PAGE_ON_NEO4J=1: all of them on Neo4j, too)
 	$(BIN)/python -m pytest tests/ui

@@ -21,6 +21,20 @@ server.jvm.additional=-XX:+UseSerialGC
 """Halves what a start costs, and would slow down any real load: the user's own settings, as far as Neo4j can tell."""
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together, in one process of a parallel run, the tests that share a Neo4j and those that share a page.
+
+    Each process would otherwise start a server and a browser of its own.
+    """
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if item.get_closest_marker("neo4j") or "one_neo4j" in fixtures:
+            item.add_marker(pytest.mark.xdist_group("neo4j"))
+        elif "browser" in fixtures or "sites" in fixtures:
+            item.add_marker(pytest.mark.xdist_group("page"))
+
+
 def pytest_configure() -> None:
     """Take Ctrl-C again: a shell's background job begins with it ignored, and so would all that the tests start."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
