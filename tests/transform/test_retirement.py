@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from test_transform import SLOW, entries, filled, rows
 
 from intel_grapher.cache import Cache, Entry
-from intel_grapher.cli import transforming
+from intel_grapher.cli.transform import TransformSettings
 from intel_grapher.errors import UsageError
 from intel_grapher.files import Files
+from intel_grapher.registry import Registry
 from intel_grapher.rulings import Rulings, rulings
 from intel_grapher.transform import run
 from intel_grapher.transform.run import Options, transform
@@ -138,11 +139,14 @@ def gives_facts(root: Path, reply: Entry) -> bool:
 
 
 def test_the_moment_is_for_one_source_or_for_all() -> None:
-    assert transforming._since(["otx=2024-05-01"]) == {"otx": 1_714_521_600}  # noqa: SLF001 - the option's meaning
-    both = transforming._since(["2024-05-01", "otx=2024-05-02"])  # noqa: SLF001
+    def since(*texts: str) -> dict[str, int]:
+        return TransformSettings(seen_since=list(texts)).options(Registry.installed()).seen_since
+
+    assert since("otx=2024-05-01") == {"otx": 1_714_521_600}
+    both = since("2024-05-01", "otx=2024-05-02")
     assert (both["otx"], both["threatcrowd"]) == (1_714_608_000, 1_714_521_600)
     with pytest.raises(UsageError, match="no source is called 'oxt'"):
-        transforming._since(["oxt=2024-05-01"])  # noqa: SLF001
+        since("oxt=2024-05-01")
 
 
 @pytest.mark.parametrize("after", [0.0, 0.2])

@@ -26,7 +26,7 @@ from intel_grapher.cli.cache import resolve
 from intel_grapher.errors import BusyError, TransformError
 from intel_grapher.files import Files, Manifest
 from intel_grapher.lock import locked
-from intel_grapher.source import discover
+from intel_grapher.registry import Registry
 from intel_grapher.transform import stage
 from intel_grapher.transform.run import Options, transform
 
@@ -88,7 +88,7 @@ def filled(root: Path, replies: list[Entry]) -> Cache:
 
 
 def adopted(root: Path, *paths: Path) -> Cache:
-    cache, known = Cache(root), discover()
+    cache, known = Cache(root), Registry.installed()
     with cache.writer() as writer:
         adopt(writer, paths, resolve=lambda *place: resolve(known, *place))
     return cache

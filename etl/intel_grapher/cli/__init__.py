@@ -1,6 +1,15 @@
-"""The command line: `intel-grapher`. The only place that prints, and that turns errors into exit codes.
+"""The command line, `intel-grapher`: the only package that prints, and that turns errors into exit codes.
 
-0 done   1 failed   2 used wrongly   3 done in part   4 a key is missing   130 interrupted
+Exit codes: 0 done, 1 failed, 2 used wrongly, 3 done in part, 4 a key is missing, 130 interrupted.
+
+Each module named in COMMANDS has one command, or one group of commands, as its `app`. The other modules hold what
+commands share:
+
+options         options and option groups, and how a command takes them
+indicators      the indicators that a command is about
+fetch_settings  whom to ask, and how far
+graph           which graph; finding a node in it
+output          results, messages, progress
 """
 
 from __future__ import annotations
@@ -9,6 +18,7 @@ import os
 import re
 import sys
 import traceback
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -16,58 +26,80 @@ import typer
 import typer.core
 
 import intel_grapher
-from intel_grapher.cli.output import give_up, say, write_what_can_be
+from intel_grapher.cli.options import INTERRUPTED
+from intel_grapher.cli.output import discard, escape_unencodable, say
 from intel_grapher.errors import GrapherError
 
-INTERRUPTED = 130
 DEBUG = "INTEL_GRAPHER_DEBUG"
-SECRET = re.compile(r"KEY|TOKEN|PASSWORD|SECRET")
+SECRET_NAME = re.compile(r"KEY|TOKEN|PASSWORD|SECRET")
 SHORTEST_SECRET = 6
 
 COMMANDS = {
-    "fetch": "fetching",
-    "plan": "fetching",
-    "transform": "transforming",
-    "load": "loading",
-    "run": "work",
-    "show": "asking",
-    "path": "asking",
-    "rank": "asking",
-    "query": "asking",
-    "queries": "asking",
-    "ui": "ui",
-    "sources": "tables",
-    "schema": "tables",
-    "diff": "changes",
-    "doctor": "doctor",
-    "cache": "cache",
-    "neo4j": "neo4j",
+    "fetch": "Ask the sources what the cache lacks, and keep every reply.",
+    "plan": "Print what a fetch would cost, and ask nothing.",
+    "transform": "Turn the cached replies into deduplicated flat files.",
+    "load": "Load the flat files into a graph, and prove they are there.",
+    "run": "Fetch, transform and load, with the options of all three.",
+    "show": "Print what the graph has about an indicator.",
+    "path": "Find the shortest paths between two nodes, around hubs.",
+    "rank": "Rank what ties indicators together.",
+    "query": "Ask the graph in Cypher that only reads, or a saved query.",
+    "queries": "List the saved queries, your own among them.",
+    "ui": "Serve the page: see the graph, ask it, extend it.",
+    "sources": "List the sources: what each is asked, its key, its state.",
+    "schema": "Print the graph's labels, relationship types, properties.",
+    "diff": "Print what changed between two sets of flat files.",
+    "doctor": "Look for what is wrong, and print the remedies.",
+    "cache": "Put replies into the raw cache; list, show and check them.",
+    "neo4j": "A local Neo4j of one's own: up, down, status.",
 }
-"""Every command, in the order in which help lists them, and the module here that registers it."""
+"""What each command does, in the order of the help. Each name is that of a module here.
+
+The summaries repeat the modules' own, so that the help imports none of them; a test compares the two.
+"""
 
 
-class Commands(typer.core.TyperGroup):
-    """The commands. A module is imported when one of its commands is asked for: each has heavy ones behind it."""
+class LazyCommands(Mapping[str, Any]):
+    """The commands by name. A command's module is imported at its first use, because it imports databases."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - typer's own click
+        if name not in COMMANDS:
+            raise KeyError(name)
+        if name not in self._loaded:
+            self._loaded[name] = typer.main.get_command(import_module(f"{__name__}.{name}").app)
+        return self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+
+class MainGroup(typer.core.TyperGroup):
+    """The group of all commands."""
+
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - what Typer passes
+        super().__init__(**settings)
+        self.commands = LazyCommands()  # type: ignore[assignment]
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - typer's own click
+        """Print the help, without importing a command."""
+        self.commands = {name: typer.core.TyperCommand(name, help=summary) for name, summary in COMMANDS.items()}
+        super().format_help(ctx, formatter)
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401 - typer's own click
-        """Return the names."""
+        """Return the names, without an import."""
         _ = ctx
         return list(COMMANDS)
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401 - likewise
-        """Return the command of that name, None where there is none; then all are known, and the nearest is named."""
-        _ = ctx
-        for name in [cmd_name] if cmd_name in COMMANDS else COMMANDS:
-            if name not in self.commands:
-                registered = typer.Typer()
-                import_module(f"{__name__}.{COMMANDS[name]}").register(registered)
-                self.commands.update(typer.main.get_group(registered).commands)
-        return self.commands.get(cmd_name)
 
 
 app = typer.Typer(
     name="intel-grapher",
-    cls=Commands,
+    cls=MainGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -75,8 +107,8 @@ app = typer.Typer(
 )
 
 
-def _version(asked: bool) -> None:  # noqa: FBT001 - typer's way
-    if asked:
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - Typer passes the flag's value by position
+    if wanted:
         typer.echo(f"intel-grapher {intel_grapher.__version__}")
         raise typer.Exit
 
@@ -86,34 +118,34 @@ def root(
     *,
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Take the options of the whole command."""
-    _ = version  # its callback prints it
+    _ = version  # its callback has printed it
     if debug:
         os.environ[DEBUG] = "1"
 
 
 def main() -> None:
     """Run the command line, and exit with its code."""
-    write_what_can_be()
+    escape_unencodable()
     try:
         app(prog_name="intel-grapher")
     except GrapherError as error:
-        _trace()
+        _say_traceback()
         say(f"error: {masked(str(error))}")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         say("interrupted")
         sys.exit(INTERRUPTED)
-    except OSError as error:  # met where no room or permission was looked for: it names the file
-        _trace()
+    except OSError as error:  # no code expected it at that place; its text names the file
+        _say_traceback()
         say(f"error: the system refused: {masked(str(error))}; mend that and run the command again")
-        give_up(sys.stdout)
+        discard(sys.stdout)
         sys.exit(1)
-    except Exception as error:  # noqa: BLE001 - a fault of the program is told, too, without its traceback
-        _trace()
+    except Exception as error:  # noqa: BLE001 - a fault of the program ends without a traceback, too
+        _say_traceback()
         say(f"error: {type(error).__name__}: {masked(str(error))}")
         say("this is a fault of the program; `intel-grapher --debug …` shows where")
         sys.exit(1)
@@ -123,14 +155,14 @@ def main() -> None:
         raise
 
 
-def _trace() -> None:
+def _say_traceback() -> None:
     if DEBUG in os.environ:
         say(masked(traceback.format_exc()))
 
 
 def masked(text: str) -> str:
-    """Return a text without the secrets that the environment holds."""
+    """Return a text with the secrets of the environment replaced by `…`."""
     for name, value in os.environ.items():
-        if SECRET.search(name) and len(value) >= SHORTEST_SECRET:
+        if SECRET_NAME.search(name) and len(value) >= SHORTEST_SECRET:
             text = text.replace(value, "…")
     return text

@@ -1,4 +1,4 @@
-"""`intel-grapher doctor`: what may be in the way, each with its remedy."""
+"""`doctor`: looks at keys, disk, locks, cache, files and graphs; prints what is wrong, and the remedy."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from intel_grapher.files import Files, content, exact
 from intel_grapher.load import open_embedded
 from intel_grapher.lock import holder
 from intel_grapher.neo4j.server import LocalNeo4j, connect, connection_from_environment
-from intel_grapher.source import discover
+from intel_grapher.registry import Registry
 
 LITTLE_ROOM = 1 << 30
 OK, NOTE, FAULT = "ok", "note", "fault"
 
 
 class Finding(NamedTuple):
-    """One thing looked at: its state (ok, note or fault), what was found, and what to do."""
+    """One thing that was looked at: its state (ok, note or fault), what was found, and what to do."""
 
     what: str
     state: str
@@ -36,11 +36,10 @@ class Finding(NamedTuple):
     remedy: str = ""
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(doctor)
+app = typer.Typer(add_completion=False)
 
 
+@app.command("doctor")
 def doctor(
     data: options.Data = options.DATA,
     import_: options.Import = options.IMPORT,
@@ -49,35 +48,37 @@ def doctor(
     deep: Annotated[bool, typer.Option("--deep", help="Read everything, and check every checksum.")] = False,
     json: options.Json = False,
 ) -> None:
-    """Look at keys, disk, locks, cache, files and graphs, and say what to do about what is wrong. Changes nothing."""
+    """Look for what is wrong, and print the remedies.
+
+    It looks at keys, disk, locks, cache, files and graphs, and changes nothing.
+    """
     findings = [
-        *_looked("folders", _folders(data, import_, db)),
-        *_looked("cache", _cache(data, deep=deep)),
-        *_looked("files", _files(import_, deep=deep)),
-        *_looked("graphs", _graphs(import_, db, data)),
-        *_keys(),
+        *_or_fault("folders", _folders(data, import_, db)),
+        *_or_fault("cache", _cache(data, deep=deep)),
+        *_or_fault("files", _files(import_, deep=deep)),
+        *_or_fault("graphs", _graphs(import_, db, data)),
+        *_keys(Registry.installed()),
     ]
     if json:
-        print_json({"findings": [each._asdict() for each in findings]})
+        print_json({"findings": [finding._asdict() for finding in findings]})
     else:
         print_table(Finding._fields, findings)
-    if any(each.state == FAULT for each in findings):
+    if any(finding.state == FAULT for finding in findings):
         say("something needs mending: see the remedies above")
         raise typer.Exit(1)
 
 
-def _looked(what: str, findings: Iterator[Finding]) -> Iterator[Finding]:
-    """Yield findings; what can't even be looked at is one, and the rest is looked at all the same."""
+def _or_fault(what: str, findings: Iterator[Finding]) -> Iterator[Finding]:
+    """Yield the findings. An error that ends them becomes a finding itself, so that the rest is looked at, too."""
     try:
         yield from findings
-    except (GrapherError, OSError, duckdb.Error) as wrong:
-        yield Finding(what, FAULT, str(wrong), "see the text")
+    except (GrapherError, OSError, ValueError, duckdb.Error) as error:
+        yield Finding(what, FAULT, str(error), "see the text")
 
 
 def _folders(data: Path, import_: Path, db: Path) -> Iterator[Finding]:
-    for what, place in (("cache", data), ("files", import_), ("graph", db)):
-        above = (place.absolute(), *place.absolute().parents)
-        folder = next(each for each in above if os.access(each, os.F_OK))
+    for what, path in (("cache", data), ("files", import_), ("graph", db)):
+        folder = next(above for above in (path.absolute(), *path.absolute().parents) if os.access(above, os.F_OK))
         if not os.access(folder, os.W_OK):
             yield Finding(f"{what} folder", FAULT, f"{folder} can't be written", "make it writable, or name another")
             continue
@@ -92,10 +93,11 @@ def _folders(data: Path, import_: Path, db: Path) -> Iterator[Finding]:
 
 def _cache(data: Path, *, deep: bool) -> Iterator[Finding]:
     with Cache(data) as cache:
-        held = cache.holdings()
+        holdings = cache.holdings()
+        replies = sum(holding.replies for holding in holdings)
         yield Finding(
-            "cache", OK if held else NOTE, f"{sum(each.replies for each in held)} replies of {len(held)} endpoints",
-            "" if held else "intel-grapher fetch INDICATOR, or cache add FOLDER",
+            "cache", OK if holdings else NOTE, f"{replies} replies of {len(holdings)} endpoints",
+            "" if holdings else "intel-grapher fetch INDICATOR, or cache add FOLDER",
         )  # fmt: skip
         for problem in verify(cache) if deep else ():
             yield Finding("cache", FAULT, f"{problem.where}: {problem.what}", problem.remedy)
@@ -109,18 +111,18 @@ def _files(import_: Path, *, deep: bool) -> Iterator[Finding]:
     files = Files(import_)
     try:
         manifest = files.manifest()
-    except GrapherError as wrong:
-        yield Finding("files", NOTE, str(wrong), again)
+    except GrapherError as error:
+        yield Finding("files", NOTE, str(error), again)
         return
     if manifest.schema != schema.VERSION:
         yield Finding("files", FAULT, "they are of another schema than this program's", again)
         return
-    yield Finding("files", OK, f"{sum(each.rows for _, each in manifest.groups())} rows in {import_}")
+    yield Finding("files", OK, f"{sum(content.rows for _, content in manifest.groups())} rows in {import_}")
     if deep:
         with duckdb.connect() as connection:
-            for group, told in manifest.groups():
+            for group, stated in manifest.groups():
                 path = files.path(group, "parquet")
-                if path.exists() and content(connection, f"read_parquet({exact(path)})", group) != told:
+                if path.exists() and content(connection, f"read_parquet({exact(path)})", group) != stated:
                     yield Finding("files", FAULT, f"{path} is not what the manifest says", again)
 
 
@@ -132,15 +134,15 @@ def _graphs(import_: Path, db: Path, data: Path) -> Iterator[Finding]:
     try:
         with open_embedded(db, manifest):
             yield Finding("embedded graph", OK, f"{db} holds what the files do")
-    except GrapherError as wrong:
-        yield Finding("embedded graph", NOTE, str(wrong), "intel-grapher load")
+    except GrapherError as error:
+        yield Finding("embedded graph", NOTE, str(error), "intel-grapher load")
     try:
         named = connection_from_environment()
         if named is not None:
             connect(named).close()
             yield Finding("Neo4j", OK, f"{named.uri} answers")
-    except GrapherError as wrong:
-        yield Finding("Neo4j", FAULT, str(wrong), "see the text")
+    except GrapherError as error:
+        yield Finding("Neo4j", FAULT, str(error), "see the text")
     local = LocalNeo4j(data / "neo4j").status()
     if local.assembled:
         yield Finding(
@@ -148,16 +150,16 @@ def _graphs(import_: Path, db: Path, data: Path) -> Iterator[Finding]:
         )
 
 
-def _keys() -> Iterator[Finding]:
-    for source in discover().values():
+def _keys(registry: Registry) -> Iterator[Finding]:
+    for source in registry.values():
         if source.key is None or source.retired:
             continue
         try:
-            held = len(secrets(source))
-        except GrapherError as wrong:
-            yield Finding(f"key of {source.title}", FAULT, str(wrong), f"set {source.key.variable} again")
+            count = len(secrets(source))
+        except GrapherError as error:
+            yield Finding(f"key of {source.title}", FAULT, str(error), f"set {source.key.variable} again")
             continue
-        if held:
-            yield Finding(f"key of {source.title}", OK, f"{held} in {source.key.variable}")
+        if count:
+            yield Finding(f"key of {source.title}", OK, f"{count} in {source.key.variable}")
         elif source.key.required:
             yield Finding(f"key of {source.title}", NOTE, "none", f"set {source.key.variable} to ask it")

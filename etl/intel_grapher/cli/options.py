@@ -1,48 +1,109 @@
-"""The options that several commands share. A flag wins over its environment variable, and that over the default."""
+"""Options that several commands share, and option groups, so that each option is declared once.
+
+A flag wins over its environment variable, and the variable over the default.
+
+An option group is a dataclass whose fields are `Annotated` options. A command takes a group as one parameter:
+
+    @app.command("load")
+    @grouped
+    def load_command(settings: LoadSettings, import_: Import = IMPORT, *, json: Json = False) -> None: ...
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import inspect
+import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from intel_grapher.errors import UsageError
+from intel_grapher import times
+from intel_grapher.errors import BadValue, UsageError
 
 Data = Annotated[Path, typer.Option("--data", envvar="INTEL_GRAPHER_DATA", help="Folder of the raw cache.")]
 Import = Annotated[Path, typer.Option("--import", envvar="INTEL_GRAPHER_IMPORT", help="Folder of the flat files.")]
-Db = Annotated[Path, typer.Option("--db", envvar="INTEL_GRAPHER_DB", help="The embedded graph.")]
+Db = Annotated[Path, typer.Option("--db", envvar="INTEL_GRAPHER_DB", help="Folder of the embedded graph.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
-NoProgress = Annotated[bool, typer.Option("--no-progress", help="Show no progress, on a terminal either.")]
-
+NoProgress = Annotated[bool, typer.Option("--no-progress", help="Show no progress bar, even on a terminal.")]
+Explain = Annotated[bool, typer.Option("--explain", help="With a plan, print why each indicator is followed.")]
+Memory = Annotated[
+    str | None, typer.Option("--memory", help="Memory that may be used, such as 1G. Default: a quarter of all memory.")
+]
 
 DATA = Path("data")
 IMPORT = Path("import")
 DB = Path("data/graph")
 
 PART = 3
-"""The exit code of what was done in part."""
-LEAST = 64 << 20
-"""Bytes. Whoever says less has forgotten the unit; the work would be cut into so many parts that it never ends."""
-UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+"""Exit code: done in part."""
+INTERRUPTED = 130
+"""Exit code: interrupted, as shells report a death by SIGINT."""
+LEAST_MEMORY = 64 << 20
+"""Bytes. A smaller figure is a forgotten unit; the work would be split into so many parts that it never ends."""
+SIZE = re.compile(r"(\d{1,18})([KMG]?)(?:I?B)?", re.ASCII)
+UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """Return a command whose parameters are those of `command`, with each option group replaced by its fields.
+
+    Typer reads a command's options from its signature. The returned function has the flat signature; it builds the
+    groups from the values that it gets and calls `command`. Groups may share a field: the option then sets both.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    plain: list[str] = []
+    flat: dict[str, inspect.Parameter] = {}
+    groups: dict[str, list[str]] = {}
+    for name, parameter in inspect.signature(command).parameters.items():
+        if not dataclasses.is_dataclass(hints[name]):
+            plain.append(name)
+            flat[name] = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[name])
+            continue
+        options = get_type_hints(hints[name], include_extras=True)
+        groups[name] = [field.name for field in dataclasses.fields(hints[name])]
+        for field in dataclasses.fields(hints[name]):
+            flat[field.name] = inspect.Parameter(
+                field.name, inspect.Parameter.KEYWORD_ONLY, annotation=options[field.name],
+                default=inspect.Parameter.empty if field.default is dataclasses.MISSING else field.default,
+            )  # fmt: skip
+
+    @functools.wraps(command)
+    def flattened(**values: Any) -> None:  # noqa: ANN401 - what Typer parsed
+        built = {name: hints[name](**{field: values[field] for field in fields}) for name, fields in groups.items()}
+        command(**{name: values[name] for name in plain}, **built)
+
+    flattened.__signature__ = inspect.Signature(list(flat.values()))  # type: ignore[attr-defined]
+    flattened.__annotations__ = {name: parameter.annotation for name, parameter in flat.items()}
+    return flattened
 
 
 def existing(data: Path) -> Path:
-    """Return the folder of the raw cache; UsageError where there is none, so that a typo is not an empty cache."""
+    """Return the folder of the raw cache. Raises UsageError if there is none, so that a typo is not an empty cache."""
     if not data.is_dir():
         raise UsageError(f"there is no cache at {data}: name it with --data, or begin it with fetch or cache add")
     return data
 
 
-def bytes_of(text: str | None) -> int | None:
-    """Return the bytes that a size such as 512M or 2GiB says."""
+def byte_size(text: str | None) -> int | None:
+    """Return the bytes of a size such as 512M or 2GiB; None for None. Raises UsageError for anything else."""
     if text is None:
         return None
-    number, unit = text.strip().upper().removesuffix("IB").removesuffix("B"), 1
-    if number and number[-1] in UNITS:
-        number, unit = number[:-1], UNITS[number[-1]]
-    if not number.isdigit() or not int(number):
+    match = SIZE.fullmatch(text.strip().upper())
+    if match is None or not int(match[1]):
         raise UsageError(f"{text!r} is not a size; write it as 512M or 2G")
-    if int(number) * unit < LEAST:
-        raise UsageError(f"{text!r} is {int(number) * unit:,} bytes, too little to work with: say 64M or more, or 2G")
-    return int(number) * unit
+    size = int(match[1]) * UNITS[match[2]]
+    if size < LEAST_MEMORY:
+        raise UsageError(f"{text!r} is {size:,} bytes, too little to work with: say 64M or more, or 2G")
+    return size
+
+
+def timestamp(flag: str, text: str | None) -> int | None:
+    """Return a flag's date or time as epoch seconds; None for None. Raises UsageError for anything else."""
+    try:
+        return None if text is None else times.parse(text).seconds
+    except BadValue as error:
+        raise UsageError(f"{flag} {text!r}: {error.reason}; write it as 2024-05-01 or 2024-05-01T10:00:00Z") from error

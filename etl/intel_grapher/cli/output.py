@@ -1,4 +1,4 @@
-"""What people and programs see: results on standard output, all else on standard error, plain where it is piped."""
+"""Output for people and programs: results on standard output, messages on standard error, plain text where piped."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ from intel_grapher.errors import GrapherError
 
 JSON_VERSION = 1
 MEGA = 1_000_000
+BYTES_STEP = "read"
+"""The step of a progress bar that counts bytes; every other step counts the unit that the command names."""
 
 
 def _console(*, stderr: bool) -> Console:
@@ -31,77 +33,81 @@ def _console(*, stderr: bool) -> Console:
     return Console(stderr=stderr, highlight=False, markup=False, emoji=False, force_terminal=True if forced else None)
 
 
-def write_what_can_be() -> None:
-    """Let what the terminal's encoding has no character for come out escaped, rather than end the command."""
+def escape_unencodable() -> None:
+    """Make both streams write characters that the terminal's encoding lacks as backslash escapes, instead of failing.
+
+    Bytes of a path that are not UTF-8 (surrogates, PEP 383) are escaped too.
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
-def give_up(stream: TextIO) -> None:
-    """Let what is still to be written to a stream that takes nothing go nowhere, so that the end is not its failure."""
+def discard(stream: TextIO) -> None:
+    """Redirect a broken stream to /dev/null, so that flushing it at exit does not raise."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def say(text: str) -> None:
-    """Tell the person something, on standard error. Where nobody can be told, the exit code still is."""
+    """Print a message on standard error. A standard error that is closed or full changes nothing else."""
     try:
         _console(stderr=True).print(Text(text), soft_wrap=True)
     except OSError:
-        give_up(sys.stderr)
+        discard(sys.stderr)
 
 
 def print_line(text: str) -> None:
-    """Print a line of the result."""
+    """Print one line of the result, without control characters.
+
+    Raises GrapherError if standard output can't be written, and Exit(0) if its reader has closed it.
+    """
     _write(printable(text) + "\n")
 
 
 def _write(text: str) -> None:
-    """Write to standard output; a reader that has had enough ends the command, and well."""
     if sys.stdout is None:
         raise GrapherError("the result can't be written: standard output is closed")
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
-        give_up(sys.stdout)
+        discard(sys.stdout)
         raise typer.Exit from None
-    except OSError as wrong:
-        give_up(sys.stdout)
-        raise GrapherError(f"the result can't be written to standard output: {wrong.strerror}") from wrong
+    except OSError as error:
+        discard(sys.stdout)
+        raise GrapherError(f"the result can't be written to standard output: {error.strerror}") from error
 
 
 def print_json(document: Mapping[str, object]) -> None:
-    """Print one JSON document with the member `version`."""
-    encoded = msgspec.json.encode({"version": JSON_VERSION, **document}, enc_hook=str)
-    _write(msgspec.json.format(encoded, indent=2).decode() + "\n")
+    """Print one JSON document, with the member `version` first. Values that JSON lacks are printed as strings."""
+    _write(msgspec.json.format(_json({"version": JSON_VERSION, **document}), indent=2) + "\n")
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table: ruled on a terminal, parted by tabs where it is piped."""
+    """Print a table: aligned on a terminal, tab-separated where piped."""
     console = _console(stderr=False)
     if not console.is_terminal:
-        lines = ("\t".join(_flat(each) for each in row) for row in (columns, *rows))
+        lines = ("\t".join(_flat(value) for value in row) for row in (columns, *rows))
         _write("".join(printable(line) + "\n" for line in lines))
         return
     table = Table(*columns, header_style="bold", box=None, pad_edge=False)
     for row in rows:
-        table.add_row(*(Text(_flat(each)) for each in row))
+        table.add_row(*(Text(_flat(value)) for value in row))
     console.print(table)
 
 
 def print_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print CSV as programs read it (RFC 4180): every value as it is, lists joined by `;`."""
+    """Print CSV (RFC 4180): values unchanged, lists joined by `;`."""
     text = io.StringIO()
     out = csv.writer(text, lineterminator="\r\n")
     out.writerow(columns)
-    out.writerows([_cell(each) for each in row] for row in rows)
+    out.writerows([_cell(value) for value in row] for row in rows)
     _write(text.getvalue())
 
 
 def _cell(value: object) -> object:
     if isinstance(value, list | tuple):
-        return ";".join(str(_cell(each)) for each in value)
+        return ";".join(str(_cell(item)) for item in value)
     if isinstance(value, dict):
         return _json(value)
     return value.isoformat() if isinstance(value, datetime) else value
@@ -111,62 +117,80 @@ def _flat(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, list | tuple):
-        return ", ".join(_flat(each) for each in value)
+        return ", ".join(_flat(item) for item in value)
     if isinstance(value, dict):
         return printable(_json(value))
     return printable(str(value).replace("\t", " ").replace("\n", " "))
 
 
-def _json(value: dict[str, object]) -> str:
-    """Return a whole node or relationship in one cell."""
-    return msgspec.json.encode(value, enc_hook=str).decode()
+def _json(value: object) -> str:
+    """Return a value as JSON text; a string that is not valid Unicode is escaped with backslashes."""
+    try:
+        return msgspec.json.encode(value, enc_hook=str).decode()
+    except UnicodeEncodeError:
+        return msgspec.json.encode(_encodable(msgspec.to_builtins(value, enc_hook=str))).decode()
+
+
+def _encodable(value: object) -> object:
+    if isinstance(value, str):
+        return encodable(value)
+    if isinstance(value, list):
+        return [_encodable(item) for item in value]
+    if isinstance(value, dict):
+        return {_encodable(name): _encodable(member) for name, member in value.items()}
+    return value
+
+
+def encodable(text: str) -> str:
+    """Return a text that UTF-8 can encode: surrogates, as in a path that is not UTF-8 (PEP 383), are escaped."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def printable(text: str) -> str:
     """Return a text without the control characters that a terminal would obey."""
-    return "".join(each for each in text if each.isprintable() or each in "\n\t")
+    return "".join(character for character in encodable(text) if character.isprintable() or character in "\n\t")
 
 
 class Advance(Protocol):
-    """Tells how far a step is: its name, how much is done, of how much, and what else there is to say of it."""
+    """Reports progress: the name of the step, how much is done, of how much, and an optional note."""
 
-    def __call__(self, step: str, done: int, of: int, told: str = "", /) -> None:
-        """Tell it."""
+    def __call__(self, step: str, done: int, total: int, note: str = "", /) -> None:
+        """Report one step."""
 
 
 @contextmanager
 def progress(unit: str, *, hidden: bool = False) -> Iterator[Advance]:
-    """Show a bar on a terminal for each step that the body tells of, with what is told or so many units a second.
+    """Show a progress bar for each step that the body reports, on a terminal only.
 
-    A step called "read" is counted in bytes.
+    A bar shows the step's note, or its speed: `unit` a second, or MB a second for the step BYTES_STEP.
     """
     console = _console(stderr=True)
     if hidden or not console.is_terminal:
-        yield lambda _step, _done, _of, _told="", /: None
+        yield lambda _step, _done, _total, _note="", /: None
         return
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
-    told_ = TextColumn("{task.fields[told]}")
-    with Progress(*columns, told_, TimeElapsedColumn(), TimeRemainingColumn(), console=console, transient=True) as bar:
+    notes = TextColumn("{task.fields[note]}")
+    with Progress(*columns, notes, TimeElapsedColumn(), TimeRemainingColumn(), console=console, transient=True) as bar:
         steps: dict[str, TaskID] = {}
 
-        def advance(step: str, done: int, of: int, told: str = "", /) -> None:
+        def advance(step: str, done: int, total: int, note: str = "", /) -> None:
             if step not in steps:
-                steps[step] = bar.add_task(step, total=of, told="")
+                steps[step] = bar.add_task(step, total=total, note="")
             speed = bar.tasks[steps[step]].speed or 0
-            told = told or (f"{speed / MEGA:,.1f} MB/s" if step == "read" else f"{speed:,.0f} {unit}/s")
-            bar.update(steps[step], completed=done, total=of, told=told if speed else "")
+            note = note or (f"{speed / MEGA:,.1f} MB/s" if step == BYTES_STEP else f"{speed:,.0f} {unit}/s")
+            bar.update(steps[step], completed=done, total=total, note=note if speed else "")
 
         yield advance
 
 
 @contextmanager
-def heeded(advance: Advance) -> Iterator[Advance]:
-    """Let Ctrl-C end the body by the next step that it tells of, where the interrupt itself was lost.
+def interruptible(advance: Advance) -> Iterator[Advance]:
+    """Raise KeyboardInterrupt at the next progress report after Ctrl-C, in case the interrupt itself was lost.
 
-    What a library in C runs of Python may drop it without a word: Arrow does where it infers a value's type, which
-    looks for dateutil (pyarrow 26.0.1, `pa.scalar`; computing with a plain value does the same).
+    A C library that calls Python may drop KeyboardInterrupt. Arrow does so when it infers a value's type, because that
+    looks for dateutil (seen with pyarrow 26.0.1: `pa.scalar`, and computing with a plain value).
 
-    Not for a fetch: that ends by itself after an interrupt, and still tells of its steps meanwhile.
+    Do not use it for a fetch: a fetch ends in its own way after an interrupt and still reports progress meanwhile.
     """
     pressed = False
 
@@ -175,16 +199,16 @@ def heeded(advance: Advance) -> Iterator[Advance]:
         pressed = True
         signal.default_int_handler(number, frame)
 
-    def advance_unless(step: str, done: int, of: int, told: str = "", /) -> None:
+    def advance_unless_pressed(step: str, done: int, total: int, note: str = "", /) -> None:
         if pressed:
             raise KeyboardInterrupt
-        advance(step, done, of, told)
+        advance(step, done, total, note)
 
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # a command put in the background ignores it
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # a background job ignores Ctrl-C
         yield advance
         return
     signal.signal(signal.SIGINT, note)
     try:
-        yield advance_unless
+        yield advance_unless_pressed
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)

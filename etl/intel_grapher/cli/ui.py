@@ -1,4 +1,4 @@
-"""`ui`: the page."""
+"""`ui`: serves the page."""
 
 from __future__ import annotations
 
@@ -7,34 +7,36 @@ from typing import Annotated
 
 import typer
 
-from intel_grapher.cli import options, targets
+from intel_grapher.cli import graph, options
 from intel_grapher.cli.output import print_line, say
+from intel_grapher.ui.jobs import Places
+from intel_grapher.ui.server import serve
+
+app = typer.Typer(add_completion=False)
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("ui")(ui)
-
-
+@app.command("ui")
 def ui(
     port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="The port; 8642, or the next that is free.")
+        int | None, typer.Option(min=1, max=65535, help="The port. Default: 8642, or the next that is free.")
     ] = None,
     data: options.Data = options.DATA,
     import_: options.Import = options.IMPORT,
     db: options.Db = options.DB,
-    on: targets.On = "embedded",
+    on: graph.On = graph.EMBEDDED,
     *,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open it in a browser.")] = True,
 ) -> None:
-    """Open the page: see the graph, ask it, extend it. On this machine alone, until it is interrupted."""
-    from intel_grapher.ui.jobs import Places  # noqa: PLC0415 - the other commands need no web server
-    from intel_grapher.ui.server import serve  # noqa: PLC0415 - likewise
+    """Serve the page: see the graph, ask it, extend it.
 
-    def ready(link: str) -> None:
+    It is served on this machine alone, until the command is interrupted.
+    """
+
+    def announce(link: str) -> None:
         print_line(link)
         say("the link holds the key to this page: keep it to yourself; Ctrl-C ends it")
         if browser:
             webbrowser.open(link)
 
-    serve(Places(data.absolute(), import_.absolute(), targets.target(on, db.absolute(), data.absolute())), port, ready)
+    target = graph.target(on, db.absolute(), data.absolute())
+    serve(Places(data.absolute(), import_.absolute(), target), port, announce)

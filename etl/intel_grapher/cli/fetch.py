@@ -1,0 +1,210 @@
+"""`fetch`: asks the sources what the cache lacks. `fetch status|failed|retry`: how they stand, what failed, again."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import typer.core
+
+from intel_grapher import times
+from intel_grapher.cache import Cache
+from intel_grapher.cli import options
+from intel_grapher.cli.fetch_settings import FetchSettings, Limits, SourceChoice, duration, ledger
+from intel_grapher.cli.indicators import Indicators
+from intel_grapher.cli.options import grouped
+from intel_grapher.cli.output import Advance, print_json, print_table, progress, say
+from intel_grapher.cli.plan import print_plan
+from intel_grapher.errors import KeyMissingError
+from intel_grapher.fetch import failures
+from intel_grapher.fetch import run as fetching
+from intel_grapher.fetch.summary import Summary, Tally
+from intel_grapher.registry import Registry
+from intel_grapher.source import Source
+
+
+class FetchGroup(typer.core.TyperGroup):
+    """`fetch INDICATOR…`, unless its first argument is the name of a sub-command; options may stand before that."""
+
+    allow_interspersed_args = True
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:  # noqa: ANN401 - typer's own click
+        """Return the context of the sub-command that the arguments name, or of `fetch` itself."""
+        position = self._first_argument(args)
+        command = self.commands.get(args[position]) if position is not None else None
+        if command is None or position is None:
+            return super().make_context(info_name, args, parent, **extra)
+        rest = args[:position] + args[position + 1 :]
+        return command.make_context(f"{info_name} {command.name}", rest, parent, **extra)
+
+    def _first_argument(self, args: Sequence[str]) -> int | None:
+        """Return the position of the first argument that is no option and no option's value; None if there is none."""
+        with_value = {name for option in self.params if not getattr(option, "is_flag", False) for name in option.opts}
+        position = 0
+        while position < len(args) and args[position] != "--":
+            if not args[position].startswith("-"):
+                return position
+            position += 2 if args[position] in with_value else 1
+        return None
+
+
+app = typer.Typer(name="fetch", cls=FetchGroup, add_completion=False, subcommand_metavar="")
+
+
+@app.callback(invoke_without_command=True)
+@grouped
+def fetch(
+    indicators: Indicators,
+    settings: FetchSettings,
+    data: options.Data = options.DATA,
+    import_: options.Import = options.IMPORT,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Ask nothing; print what it would cost.")] = False,
+    explain: options.Explain = False,
+    json: options.Json = False,
+    no_progress: options.NoProgress = False,
+) -> None:
+    """Ask the sources what the cache lacks, and keep every reply.
+
+    Indicators of compromise come as arguments, by kind (-d -e -hx -i -u), from files, or, if none are given, from
+    standard input.
+    """
+    if dry_run:
+        print_plan(indicators, settings, data, import_, explain=explain, json=json)
+        return
+    registry = Registry.installed()
+    summary, skipped = fetched(indicators, settings, registry, data, import_, no_progress=no_progress)
+    print_json({"summary": summary}) if json else print_summary(summary)
+    raise typer.Exit(exit_code(summary, settings.chosen(registry)) or (options.PART if skipped else 0))
+
+
+def fetched(
+    indicators: Indicators,
+    settings: FetchSettings,
+    registry: Registry,
+    data: Path,
+    import_: Path,
+    *,
+    no_progress: bool,
+) -> tuple[Summary, int]:
+    """Return the summary of a fetch, and how many texts were skipped because they are no indicator."""
+    how = settings.options(registry, import_)
+    sources = settings.selected(registry)
+    found, skipped = indicators.read()
+    with Cache(data) as cache, progress("requests", hidden=no_progress) as advance:
+        return fetching.fetch(cache, sources, found, how, lambda summary: _advance(summary, advance)), skipped
+
+
+def _advance(summary: Summary, advance: Advance) -> None:
+    """Report each source's progress, with its recent rate and what its longest limit leaves."""
+    for name, tally in summary.sources.items():
+        if tally.to_ask:
+            left = "" if tally.left is None else f", {tally.left:,} left"
+            advance(name, tally.asked, tally.asked + tally.remaining, f"{tally.rate:.2g}/s{left}")
+
+
+def print_summary(summary: Summary) -> None:
+    """Print what each source was asked and answered, as a table."""
+    columns = ("source", "asked", "from cache", "not found", "failed", "not asked", "why")
+    print_table(columns, [
+        (name, it.asked, it.cached, it.not_found, it.failed.total(), it.skipped.total(), _reasons(it))
+        for name, it in summary.sources.items() if it.asked or it.cached or it.skipped
+    ])  # fmt: skip
+
+
+def _reasons(tally: Tally) -> str:
+    reasons = [f"{reason} ({count})" for reason, count in (*tally.failed.items(), *tally.skipped.items())]
+    return "; ".join([*reasons, *([tally.aside] if tally.aside else [])])
+
+
+def exit_code(summary: Summary, chosen: Sequence[Source]) -> int:
+    """Return the exit code of a fetch, and say what to do if it is PART.
+
+    Raises KeyMissingError if a source that the user chose had something to ask and no valid key.
+    """
+    if summary.interrupted:
+        return options.INTERRUPTED
+    tallies = [(source, summary.sources[source.name]) for source in chosen]
+    wanted = [
+        f"{tally.needs_key} ({source.title})"
+        for source, tally in tallies
+        if tally.needs_key and (tally.aside or tally.failed or tally.skipped)
+    ]
+    if wanted:
+        raise KeyMissingError(
+            f"set {', '.join(wanted)} in the environment to a key that is valid, and run the command again"
+        )
+    if not summary.complete:
+        say("some questions have no answer; `intel-grapher fetch failed` lists them, the same command asks them again")
+        return options.PART
+    return 0
+
+
+# --- sub-commands -----------------------------------------------------------------------------------------------------
+
+
+@app.command()
+@grouped
+def status(sources: SourceChoice, data: options.Data = options.DATA, *, json: options.Json = False) -> None:
+    """Print the state of each source.
+
+    That is: how many answers are kept, how many questions failed, its key, and what its limits leave.
+    """
+    with Cache(data) as cache:
+        standings = failures.status(cache, sources.selected(Registry.installed()), ledger())
+    if json:
+        print_json({"sources": standings})
+        return
+    print_table(("source", "answers", "failed", "key", "left"), [
+        (name, it.answers, it.failed.total(), it.needs_key and f"set {it.needs_key}", _left(it))
+        for name, it in standings.items()
+    ])  # fmt: skip
+
+
+def _left(standing: failures.Standing) -> str:
+    if standing.retired:
+        return f"retired {standing.retired}"
+    return "; ".join(
+        f"{left.left} of {left.rate.requests} per {duration(left.rate.per)}"
+        for outlook in standing.outlooks
+        for left in outlook.left
+    )
+
+
+@app.command()
+@grouped
+def failed(sources: SourceChoice, data: options.Data = options.DATA, *, json: options.Json = False) -> None:
+    """List the questions that failed and have no answer since, with the reason."""
+    names = {source.name for source in sources.chosen(Registry.installed())}
+    with Cache(data) as cache:
+        found = [question for question in failures.failed(cache) if not names or question.source in names]
+    if json:
+        print_json({"failed": [dataclasses.asdict(question) for question in found]})
+        return
+    columns = ("source", "endpoint", "key", "params", "failed_at", "status", "reason")
+    print_table(columns, [
+        (it.source, it.endpoint, it.key, [f"{name}={value}" for name, value in it.params.items()],
+         times.text(it.failed_at), it.status, it.reason)
+        for it in found
+    ])  # fmt: skip
+
+
+@app.command()
+@grouped
+def retry(
+    sources: SourceChoice,
+    limits: Limits,
+    data: options.Data = options.DATA,
+    *,
+    json: options.Json = False,
+    no_progress: options.NoProgress = False,
+) -> None:
+    """Ask again the questions that failed, and no others."""
+    selected = sources.selected(Registry.installed())
+    with Cache(data) as cache, progress("requests", hidden=no_progress) as advance:
+        summary = failures.retry(cache, selected, limits.limited(), lambda so_far: _advance(so_far, advance))
+    print_json({"summary": summary}) if json else print_summary(summary)
+    raise typer.Exit(exit_code(summary, []))

@@ -1,0 +1,143 @@
+"""The options of `fetch`, `plan` and `run` that say whom to ask, what is fresh enough, and how far to follow."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from intel_grapher import keys
+from intel_grapher.cli.indicators import Texts
+from intel_grapher.errors import BadValue, UsageError
+from intel_grapher.fetch import run as fetching
+from intel_grapher.fetch.asking import Freshness
+from intel_grapher.fetch.degrees import in_files
+from intel_grapher.fetch.hops import Hops
+from intel_grapher.registry import Registry
+from intel_grapher.schema import BY_INDICATOR
+from intel_grapher.source import Source
+
+AGES = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+"""Seconds of each unit of an age."""
+MAX_DIGITS = 12
+DEFAULTS = fetching.Options()
+"""The defaults of the options that the library has, too."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceChoice:
+    """Option group: which sources are asked."""
+
+    source: Annotated[Texts, typer.Option("--source", "-s", help="Only this source; may be repeated.")] = None
+
+    def chosen(self, registry: Registry) -> list[Source]:
+        """Return the sources that --source names, in that order; [] without --source. Raises UsageError."""
+        return [registry.named(name) for name in self.source or []]
+
+    def selected(self, registry: Registry) -> list[Source]:
+        """Return the sources that --source names; all without --source. Raises UsageError."""
+        return self.chosen(registry) or list(registry.values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Option group: how much a fetch may ask."""
+
+    requests: Annotated[int | None, typer.Option("--requests", min=0, help="Send at most so many requests in all.")] = (
+        None
+    )
+    pages: Annotated[int, typer.Option(min=1, help="Ask for at most so many pages of one answer.")] = DEFAULTS.pages
+
+    def limited(self) -> fetching.Options:
+        """Return the options of a fetch with these limits and the user's ledger."""
+        return fetching.Options(pages=self.pages, requests=self.requests, ledger=ledger())
+
+
+@dataclass(frozen=True, kw_only=True)
+class FetchSettings(Limits, SourceChoice):
+    """Option group: all that says how to fetch, but what about."""
+
+    max_age: Annotated[
+        str | None, typer.Option(help="Ask again what is older: 12h, 7d, SOURCE=7d; separate several by commas.")
+    ] = None
+    negative_age: Annotated[str | None, typer.Option(help='Ask again where "not found" is older.')] = None
+    refresh: Annotated[bool, typer.Option("--refresh", help="Ask again whatever the cache holds.")] = False
+    hops: Annotated[int, typer.Option("--hops", min=0, help="Follow what the replies name, so many steps.")] = 0
+    follow: Annotated[Texts, typer.Option("--follow", help="Follow only these kinds: domain, ip, hash, …")] = None
+    under: Annotated[Texts, typer.Option(help="Follow names only at or below this domain.")] = None
+    outside: Annotated[Texts, typer.Option(help="Do not follow addresses of this network (CIDR).")] = None
+    stop: Annotated[Texts, typer.Option(help="Do not follow this indicator.")] = None
+    per_kind: Annotated[int, typer.Option(min=1, help="Follow at most so many of each kind in one hop.")] = (
+        DEFAULTS.hops.per_kind
+    )
+    per_parent: Annotated[int, typer.Option(min=1, help="Follow at most so many that one indicator leads to.")] = (
+        DEFAULTS.hops.per_parent
+    )
+    hub: Annotated[int, typer.Option(min=1, help="Do not follow what has more neighbours than this.")] = (
+        DEFAULTS.hops.hub
+    )
+
+    def options(self, registry: Registry, import_: Path) -> fetching.Options:
+        """Return the options of a fetch with these settings; the flat files in `import_` tell what is a hub.
+
+        Raises UsageError for an age, source, kind, domain, network or indicator that is none.
+        """
+        return replace(self.limited(), freshness=self._freshness(registry), hops=self._hops(import_))
+
+    def _freshness(self, registry: Registry) -> Freshness:
+        overall: float | None = None
+        by_source: dict[str, float] = {}
+        for part in (self.max_age or "").split(","):
+            name, equals, age = part.strip().rpartition("=")
+            if equals:
+                by_source[registry.named(name).name] = seconds(age)
+            elif age:
+                overall = seconds(age)
+        negative = None if self.negative_age is None else seconds(self.negative_age)
+        return Freshness(overall, by_source, negative, self.refresh)
+
+    def _hops(self, import_: Path) -> Hops:
+        default = DEFAULTS.hops
+        if unknown := set(self.follow or []) - set(BY_INDICATOR):
+            raise UsageError(f"--follow is one of {', '.join(BY_INDICATOR)}, not {', '.join(sorted(unknown))}")
+        try:
+            return Hops(
+                depth=self.hops,
+                kinds=frozenset(self.follow) if self.follow else default.kinds,
+                per_kind=self.per_kind,
+                per_parent=self.per_parent,
+                hub=self.hub,
+                under=tuple(keys.hostname(name) for name in self.under or []),
+                outside=tuple(keys.network(network) for network in self.outside or []),
+                stop=default.stop | {keys.detect(indicator)[1] for indicator in self.stop or []},
+                degrees=in_files(import_) if self.hops else None,
+            )
+        except BadValue as error:
+            raise UsageError(
+                f"--under takes a domain, --outside a network, --stop an indicator: {error.reason}"
+            ) from error
+
+
+def ledger() -> Path:
+    """Return the file that counts requests: one a user, because quotas belong to a key and not to a folder."""
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(os.environ.get("INTEL_GRAPHER_LEDGER") or Path(state) / "intel-grapher" / "ledger.sqlite")
+
+
+def seconds(text: str) -> float:
+    """Return the seconds of an age such as 90, 12h or 7d. Raises UsageError for anything else."""
+    number, unit = (text[:-1], AGES[text[-1]]) if text[-1:] in AGES else (text, 1.0)
+    if not (number.isascii() and number.isdigit()) or len(number) > MAX_DIGITS:
+        raise UsageError(f"{text!r} is not an age; write it as 30m, 12h or 7d")
+    return int(number) * unit
+
+
+def duration(length: float) -> str:
+    """Return a length in seconds as text, in its largest unit: 90s, 12h, 7d."""
+    for unit in ("w", "d", "h", "m"):
+        if length >= AGES[unit]:
+            return f"{length / AGES[unit]:.0f}{unit}"
+    return f"{length:.0f}s"

@@ -1,0 +1,134 @@
+"""Which graph a command works on; and what the commands that read it share: options, finding a node, paths as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from intel_grapher import ask, keys, schema
+from intel_grapher.ask import Told, look
+from intel_grapher.ask.explore import Step
+from intel_grapher.cli import options
+from intel_grapher.cli.indicators import SHOWN_CHARACTERS
+from intel_grapher.cli.output import print_csv, print_table, say
+from intel_grapher.errors import BadValue, LoadError, NotInGraphError, UsageError
+from intel_grapher.load import Embedded, Server
+from intel_grapher.model import NodeRef
+from intel_grapher.neo4j.server import LocalNeo4j, connection_from_environment
+
+EMBEDDED = "embedded"
+MAX_HUBS = 5
+ARROWS = {"->": ("-", "->"), "<-": ("<-", "-"), "--": ("-", "-")}
+"""What stands before and after a relationship's type, by its direction."""
+
+To = Annotated[str, typer.Option("--to", envvar="INTEL_GRAPHER_TO", help="embedded, or neo4j.")]
+On = Annotated[str, typer.Option("--on", envvar="INTEL_GRAPHER_TO", help="The graph: embedded, or neo4j.")]
+Limit = Annotated[int, typer.Option(min=1, help="How many neighbours of each kind, or rows.")]
+Hub = Annotated[int, typer.Option(min=1, help="A node with more neighbours than these is not entered.")]
+
+
+def target(name: str, db: Path, data: Path) -> Embedded | Server:
+    """Return the graph that --to or --on names. A Neo4j is that of NEO4J_URI, else the local one, started if need be.
+
+    Raises UsageError for another name, and LoadError if no Neo4j is known. A local Neo4j is not made here, because
+    that downloads packages: `intel-grapher neo4j up` does it.
+    """
+    if name == EMBEDDED:
+        return Embedded(db)
+    if name != "neo4j":
+        raise UsageError(f"a graph is called embedded or neo4j, not {name!r}")
+    named = connection_from_environment()
+    if named is not None:
+        return Server(named.uri, named.user, named.password)
+    local = LocalNeo4j(data / "neo4j", say=say)
+    if not local.status().assembled:
+        raise LoadError(
+            "no Neo4j is known: make a local one with `intel-grapher neo4j up`, "
+            "or name yours with NEO4J_URI, NEO4J_USER and NEO4J_PASSWORD"
+        )
+    return Server.started(local)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """Option group: which graph is read, and how the answer is printed."""
+
+    db: options.Db = options.DB
+    data: options.Data = options.DATA
+    on: On = EMBEDDED
+    json: options.Json = False
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV on standard output.")] = False
+    show_cypher: Annotated[
+        bool, typer.Option("--show-cypher", help="Print on standard error what the graph was asked.")
+    ] = False
+
+    @contextmanager
+    def opened(self) -> Iterator[Told]:
+        """Open the graph to ask it; at the end print what it was asked, if that is wished."""
+        with ask.opened(target(self.on, self.db, self.data)) as opened:
+            graph = Told(opened)
+            try:
+                yield graph
+            finally:
+                if self.show_cypher:
+                    for cypher, parameters in graph.asked.items():
+                        say(cypher + "".join(f"\n  ${name} = {value!r}" for name, value in parameters.items()))
+
+    def print_rows(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """Print rows as CSV, if that is wished, else as a table."""
+        (print_csv if self.csv else print_table)(columns, rows)
+
+
+def find(graph: Told, indicator: str) -> NodeRef:
+    """Return the node that a key stands for: of the labels that the key can have, the likeliest that the graph has.
+
+    `LABEL:KEY` names a node exactly. Raises UsageError for what can't be a key, NotInGraphError for what is not there.
+    """
+    name, colon, key = indicator.partition(":")
+    candidates = ask.labels_of(indicator)
+    if colon and name in schema.LABELS:
+        candidates = [(label, canonical) for label, canonical in ask.labels_of(key) if label.name == name] + candidates
+    if not candidates:
+        raise UsageError(f"{indicator[:SHOWN_CHARACTERS]!r} can't be the key of any node")
+    for label, canonical in candidates:
+        node = NodeRef(label.name, canonical)
+        if look.there(graph, [node]):
+            return node
+    try:
+        keys.detect(indicator)
+    except BadValue as error:
+        if error.reason not in {"not an indicator", "a single label"}:  # it looks like an indicator, and is none
+            raise UsageError(f"not an indicator: {indicator[:SHOWN_CHARACTERS]!r}: {error.reason}") from error
+    tried = ", ".join(f"{label.name} {canonical}" for label, canonical in candidates[:3])
+    raise NotInGraphError(f"not in the graph: {tried}; next: intel-grapher fetch it, then transform and load")
+
+
+def path_text(steps: Sequence[Step]) -> str:
+    """Return a path as one line, such as `Email a@example.com -OWNS-> Domain example.com`."""
+    if not steps:
+        return ""
+    text = f"{steps[0].start.label} {steps[0].start.key}"
+    for step in steps:
+        before, after = ARROWS[step.direction]
+        text += f" {before}{step.type}{after} {step.end.label} {step.end.key}"
+    return text
+
+
+def say_what_is_missing(hubs: Sequence[NodeRef], *, cut: bool) -> None:
+    """Print which hubs a search did not enter, and whether it was cut short."""
+    if hubs:
+        names = ", ".join(f"{label} {key}" for label, key in hubs[:MAX_HUBS])
+        more = f" and {len(hubs) - MAX_HUBS} more" if len(hubs) > MAX_HUBS else ""
+        say(f"not entered, because they have so many neighbours: {names}{more}; --hub allows more")
+    if cut:
+        say("the search was cut short: there may be more; --hub narrows it")
+
+
+def step_document(step: Step) -> dict[str, object]:
+    """Return a step of a path as JSON."""
+    return {"from": step.start, "type": step.type, "direction": step.direction, "to": step.end}

@@ -1,0 +1,113 @@
+"""The indicators that a command is about: from arguments, from flags by kind, from files, or from standard input."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import typer
+
+from intel_grapher import keys
+from intel_grapher.cli.output import say
+from intel_grapher.errors import BadValue, UsageError
+from intel_grapher.fetch.asking import Indicator
+from intel_grapher.schema import BY_INDICATOR
+
+MAX_MESSAGES = 20
+SHOWN_CHARACTERS = 200
+
+Texts = list[str] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Indicators:
+    """Option group: every way to name indicators."""
+
+    indicators: Annotated[Texts, typer.Argument(metavar="INDICATOR", help="Of any kind, defanged or not.")] = None
+    domain: Annotated[Texts, typer.Option("--domain", "-d", help="A domain or sub-domain.")] = None
+    email: Annotated[Texts, typer.Option("--email", "-e", help="An e-mail address.")] = None
+    hash_: Annotated[Texts, typer.Option("--hash", "-hx", help="A file's hash.")] = None
+    ip: Annotated[Texts, typer.Option("--ip", "-i", help="An IP address.")] = None
+    user: Annotated[Texts, typer.Option("--user", "-u", help="A Twitter user.")] = None
+    file: Annotated[
+        list[Path] | None, typer.Option("--file", "-f", help="A file with one indicator a line; - is standard input.")
+    ] = None
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out what is no indicator; take the rest.")] = False
+
+    def read(self) -> tuple[list[Indicator], int]:
+        """Return the indicators, each once, and how many texts were none.
+
+        Standard input is read if nothing else names an indicator and it is not a terminal.
+        Raises UsageError if no indicator is named, and for a text that is none unless `skip_bad` is set.
+        """
+        by_kind = {"domain": self.domain, "email": self.email, "hash": self.hash_, "ip": self.ip, "user": self.user}
+        entries = [Entry(text) for text in self.indicators or []]
+        entries += [Entry(text, kind) for kind, texts in by_kind.items() for text in texts or []]
+        entries += [entry for path in self.file or [] for entry in lines(path)]
+        if not entries and not self.file and sys.stdin is not None and not sys.stdin.isatty():
+            entries = list(lines(Path("-")))
+        if not entries:
+            raise UsageError("no indicator is given: name one, such as example.com, or a file with --file")
+        found, faults = parse(entries)
+        for fault in faults[:MAX_MESSAGES]:
+            say(f"not an indicator: {fault}")
+        if len(faults) > MAX_MESSAGES:
+            say(f"and {len(faults) - MAX_MESSAGES} more that are none")
+        if faults and not self.skip_bad:
+            raise UsageError("nothing was asked; mend these, or leave them out with --skip-bad")
+        return found, len(faults)
+
+
+class Entry(NamedTuple):
+    """A text that should be an indicator. `kind` is set by a flag, `origin` names the file and the line."""
+
+    text: str
+    kind: str = ""
+    origin: str = ""
+
+
+def lines(path: Path) -> Iterator[Entry]:
+    """Yield the entries of a file (`-`: standard input), without empty lines and lines that begin with #.
+
+    Raises UsageError if the file can't be read.
+    """
+    is_stdin = str(path) == "-"
+    name = "standard input" if is_stdin else str(path)
+    try:
+        content = sys.stdin.buffer.read() if is_stdin else path.read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise UsageError(f"{path} can't be read: {getattr(error, 'strerror', None) or error}") from error
+    for number, line in enumerate(content.decode("utf-8-sig", "replace").splitlines(), 1):
+        if line.strip() and not line.lstrip().startswith("#"):
+            yield Entry(line.strip(), origin=f"{name}, line {number}: ")
+
+
+def parse(entries: Iterable[Entry]) -> tuple[list[Indicator], list[str]]:
+    """Return the indicators among the entries, each once, and a description of each entry that is none."""
+    found: dict[Indicator, None] = {}
+    faults: list[str] = []
+    for text, kind, origin in entries:
+        shown = f"{origin}{text[:SHOWN_CHARACTERS]!r}"
+        try:
+            detected, key = keys.detect("@" + keys.refang(text).removeprefix("@") if kind == "user" else text)
+        except BadValue as error:
+            faults.append(f"{shown}: {_fault_of_kind(kind, text) or error.reason}")
+            continue
+        if kind and detected != kind:
+            faults.append(f"{shown}: it is of the kind {detected}, not {kind}")
+        else:
+            found[detected, key] = None
+    return list(found), faults
+
+
+def _fault_of_kind(kind: str, text: str) -> str:
+    """Return why a text is not of a kind; an empty string if it is, or if no kind is named."""
+    try:
+        if kind:
+            BY_INDICATOR[kind].canonical(text)
+    except BadValue as error:
+        return error.reason
+    return ""

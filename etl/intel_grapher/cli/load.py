@@ -1,0 +1,105 @@
+"""`load`: loads the flat files into a graph."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, get_args
+
+import typer
+
+from intel_grapher.cli import graph, options
+from intel_grapher.cli.options import grouped
+from intel_grapher.cli.output import interruptible, print_json, print_line, print_table, progress, say
+from intel_grapher.errors import UsageError
+from intel_grapher.files import Files
+from intel_grapher.load import SHARE, Embedded, Loaded, Method, load
+
+app = typer.Typer(add_completion=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadSettings:
+    """Option group: into which graph, and how."""
+
+    to: graph.To = graph.EMBEDDED
+    method: Annotated[str, typer.Option(help="auto, or for Neo4j: admin, bolt.")] = "auto"
+    memory: options.Memory = None
+    replace: Annotated[bool, typer.Option("--replace", help="Replace what a Neo4j database holds.")] = False
+    prune: Annotated[bool, typer.Option("--prune", help="Delete what the files no longer have.")] = False
+    yes: Annotated[bool, typer.Option("--yes", help=f"Let --prune delete more than {SHARE:.0%} of the rows.")] = False
+
+    def check(self) -> None:
+        """Raise UsageError for options that contradict each other, and for a method that is none."""
+        if self.yes and not self.prune:
+            raise UsageError("--yes goes with --prune: there is nothing else to agree to")
+        if self.method not in get_args(Method):
+            raise UsageError(f"--method is auto, admin or bolt, not {self.method!r}")
+
+
+@app.command("load")
+@grouped
+def load_command(
+    settings: LoadSettings,
+    import_: options.Import = options.IMPORT,
+    db: options.Db = options.DB,
+    data: options.Data = options.DATA,
+    *,
+    json: options.Json = False,
+    no_progress: options.NoProgress = False,
+) -> None:
+    """Load the flat files into a graph, and prove they are there.
+
+    The graph is the embedded one, or a Neo4j. Counts and checksums are read back and compared with the files.
+    """
+    done = loaded(settings, import_, db, data, no_progress=no_progress)
+    print_json({"loaded": done}) if json else print_loaded(done)
+    raise typer.Exit(exit_code(done))
+
+
+def loaded(settings: LoadSettings, import_: Path, db: Path, data: Path, *, no_progress: bool) -> Loaded:
+    """Return what a load did."""
+    settings.check()
+    target = graph.target(settings.to, db, data)
+    memory = options.byte_size(settings.memory)
+    if isinstance(target, Embedded) and memory:
+        target = dataclasses.replace(target, memory=memory)
+    with progress("rows", hidden=no_progress) as shown, interruptible(shown) as advance:
+        return load(
+            Files(import_), target, method=settings.method, replace=settings.replace,  # type: ignore[arg-type]
+            prune=(1.0 if settings.yes else SHARE) if settings.prune else None,
+            progress=advance,
+        )  # fmt: skip
+
+
+def print_loaded(done: Loaded) -> None:
+    """Print the rows of each group as a table, and in sentences what was done and what the comparison found."""
+    print_table(("group", "rows"), done.rows.items())
+    rows = sum(done.rows.values())
+    nodes = sum(count for name, count in done.rows.items() if "-" not in name)
+    agreement = (
+        "files and database agree" if done.parity.equal else "the database holds all that the files do, and more"
+    )
+    print_line(
+        f"{nodes} nodes and {rows - nodes} relationships are in {done.target}, "
+        f"by {done.method} ({done.why}); {agreement}"
+    )
+    if done.sent < rows:
+        print_line(f"{done.sent} rows were written; the others were there already")
+    if done.pruned:
+        print_line(f"{done.pruned} rows that the files do not have were deleted")
+    for refused in done.refused:
+        say(f"refused: {refused}")
+    foreign = sum(group.foreign for group in done.parity.groups)
+    extra = sum(group.extra for group in done.parity.groups) - foreign
+    if extra:
+        say(f"{extra} rows there are in no file; load --prune deletes them, save for what others wrote on them")
+    if foreign:
+        say(f"{foreign} rows there were written by others, and stay")
+    say("next: intel-grapher show INDICATOR, or intel-grapher query 'MATCH (n) RETURN count(n)'")
+
+
+def exit_code(done: Loaded) -> int:
+    """Return the exit code of a load."""
+    return options.PART if done.refused else 0

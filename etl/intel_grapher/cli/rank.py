@@ -1,0 +1,55 @@
+"""`rank`: the nodes that tie indicators together."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from intel_grapher.ask import rank as ranking
+from intel_grapher.ask.explore import HUB
+from intel_grapher.cli import graph
+from intel_grapher.cli.options import grouped
+from intel_grapher.cli.output import print_json, say
+from intel_grapher.errors import UsageError
+
+COLUMNS = ("score", "label", "key", "relationships", "seeds", "why")
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command("rank")
+@grouped
+def rank(
+    seeds: Annotated[list[str], typer.Argument(metavar="INDICATOR", help="Two or more, any nodes' keys.")],
+    reading: graph.Reading,
+    limit: Annotated[int, typer.Option(min=1, help="How many nodes.")] = ranking.MOST,
+    hub: graph.Hub = HUB,
+) -> None:
+    """Rank what ties indicators together.
+
+    That is shared infrastructure, weighted so that what everyone shares does not win. A node scores by how directly
+    each seed reaches it: 1 for a neighbour, at most a half through another node. It loses with the number of its
+    relationships.
+    """
+    if len(seeds) < 2:  # noqa: PLR2004 - one alone shares nothing
+        raise UsageError("name two indicators or more: what ties them together is what is ranked")
+    with reading.opened() as opened:
+        nodes = [graph.find(opened, seed) for seed in seeds]
+        result = ranking.rank(opened, nodes, most=limit, hub=hub)
+    if reading.json:
+        ties = [
+            {"label": tie.node.label, "key": tie.node.key}
+            | {"score": tie.score, "relationships": tie.degree}
+            | {"ways": [[graph.step_document(step) for step in steps] for steps in tie.ways.values()]}
+            for tie in result.ties
+        ]
+        print_json({"seeds": nodes, "ties": ties, "hubs": result.hubs, "cut": result.cut})
+    else:
+        reading.print_rows(COLUMNS, [
+            (tie.score, *tie.node, tie.degree, len(tie.ways), "; ".join(map(graph.path_text, tie.ways.values())))
+            for tie in result.ties
+        ])  # fmt: skip
+    graph.say_what_is_missing(result.hubs, cut=result.cut)
+    if not result.ties:
+        say("nothing within two steps ties them together")

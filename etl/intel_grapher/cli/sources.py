@@ -1,0 +1,41 @@
+"""`sources`: lists the services that can be asked."""
+
+from __future__ import annotations
+
+import os
+
+import typer
+
+from intel_grapher.cli import options
+from intel_grapher.cli.output import print_json, print_table
+from intel_grapher.registry import Registry
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command("sources")
+def sources(*, json: options.Json = False) -> None:
+    """List the sources: what each is asked, its key, its state."""
+    rows = [
+        {
+            "source": source.name,
+            "title": source.title,
+            "asks": sorted({label.name for kind in source.asks for label in kind.labels}),
+            "endpoints": {endpoint.name: endpoint.doc for endpoint in source.endpoints.values()},
+            "key": source.key.variable if source.key else None,
+            "key_set": bool(source.key and os.environ.get(source.key.variable)),
+            "status": f"retired {source.retired}" if source.retired else source.status,
+            "terms": source.terms,
+        }
+        for source in Registry.installed().values()
+    ]
+    if json:
+        print_json({"sources": rows})
+        return
+    print_table(("source", "asks", "key", "status"), [
+        (row["source"], row["asks"], _key(row["key"], is_set=bool(row["key_set"])), row["status"]) for row in rows
+    ])  # fmt: skip
+
+
+def _key(variable: object, *, is_set: bool) -> str:
+    return "none needed" if variable is None else f"{variable} ({'set' if is_set else 'not set'})"

@@ -1,0 +1,121 @@
+"""`transform`: turns the raw cache into flat files."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from intel_grapher.cache import Cache
+from intel_grapher.cli import options
+from intel_grapher.cli.options import grouped
+from intel_grapher.cli.output import interruptible, print_json, print_table, progress, say
+from intel_grapher.errors import UsageError
+from intel_grapher.files import FORMATS, Manifest
+from intel_grapher.registry import Registry
+from intel_grapher.transform.run import Options, transform
+
+UNREADABLE = "unreadable"
+"""The outcome of a reply that could not be decoded."""
+
+app = typer.Typer(add_completion=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransformSettings:
+    """Option group: what a transform takes in, and with how much of the machine."""
+
+    format_: Annotated[list[str] | None, typer.Option("--format", help="parquet or csv: only this one.")] = None
+    memory: options.Memory = None
+    processes: Annotated[int | None, typer.Option(min=1, help="Number of processes. Default: the number of cores.")] = (
+        None
+    )
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", help="Only what had been fetched by then, such as 2024-05-01T10:00:00Z.")
+    ] = None
+    seen_since: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--seen-since",
+            metavar="[SOURCE=]TIME",
+            help="Leave out what a source said before then and, asked the same again since, did not repeat.",
+        ),
+    ] = None
+
+    def options(self, registry: Registry) -> Options:
+        """Return the options of a transform. Raises UsageError for a format, size, time or source that is none."""
+        formats = tuple(self.format_ or FORMATS)
+        if unknown := set(formats) - set(FORMATS):
+            raise UsageError(f"--format is one of {', '.join(FORMATS)}, not {', '.join(sorted(unknown))}")
+        made = Options(formats=formats)
+        made.memory = options.byte_size(self.memory) or made.memory
+        made.processes = self.processes or os.cpu_count() or 1
+        made.as_of = options.timestamp("--as-of", self.as_of)
+        made.seen_since = self._seen_since(registry)
+        return made
+
+    def _seen_since(self, registry: Registry) -> dict[str, int]:
+        """Return epoch seconds by source. A time without a source is for all sources without a time of their own."""
+        overall: int | None = None
+        by_source: dict[str, int] = {}
+        for text in self.seen_since or []:
+            name, equals, time = text.rpartition("=")
+            since = options.timestamp("--seen-since", time) or 0
+            if equals:
+                by_source[registry.named(name).name] = since
+            else:
+                overall = since
+        return by_source if overall is None else dict.fromkeys(registry, overall) | by_source
+
+
+@app.command("transform")
+@grouped
+def transform_command(
+    settings: TransformSettings,
+    data: options.Data = options.DATA,
+    import_: options.Import = options.IMPORT,
+    *,
+    json: options.Json = False,
+    no_progress: options.NoProgress = False,
+) -> None:
+    """Turn the cached replies into deduplicated flat files.
+
+    They hold nodes and relationships, as Parquet and as CSV with neo4j-admin headers.
+    """
+    manifest = transformed(settings, Registry.installed(), data, import_, no_progress=no_progress)
+    print_json({"manifest": manifest}) if json else print_manifest(manifest)
+    raise typer.Exit(exit_code(manifest, import_))
+
+
+def transformed(
+    settings: TransformSettings, registry: Registry, data: Path, import_: Path, *, no_progress: bool
+) -> Manifest:
+    """Return the manifest of the flat files that a transform made. Raises UsageError if the cache has no reply."""
+    how = settings.options(registry)
+    cache = Cache(options.existing(data))
+    if not cache.segments():
+        raise UsageError(f"no reply is kept in {data}: begin with intel-grapher fetch, or cache add")
+    with progress("rows", hidden=no_progress) as shown, interruptible(shown) as how.progress:
+        return transform(cache, import_, how)
+
+
+def print_manifest(manifest: Manifest) -> None:
+    """Print rows by label and relationship, rejects by reason, and replies by outcome, as a table."""
+    rows = [("node", name, group.rows) for name, group in manifest.nodes.items()]
+    rows += [("relationship", name, group.rows) for name, group in manifest.relationships.items()]
+    rows += [("reject", reason, count) for reason, count in manifest.rejects.items()]
+    rows += [("reply", outcome, count) for outcome, count in manifest.outcomes.items()]
+    print_table(("what", "which", "count"), rows)
+
+
+def exit_code(manifest: Manifest, import_: Path) -> int:
+    """Return the exit code of a transform, and say where to look if it is PART."""
+    unreadable = manifest.outcomes.get(UNREADABLE, 0)
+    if unreadable:
+        say(f"{unreadable} replies could not be read; {import_ / 'rejects.jsonl'} lists each, with its reason")
+    if manifest.damaged:
+        say(f"{manifest.damaged} records of the cache are damaged; `intel-grapher cache verify` tells where")
+    return options.PART if unreadable or manifest.damaged else 0
