@@ -51,7 +51,8 @@ def _v4_contained(addresses: pa.Array, networks: pa.Array) -> pa.Array:
     """Return where an IPv4 address lies in its network; never in one of IPv6."""
     blocks = networks.dictionary_encode()
     bounds = [_v4_bounds(network) for network in blocks.dictionary.to_pylist()]
-    first, last = (pa.array(each, pa.int64()).take(blocks.indices) for each in zip(*bounds, strict=True))
+    first = pa.array([low for low, _ in bounds], pa.int64()).take(blocks.indices)
+    last = pa.array([high for _, high in bounds], pa.int64()).take(blocks.indices)
     packed = b"".join(map(socket.inet_aton, addresses.to_pylist()))
     numbers = pa.array(unpack(f">{len(addresses)}I", packed), pa.int64())
     return pc.and_(pc.greater_equal(numbers, first), pc.less_equal(numbers, last))
