@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-from command import Desk
+from command import Desk, contents
 from places import SAMPLES
 
 # Root may read everything, so as root a test gives that up first.
 BARRED = 'exec setpriv --bounding-set=-all --inh-caps=-all "$@"' if os.geteuid() == 0 else 'exec "$@"'
-
-
-@pytest.fixture(scope="module")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> Desk:
-    """Give a desk with two sources' samples in the cache, the files and the embedded graph. Read it only."""
-    desk = Desk(tmp_path_factory.mktemp("loaded"))
-    assert desk.run("cache", "add", SAMPLES / "doh", SAMPLES / "threatcrowd").code == 0
-    assert desk.run("transform").code == 0
-    assert desk.run("load").code == 0
-    return desk
-
-
-@pytest.fixture
-def desk(loaded: Desk, tmp_path: Path) -> Desk:
-    """Give a desk like `loaded` to change."""
-    shutil.copytree(loaded.folder, tmp_path / "desk")
-    return Desk(tmp_path / "desk")
 
 
 def shell(desk: Desk, line: str, *words: str) -> subprocess.CompletedProcess[str]:
@@ -46,60 +30,60 @@ def shell(desk: Desk, line: str, *words: str) -> subprocess.CompletedProcess[str
 
 @pytest.mark.skipif(os.geteuid() == 0 and shutil.which("setpriv") is None, reason="root reads everything")
 @pytest.mark.parametrize("locked_up", ["raw/doh", "raw/doh/resolve/000001.jsonl"])
-def test_what_can_not_be_read_is_never_passed_over(desk: Desk, locked_up: str) -> None:
-    place = desk.folder / "data" / locked_up
+def test_what_can_not_be_read_is_never_passed_over(filled: Desk, locked_up: str) -> None:
+    place = filled.folder / "data" / locked_up
     mode = place.stat().st_mode
     place.chmod(0)
     try:
-        ran = shell(desk, BARRED, "transform", "--import", "afresh")
+        ran = shell(filled, BARRED, "transform", "--import", "afresh")
         assert (ran.returncode, ran.stdout) == (1, "")
         told = f"data/{locked_up} can't be read: Permission denied. Make it readable for this user."
         assert ran.stderr == f"error: {told}\n"
-        ran = shell(desk, BARRED, "doctor")
+        ran = shell(filled, BARRED, "doctor")
         assert ran.returncode == 1
         assert f"cache\tfault\t{told}" in ran.stdout
         assert "embedded graph\tok" in ran.stdout
     finally:
         place.chmod(mode)
-    assert desk.run("cache", "list").out.count("raw\tdoh\tresolve") == 1
+    assert filled.run("cache", "list").out.count("raw\tdoh\tresolve") == 1
 
 
-def test_doctor_looks_at_all_however_much_is_broken(desk: Desk) -> None:
-    (desk.folder / "data" / "index.sqlite").write_bytes(b"no index")
-    (desk.folder / "data" / "raw" / "doh" / "resolve" / "000001.jsonl").write_bytes(b'{"crc":"')
-    for parquet in (desk.folder / "import" / "nodes").glob("*.parquet"):
+def test_doctor_looks_at_all_however_much_is_broken(filled: Desk) -> None:
+    (filled.folder / "data" / "index.sqlite").write_bytes(b"no index")
+    (filled.folder / "data" / "raw" / "doh" / "resolve" / "000001.jsonl").write_bytes(b'{"crc":"')
+    for parquet in (filled.folder / "import" / "nodes").glob("*.parquet"):
         parquet.write_bytes(b"PAR1")
-    shutil.rmtree(desk.folder / "data" / "graph")
-    ran = desk.run("doctor", "--deep")
+    shutil.rmtree(filled.folder / "data" / "graph")
+    ran = filled.run("doctor", "--deep")
     assert ran.code == 1
     for told in ("its last line is torn", "files\tfault\t", "embedded graph\tnote\tthere is no graph"):
         assert told in ran.out
 
 
-def test_doctor_names_who_is_at_work_and_leaves_the_lock_as_it_is(desk: Desk) -> None:
-    lock = desk.folder / "data" / ".lock"
+def test_doctor_names_who_is_at_work_and_leaves_the_lock_as_it_is(filled: Desk) -> None:
+    lock = filled.folder / "data" / ".lock"
     before = lock.read_text()
-    assert "lock" not in desk.run("doctor").out
+    assert "lock" not in filled.run("doctor").out
     assert lock.read_text() == before
-    held = shell(desk, 'flock data/.lock "$@"', "doctor")
+    held = shell(filled, 'flock data/.lock "$@"', "doctor")
     assert f"cache lock\tnote\tprocess {before.strip()} is at work\t" in held.stdout
 
 
 @pytest.mark.parametrize("words", [("cache", "list"), ("fetch", "example.com"), ("doctor",)], ids=" ".join)
-def test_a_file_in_the_place_of_the_cache_is_named(desk: Desk, words: tuple[str, ...]) -> None:
-    (desk.folder / "notes.txt").write_text("mine")
-    ran = desk.run(*words, "--data", "notes.txt")
+def test_a_file_in_the_place_of_the_cache_is_named(filled: Desk, words: tuple[str, ...]) -> None:
+    (filled.folder / "notes.txt").write_text("mine")
+    ran = filled.run(*words, "--data", "notes.txt")
     assert ran.code in {1, 2}
     assert "notes.txt" in ran.out + ran.err
-    assert (desk.folder / "notes.txt").read_text() == "mine"
+    assert (filled.folder / "notes.txt").read_text() == "mine"
 
 
-def test_a_transform_replaces_nothing_but_flat_files(desk: Desk) -> None:
-    mine = desk.folder / "mine" / "thesis.txt"
+def test_a_transform_replaces_nothing_but_flat_files(filled: Desk) -> None:
+    mine = filled.folder / "mine" / "thesis.txt"
     mine.parent.mkdir()
     mine.write_text("years of work")
     for place in ("mine", "mine/thesis.txt"):
-        ran = desk.run("transform", "--import", place)
+        ran = filled.run("transform", "--import", place)
         assert (ran.code, ran.out) == (1, "")
         assert "--import" in ran.err
     assert mine.read_text() == "years of work"
@@ -134,3 +118,80 @@ def test_what_an_encoding_has_no_character_for_is_escaped(loaded: Desk) -> None:
     plain = Desk(loaded.folder, more={"PYTHONIOENCODING": "ascii"})
     ran = plain.process("query", "RETURN 'caf\u00e9' AS x")
     assert (ran.code, ran.out.splitlines()) == (0, ["x", "caf\\xe9"])
+
+
+# --- no room, no permission, someone else at work ---------------------------------------------------------------------
+
+
+def test_before_there_is_anything_the_next_step_is_said(desk: Desk) -> None:
+    ran = desk.run("load")
+    assert (ran.code, ran.out) == (1, "")
+    assert "run `intel-grapher transform` first" in ran.err
+    ran = desk.run("show", "example.com")
+    assert (ran.code, ran.out) == (1, "")
+    assert "intel-grapher" in ran.err
+    ran = desk.run("load", "--to", "neo4j")
+    assert ran.code == 1
+    assert "`intel-grapher neo4j up`" in ran.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("transform", "--import", "blocked/import"),
+        ("load", "--db", "blocked/graph"),
+        ("cache", "add", SAMPLES, "--data", "blocked/data"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_where_nothing_can_be_written_that_is_said(filled: Desk, words: tuple[str, ...]) -> None:
+    (filled.folder / "blocked").write_text("a file, not a folder")
+    before = contents(filled.folder)
+    ran = filled.run(*words)
+    assert (ran.code, ran.out) == (1, "")
+    assert "blocked" in ran.err
+    assert ran.err.startswith("error: ")
+    assert contents(filled.folder) == before
+
+
+@pytest.mark.parametrize("words", [("transform",), ("load",)], ids=lambda words: words[0])
+def test_with_no_room_the_old_output_stays(filled: Desk, words: tuple[str, ...]) -> None:
+    places = [filled.folder / "import", filled.folder / "data" / "graph"]
+    before = [contents(each) for each in places]
+    ran = filled.process(*words, limit="ulimit -f 4")
+    assert (ran.code, ran.out) == (1, ""), ran.err
+    assert ran.err.startswith("error: ")
+    assert [contents(each) for each in places] == before
+    assert filled.run("show", "example.com").code == 0
+    assert filled.run(*words).code == 0
+
+
+def test_with_no_room_the_cache_stays_whole(filled: Desk) -> None:
+    held = filled.run("cache", "list").out
+    body = json.dumps({"response_code": "1", "references": [f"https://example.org/{n}" for n in range(9000)]}).encode()
+    path = filled.folder / "big.example.json"
+    path.write_bytes(body)
+    words = ("cache", "add", path, "--source", "threatcrowd", "--endpoint", "domain")
+    ran = filled.process(*words, limit="ulimit -f 100")
+    assert ran.code == 1, ran.err
+    assert ran.err.startswith("error: ")
+    assert filled.run("cache", "verify").code == 0
+    assert filled.run("cache", "list").out == held
+    assert filled.run(*words).code == 0
+
+
+def test_a_second_run_at_once_names_the_first(filled: Desk) -> None:
+    with (filled.folder / "data" / ".lock").open("r+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.truncate()
+        lock.write(f"{os.getpid()} fetch\n")
+        lock.flush()
+        ran = filled.run("cache", "add", SAMPLES)
+    assert (ran.code, ran.out) == (1, "")
+    assert str(os.getpid()) in ran.err
+    with (filled.folder / ".import.lock").open("r+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        ran = filled.run("transform")
+        assert (ran.code, ran.out) == (1, "")
+        assert "import" in ran.err
+    assert filled.run("transform").code == 0

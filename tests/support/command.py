@@ -108,6 +108,11 @@ def _ran(code: object, out: str, err: str) -> Ran:
     return Ran(code, out, err)
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return every file below a folder, by its relative path."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def install(folder: Path, module: str, code: str, entry: str = "source") -> None:
     """Put a package of one module in a folder, as an installer leaves it, with an entry point for a source."""
     (folder / f"{module}.py").write_text(code)

@@ -1,0 +1,110 @@
+"""What all commands have in common: JSON, plain text where piped, the folders' options, wrong use."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from command import THREE, Desk, contents
+from places import SAMPLES
+
+JSON = (
+    ("fetch", "example.com", *THREE),
+    ("plan", "example.com"),
+    ("transform",),
+    ("load",),
+    ("sources",),
+    ("schema",),
+    ("show", "example.com"),
+    ("path", "example.com", "example.net"),
+    ("rank", "example.com", "example.net"),
+    ("query", "MATCH (d:Domain) RETURN d.name"),
+    ("queries",),
+    ("doctor",),
+    ("cache", "add", str(SAMPLES)),
+    ("cache", "list"),
+    ("cache", "coverage"),
+    ("cache", "verify"),
+)
+
+
+@pytest.mark.parametrize("words", JSON, ids=[" ".join(each[:2]) for each in JSON])
+def test_json_is_one_document_with_a_version(filled: Desk, words: tuple[str, ...]) -> None:
+    ran = filled.run(*words, "--json")
+    assert ran.code in {0, 1}, ran.err
+    assert len(ran.json) > 1
+
+
+def test_version_and_help() -> None:
+    desk = Desk(Path.cwd())
+    assert re.fullmatch(r"intel-grapher \d+\.\d+\.\d+\S*\n", desk.run("--version").out)
+    assert desk.run("--help").code == desk.run("fetch", "-h").code == 0
+    assert "Usage" in desk.run().out + desk.run().err
+
+
+def test_sources_and_schema_list_what_there_is(loaded: Desk) -> None:
+    assert re.search(r"^threatcrowd\t", loaded.run("sources").out, re.MULTILINE)
+    assert "RESOLVES" in loaded.run("schema").out
+    with_key = Desk(loaded.folder, more={"SHODAN_API_KEY": "canary-1234567890"})
+    told = {each["source"]: each for each in with_key.run("sources", "--json").json["sources"]}
+    assert told["greynoise"]["asks"] == ["IPAddress"]  # its searches are kept only: they ask about nothing
+    assert told["indicators"]["asks"] == []
+    assert (told["shodan"]["key"], told["shodan"]["key_set"]) == ("SHODAN_API_KEY", True)
+    assert not told["virustotal"]["key_set"]
+    assert "canary" not in with_key.run("sources").out
+
+
+def test_piped_output_is_plain(loaded: Desk) -> None:
+    for words in (("show", "example.com"), ("sources",), ("doctor",), ("cache", "list")):
+        ran = loaded.run(*words)
+        assert "\x1b" not in ran.out + ran.err
+        assert not re.search(r"[─│╭]", ran.out)
+
+
+def test_data_import_and_db_lie_where_they_are_told(loaded: Desk, tmp_path: Path) -> None:
+    other = Desk(
+        tmp_path, more={"INTEL_GRAPHER_DATA": str(loaded.folder / "data"), "INTEL_GRAPHER_IMPORT": "elsewhere"}
+    )
+    assert other.run("transform").code == 0
+    assert other.run("load", "--db", "graph-of-mine").code == 0
+    assert other.run("show", "example.com", "--db", "graph-of-mine").code == 0
+    assert {each.name for each in tmp_path.iterdir() if not each.name.startswith(".")} == {"elsewhere", "graph-of-mine"}
+
+
+WRONG = (
+    (("fetch",), "no indicator is given"),
+    (("fetch", "--file", "missing.txt"), "missing.txt can't be read: No such file"),
+    (("fetch", "--file", "."), "can't be read: Is a directory"),
+    (("fetch", "example.com", "--source", "nobody"), "no source is called 'nobody'; there are: "),
+    (("fetch", "example.com", "--max-age", "soon"), "'soon' is not an age; write it as"),
+    (("fetch", "example.com", "--max-age", "nobody=7d"), "no source is called 'nobody'"),
+    (("fetch", "example.com", "--no-such-option"), "No such option"),
+    (("cache", "add", "missing.json"), "missing.json"),
+    (("cache", "add", ".", "--source", "nobody"), "no source is called 'nobody'"),
+    (("cache", "add", ".", "--source", "doh", "--fetched-at", "soon"), "--fetched-at 'soon': not a date; write it as"),
+    (("cache", "show", "example.com"), "there is no cache at none-here"),
+    (("transform", "--format", "xml"), "--format is one of parquet, csv, not xml"),
+    (("transform", "--memory", "much"), "'much' is not a size; write it as"),
+    (("transform", "--memory", "4096"), "'4096' is 4,096 bytes, too little to work with"),
+    (("load", "--to", "oracle"), "a graph is called embedded or neo4j, not 'oracle'"),
+    (("load", "--method", "magic"), "--method is auto, admin or bolt, not 'magic'"),
+    (("load", "--yes"), "--yes goes with --prune"),
+    (("query",), "give a question in Cypher"),
+    (("query", "--saved", "nothing"), "nothing"),
+    (("rank", "example.com"), "name two indicators or more"),
+    (("frobnicate",), "No such command"),
+)
+
+
+@pytest.mark.parametrize(("words", "why"), WRONG, ids=[" ".join(each[0]) for each in WRONG])
+def test_what_is_asked_wrongly_is_said_and_nothing_is_done(loaded: Desk, words: tuple[str, ...], why: str) -> None:
+    before = contents(loaded.folder / "import")
+    held = loaded.run("cache", "list").out
+    ran = loaded.run(*(each.replace("cache show example.com", "") for each in words)) if "show" not in words else None
+    if ran is None:
+        ran = Desk(loaded.folder, more={"INTEL_GRAPHER_DATA": "none-here"}).run(*words)
+    assert (ran.code, ran.out) == (2, "")
+    assert why in ran.err
+    assert contents(loaded.folder / "import") == before
+    assert loaded.run("cache", "list").out == held
