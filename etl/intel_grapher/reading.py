@@ -76,6 +76,8 @@ def _mended(content: bytes) -> bytes:
 
 def _as_json(endpoint: Endpoint, content: bytes | msgspec.Raw) -> bytes | msgspec.Raw:
     """Return a reply in the formats "lines" and "text" as one JSON value. No line at all is a list of nothing."""
+    if endpoint.prepare is not None:
+        content = endpoint.prepare(bytes(content))
     if endpoint.format == "json":
         return content.removeprefix(BOM_UTF8) if isinstance(content, bytes) else content
     if endpoint.format == "lines":

@@ -13,7 +13,7 @@ import inspect
 import pkgutil
 import re
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
@@ -98,6 +98,10 @@ class Endpoint:
     """One thing that a source can be asked, and what its replies mean.
 
     `kept_only` says why it is never asked (it takes another key than the source's, …): its kept replies are read.
+    `untied` says why what was asked for is no node of its own, or why the key may not tell it: else an answer that
+    says something always makes it one.
+    `prepare` returns the bytes of a reply's body as the declared type has them, where a service sends several shapes.
+    `unmapped` yields what the mapping leaves out though its type declares the field: a value of an unknown kind.
     """
 
     source: Source
@@ -117,6 +121,9 @@ class Endpoint:
     kept_only: str
     also: tuple[str, ...]
     given: Given | None
+    untied: str = ""
+    prepare: Callable[[bytes], bytes] | None = None
+    unmapped: Callable[[Any], Iterable[str]] | None = None
 
     @property
     def lookup(self) -> Endpoint | None:
@@ -217,6 +224,9 @@ class Source:
         kept_only: str = "",
         also: tuple[str, ...] = (),
         given: Given | None = None,
+        untied: str = "",
+        prepare: Callable[[bytes], bytes] | None = None,
+        unmapped: Callable[[Any], Iterable[str]] | None = None,
     ) -> Callable[[F], F]:
         """Declare the mapping of what GET answers. `{key}` in the path or in a parameter is what is asked for.
 
@@ -225,11 +235,13 @@ class Source:
         reply's next page, or None. A reply in the format "lines" is a list with an item for each line of JSON, one in
         the format "text" a str. `kept_only` says why it is never asked, where it is not: its kept replies are read.
         `also` are other names that kept replies of the endpoint go by. `given` fills a `{name}` in the path from the
-        answer of another endpoint, which is asked first; its answers are kept under the key all the same.
+        answer of another endpoint, which is asked first; its answers are kept under the key all the same. `untied`,
+        `prepare` and `unmapped` are as in Endpoint.
         """
         return self._declare(
             method="GET", path=path, query=query or {}, form=None, json=None, vary=vary or {}, more=more,
-            format=format, kept_only=kept_only, also=also, given=given,
+            format=format, kept_only=kept_only, also=also, given=given, untied=untied, prepare=prepare,
+            unmapped=unmapped,
         )  # fmt: skip
 
     def post(
@@ -240,6 +252,7 @@ class Source:
         json: Mapping[str, str] | None = None,
         kept_only: str = "",
         also: tuple[str, ...] = (),
+        untied: str = "",
     ) -> Callable[[F], F]:
         """Declare the mapping of what POST answers to a form or to a JSON object.
 
@@ -247,7 +260,7 @@ class Source:
         """
         return self._declare(
             method="POST", path=path, query={}, form=form, json=json, vary={}, more=None, format="json",
-            kept_only=kept_only, also=also, given=None,
+            kept_only=kept_only, also=also, given=None, untied=untied,
         )  # fmt: skip
 
     def _declare(self, **request: Any) -> Callable[[F], F]:  # noqa: ANN401 - get and post type them

@@ -23,6 +23,7 @@ from intel_grapher.schema import (
     on_hosts,
 )
 
+BY_ITSELF = "a key may be a user's number or a retweet's; users and tweets name themselves"
 S = TypeVar("S", bound=str)
 E = TypeVar("E", bound=str)
 

@@ -54,15 +54,16 @@ source = Source(
     limits=(Rate(1),),
     retired="never asked: these are the analyst's own entries",
 )
+NO_NODE = "an entry that adds to the graph is no node of its own"
 
 
-@source.get("/{key}")
+@source.get("/{key}", untied=NO_NODE)
 def node(asked: NoteId, reply: NodeRef) -> Facts:
     """A node that an analyst adds."""
     yield ANY_NODE.each(AnyNode(str(reply)))
 
 
-@source.get("/{key}")
+@source.get("/{key}", untied=NO_NODE)
 def relationship(asked: NoteId, reply: Relationship) -> Facts:
     """A relationship that an analyst adds, between nodes that its type joins."""
     seen = {name: getattr(reply, name) for name in ("first_seen", "last_seen") if getattr(reply, name) is not None}

@@ -23,7 +23,7 @@ from intel_grapher.schema import (
     TweetId,
 )
 from intel_grapher.source import MINUTES, ApiKey, Given, Outcome, Rate, Source
-from intel_grapher.sources._tweets import Passed, Post, by_name, elsewhere, told
+from intel_grapher.sources._tweets import BY_ITSELF, Passed, Post, by_name, elsewhere, told
 
 
 class User(Struct):
@@ -223,7 +223,7 @@ def _post(tweet: Tweet, names: Mapping[str | None, ScreenName], author: ScreenNa
     )
 
 
-@source.get("/users/by/username/{key}", USER_FIELDS)
+@source.get("/users/by/username/{key}", USER_FIELDS, untied=BY_ITSELF)
 def users_by_username(asked: ScreenName, reply: Users) -> Facts:
     """A user: number, name, description, place, since when."""
     yield from described(reply)
@@ -250,13 +250,13 @@ def users(asked: Term, reply: Users) -> Facts:
     yield from described(reply)
 
 
-@source.get("/users/{id}/tweets", {**TWEET_FIELDS, **MANY}, more=next_page, given=NUMBER)
+@source.get("/users/{id}/tweets", {**TWEET_FIELDS, **MANY}, more=next_page, given=NUMBER, untied=BY_ITSELF)
 def users_tweets(asked: ScreenName, reply: Tweets) -> Facts:
     """What a user wrote and passed on."""
     yield from described(reply, author=by_name(asked))
 
 
-@source.get("/users/{id}/mentions", {**TWEET_FIELDS, **MANY}, more=next_page, given=NUMBER)
+@source.get("/users/{id}/mentions", {**TWEET_FIELDS, **MANY}, more=next_page, given=NUMBER, untied=BY_ITSELF)
 def users_mentions(asked: ScreenName, reply: Tweets) -> Facts:
     """Tweets that name a user."""
     yield from described(reply)
@@ -265,7 +265,7 @@ def users_mentions(asked: ScreenName, reply: Tweets) -> Facts:
         yield MENTIONS.each([each.id for each in tweets], name, seen=[each.created_at for each in tweets])
 
 
-@source.get("/users/{id}/followers", {**USER_FIELDS, **MANY}, more=next_page, given=NUMBER)
+@source.get("/users/{id}/followers", {**USER_FIELDS, **MANY}, more=next_page, given=NUMBER, untied=BY_ITSELF)
 def users_followers(asked: ScreenName, reply: Users) -> Facts:
     """Who follows a user."""
     yield from described(reply)
@@ -273,7 +273,7 @@ def users_followers(asked: ScreenName, reply: Users) -> Facts:
         yield FOLLOWS.each([each.username for each in users_in(reply)], name)
 
 
-@source.get("/users/{id}/following", {**USER_FIELDS, **MANY}, more=next_page, given=NUMBER)
+@source.get("/users/{id}/following", {**USER_FIELDS, **MANY}, more=next_page, given=NUMBER, untied=BY_ITSELF)
 def users_following(asked: ScreenName, reply: Users) -> Facts:
     """Whom a user follows."""
     yield from described(reply)
@@ -281,7 +281,7 @@ def users_following(asked: ScreenName, reply: Users) -> Facts:
         yield FOLLOWS.each(name, [each.username for each in users_in(reply)])
 
 
-@source.get("/users/{id}/liked_tweets", {**TWEET_FIELDS, **MANY}, more=next_page, given=NUMBER)
+@source.get("/users/{id}/liked_tweets", {**TWEET_FIELDS, **MANY}, more=next_page, given=NUMBER, untied=BY_ITSELF)
 def users_liked_tweets(asked: ScreenName, reply: Tweets) -> Facts:
     """Tweets that a user likes."""
     yield from described(reply)
@@ -295,7 +295,7 @@ def users_timelines_reverse_chronological(asked: Term, reply: Tweets) -> Facts:
     yield from described(reply)
 
 
-@source.get("/tweets", {"ids": "{key}", **TWEET_FIELDS})
+@source.get("/tweets", {"ids": "{key}", **TWEET_FIELDS}, untied=BY_ITSELF)
 def tweets(asked: TweetId | Term, reply: Tweets) -> Facts:
     """Tweets by number, with their authors and what they refer to."""
     yield from described(reply)
@@ -322,7 +322,12 @@ def tweets_quote_tweets(asked: TweetId, reply: Tweets) -> Facts:
     yield QUOTED.each(meant(reply), asked)
 
 
-@source.get("/tweets/search/recent", {"query": "from:{key} OR @{key}", **TWEET_FIELDS, **MANY}, more=next_found)
+@source.get(
+    "/tweets/search/recent",
+    {"query": "from:{key} OR @{key}", **TWEET_FIELDS, **MANY},
+    more=next_found,
+    untied=BY_ITSELF,
+)
 def tweets_search_recent(asked: ScreenName | Term, reply: Tweets) -> Facts:
     """Tweets of the last week by a user, to one or naming one."""
     yield from described(reply)

@@ -14,7 +14,7 @@ from msgspec import Struct
 from intel_grapher.model import Facts
 from intel_grapher.schema import FOLLOWS, SCREEN_NAME, ScreenName, Tag, Term, TweetId
 from intel_grapher.source import MINUTES, Outcome, Rate, Source
-from intel_grapher.sources._tweets import Passed, Post, by_name, elsewhere, told
+from intel_grapher.sources._tweets import BY_ITSELF, Passed, Post, by_name, elsewhere, told
 
 NOTHING_THERE = {17, 34, 50, 63, 144}  # no such user, page or tweet; a suspended user
 
@@ -193,13 +193,13 @@ def _timeline(reply: list[Status] | Refusal) -> Facts:
     return described(reply if isinstance(reply, list) else [])
 
 
-@source.get("/statuses/show.json", {"id": "{key}"})
+@source.get("/statuses/show.json", {"id": "{key}"}, untied=BY_ITSELF)
 def statuses_show(asked: TweetId | Term, reply: ShownStatus) -> Facts:
     """A tweet, its author, and what it answers, quotes or passes on."""
     yield from described([reply])
 
 
-@source.get("/statuses/user_timeline.json", {"screen_name": "{key}"})
+@source.get("/statuses/user_timeline.json", {"screen_name": "{key}"}, untied=BY_ITSELF)
 def statuses_user_timeline(asked: ScreenName | Term, reply: list[Status] | Refusal) -> Facts:
     """What a user wrote and passed on."""
     yield from _timeline(reply)
@@ -217,7 +217,7 @@ def statuses_mentions_timeline(asked: Term, reply: list[Status] | Refusal) -> Fa
     yield from _timeline(reply)
 
 
-@source.get("/statuses/retweets/{key}.json")
+@source.get("/statuses/retweets/{key}.json", untied=BY_ITSELF)
 def statuses_retweets_id(asked: TweetId | Term, reply: list[Status] | Refusal) -> Facts:
     """Who passed a tweet on, and when."""
     yield from _timeline(reply)
@@ -235,7 +235,7 @@ def search_tweets(asked: Term, reply: Statuses) -> Facts:
     yield from described(reply.statuses or [])
 
 
-@source.get("/users/show.json", {"screen_name": "{key}"})
+@source.get("/users/show.json", {"screen_name": "{key}"}, untied=BY_ITSELF)
 def users_show(asked: ScreenName | Term, reply: ShownUser) -> Facts:
     """A user and the user's last tweet."""
     yield from described(users=[reply])
@@ -253,7 +253,7 @@ def users_search(asked: Term, reply: list[User] | Refusal) -> Facts:
     yield from described(users=reply if isinstance(reply, list) else [])
 
 
-@source.get("/followers/list.json", {"screen_name": "{key}"})
+@source.get("/followers/list.json", {"screen_name": "{key}"}, untied=BY_ITSELF)
 def followers_list(asked: ScreenName | Term, reply: Users) -> Facts:
     """Who follows a user."""
     yield from described(users=reply.users or [])
@@ -261,7 +261,7 @@ def followers_list(asked: ScreenName | Term, reply: Users) -> Facts:
         yield FOLLOWS.each([each.screen_name for each in reply.users or []], name)
 
 
-@source.get("/friends/list.json", {"screen_name": "{key}"})
+@source.get("/friends/list.json", {"screen_name": "{key}"}, untied=BY_ITSELF)
 def friends_list(asked: ScreenName | Term, reply: Users) -> Facts:
     """Whom a user follows."""
     yield from described(users=reply.users or [])

@@ -17,7 +17,7 @@ from intel_grapher.errors import BadValue
 from intel_grapher.source import Endpoint, Outcome
 from intel_grapher.testing.samples import Samples
 from intel_grapher.testing.spoiling import spoiled
-from intel_grapher.testing.validity import faults, mapped
+from intel_grapher.testing.validity import Mapped, faults, mapped
 from intel_grapher.transform.facts import Reply
 
 FETCHED_AT = 1_795_000_000
@@ -69,6 +69,23 @@ API count exceeded - Increase Quota with Membership
 """.strip().splitlines(),
 )
 REFUSALS = (400, 401, 403, 404, 429, 500, 502, 503)
+
+# Of each label a key that no reply names.
+OTHERS = {
+    "ASN": "AS64999",
+    "Domain": "unnamed.example",
+    "Email": "nobody@unnamed.example",
+    "Hash": "0123456789abcdef" * 4,
+    "IPAddress": "192.0.2.254",
+    "Malware": "Unnamed",
+    "Network": "192.0.2.252/30",
+    "Note": "0123456789abcdef",
+    "Report": "https://unnamed.example/",
+    "SubDomain": "www.unnamed.example",
+    "Tweet": "1234567890",
+    "TwitterUser": "unnamed",
+    "URL": "https://unnamed.example/",
+}
 
 
 def test_a_sample_ships_that_gives_a_valid_fact(endpoint: Endpoint, samples: Samples) -> None:
@@ -128,6 +145,38 @@ def test_a_key_that_is_spelt_otherwise_gives_the_same_facts(endpoint: Endpoint, 
         same = mapped(endpoint, as_it_stands).facts
         assert mapped(endpoint, *spelt, as_it_stands, *spelt).facts == same
         assert all(mapped(endpoint, each).facts == same for each in spelt)
+
+
+def test_a_found_reply_names_what_was_asked_for(endpoint: Endpoint, samples: Samples) -> None:
+    # It is asked for under another key, too, which the reply does not name by chance.
+    for reply in samples.good(endpoint) if not endpoint.untied else []:
+        asked = asked_node(endpoint, reply.key)
+        if asked is None:
+            continue
+        assert asked in named_nodes(mapped(endpoint, reply)), f"nothing of {asked}"
+        other = msgspec.structs.replace(reply, key=OTHERS[asked[0]])
+        asked = asked_node(endpoint, other.key)
+        assert asked is None or asked in named_nodes(mapped(endpoint, other)), f"nothing of {asked}"
+
+
+def asked_node(endpoint: Endpoint, key: str) -> tuple[str, str] | None:
+    """Return the label and the key of what was asked for; None for what is no node: a search, a feed."""
+    for kind in endpoint.kinds:
+        try:
+            label, canonical = kind.resolve(key)
+        except (BadValue, IndexError):
+            continue
+        return label.name, canonical
+    return None
+
+
+def named_nodes(found: Mapped) -> set[tuple[str, str]]:
+    """Return the label and the key of every node in the facts."""
+    named: set[tuple[str, str]] = set()
+    for group, table in found.tables:
+        sides = (("start", group.start), ("end", group.end)) if group.type else (("key", group.start),)
+        named |= {(label, key) for column, label in sides for key in table[column].to_pylist()}
+    return named
 
 
 def canonical(endpoint: Endpoint, key: str) -> str | None:

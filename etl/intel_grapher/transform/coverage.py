@@ -91,10 +91,11 @@ def _count(result: Coverage, batch: Batch) -> None:
 
 def _unread_of(endpoint: Endpoint, shape: inspect.Type, content: bytes) -> Iterator[str]:
     try:
-        reply = reading.plain(endpoint, content)
+        yield from unread(shape, reading.plain(endpoint, content))
+        if endpoint.unmapped is not None:
+            yield from endpoint.unmapped(reading.read(endpoint, content)[0])
     except BadValue:  # the reply as a whole is a reject
-        return iter(())
-    return unread(shape, reply)
+        return
 
 
 def unread(shape: inspect.Type, value: Any, path: str = "$") -> Iterator[str]:  # noqa: ANN401 - a reply may be anything

@@ -9,7 +9,8 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from functools import reduce
+from contextlib import suppress
+from functools import partial, reduce
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -128,9 +129,23 @@ class Batch:
             for fact, rows, starts, ends in facts:
                 if rows:
                     self._columns_of(fact.what).add(number, fact, rows, starts, ends)
+            self._mark(number, asked, [fact for fact, rows, _, _ in facts if rows])
         for path, value, reason in faults:
             self._reject(reply, path, value, reason)
         return str(outcome.value)
+
+    def _mark(self, number: int, asked: str, facts: Sequence[Fact]) -> None:
+        """Add that what was asked for is a node, unless a fact already starts or ends at it.
+
+        A reply that says something may say nothing of it by name: a search finds pages, and not the file.
+        """
+        if self.endpoint.untied or any(map(partial(_is_at, asked), facts)) or not any(map(_begins_well, facts)):
+            return
+        for kind in self.endpoint.kinds:
+            with suppress(BadValue):
+                if kind.labels and kind.canonical(asked) == asked:
+                    self._columns_of(kind).add(number, Fact(kind, asked, None, {}), 1, asked, "")
+                    return
 
     def _asked_for(self, raw: str) -> str:
         try:
@@ -279,6 +294,23 @@ class Batch:
             mine = exact.take(few.indices)
             precision = mine if precision is None else pc.min_element_wise(precision, mine)
         return arrays if precision is None else {**arrays, "precision": precision}
+
+
+def _is_at(asked: str, fact: Fact) -> bool:
+    """Tell whether all of a fact starts or ends at what was asked for, and nothing that is checked can undo it."""
+    return (fact.starts is asked or fact.ends is asked) and not _can_fail(fact.what)
+
+
+def _begins_well(fact: Fact) -> bool:
+    """Tell whether the first row of a fact can be one: what is all rejects says nothing."""
+    sides = [fact.starts] if fact.ends is None else [fact.starts, fact.ends]
+    what = fact.what
+    kinds = [what.start, what.end] if isinstance(what, Relationship) else [what]
+    with suppress(BadValue):
+        for kind, raws in zip(kinds, sides, strict=True):
+            kind.resolve(raws if isinstance(raws, str) else raws[0])
+        return True
+    return False
 
 
 def _can_fail(what: Kind[Any] | Relationship[Any, Any]) -> bool:
