@@ -64,7 +64,7 @@ _JARM = _newest("jarm", "the JARM fingerprint of its TLS server")
 DOMAIN = _label(
     "Domain",
     "name",
-    "A registrable DNS name: lower case, A-label form, no final dot.",
+    "A DNS name one label below a public suffix, or a suffix that is registered (github.io): lower case, A-labels.",
     "#0072B2",
     VOTES,
     _REPUTATION,
@@ -80,7 +80,7 @@ DOMAIN = _label(
 SUBDOMAIN = _label(
     "SubDomain",
     "name",
-    "A DNS name that is not registrable, in the same form.",
+    "Any other DNS name, in the same form.",
     "#56B4E9",
     VOTES,
     _REPUTATION,

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import msgspec
 import pyarrow as pa
@@ -186,11 +186,12 @@ class Check(NamedTuple):
     """What must hold of the two canonical keys of a relationship, where their labels alone do not tell.
 
     `holds` takes the keys at the start and those at the end, as two columns, and returns a boolean for each row.
-    `fault` is the reason of the rejects.
+    `fault` is the reason of the rejects, `about` the side whose key they list: start or end.
     """
 
     holds: Callable[[pa.Array, pa.Array], pa.Array]
     fault: str
+    about: Literal["start", "end"] = "end"
 
 
 @dataclass(frozen=True, eq=False)

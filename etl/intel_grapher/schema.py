@@ -7,7 +7,7 @@ docs) is derived from here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from itertools import combinations
@@ -148,11 +148,11 @@ TWEET_ID = Kind(TweetId, "tweet", (TWEET,), keys.number, plain=keys.plain.number
 TAG = Kind(Tag, "hashtag", (HASHTAG,), keys.hashtag)
 AS_NUMBER = Kind(ASNumber, "AS number", (ASN,), keys.asn, plain=keys.plain.asn)
 CIDR_RANGE = Kind(CIDR, "network", (NETWORK,), keys.network)
-ORGANIZATION_NAME = Kind(OrganizationName, "organization", (ORGANIZATION,), keys.name_text)
+ORGANIZATION_NAME = Kind(OrganizationName, "organization", (ORGANIZATION,), keys.organization)
 SERVICE_NAME = Kind(ServiceName, "service", (SERVICE,), keys.service, plain=keys.plain.service)
 CERTIFICATE_ID = Kind(CertificateId, "certificate", (CERTIFICATE,), keys.certificate)
 CVE_ID = Kind(CVE, "CVE number", (VULNERABILITY,), keys.cve, plain=keys.plain.cve)
-MALWARE_NAME = Kind(MalwareName, "malware name", (MALWARE,), keys.name_text)
+MALWARE_NAME = Kind(MalwareName, "malware name", (MALWARE,), keys.malware)
 REFERENCE = Kind(Reference, "reference", (REPORT,), keys.reference)
 TACTIC_ID = Kind(TacticId, "tactic", (TACTIC,), _numbered("TA"))
 TECHNIQUE_ID = Kind(TechniqueId, "technique", (TECHNIQUE,), _numbered("T"))
@@ -188,11 +188,40 @@ MEANS: Kind[TechniqueId | SoftwareId] = either("technique or software", TECHNIQU
 
 
 def registrable(name: Hostname) -> DomainName:
-    """Return the registrable domain that a name lies in; the name itself where there is none (a public suffix)."""
+    """Return the Domain that a name lies in, by both sections of the suffix list; the name where there is none."""
     try:
         return DomainName(Hostname(keys.registrable(name)))
     except BadValue:
         return DomainName(name)
+
+
+def registered(asked: Hostname, *names: str | None) -> DomainName:
+    """Return the domain that the registration facts of a reply are of.
+
+    It is the first of the `names` that the reply says so (whois: Domain Name, RDAP: ldhName) and that can be one; else
+    the domain under the suffix list's ICANN section that the name lies in.
+    """
+    for name in filter(None, names):
+        with suppress(BadValue):
+            return DomainName(Hostname(keys.domain(name)))
+    try:
+        return DomainName(Hostname(keys.registered(keys.hostname(asked))))
+    except BadValue:
+        return DomainName(asked)
+
+
+def hosts(names: Iterable[Hostname], **seen: object) -> Fact:
+    """Return that sub-domains lie beneath their domains; a name that is a Domain itself is passed over."""
+    found: list[tuple[DomainName, SubdomainName]] = []
+    for name in names:
+        try:
+            canonical = keys.hostname(name)
+        except BadValue:
+            found.append((DomainName(name), SubdomainName(name)))  # a reject tells
+            continue
+        if not keys.is_registrable(canonical):
+            found.append((registrable(Hostname(canonical)), SubdomainName(name)))
+    return HOSTS.each([domain for domain, _ in found], [name for _, name in found], **seen)
 
 
 def service_name(address: Address, port: int, transport: str = "tcp") -> ServiceName:
@@ -234,7 +263,14 @@ HOSTS = Relationship(
     SEEN,
     check=Check(pairs.beneath, "a name that does not lie beneath the domain"),
 )
-OWNS = Relationship(EMAIL_ADDRESS, "OWNS", DOMAIN_NAME, "The address is a contact in the domain's registration.", SEEN)
+OWNS = Relationship(
+    EMAIL_ADDRESS,
+    "OWNS",
+    DOMAIN_NAME,
+    "The address is a contact in the domain's registration.",
+    SEEN,
+    check=Check(keys.own_contacts, "a contact of a privacy service or a registrar, not of the owner", "start"),
+)
 REGISTRAR = Relationship(DOMAIN_NAME, "REGISTRAR", EMAIL_ADDRESS, "The contact of the domain's registrar.", SEEN)
 REGISTERED_TO = Relationship(DOMAIN_NAME, "REGISTERED_TO", ORGANIZATION_NAME, "Who registered the domain.", SEEN)
 ASSOCIATED = Relationship(
@@ -286,7 +322,7 @@ IN_NETWORK = Relationship(
     CIDR_RANGE,
     "The address lies in the network.",
     SEEN,
-    check=Check(pairs.contained, "an address outside the network"),
+    check=Check(pairs.contained, "a network that does not contain the address"),
 )
 ANNOUNCED_BY = Relationship(ROUTED, "ANNOUNCED_BY", AS_NUMBER, "The AS announces the route to it.", SEEN)
 OPERATED_BY = Relationship(OPERATED, "OPERATED_BY", ORGANIZATION_NAME, "Who runs it.", SEEN)

@@ -74,6 +74,11 @@ GOOD: list[tuple[Callable[[str], str], str, str]] = [
     (keys.registrable, "www.example.co.uk", "example.co.uk"),
     (keys.registrable, "a.b.example.com", "example.com"),
     (keys.registrable, "someone.github.io", "someone.github.io"),
+    (keys.registrable, "github.io", "github.io"),
+    (keys.domain, "github.io", "github.io"),
+    (keys.registered, "www.someone.github.io", "github.io"),
+    (keys.registered, "a.b.example.co.uk", "example.co.uk"),
+    (keys.registered, "bucket.s3.amazonaws.com", "amazonaws.com"),
     (keys.registrable, "a.b.c.unheardof", "c.unheardof"),
     (keys.registrable, "x.www.ck", "www.ck"),
     (keys.registrable, "a.b.c.ck", "b.c.ck"),
@@ -171,7 +176,9 @@ BAD: list[tuple[Callable[[str], object], str, str]] = [
     (keys.hostname, "a\x00b.example", "not a DNS name"),
     (keys.hostname, "\ud800.example", "not a DNS name"),
     (keys.hostname, "i\u2764.example", "not a DNS name"),
-    *((keys.registrable, raw, "a public suffix") for raw in ("com", "co.uk", "github.io", "ck", "xn--55qx5d.cn")),
+    *((keys.registrable, raw, "a public suffix") for raw in ("com", "co.uk", "ck", "xn--55qx5d.cn")),
+    *((keys.registered, raw, "a public suffix") for raw in ("com", "co.uk")),
+    (keys.domain, "co.uk", "a public suffix"),
     (keys.domain, "www.example.com", "a sub-domain"),
     (keys.subdomain, "example.com", "a registrable name"),
     *((keys.ip_address, raw, "placeholder") for raw in ("-", "", "0.0.0.0", "::", "::ffff:0.0.0.0", "[::]")),  # noqa: S104 - refused, not bound
@@ -265,7 +272,7 @@ def test_value_is_refused_with_its_reason(function: Callable[[str], object], raw
 
 @pytest.mark.parametrize(
     ("name", "is_domain"),
-    [("example.com", True), ("www.example.com", False), ("github.io", False), ("a.github.io", True), ("uk", False)],
+    [("example.com", True), ("www.example.com", False), ("github.io", True), ("a.github.io", True), ("uk", False)],
 )
 def test_a_name_has_one_label_always(name: str, is_domain: bool) -> None:  # noqa: FBT001 - a row of the table
     assert keys.is_registrable(name) is is_domain
@@ -551,11 +558,13 @@ def test_kinds_of_real_strings_are_told() -> None:
 
 
 def test_public_suffixes_are_those_that_the_list_gives() -> None:
-    known = PublicSuffixList()
+    known, icann = PublicSuffixList(), PublicSuffixList(only_icann=True)
     for rule in rules():
         base = rule.removeprefix("!").removeprefix("*.")
         for name in (base, f"a.{base}", f"b.a.{base}", f"c.b.a.{base}"):
-            expected = known.privatesuffix(name)
+            registered = icann.privatesuffix(name)
+            expected = known.privatesuffix(name) or registered
             assert keys.is_registrable(name) == (expected == name)
             if expected is not None:
                 assert keys.registrable(name) == expected
+                assert keys.registered(name) == registered

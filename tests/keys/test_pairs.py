@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
 
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intel_grapher import schema
+from intel_grapher import keys, schema
+from intel_grapher.errors import BadValue
 from intel_grapher.keys import pairs
 
 NETWORKS = ("192.0.2.0/25", "192.0.2.128/26", "192.0.2.255/32", "2001:db8::/32", "128.0.0.0/1", "2001:db8::1/128")
@@ -25,10 +27,45 @@ def test_an_address_lies_in_the_networks_that_contain_it(rows: list[tuple[str, s
 
 
 @pytest.mark.parametrize(
+    ("function", "raw", "reason"),
+    [
+        (keys.organization, "Example Org", ""),
+        (keys.organization, "Privacy International", ""),
+        (keys.organization, "Mint Proxy Ltd", ""),
+        (keys.organization, "T-Mobile", ""),
+        (keys.organization, "N/A", "placeholder"),
+        (keys.organization, "REDACTED FOR PRIVACY", "placeholder"),
+        (keys.organization, "REDACTED FOR PRIVACY (DT)", "a name that was withheld"),
+        (keys.organization, "Statutory Masking Enabled", "a name that was withheld"),
+        (keys.organization, "Private Customer - Example Carrier", "a name that was withheld"),
+        (keys.organization, "Domains By Proxy, LLC", "a privacy service, not the owner"),
+        (keys.organization, "WhoisGuard, Inc.", "a privacy service, not the owner"),
+        (keys.organization, "Privacy service provided by Withheld for Privacy ehf", "a name that was withheld"),
+        (keys.organization, "Contact Privacy Inc. Customer 0123456789", "a privacy service, not the owner"),
+        (keys.organization, "See PrivacyGuardian.org", "a privacy service, not the owner"),
+        (keys.organization, "EX-END-MNT", "a registry's handle, not a name"),
+        (keys.organization, "ORG-REGISTRY", "a registry's handle, not a name"),
+        (keys.malware, "ExampleRAT", ""),
+        (keys.malware, "Win32.Unknown.Trojan", ""),
+        (keys.malware, "Unknown malware", "placeholder"),
+        (keys.malware, "N/A", "placeholder"),
+        (keys.malware, "phishing site", "placeholder"),
+    ],
+)
+def test_what_stands_in_place_of_a_name_is_no_name(function: Callable[[str], str], raw: str, reason: str) -> None:
+    if not reason:
+        assert function(raw) == raw
+        return
+    with pytest.raises(BadValue) as bad:
+        function(raw)
+    assert bad.value.reason == reason
+
+
+@pytest.mark.parametrize(
     ("type_", "start", "end", "fault"),
     [
         ("IN_NETWORK", "192.0.2.1", "192.0.2.0/24", ""),
-        ("IN_NETWORK", "198.51.100.1", "192.0.2.0/24", "an address outside the network"),
+        ("IN_NETWORK", "198.51.100.1", "192.0.2.0/24", "a network that does not contain the address"),
         ("REDIRECTS_TO", "http://example.com/", "https://example.com/", ""),
         ("REDIRECTS_TO", "https://example.com/", "https://example.com/", "a relationship of a thing with itself"),
         ("HOSTS", "example.com", "www.example.com", ""),
@@ -36,6 +73,16 @@ def test_an_address_lies_in_the_networks_that_contain_it(rows: list[tuple[str, s
         ("SAME_FILE", SHORT, ONE, ""),
         ("SAME_FILE", OTHER, ONE, "two digests by one algorithm, which are of two files"),
         ("CONTAINS", ONE, ONE, "a relationship of a thing with itself"),
+        ("OWNS", "someone@example.org", "example.com", ""),
+        (
+            "OWNS",
+            "abc@whoisguard.com",
+            "example.com",
+            "a contact of a privacy service or a registrar, not of the owner",
+        ),
+        ("OWNS", "x@eu.tucows.com", "example.com", "a contact of a privacy service or a registrar, not of the owner"),
+        ("OWNS", "domains@tucows.com", "tucows.com", ""),  # a registrar's own domain
+        ("OWNS", "someone@nottucows.com", "example.com", ""),
         ("DROPS", ONE, ONE, ""),  # a file may write a copy of itself
     ],
 )

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
+import pytest
 from replies import edge, fixture, node, sample, told
 
 
 def test_a_domains_contacts_by_their_roles() -> None:
     found = told("rdap", "domain", "example.com", sample("rdap", "domain", "example.com"))
     domain, ns1, ns2 = "Domain example.com", "SubDomain ns1.lantern-dns.example", "SubDomain ns2.lantern-dns.example"
-    assert found.nodes == {node(domain, registrar="Lantern Names Ltd", created="2025-11-20T08:11:12Z")}
+    assert found.nodes == {
+        node(
+            domain,
+            registrar="Lantern Names Ltd",
+            created="2025-11-20T08:11:12Z",
+            updated="2026-04-11T08:00:00Z",
+            status="active",
+        )
+    }
     assert found.edges == {
         edge(domain, "REGISTRAR", "Email abuse@lantern-names.example"),  # within the registrar's entity
         edge("Email paper.lantern@example.org", "OWNS", domain),
@@ -24,7 +36,9 @@ def test_a_domains_contacts_by_their_roles() -> None:
 
 def test_a_real_domain_whose_contacts_have_no_cards() -> None:
     found = told("rdap", "domain", "example.cz", fixture("rdap/domain/openrdap_domain-example.cz.json"))
-    assert found.nodes == {node("Domain example.cz", created="2004-08-30T22:55:00Z")}
+    assert found.nodes == {
+        node("Domain example.cz", created="2004-08-30T22:55:00Z", expires="2019-08-30T12:00:00Z", status="active")
+    }
     assert found.edges == {
         edge("Domain example.cz", "NAME_SERVER", f"SubDomain {name}.pipni.cz") for name in ("ns", "ns2", "ns3")
     }
@@ -33,7 +47,7 @@ def test_a_real_domain_whose_contacts_have_no_cards() -> None:
 def test_a_network_with_zeros_before_its_numbers() -> None:
     found = told("rdap", "ip", "74.125.225.229", fixture("rdap/ip/ipwhois_74.125.225.229.json"))
     network = "Network 74.125.0.0/16"
-    assert found.nodes == {node(network, name="GOOGLE")}
+    assert found.nodes == {node(network, name="GOOGLE", created="2007-03-13T16:09:54Z", updated="2012-02-24T14:44:34Z")}
     assert found.edges == {
         edge("IPAddress 74.125.225.229", "IN_NETWORK", network),
         edge(network, "OPERATED_BY", "Organization Google Inc."),
@@ -43,17 +57,154 @@ def test_a_network_with_zeros_before_its_numbers() -> None:
 
 def test_a_network_of_an_old_server_that_adds_lengths() -> None:
     found = told("rdap", "ip", "62.239.237.1", fixture("rdap/ip/ipwhois_62.239.237.1.json"))
-    assert found.nodes == {node("Network 62.239.237.0/24", name="BT-CORPORATE", country="GB")}
+    assert found.nodes == {
+        node("Network 62.239.237.0/24", name="BT-CORPORATE", country="GB", updated="2008-08-14T16:54:30Z")
+    }
     assert found.edges == {edge("IPAddress 62.239.237.1", "IN_NETWORK", "Network 62.239.237.0/24")}
 
 
 def test_a_range_that_is_no_one_block_and_one_that_is_none() -> None:
     odd = b'{"objectClassName":"ip network","startAddress":"192.0.2.0","endAddress":"192.0.2.191"}'
     assert told("rdap", "ip", "192.0.2.1", odd).edges == {
-        edge("IPAddress 192.0.2.1", "IN_NETWORK", "Network 192.0.2.0/25"),
-        edge("IPAddress 192.0.2.1", "IN_NETWORK", "Network 192.0.2.128/26"),
+        edge("IPAddress 192.0.2.1", "IN_NETWORK", "Network 192.0.2.0/25"),  # the other block is the same network's
     }
     upside_down = b'{"objectClassName":"ip network","startAddress":"192.0.2.9","endAddress":"192.0.2.1"}'
     found = told("rdap", "ip", "192.0.2.1", upside_down)
     assert (found.nodes, found.edges) == (set(), set())
     assert {reason for _, _, reason in found.rejects} == {"not a network"}
+
+
+def card(kind: str, name: str, *, org: str = "", email: str = "") -> list[Any]:
+    lines = [["version", {}, "text", "4.0"], ["fn", {}, "text", name], ["kind", {}, "text", kind]]
+    lines += [["org", {}, "text", org]] if org else []
+    lines += [["email", {}, "text", email]] if email else []
+    return ["vcard", lines]
+
+
+def entity(handle: str, roles: str, kind: str, name: str, **more: str) -> dict[str, Any]:
+    return {"handle": handle, "roles": roles.split(), "vcardArray": card(kind, name, **more)}
+
+
+# What each registry lists beside the organisation that has the AS or the network: people, teams, maintainers.
+REGISTRIES = {
+    "RIPE": [
+        entity("ORG-EX1-RIPE", "registrant", "org", "Example Carrier", email="noc@example.net"),
+        entity("EX-MNT", "registrant", "individual", "EX-MNT"),
+        entity("RIPE-NCC-END-MNT", "registrant", "individual", "RIPE-NCC-END-MNT", org="ORG-NCC1-RIPE"),
+        entity("JD1-RIPE", "administrative technical", "individual", "Jo Doe", email="jo@example.net"),
+        entity("AR1-RIPE", "abuse", "group", "Abuse-C Role", email="abuse@example.net"),
+    ],
+    "ARIN": [
+        {
+            **entity("EXAM", "registrant", "org", "Example Carrier"),
+            "entities": [
+                entity("NOC1-ARIN", "noc technical", "group", "NOC", org="Other Company", email="n@example.net")
+            ],
+        },
+        entity("ABUSE1-ARIN", "abuse", "group", "Abuse", org="Abuse", email="abuse@example.net"),
+    ],
+    "APNIC": [
+        entity("ORG-EX1-AP", "registrant", "org", "Example Carrier"),
+        entity("IRT-EXAMPLE-AP", "abuse", "group", "IRT-EXAMPLE-AP", email="abuse@example.net"),
+        entity("EN1-AP", "technical administrative", "group", "Example Network Team", email="noc@example.net"),
+    ],
+    "AFRINIC": [
+        entity("ORG-EX1-AFRINIC", "registrant", "org", "Example Carrier"),
+        entity("EX1-MNT", "registrant", "individual", "EX1-MNT"),
+        entity("AFRINIC-HM-MNT", "registrant", "individual", "AFRINIC-HM-MNT"),
+        entity("JD1-AFRINIC", "technical administrative", "individual", "Jo Doe"),
+    ],
+    "LACNIC": [
+        {
+            **entity("MX-EXAM-LACNIC", "registrant", "org", "Example Carrier"),
+            "entities": [entity("JOD", "administrative registrant", "individual", "Jo Doe", org="Other Company")],
+        },
+        entity("JOD", "technical abuse", "individual", "Jo Doe", org="Other Company", email="jo@example.net"),
+    ],
+}
+
+
+@pytest.mark.parametrize("registry", REGISTRIES)
+def test_an_as_is_run_by_the_organisation_that_registered_it(registry: str) -> None:
+    reply = {"objectClassName": "autnum", "startAutnum": 64500, "endAutnum": 64500, "entities": REGISTRIES[registry]}
+    found = told("rdap", "autnum", "64500", json.dumps(reply).encode())
+    assert found.nodes == {node("ASN AS64500")}
+    assert found.edges == {edge("ASN AS64500", "OPERATED_BY", "Organization Example Carrier")}
+    assert {value for _, value, _ in found.rejects} == ({"ORG-NCC1-RIPE"} if registry == "RIPE" else set())
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("arin_originas0_originautnums", [64500]),
+        ("arin_originas0_originautnums", ["AS64500"]),
+        ("lacnic_originAutnum", ["64500"]),
+        ("nicbr_autnum", 64500),
+    ],
+)
+def test_a_network_is_announced_by_the_as_that_the_registry_tells(field: str, value: object) -> None:
+    reply: dict[str, object] = {
+        "objectClassName": "ip network",
+        "startAddress": "192.0.2.64",
+        "endAddress": "192.0.2.223",
+    }
+    found = told("rdap", "ip", "192.0.2.100", json.dumps(reply | {field: value, "name": "EXAMPLE-NET"}).encode())
+    networks = {f"Network 192.0.2.{block}" for block in ("64/26", "128/26", "192/27")}
+    assert found.nodes == {node(each, name="EXAMPLE-NET") for each in networks}
+    expected = {edge(each, "ANNOUNCED_BY", "ASN AS64500") for each in networks}
+    assert found.edges == {*expected, edge("IPAddress 192.0.2.100", "IN_NETWORK", "Network 192.0.2.64/26")}
+    assert found.rejects == set()
+
+
+def test_registration_facts_are_of_the_name_that_the_reply_is_of() -> None:
+    reply = {
+        "objectClassName": "domain",
+        "ldhName": "GITHUB.IO",
+        "status": ["client transfer prohibited", "active"],
+        "events": [
+            {"eventAction": "registration", "eventDate": "2010-01-01T00:00:00Z"},
+            {"eventAction": "expiration", "eventDate": "2030-01-01T00:00:00Z"},
+        ],
+        "entities": [entity("9", "registrar", "org", "Example Registrar")],
+        "nameservers": [{"ldhName": "ns1.example.net"}],
+    }
+    for asked in ("github.io", "tenant.github.io"):
+        found = told("rdap", "domain", asked, json.dumps(reply).encode())
+        assert found.nodes == {
+            node(
+                "Domain github.io",
+                registrar="Example Registrar",
+                created="2010-01-01T00:00:00Z",
+                expires="2030-01-01T00:00:00Z",
+                status="active, client transfer prohibited",
+            )
+        }
+        assert found.edges == {edge("Domain github.io", "NAME_SERVER", "SubDomain ns1.example.net")}
+    del reply["ldhName"]
+    assert "Domain github.io" in dict(told("rdap", "domain", "tenant.github.io", json.dumps(reply).encode()).nodes)
+
+
+def test_a_person_is_an_address_and_a_privacy_service_or_a_registrar_is_nobody() -> None:
+    registrar = entity("9", "registrar", "org", "Example Registrar", email="desk@registrar.example")
+    reply = {
+        "objectClassName": "domain",
+        "ldhName": "example.com",
+        "entities": [
+            {**registrar, "entities": [entity("9a", "abuse", "individual", "", email="abuse@registrar.example")]},
+            entity("1", "registrant", "individual", "Jo Doe", email="jo@example.org"),
+            entity("2", "technical", "individual", "Desk", email="abuse@registrar.example"),
+            entity("3", "administrative", "org", "Domains By Proxy, LLC", email="example.com@domainsbyproxy.com"),
+            entity("4", "registrant", "org", "Domains By Proxy, LLC"),
+            entity("5", "abuse", "group", "Abuse", email="abuse@registry.example"),
+        ],
+    }
+    found = told("rdap", "domain", "example.com", json.dumps(reply).encode())
+    assert found.edges == {
+        edge("Domain example.com", "REGISTRAR", "Email desk@registrar.example"),
+        edge("Domain example.com", "REGISTRAR", "Email abuse@registrar.example"),
+        edge("Email jo@example.org", "OWNS", "Domain example.com"),
+    }
+    assert {each[1:] for each in found.rejects} == {
+        ("Domains By Proxy, LLC", "a privacy service, not the owner"),
+        ("example.com@domainsbyproxy.com", "a contact of a privacy service or a registrar, not of the owner"),
+    }

@@ -103,4 +103,4 @@ def _stated(row: dict[str, Any]) -> dict[str, Any]:
     return stated
 
 
-MOMENTS = {"first_seen", "last_seen", "last_resolved", "created", "not_before", "not_after"}
+MOMENTS = {"first_seen", "last_seen", "last_resolved", "created", "updated", "expires", "not_before", "not_after"}

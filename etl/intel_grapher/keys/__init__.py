@@ -26,9 +26,10 @@ from intel_grapher.keys.identifiers import (
     screen_name,
 )
 from intel_grapher.keys.indicators import IndicatorKind, detect, refang
-from intel_grapher.keys.names import domain, hostname, is_registrable, registrable, subdomain
+from intel_grapher.keys.names import domain, hostname, is_registrable, registered, registrable, subdomain
 from intel_grapher.keys.texts import hashtag, list_item, name_text, reference, text
 from intel_grapher.keys.urls import url
+from intel_grapher.keys.withheld import malware, organization, own_contacts
 
 __all__ = [
     "IndicatorKind",
@@ -47,12 +48,16 @@ __all__ = [
     "ip_address",
     "is_registrable",
     "list_item",
+    "malware",
     "name_text",
     "network",
     "number",
+    "organization",
+    "own_contacts",
     "plain",
     "refang",
     "reference",
+    "registered",
     "registrable",
     "screen_name",
     "service",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cache, lru_cache
 
 import idna
@@ -76,7 +77,7 @@ def _name_fault(name: str) -> str:
 
 
 class _Rules(PublicSuffixList):
-    """The Public Suffix List as it was packaged, ICANN's and the private section; never downloaded."""
+    """The Public Suffix List as it was packaged; never downloaded."""
 
     @property
     def rules(self) -> frozenset[str]:
@@ -85,54 +86,93 @@ class _Rules(PublicSuffixList):
 
 @cache
 def rules() -> frozenset[str]:
-    """Return the Public Suffix List's rules: names, names after "*." and names after "!"."""
+    """Return the Public Suffix List's rules, both sections: names, names after "*." and names after "!"."""
     return _Rules().rules
+
+
+@cache
+def _icann_rules() -> frozenset[str]:
+    return _Rules(only_icann=True).rules
 
 
 @lru_cache(_KEPT_SUFFIXES)
 def _suffix(name: str) -> str:
-    """Return the public suffix of a canonical name. An unknown TLD is one.
+    """Return the public suffix of a canonical name. An unknown TLD is one."""
+    return _suffix_by(rules(), name, _suffix)
+
+
+@lru_cache(_KEPT_SUFFIXES)
+def _icann_suffix(name: str) -> str:
+    """Return the public suffix under the ICANN section alone: where names are registered."""
+    return _suffix_by(_icann_rules(), name, _icann_suffix)
+
+
+def _suffix_by(known: frozenset[str], name: str, suffix: Callable[[str], str]) -> str:
+    """Return the public suffix of a canonical name by some rules; `suffix` does the same for its parent.
 
     The longest rule counts: a name's own, else that which its parent's "*." makes of it, else its parent's.
     """
     parent = name.partition(".")[2]
-    known = rules()
     if not parent or name in known or f"*.{name}" in known:
         return name
     if f"!{name}" in known:
         return parent
-    return name if f"*.{parent}" in known and f"!{parent}" not in known else _suffix(parent)
+    return name if f"*.{parent}" in known and f"!{parent}" not in known else suffix(parent)
 
 
 def registrable(name: str) -> str:
-    """Return the registrable domain that a canonical name is, or lies beneath. An unknown TLD is a public suffix.
+    """Return the Domain that a canonical name is, or lies beneath: www.tenant.github.io lies in tenant.github.io.
 
-    Raises BadValue("a public suffix") for a name that has none, such as co.uk or github.io, and "too long".
+    Raises BadValue: "a public suffix" for a name that has none, such as co.uk, and "too long".
     """
     if len(name) > _LONGEST_NAME:
         raise BadValue(TOO_LONG)
-    suffix = _suffix(name)
-    if suffix == name:
+    return _below(name, _suffix(name)) or registered(name)
+
+
+def registered(name: str) -> str:
+    """Return the domain under the ICANN section that a canonical name is, or lies beneath: there it is registered.
+
+    The private section says where tenants part and not where registrations are made: tenant.github.io lies in
+    github.io, which has a registrar. Raises BadValue as `registrable` does.
+    """
+    if len(name) > _LONGEST_NAME:
+        raise BadValue(TOO_LONG)
+    found = _below(name, _icann_suffix(name))
+    if not found:
         raise BadValue("a public suffix")
-    return name[name.rfind(".", 0, -len(suffix) - 1) + 1 :]
+    return found
+
+
+def _below(name: str, suffix: str) -> str:
+    """Return the part of a name that is one label longer than its suffix; empty where it is the suffix."""
+    return "" if suffix == name else name[name.rfind(".", 0, -len(suffix) - 1) + 1 :]
 
 
 def is_registrable(name: str) -> bool:
-    """Tell whether a canonical name is registrable itself: then it is a Domain, else a SubDomain."""
+    """Return whether a canonical name is a Domain, and not a SubDomain.
+
+    A Domain is a name one label below a public suffix of either section: example.co.uk, tenant.github.io. A suffix of
+    the private section that is registered itself, github.io, is one as well.
+    """
     parent = name.partition(".")[2]
-    return bool(parent) and len(name) <= _LONGEST_NAME and parent == _suffix(parent) == _suffix.__wrapped__(name)
+    if not parent or len(name) > _LONGEST_NAME:
+        return False
+    if parent == _suffix(parent) == _suffix.__wrapped__(name):
+        return True
+    return parent == _icann_suffix(parent) and name == _suffix(name) != _icann_suffix(name)
 
 
 def domain(raw: str) -> str:
-    """Return the canonical name if it is registrable; else BadValue, as hostname's or "a sub-domain"."""
+    """Return the canonical name of a Domain; else BadValue, as hostname's, "a public suffix" or "a sub-domain"."""
     name = hostname(raw)
     if not is_registrable(name):
-        raise BadValue("a sub-domain")
+        raise BadValue("a public suffix" if name == _icann_suffix(name) else "a sub-domain")
     return name
 
 
 def subdomain(raw: str) -> str:
-    """Return the canonical name if it is not registrable; else BadValue, as hostname's or "a registrable name"."""
+    """Return the canonical name of a SubDomain; else BadValue, as hostname's or "a registrable name"."""
     name = hostname(raw)
     if is_registrable(name):
         raise BadValue("a registrable name")

@@ -36,7 +36,6 @@ def different_lengths(starts: pa.Array, ends: pa.Array) -> pa.Array:
 
 def contained(addresses: pa.Array, networks: pa.Array) -> pa.Array:
     """Return where an address lies in its network."""
-    addresses, networks = _flat(addresses), _flat(networks)
     is_v4 = pc.invert(pc.match_substring(addresses, ":"))
     if pc.all(is_v4).as_py():
         return _v4_contained(addresses, networks)
@@ -74,7 +73,3 @@ def _block(network: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
 @lru_cache(_REMEMBERED)
 def _address(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     return ipaddress.ip_address(address)
-
-
-def _flat(keys: pa.Array | pa.ChunkedArray) -> pa.Array:
-    return keys.combine_chunks() if isinstance(keys, pa.ChunkedArray) else keys

@@ -3,19 +3,28 @@
 RFC 9083; https://rdap.org sends each question on to the registry in charge. Whoever is concerned is an entity with
 roles and a vCard (RFC 7095: arrays of name, parameters, type, values); a registrar's abuse contact is an entity within
 it. Names may be in upper case; old servers fill addresses with zeros (074.125.000.000) or add a length (192.0.2.0/32).
+
+An organisation is a registrant whose card is of kind "org", or whose card names an organisation. A person's card gives
+e-mail addresses and nothing else; a group's (a team, an IRT) and a maintainer's give nothing. RIPE, APNIC and AFRINIC
+list maintainers as registrants of kind "individual", with their handle for a name. Of a network or an AS only the
+registrant is taken: its other contacts are those of a provider, which has many customers. ARIN tells the origin AS in
+`arin_originas0_originautnums`, LACNIC in `lacnic_originAutnum`, NIC.br in `nicbr_autnum`.
+
+Compared with RFC 9083 and the registries' extensions on 2026-11-26.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from msgspec import Struct
 
 from intel_grapher.model import Facts
 from intel_grapher.schema import (
+    ANNOUNCED_BY,
     AS_NUMBER,
     CIDR,
     CIDR_RANGE,
@@ -34,14 +43,17 @@ from intel_grapher.schema import (
     Hostname,
     OrganizationName,
     Term,
+    registered,
 )
 from intel_grapher.source import Outcome, Rate, Source
 
 NOT_FOUND = 404
-CONTACTS = {"registrant", "administrative", "technical", "billing", "abuse"}
+OWNERS = ("registrant", "administrative", "technical", "billing")
+ORGANIZATION, INDIVIDUAL = "org", "individual"
 
 
 class Entity(Struct, rename="camel"):
+    handle: str = ""
     roles: list[str] = []
     vcard_array: tuple[str, list[list[Any]]] | None = None
     entities: list[Entity] = []
@@ -53,11 +65,28 @@ class Entity(Struct, rename="camel"):
             match each:
                 case [str(known), _, _, str(text), *_] if known.lower() == name and text:
                     found.append(text)
+                case [str(known), _, _, [str(text), *_], *_] if known.lower() == name and text:
+                    found.append(text)  # org: the organisation, then its units
         return found
 
+    def has(self, roles: Iterable[str]) -> bool:
+        """Return whether it plays one of some roles."""
+        return not {role.lower() for role in self.roles}.isdisjoint(roles)
+
     @property
-    def name(self) -> str | None:
-        """Return its organisation's name, or its own."""
+    def kind(self) -> str:
+        """Return the kind of its card, in lower case; an organisation's where it does not say and names one."""
+        return next(iter(self.texts("kind")), ORGANIZATION if self.texts("org") else INDIVIDUAL).lower()
+
+    @property
+    def organization(self) -> str | None:
+        """Return the organisation that it is, or that its card names; None for a person, a team and a maintainer."""
+        names = self.texts("org") + (self.texts("fn") if self.kind == ORGANIZATION else [])
+        return next((name for name in names if name != self.handle), None)
+
+    @property
+    def title(self) -> str | None:
+        """Return what it is called, whatever it is."""
         return next(iter(self.texts("org") + self.texts("fn")), None)
 
 
@@ -86,25 +115,70 @@ class Reply(Struct, rename="camel"):
     object_class_name: str = ""
     error_code: int = 0
     name: str | None = None
+    status: list[str] = []
     entities: list[Entity] = []
+    events: list[Event] = []
+
+    def when(self, *actions: str) -> str | None:
+        """Return the date of the first of some actions that there is an event of."""
+        dates = {each.event_action.lower(): each.event_date for each in reversed(self.events)}
+        return next((dates[action] for action in actions if action in dates), None)
+
+    @property
+    def standing(self) -> dict[str, str | None]:
+        """Return its status and dates, as properties of what was registered."""
+        return {
+            "status": ", ".join(sorted(self.status)) or None,
+            "created": self.when("registration"),
+            "updated": self.when("last changed"),
+        }
+
+    @property
+    def owner(self) -> list[OrganizationName]:
+        """Return the organisations that registered it; what is a handle, or was withheld, is for a reject to tell."""
+        names = (each.organization for each in self.entities if each.has({"registrant"}))
+        return [OrganizationName(name) for name in names if name]
 
 
 class Domain(Reply, rename="camel"):
-    ldh_name: DomainName | None = None
+    ldh_name: Hostname | None = None
+    unicode_name: Hostname | None = None
     nameservers: list[Nameserver] = []
-    events: list[Event] = []
 
 
-class Network(Reply, rename={"start": "startAddress", "end": "endAddress", "cidrs": "cidr0_cidrs"}):
+class Network(
+    Reply,
+    rename={
+        "object_class_name": "objectClassName",
+        "error_code": "errorCode",
+        "start": "startAddress",
+        "end": "endAddress",
+        "cidrs": "cidr0_cidrs",
+        "arin": "arin_originas0_originautnums",
+        "lacnic": "lacnic_originAutnum",
+        "nicbr": "nicbr_autnum",
+    },
+):
     start: str = ""
     end: str = ""
     cidrs: list[Prefix] = []
     country: str | None = None
+    arin: list[str | int] = []
+    lacnic: list[str | int] = []
+    nicbr: str | int | None = None
+
+    @property
+    def origins(self) -> list[ASNumber]:
+        """Return the AS that announce it, by the registry."""
+        told = [*self.arin, *self.lacnic, *([] if self.nicbr is None else [self.nicbr])]
+        return [ASNumber(str(number)) for number in told]
 
 
 class Autnum(Reply, rename="camel"):
+    handle: str = ""
     start_autnum: int = 0
     end_autnum: int = 0
+    country: str | None = None
 
 
 def judge(reply: Reply) -> Outcome:
@@ -127,35 +201,32 @@ source = Source(
 )
 
 
-def _with_role(entities: Iterable[Entity], *roles: str) -> Iterator[Entity]:
-    for each in entities:
-        if any(role.lower() in roles for role in each.roles):
-            yield each
-
-
-def _emails(entities: Iterable[Entity]) -> list[EmailAddress]:
-    """Return the e-mail addresses of entities and of those within them."""
+def _emails(entities: Iterable[Entity], *roles: str) -> list[EmailAddress]:
+    """Return the e-mail addresses of entities that play one of some roles, and of those within them that do."""
     found = []
     for each in entities:
-        found += [EmailAddress(text) for text in each.texts("email")]
-        found += _emails(each.entities)
+        if each.has(roles):
+            found += [EmailAddress(text) for text in each.texts("email")]
+            found += _emails(each.entities, *roles)
     return found
-
-
-def _names(entities: Iterable[Entity]) -> list[OrganizationName]:
-    return [OrganizationName(each.name) for each in entities if each.name]
 
 
 @source.get("/domain/{key}")
 def domain(asked: DomainName, reply: Domain) -> Facts:
-    """Registrar, contacts, owner, name servers and age of a domain."""
-    name = reply.ldh_name or asked
-    registrars = list(_with_role(reply.entities, "registrar"))
-    created = [each.event_date for each in reply.events if each.event_action == "registration"]
-    yield DOMAIN_NAME.each(name, registrar=next(iter(_names(registrars)), None), created=next(iter(created), None))
-    yield REGISTRAR.each(name, _emails(registrars))
-    yield OWNS.each(_emails(_with_role(reply.entities, *CONTACTS)), name)
-    yield REGISTERED_TO.each(name, _names(_with_role(reply.entities, "registrant")))
+    """Registrar, contacts, owner, name servers, status and dates of a domain."""
+    name = registered(asked, reply.ldh_name, reply.unicode_name)
+    registrars = [each for each in reply.entities if each.has({"registrar"})]
+    others = [each for each in reply.entities if not each.has({"registrar"})]
+    yield DOMAIN_NAME.each(
+        name,
+        registrar=next((each.title for each in registrars if each.title), None),
+        expires=reply.when("expiration", "registrar expiration"),
+        **reply.standing,
+    )
+    contacts = dict.fromkeys(_emails(registrars, "registrar", "abuse", *OWNERS))
+    yield REGISTRAR.each(name, list(contacts))
+    yield OWNS.each([each for each in _emails(others, *OWNERS) if each not in contacts], name)
+    yield REGISTERED_TO.each(name, reply.owner)
     yield NAME_SERVER.each(name, [each.ldh_name for each in reply.nameservers])
     for each in reply.nameservers:
         if each.ip_addresses:
@@ -164,13 +235,26 @@ def domain(asked: DomainName, reply: Domain) -> Facts:
 
 @source.get("/ip/{key}")
 def ip(asked: Address | Term, reply: Network) -> Facts:
-    """The network that an address lies in, and whose it is."""
+    """The network that an address lies in, whose it is, and which AS announces it."""
     networks = [CIDR(f"{each.v4prefix or each.v6prefix}/{each.length}") for each in reply.cidrs]
     networks = networks or _blocks(reply.start, reply.end)
-    yield CIDR_RANGE.each(networks, name=reply.name, country=reply.country)
-    yield IN_NETWORK.each(Address(asked), networks)
-    for name in _names(_with_role(reply.entities, "registrant")):
-        yield OPERATED_BY.each(networks, name)
+    yield CIDR_RANGE.each(networks, name=reply.name, country=reply.country, **reply.standing)
+    yield IN_NETWORK.each(Address(asked), _around(asked, networks))
+    for network in networks:
+        yield OPERATED_BY.each(network, reply.owner)
+        yield ANNOUNCED_BY.each(network, reply.origins)
+
+
+def _around(asked: str, networks: list[CIDR]) -> list[CIDR]:
+    """Return the networks that contain an address: a range that is no one block is several, one of which does.
+
+    All, where none does or something is no address: a reject tells.
+    """
+    try:
+        address = ipaddress.ip_address(asked)
+        return [each for each in networks if address in ipaddress.ip_network(each, strict=False)] or networks
+    except ValueError:
+        return networks
 
 
 def _blocks(start: str, end: str) -> list[CIDR]:
@@ -185,8 +269,9 @@ def _blocks(start: str, end: str) -> list[CIDR]:
 
 @source.get("/autnum/{key}")
 def autnum(asked: ASNumber | Term, reply: Autnum) -> Facts:
-    """An AS's name and whose it is."""
-    numbers = [ASNumber(f"AS{reply.start_autnum}")] if reply.start_autnum == reply.end_autnum else []
-    yield AS_NUMBER.each(numbers, name=reply.name)
-    for name in _names(_with_role(reply.entities, "registrant")):
-        yield OPERATED_BY.each(numbers, name)
+    """An AS's name, whose it is, its status and dates; of a registry's whole block of numbers nothing is taken."""
+    if reply.start_autnum != reply.end_autnum:
+        return
+    number = ASNumber(f"AS{reply.start_autnum}" if reply.start_autnum else reply.handle or asked)
+    yield AS_NUMBER.each(number, name=reply.name, country=reply.country, **reply.standing)
+    yield OPERATED_BY.each(number, reply.owner)

@@ -257,11 +257,13 @@ class Batch:
             table, starts, ends = table.filter(differ), starts.filter(differ), ends.filter(differ)
         if what.check is None or not table.num_rows:
             return table
+        starts, ends = starts.combine_chunks(), ends.combine_chunks()
         holds = what.check.holds(starts, ends)
         if not pc.all(holds).as_py():
             wrong = pc.invert(holds)
-            for row, end in zip(table["row"].filter(wrong).to_pylist(), ends.filter(wrong).to_pylist(), strict=True):
-                self._miss(columns, row, end, what.check.fault)
+            bad = (starts if what.check.about == "start" else ends).filter(wrong).to_pylist()
+            for row, key in zip(table["row"].filter(wrong).to_pylist(), bad, strict=True):
+                self._miss(columns, row, key, what.check.fault)
             table = table.filter(holds)
         return table
 
