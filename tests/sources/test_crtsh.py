@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from replies import edge, fixture, node, told
 
 
@@ -18,8 +20,8 @@ def test_certificates_of_a_domain() -> None:
         "not_after": "2024-02-13T23:59:59Z",
     }
     assert found.nodes == {
-        node(first, **digicert),
-        node(second, **digicert),
+        node(first, **digicert, first_seen="2023-03-17T16:26:38Z", last_seen="2023-03-17T16:26:38Z"),
+        node(second, **digicert, first_seen="2023-01-13T13:18:21Z", last_seen="2023-01-13T13:18:21Z"),
         node(
             third,
             issuer="C=GB, ST=Cymru, O=AS207960 Cyfyngedig, OU=AS207960 Department of Random Numbers, "
@@ -53,7 +55,40 @@ def test_certificates_of_a_domain() -> None:
     }
 
 
-def test_a_wildcard_is_no_name() -> None:
+def test_a_wildcard_ties_its_certificate_to_the_name_under_the_star() -> None:
     found = told("crtsh", "identity", "crt.sh", fixture("crtsh/identity/crt.sh__12Jan2020_3700.json"))
-    assert {each[1:] for each in found.rejects} == {("*.crt.sh", "a wildcard")}
+    wild = {each[0] for each in found.edges if ("wildcard", "*.crt.sh") in each[3]}
+    assert wild
+    assert {each[:3] for each in found.edges if ("wildcard", "*.crt.sh") in each[3]} == {
+        (each, "NAMES", "Domain crt.sh") for each in wild
+    }
+    assert found.rejects == set()
     assert len(found.nodes) == 12
+
+
+def test_names_of_other_domains_and_of_tenants_are_tied_to_their_own() -> None:
+    reply = [
+        {"id": 1, "common_name": "*.example.com", "name_value": "*.example.com\n*.a.example.com\nwww.example.org"},
+        {
+            "id": 2,
+            "name_value": "someone.github.io\nwww.someone.github.io",
+            "entry_timestamp": "2026-01-02T03:04:05.678",
+        },
+    ]
+    first, second, when = "Certificate crtsh:1", "Certificate crtsh:2", "2026-01-02T03:04:05Z"
+    found = told("crtsh", "identity", "example.com", json.dumps(reply[:1]).encode())
+    assert found.nodes == {node(first, subject="*.example.com")}
+    assert found.edges == {
+        edge(first, "NAMES", "Domain example.com", wildcard="*.example.com"),
+        edge(first, "NAMES", "SubDomain a.example.com", wildcard="*.a.example.com"),
+        edge(first, "NAMES", "SubDomain www.example.org"),
+        edge("Domain example.com", "HOSTS", "SubDomain a.example.com"),
+    }
+    found = told("crtsh", "identity", "github.io", json.dumps(reply[1:]).encode())
+    assert found.nodes == {node(second, first_seen=when, last_seen=when)}
+    assert found.edges == {
+        edge(second, "NAMES", "Domain someone.github.io", when),
+        edge(second, "NAMES", "SubDomain www.someone.github.io", when),
+        edge("Domain someone.github.io", "HOSTS", "SubDomain www.someone.github.io", when),
+    }
+    assert found.rejects == set()

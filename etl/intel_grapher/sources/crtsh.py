@@ -1,7 +1,10 @@
 """crt.sh: certificates that the public logs hold for a domain and the names beneath it. No key.
 
 https://crt.sh: `name_value` has one identity a line: names, wildcards, e-mail addresses and, from test authorities,
-prose. Dates have no zone and are UTC. It is often overloaded, and says so with 404, 429, 502 or 503.
+prose. Dates have no zone and are UTC. It is often overloaded, and says so with 404, 429, 502 or 503. The issuer's
+number there (`issuer_ca_id`) and the count of names are left out: they say nothing of the certificate.
+
+Compared with crt.sh's own page and its answers on 2026-11-26.
 """
 
 from msgspec import Struct
@@ -9,13 +12,12 @@ from msgspec import Struct
 from intel_grapher.model import Facts
 from intel_grapher.schema import (
     CERTIFICATE_ID,
-    HOSTS,
-    NAMES,
     CertificateId,
     DomainName,
     Hostname,
-    SubdomainName,
     Term,
+    certificate_names,
+    hosts,
     registrable,
 )
 from intel_grapher.source import Outcome, Rate, Source
@@ -55,11 +57,12 @@ def identity(asked: DomainName | Term, reply: list[Certificate]) -> Facts:
         subject=[each.common_name for each in reply],
         not_before=[each.not_before for each in reply],
         not_after=[each.not_after for each in reply],
+        seen=[each.entry_timestamp for each in reply],
     )
     domain = registrable(Hostname(asked))
     for number, each in zip(numbers, reply, strict=True):
-        told = [*each.name_value.split("\n"), each.common_name or ""]
-        names = [Hostname(name) for name in dict.fromkeys(told) if name]
-        yield NAMES.each(number, names, seen=each.entry_timestamp)
-        beneath = [name for name in names if name.lower().endswith(f".{domain}") and name[0] != "*" and "@" not in name]
-        yield HOSTS.each(domain, [SubdomainName(name) for name in beneath], seen=each.entry_timestamp)
+        identities = [*each.name_value.split("\n"), each.common_name or ""]
+        names = [Hostname(name) for name in dict.fromkeys(identities) if name]
+        yield from certificate_names(number, names, seen=each.entry_timestamp)
+        beneath = [name for name in names if name.lower().endswith(f".{domain}") and "@" not in name]
+        yield hosts([Hostname(name.removeprefix("*.")) for name in beneath], seen=each.entry_timestamp)
