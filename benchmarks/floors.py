@@ -8,16 +8,15 @@ import sys
 from functools import partial
 from pathlib import Path
 
-import zstandard
-
 from intel_grapher.cache import Cache, Segment
+from intel_grapher.cache.frames import zstd
 from intel_grapher.source import discover
 
 
 def work(segment: Segment, *, decode: bool) -> int:
     """Go through one segment; return its records."""
     if not decode:
-        with zstandard.open(segment.path, "rb", dctx=zstandard.ZstdDecompressor()) as file:
+        with zstd.open(segment.path, "rb") as file:
             while file.read(1 << 20):
                 pass
         return segment.records or 0

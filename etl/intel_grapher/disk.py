@@ -18,20 +18,19 @@ import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from io import BufferedReader, BufferedWriter
 from pathlib import Path
 from typing import Final
 
 from intel_grapher.errors import GrapherError
 
 SYNC_THREADS: Final = 16
+_FOREIGN: Final = (errno.ELOOP, errno.EINVAL, errno.ENXIO, errno.EISDIR, errno.ENOTDIR, errno.EEXIST)
 _REMEDIES: Final = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "Free some room on that disk"),
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "Make it writable for this user"),
     **dict.fromkeys((errno.EMFILE, errno.ENFILE), "Raise the limit on open files (`ulimit -n`)"),
-    **dict.fromkeys(
-        (errno.ELOOP, errno.EINVAL, errno.ENXIO, errno.EISDIR, errno.ENOTDIR, errno.EEXIST),
-        "Move it out of that folder",
-    ),
+    **dict.fromkeys(_FOREIGN, "Move it out of that folder"),
     errno.EFBIG: "Raise the limit on the size of a file",
     errno.EIO: "Check the disk, which reports an error,",
 }
@@ -56,10 +55,42 @@ def open_own(path: Path, flags: int, mode: int = 0o666) -> int:
     return descriptor
 
 
+def open_reading(path: Path) -> BufferedReader:
+    """Return a regular file, opened for reading. Raises OSError as `open_own` does."""
+    return os.fdopen(open_own(path, os.O_RDONLY), "rb")
+
+
+def create(path: Path, mode: int = 0o666) -> BufferedWriter:
+    """Return a new file, opened for writing. What was there, a file or a symbolic link, is removed and not followed.
+
+    For a temporary file whose one writer holds a lock.
+    """
+    path.unlink(missing_ok=True)
+    return os.fdopen(open_own(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb")
+
+
+def refuse_links(root: Path, *names: str) -> Path:
+    """Return the folder `root/names…`. Raises OSError where a folder below `root` is a symbolic link."""
+    path = root
+    for name in names:
+        path = path / name
+        if path.is_symlink():
+            raise OSError(errno.ELOOP, "it is a symbolic link", str(path))
+    return path
+
+
 def is_own(path: Path) -> bool:
     """Tell whether a path names a regular file that is no symbolic link."""
     try:
         return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return False
+
+
+def is_foreign(path: Path) -> bool:
+    """Tell whether a path names something else than a regular file: a symbolic link, a folder, a FIFO."""
+    try:
+        return not stat.S_ISREG(path.lstat().st_mode)
     except OSError:
         return False
 
@@ -156,7 +187,8 @@ def failing(path: Path, failure: type[GrapherError], state: str) -> Iterator[Non
     try:
         yield
     except OSError as error:
-        raise failure(f"{path} can't be written: {error.strerror}. {state} {remedy(error)}") from error
+        where = error.filename if error.errno in _FOREIGN and error.filename else path
+        raise failure(f"{where} can't be written: {error.strerror}. {state} {remedy(error)}") from error
 
 
 def remedy(error: OSError) -> str:

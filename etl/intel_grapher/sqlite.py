@@ -1,22 +1,34 @@
-"""A SQLite file that several processes use at once: one write-ahead log, and each waits for the others."""
+"""A SQLite file that several processes use at once: one write-ahead log, and each process waits for the others."""
 
 from __future__ import annotations
 
 import sqlite3
 import time
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
+
+from intel_grapher import disk
 
 BUSY_SECONDS: Final = 60.0
 _PAUSE: Final = 0.01
 
 
-def connect(path: Path | str) -> sqlite3.Connection:
-    """Open a file, in autocommit mode, for any thread; sqlite3.Error tells why it can't be used.
+def files(path: Path) -> list[Path]:
+    """Return the paths of the files that the database at `path` may consist of."""
+    return [path, *(path.with_name(f"{path.name}{ending}") for ending in ("-wal", "-shm", "-journal"))]
+
+
+def connect(path: Path | Literal[":memory:"]) -> sqlite3.Connection:
+    """Return a connection to a file, or to ":memory:", in autocommit mode, for any thread.
+
+    Raises sqlite3.Error where the file can't be used, or is a symbolic link.
 
     To change a new file to a write-ahead log takes a lock that SQLite asks for without waiting, whatever its timeout
     (sqlite.org/wal.html, "Sometimes queries return SQLITE_BUSY"): of two that begin at once, one is refused at first.
     """
+    for file in files(path) if isinstance(path, Path) else []:
+        if disk.is_foreign(file):
+            raise sqlite3.OperationalError(f"{file} is a symbolic link or not a file")
     db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     until = time.monotonic() + BUSY_SECONDS
     try:

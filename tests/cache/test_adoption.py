@@ -11,10 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import zstandard
 from places import FIXTURES
 
 from intel_grapher.cache import Adopted, Cache, Envelope, Found, adopt
+from intel_grapher.cache.frames import zstd
 from intel_grapher.errors import BadValue, UsageError
 
 MTIME = 1_500_000_000
@@ -130,7 +130,7 @@ def check_envelopes(root: Path, endpoint: str = "b") -> None:
 
 @pytest.mark.parametrize("packed", ["", ".gz", ".zst"])
 def test_lines_of_envelopes(tmp_path: Path, packed: str) -> None:
-    pack: dict[str, Callable[[bytes], bytes]] = {"": bytes, ".gz": gzip.compress, ".zst": zstandard.compress}
+    pack: dict[str, Callable[[bytes], bytes]] = {"": bytes, ".gz": gzip.compress, ".zst": zstd.compress}
     file = lay(tmp_path / "dns" / "b" / f"some.jsonl{packed}", pack[packed](LINES))
     outcome = add(tmp_path / "data", file)
     assert (outcome.added, outcome.skipped) == (4, [])
@@ -248,7 +248,7 @@ def test_archives_are_looked_into_and_nothing_is_unpacked(tmp_path: Path, name: 
         pack_zip(path)
     elif name.endswith(".zst"):
         pack_tar(tmp_path / "plain.tar", "w")
-        path.write_bytes(zstandard.compress((tmp_path / "plain.tar").read_bytes()))
+        path.write_bytes(zstd.compress((tmp_path / "plain.tar").read_bytes()))
         (tmp_path / "plain.tar").unlink()
     else:
         pack_tar(path, "w" if name.endswith(".tar") else "w:gz")
@@ -281,7 +281,7 @@ def test_packed_files_that_are_cut_short_are_told(tmp_path: Path, name: str) -> 
         content = LINES + b"".join(
             b'{"key":"%d","text":"%s"}\n' % (n, os.urandom(50).hex().encode()) for n in range(5000)
         )
-        frames = [zstandard.compress(content[at : at + 50_000]) for at in range(0, len(content), 50_000)]
+        frames = [zstd.compress(content[at : at + 50_000]) for at in range(0, len(content), 50_000)]
         path.write_bytes(gzip.compress(content) if name.endswith("gz") else b"".join(frames))
     data = path.read_bytes()
     path.write_bytes(data[: 3000 if name == "all.tar" else len(data) * 2 // 3])
@@ -314,11 +314,9 @@ def test_bombs_are_stopped(tmp_path: Path, name: str, added: int, reason: str, m
     if name.endswith(".gz"):
         path.write_bytes(gzip.compress(block * 128, 1))
     elif name == "lines.jsonl.zst":
-        path.write_bytes(
-            zstandard.compress(LINES.splitlines(keepends=True)[0]) + zstandard.compress(block + b"\n", 1) * 100
-        )
+        path.write_bytes(zstd.compress(LINES.splitlines(keepends=True)[0]) + zstd.compress(block + b"\n", 1) * 100)
     elif name.endswith(".zst"):
-        path.write_bytes(zstandard.compress(block, 1) * 512)
+        path.write_bytes(zstd.compress(block, 1) * 512)
     else:
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             for number in range(30):

@@ -6,13 +6,13 @@ from pathlib import Path
 import duckdb
 import msgspec
 import pytest
-import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 from places import FIXTURES
 
 from intel_grapher.cache import Cache, Entry
 from intel_grapher.cache.envelope import MAX_NESTING, crc_holds, decode, encode, form_of
+from intel_grapher.cache.frames import zstd
 from intel_grapher.errors import BadValue, UsageError
 
 
@@ -148,7 +148,7 @@ def test_other_tools_read_open_and_closed_segments(tmp_path: Path) -> None:
     assert by_key["k4\x00"][1] == "not json\x00"
     assert by_key["k5\x00"][2] == "/w=="
     closed = next(segment for segment in cache.segments() if segment.closed)
-    with closed.path.open("rb") as file, zstandard.open(file) as lines:
+    with closed.path.open("rb") as file, zstd.open(file) as lines:
         assert len(lines.read().splitlines()) == closed.records
 
 

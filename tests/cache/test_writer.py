@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from places import ROOT
 
-from intel_grapher.cache import Cache, Entry, set_aside, verify
+from intel_grapher.cache import Cache, Entry, quarantined, verify
 from intel_grapher.errors import BusyError, CacheError
 
 ADD_FOREVER = """
@@ -159,7 +159,7 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
             writer.add(reply(f"{count}.example.com"))
         assert verify(cache) == []
     assert numbers(tmp_path) == list(range(count + 1))
-    assert set_aside(tmp_path) == []
+    assert quarantined(tmp_path) == []
 
 
 @pytest.fixture

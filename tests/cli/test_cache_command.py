@@ -20,8 +20,8 @@ def test_a_compacted_cache_gives_the_same_graph(filled: Desk) -> None:
     held, before = filled.run("cache", "list").out, filled.run("transform", "--json").json["manifest"]
     done = filled.run("cache", "compact", "--json").json
     assert done["closed"] == len(before["segments"])
-    assert (done["mended"], done["lost"]) == (0, 0)
-    assert filled.run("cache", "compact").out.startswith("0 files compressed, 0 mended: ")
+    assert (done["repaired"], done["lost"]) == (0, 0)
+    assert filled.run("cache", "compact").out.startswith("0 files compressed, 0 repaired: ")
     assert filled.run("cache", "list").out == held
     after = filled.run("transform", "--json").json["manifest"]
     assert {**after, "segments": []} == {**before, "segments": []}

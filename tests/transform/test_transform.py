@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from places import FIXTURES, SAMPLES
 
-from intel_grapher.cache import Cache, Damage, Entry, Envelope, Segment, adopt
+from intel_grapher.cache import Cache, Corruption, Entry, Envelope, Segment, adopt
 from intel_grapher.cli.cache import resolve
 from intel_grapher.errors import BusyError, TransformError
 from intel_grapher.files import Files, Manifest
@@ -201,9 +201,11 @@ def test_only_what_is_new_or_mapped_anew_is_read(tmp_path: Path, monkeypatch: py
     read: list[str] = []
     really = Segment.envelopes
 
-    def noted(segment: Segment, on_damage: Callable[[Damage], None], content: bytes | None = None) -> list[Envelope]:
+    def noted(
+        segment: Segment, on_corruption: Callable[[Corruption], None], content: bytes | None = None
+    ) -> list[Envelope]:
         read.append(segment.source)
-        return really(segment, on_damage, content)
+        return really(segment, on_corruption, content)
 
     monkeypatch.setattr(Segment, "envelopes", noted)
     cache = filled(tmp_path, [reply("internetdb", "ip", "192.0.2.1"), reply("doh", "resolve", "a.example")])

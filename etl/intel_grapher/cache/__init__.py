@@ -11,11 +11,11 @@
 """
 
 from intel_grapher.cache.adoption import Adopted, adopt
-from intel_grapher.cache.audit import Problem, set_aside, verify
+from intel_grapher.cache.audit import Problem, quarantined, verify
 from intel_grapher.cache.compaction import Compacted, compact
 from intel_grapher.cache.envelope import Area, Entry, Envelope
 from intel_grapher.cache.index import Found, Holding
-from intel_grapher.cache.segment import Damage, Record, Segment
+from intel_grapher.cache.segment import Corruption, Record, Segment
 from intel_grapher.cache.store import Cache
 from intel_grapher.cache.writer import Writer
 
@@ -24,7 +24,7 @@ __all__ = [
     "Area",
     "Cache",
     "Compacted",
-    "Damage",
+    "Corruption",
     "Entry",
     "Envelope",
     "Found",
@@ -35,6 +35,6 @@ __all__ = [
     "Writer",
     "adopt",
     "compact",
-    "set_aside",
+    "quarantined",
     "verify",
 ]

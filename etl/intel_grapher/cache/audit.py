@@ -1,21 +1,23 @@
-"""Whether the cache is what was written: every file, every record, and the index against both."""
+"""Verification: every file and every record of the cache, and the index against both."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from intel_grapher import disk
 from intel_grapher.cache.envelope import AREAS
 from intel_grapher.cache.index import row_of
-from intel_grapher.cache.segment import Damage, Segment, is_leftover
+from intel_grapher.cache.segment import Corruption, Segment, strangers
 from intel_grapher.cache.store import Cache
+from intel_grapher.cache.writer import QUARANTINE
 from intel_grapher.errors import CacheError
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that is not as it should be: where, what, and what to do.
+    """A fault of the cache: where it is, what it is, and what to do.
 
-    `lost` records can't be read; `keys` are those of them that the index still knew.
+    `lost` is the count of records that can't be read, `keys` are the keys of those that the index still knew.
     """
 
     where: str
@@ -26,32 +28,32 @@ class Problem:
 
 
 def verify(cache: Cache, on_segment: Callable[[Segment], None] = lambda _: None) -> list[Problem]:
-    """Read everything, and give what is wrong; what was set aside before is not.
+    """Read all segments, and return what is wrong; the quarantine is not read.
 
-    The index is put right on the way: damaged records leave it, so that they can be asked again. `on_segment` is told
-    each segment before it is read.
+    The index is corrected on the way: corrupt records leave it, so that they are asked for again. `on_segment` is
+    called with each segment before it is read.
     """
     cache.refresh()
     problems: list[Problem] = []
     for segment in cache.segments(AREAS):
         on_segment(segment)
         problems += _check_segment(cache, segment)
-    problems += _strangers(cache)
+    problems += _check_strangers(cache.root)
     return problems
 
 
-def set_aside(root: Path) -> list[Path]:
-    """Give the files that hold what could not stay in its segment: torn lines, and segments before their mending."""
-    return sorted(path for path in (root / "set-aside").rglob("*") if path.is_file())
+def quarantined(root: Path) -> list[Path]:
+    """Return the files that hold what could not stay in its segment: torn lines, and segments before their repair."""
+    return sorted(path for path in (root / QUARANTINE).rglob("*") if disk.is_own(path))
 
 
 def _check_segment(cache: Cache, segment: Segment) -> Iterator[Problem]:
     where = str(segment.path)
-    damages: list[Damage] = []
+    corruptions: list[Corruption] = []
     rows = []
     misplaced = 0
     try:
-        for record in segment.read(damages.append):
+        for record in segment.read(corruptions.append):
             rows.append(row_of(record))
             place = (record.envelope.source, record.envelope.endpoint)
             misplaced += place != (segment.source, segment.endpoint)
@@ -61,16 +63,16 @@ def _check_segment(cache: Cache, segment: Segment) -> Iterator[Problem]:
     known = [row for row in cache.index.rows(segment) if segment.closed or row[0] < segment.size]
     if known != rows:
         cache.forget([segment])
-    if damages:
+    if corruptions:
         lost = {row[-1]: row[2] for row in known}
         for row in rows:
             lost.pop(row[-1], None)
         yield Problem(
             where,
-            "; ".join(str(damage).removeprefix(where).lstrip(":, ") for damage in damages),
+            "; ".join(str(corruption).removeprefix(where).lstrip(":, ") for corruption in corruptions),
             "The whole records stay in use. Ask for the others again with `intel-grapher fetch`, or put the file back "
             "from a copy; `intel-grapher cache compact` writes it anew without them.",
-            sum(damage.lost for damage in damages),
+            sum(corruption.lost for corruption in corruptions),
             tuple(sorted(set(lost.values()))),
         )
     elif known != rows:
@@ -82,33 +84,25 @@ def _check_segment(cache: Cache, segment: Segment) -> Iterator[Problem]:
             "Move the file out of the cache, and add it with `intel-grapher cache add`.",
         )
     if not segment.closed and _is_torn(segment):
-        yield Problem(where, "its last line is torn", "Nothing to do: it is set aside when the next reply is added.")
+        yield Problem(
+            where, "its last line is torn", "Nothing to do: it goes to the quarantine when the next reply is added."
+        )
 
 
 def _is_torn(segment: Segment) -> bool:
     try:
-        with segment.path.open("rb") as file:
+        with disk.open_reading(segment.path) as file:
             file.seek(max(segment.size - 1, 0))
             return file.read(2) not in (b"", b"\n") and segment.path.stat().st_size == segment.size
-    except FileNotFoundError:  # closed since it was listed
+    except OSError:  # closed since it was listed
         return False
 
 
-def _strangers(cache: Cache) -> Iterator[Problem]:
-    """Give what lies in the cache's folders and is no part of it. The remains of a killed writer are no matter."""
-    segments = cache.segments(AREAS)
-    ours = {segment.path for segment in segments}
-    for area in AREAS:
-        for path in sorted((cache.root / area).rglob("*")):
-            if path.is_dir() or path in ours or (path.name.startswith(".") and path.suffix == ".tmp"):
-                continue
-            if path.suffix == ".jsonl" and path.stem.isdigit():
-                beside = [one for one in segments if one.path.parent == path.parent]
-                twin = Segment(path, area, path.parent.parent.name, path.parent.name, int(path.stem), 0)
-                if is_leftover(twin, beside):
-                    continue
-            yield Problem(
-                str(path),
-                "not a part of the cache, so it is not read",
-                "Move it elsewhere. If it holds replies, add them with `intel-grapher cache add`.",
-            )
+def _check_strangers(root: Path) -> Iterator[Problem]:
+    """Yield what lies in the cache's folders and is no part of it."""
+    for path in strangers(root):
+        what = (
+            "a symbolic link, so it is not read" if path.is_symlink() else "not a part of the cache, so it is not read"
+        )
+        remedy = "Move it elsewhere. If it holds replies, add them with `intel-grapher cache add`."
+        yield Problem(str(path), what, remedy)

@@ -15,7 +15,7 @@ import zlib
 from base64 import b64encode
 from datetime import datetime
 from hashlib import blake2b
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -40,6 +40,10 @@ _ONE_LINE: Final = bytes.maketrans(b"\r\n", b"  ")
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 
 
+Status = Annotated[int, msgspec.Meta(ge=0, le=999)]
+"""The range of HTTP, 0 where no answer came."""
+
+
 class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A reply to be kept: who was asked what, when (epoch seconds, UTC), and what came back."""
 
@@ -59,7 +63,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     endpoint: str
     key: str
     fetched_at: datetime
-    status: int
+    status: Status
     params: dict[str, str] = {}
     body: msgspec.Raw = msgspec.Raw()
     text: str | msgspec.UnsetType = msgspec.UNSET

@@ -17,8 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePath, PurePosixPath
 from typing import IO, Final, Protocol
 
-import zstandard
-
+from intel_grapher.cache.frames import zstd
 from intel_grapher.errors import BadValue, UsageError
 
 MAX_RATIO: Final = 200
@@ -27,11 +26,11 @@ FREE_BYTES: Final = 256 << 20
 
 _BUFFER: Final = 64 << 10
 _HEADER_BYTES: Final = 1 << 20  # of a tar: its extended headers are read into memory
-_ZSTD_INPUT: Final = 1 << 10  # a kilobyte can expand to 32 MiB, and does so at once
-_ZSTD_WINDOW: Final = 128 << 20
+_ZSTD_INPUT: Final = 8 << 10  # what is left of it after each frame is copied
+_ZSTD_OPTIONS: Final[dict[int, int]] = {zstd.DecompressionParameter.window_log_max: 27}  # 128 MiB
 _PACKED: Final = {".gz", ".tgz", ".zst"}
 _UNKNOWN: Final = {".7z", ".br", ".bz2", ".lz4", ".rar", ".tbz2", ".txz", ".xz"}
-_BROKEN: Final = (zlib.error, zstandard.ZstdError, zipfile.BadZipFile, tarfile.TarError, EOFError, gzip.BadGzipFile)
+_BROKEN: Final = (zlib.error, zstd.ZstdError, zipfile.BadZipFile, tarfile.TarError, EOFError, gzip.BadGzipFile)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,29 +108,29 @@ class _Guarded(io.RawIOBase):
 
 
 class _Zstd:
-    """Decompresses frame after frame; unlike zstandard's own reader it notices when the last one is cut short."""
+    """A stream of the content of zstd frames. Reading raises EOFError where the last one is cut short."""
 
     def __init__(self, packed: _Readable) -> None:
         self._packed = packed
-        self._frames = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
-        self._frame = self._frames.decompressobj()
+        self._frame = zstd.ZstdDecompressor(options=_ZSTD_OPTIONS)
         self._begun = False
-        self._ready = io.BytesIO()
 
     def read(self, size: int, /) -> bytes:
-        while not (data := self._ready.read(size)):
-            packed = self._frame.unused_data if self._frame.eof else b""
+        while True:
+            packed = b""
             if self._frame.eof:
-                self._frame = self._frames.decompressobj()
+                packed = self._frame.unused_data
+                self._frame = zstd.ZstdDecompressor(options=_ZSTD_OPTIONS)
                 self._begun = False
-            packed = packed or self._packed.read(_ZSTD_INPUT)
-            if not packed:
-                if self._begun:
-                    raise EOFError
-                return b""
+            if self._frame.needs_input and not packed:
+                packed = self._packed.read(_ZSTD_INPUT)
+                if not packed:
+                    if self._begun:
+                        raise EOFError
+                    return b""
             self._begun = True
-            self._ready = io.BytesIO(self._frame.decompress(packed))
-        return data
+            if data := self._frame.decompress(packed, size):
+                return data
 
 
 def _files(folder: Path) -> Iterator[Path | Unreadable]:

@@ -1,66 +1,109 @@
 """Adding replies: appended to open segments, which are closed (compressed, counted, checked) when they are full.
 
-A record counts as written when its newline is. Whatever a crash leaves behind is dealt with when the next writer
-touches the folder: a torn last line is set aside, the remains of a half-done closing are finished or removed.
+A record counts as written when its newline is. Whatever a crash leaves behind is dealt with when the next writer opens
+the folder: a torn last line goes to the quarantine, the remains of a half-done closing are finished or removed.
+
+Nothing is written, cut or deleted through a symbolic link in the cache's folders.
 """
 
-import errno
 import hashlib
 import os
+import resource
 import time
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import RLock
 from types import TracebackType
 from typing import Final, Self
 
+from intel_grapher import disk
 from intel_grapher.cache.envelope import Area, Entry, crc_holds, digest, encode
+from intel_grapher.cache.frames import frames
 from intel_grapher.cache.index import Index
-from intel_grapher.cache.segment import Damage, Segment, frames, is_leftover, list_folder
+from intel_grapher.cache.segment import (
+    Corruption,
+    Segment,
+    is_leftover,
+    leftovers,
+    list_folder,
+    next_number,
+    open_segments,
+)
 from intel_grapher.errors import CacheError
 
 SEGMENT_BYTES: Final = 32 << 20
+QUARANTINE: Final = "set-aside"
+"""The folder, under the cache's root, of what could not stay in its segment."""
+MAX_DESCRIPTORS: Final = 128
+_MIN_DESCRIPTORS: Final = 4
 _SYNC_SECONDS: Final = 1.0
 _TAIL_BYTES: Final = 1 << 20
-Place = tuple[Area, str, str]
+_SAFE: Final = "What was added before is safe."
+FolderName = tuple[Area, str, str]
 
 
 @dataclass(slots=True)
-class _Tail:
-    """The open segment of one folder, and what of it is not yet on disk and in the index."""
+class _Open:
+    """The open segment of one folder, and what of it is not yet on disk and in the index.
+
+    `size` counts the bytes written. `descriptor` is None while the file is closed, to keep few files open.
+    """
 
     segment: Segment
-    handle: int
+    descriptor: int | None
     size: int
     unsynced: bool = False
     unindexed: set[bytes] = field(default_factory=set)
 
+    def grown(self) -> Segment:
+        """Return the segment with the size that it has now."""
+        return replace(self.segment, size=self.size)
+
+    def reopen(self) -> int | None:
+        """Return the descriptor; None where the file has not the size that was written."""
+        if self.descriptor is None:
+            with suppress(FileNotFoundError):
+                self.descriptor = disk.open_own(self.segment.path, os.O_WRONLY | os.O_APPEND)
+        if self.descriptor is not None and os.fstat(self.descriptor).st_size == self.size:
+            return self.descriptor
+        self.release()
+        return None
+
+    def release(self) -> None:
+        """Close the file."""
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+            self.descriptor = None
+
 
 class Writer:
-    """Adds replies to the cache. `Cache.writer` gives one, and holds the lock as long. Any thread may add.
+    """Adds replies to the cache. `Cache.writer` makes one, and holds the lock as long. Any thread may add.
 
-    Every method raises CacheError, naming the file, where the disk is full or fails; earlier replies stay readable.
+    At most a quarter of the descriptors that the process may have, and MAX_DESCRIPTORS, are open at a time. Every
+    method raises CacheError, naming the file, where the disk is full or fails; earlier replies stay readable.
     """
 
     def __init__(self, root: Path, index: Index, segment_bytes: int = SEGMENT_BYTES) -> None:
         self._root = root
         self._index = index
         self._segment_bytes = segment_bytes
-        self._tails: dict[Place, _Tail] = {}
+        self._open: dict[FolderName, _Open] = {}  # the least recently used first
         self._synced = time.monotonic()
         self._lock = RLock()
+        allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        allowed = 4 * MAX_DESCRIPTORS if allowed == resource.RLIM_INFINITY else allowed
+        self._descriptors = min(MAX_DESCRIPTORS, max(_MIN_DESCRIPTORS, allowed // 4))
 
     def __enter__(self) -> Self:
-        """Give itself."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Bring everything to disk and into the index. An error that is on its way is not covered by a second one."""
+        """Bring everything to disk and into the index. An error on its way is not covered by a second one."""
         try:
             if error is None:
                 self.sync()
@@ -68,9 +111,9 @@ class Writer:
                 with suppress(CacheError):
                     self.sync()
         finally:
-            for tail in self._tails.values():
-                os.close(tail.handle)
-            self._tails.clear()
+            for segment in self._open.values():
+                segment.release()
+            self._open.clear()
 
     def add(self, entry: Entry, area: Area = "raw") -> None:
         """Append a reply; a failure goes to the area `failed`, so that it never shadows an answer.
@@ -80,29 +123,29 @@ class Writer:
         """
         line = encode(entry)
         with self._lock:
-            self._append(self._tail((area, entry.source, entry.endpoint)), line)
+            self._append(self._opened((area, entry.source, entry.endpoint)), line)
 
     def add_once(self, entry: Entry, area: Area = "raw") -> bool:
-        """Append a reply unless this very one is there: same key, parameters, time, status and body. False if it is."""
+        """Append a reply unless the same one is there: same key, parameters, time, status and body. False if it is."""
         line = encode(entry)
         mark = digest(memoryview(line)[:-1])
         with self._lock:
-            tail = self._tail((area, entry.source, entry.endpoint))
-            if mark in tail.unindexed or self._index.has(tail.segment, entry, mark):
+            opened = self._opened((area, entry.source, entry.endpoint))
+            if mark in opened.unindexed or self._index.has(opened.segment, entry, mark):
                 return False
-            tail.unindexed.add(mark)
+            opened.unindexed.add(mark)
             try:
-                self._append(tail, line)
+                self._append(opened, line)
             except CacheError:
-                tail.unindexed.discard(mark)
+                opened.unindexed.discard(mark)
                 raise
         return True
 
     def sync(self) -> None:
         """Bring everything that was added to disk, then into the index."""
         with self._lock:
-            for tail in self._tails.values():
-                self._settle(tail)
+            for opened in self._open.values():
+                self._settle(opened)
             self._synced = time.monotonic()
 
     def close(self, segment: Segment) -> bool:
@@ -111,172 +154,182 @@ class Writer:
         False where it has no whole record.
         """
         with self._lock:
-            tail = self._tail((segment.area, segment.source, segment.endpoint))
-            if tail.size:
-                self._close(tail)
-            return bool(tail.size)
+            opened = self._opened((segment.area, segment.source, segment.endpoint))
+            if opened.size:
+                self._close(opened)
+            return bool(opened.size)
 
-    def mend(self, segment: Segment) -> int:
-        """Write a damaged closed segment anew from its whole records, and keep the damaged file aside.
+    def repair(self, segment: Segment) -> int:
+        """Write a corrupt closed segment anew from its whole records; the corrupt file goes to the quarantine.
 
-        Gives the number of records that were saved.
+        Returns the number of records that were saved.
         """
-        damages: list[Damage] = []
-        with self._lock, _telling(segment.path):
-            lines = (record.raw + b"\n" for record in segment.read(damages.append))
+        with self._lock, disk.failing(segment.path, CacheError, _SAFE):
+            disk.refuse_links(self._root, segment.area, segment.source, segment.endpoint)
+            lines = (record.raw + b"\n" for record in segment.read(lambda _: None))
             successor = _pack(segment.path.parent, segment.number, lines)
             if successor == segment.path:
                 return segment.records or 0
-            self._move_aside(segment)
+            self._move_to_quarantine(segment)
             self._index.catch_up()
         return 0 if successor is None else int(successor.name.split("-")[1])
 
-    def _append(self, tail: _Tail, line: bytes) -> None:
-        path = tail.segment.path
-        with _telling(path):
-            tail.unsynced = True
+    def _append(self, opened: _Open, line: bytes) -> None:
+        with disk.failing(opened.segment.path, CacheError, _SAFE):
+            descriptor = opened.reopen()
+            if descriptor is None:
+                raise CacheError(f"{opened.segment.path} was changed by another program. Run the command again.")
+            opened.unsynced = True
             try:
-                _write(tail.handle, line)
+                disk.write(descriptor, line)
             except OSError:
-                os.ftruncate(tail.handle, tail.size)
+                with suppress(OSError):  # `reopen` compares the size
+                    os.ftruncate(descriptor, opened.size)
                 raise
-            tail.size += len(line)
-        if tail.size >= self._segment_bytes:
-            self._close(tail)
+            opened.size += len(line)
+        if opened.size >= self._segment_bytes:
+            self._close(opened)
         elif time.monotonic() - self._synced > _SYNC_SECONDS:
             self.sync()
 
-    def _tail(self, place: Place) -> _Tail:
-        tail = self._tails.get(place)
-        if tail is not None and os.fstat(tail.handle).st_size != tail.size:
-            os.close(self._tails.pop(place).handle)  # an interrupt or a failed clean-up came between: look again
-            tail = None
-        if tail is None:
-            folder = self._root.joinpath(*place)
-            with _telling(folder):
-                tail = self._tails[place] = self._open(Segment(folder, *place, 0, 0))
-        return tail
+    def _opened(self, name: FolderName) -> _Open:
+        """Return a folder's open segment, ready to be appended to."""
+        opened = self._open.pop(name, None)
+        with disk.failing(self._root.joinpath(*name), CacheError, _SAFE):
+            if opened is None or opened.reopen() is None:  # an interrupt or a failed write came between
+                self._release(self._descriptors - 1)
+                opened = self._prepare(name)
+        self._open[name] = opened
+        self._release(self._descriptors)
+        return opened
 
-    def _open(self, folder: Segment) -> _Tail:
-        if not folder.path.is_dir():
-            folder.path.mkdir(parents=True)
-            for parent in [folder.path, *folder.path.parents][:4]:
-                _sync_folder(parent)
-        self._clear(folder)
-        segments = list_folder(folder.path, folder)
-        opened = [one for one in segments if not one.closed]
-        if opened:
-            segment = self._recover(opened[-1])
+    def _release(self, allowed: int) -> None:
+        """Close the files of the least recently used segments, so that `allowed` stay open."""
+        held = [opened for opened in self._open.values() if opened.descriptor is not None]
+        for opened in held[: max(len(held) - allowed, 0)]:
+            opened.release()
+
+    def _prepare(self, name: FolderName) -> _Open:
+        """Return a folder's open segment after clearing what a crash left; a new one where there is none."""
+        folder = disk.refuse_links(self._root, *name)
+        if not folder.is_dir():
+            folder.mkdir(parents=True)
+            for parent in [folder, *folder.parents][:4]:
+                disk.sync(parent)
+        place = Segment(folder, *name, 0, 0)
+        self._clear(place)
+        unfinished = [segment for segment in list_folder(folder, place) if not segment.closed]
+        if unfinished:
+            segment = self._recover(unfinished[-1])
         else:
-            number = segments[-1].number + 1 if segments else 1
-            path = folder.path / f"{number:06}.jsonl"
-            segment = Segment(path, folder.area, folder.source, folder.endpoint, number, 0)
-        handle = os.open(segment.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        _sync_folder(folder.path)
-        return _Tail(segment, handle, segment.size)
+            number = next_number(folder)
+            segment = replace(place, path=folder / f"{number:06}.jsonl", number=number)
+        descriptor = disk.open_own(segment.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        disk.sync(folder)
+        return _Open(segment, descriptor, segment.size)
 
     def _clear(self, folder: Segment) -> None:
         """Remove what a killed closing left: a half-written file, or the open segment beside its closed form."""
-        for path in folder.path.glob(".*.tmp"):
+        for path in leftovers(folder.path):
             path.unlink()
         listed = list_folder(folder.path, folder)
-        for path in folder.path.glob("*.jsonl"):
-            if all(path != one.path for one in listed):
-                segment = Segment(path, folder.area, folder.source, folder.endpoint, int(path.stem), 0)
-                if is_leftover(segment, listed):
-                    path.unlink()
+        for segment in open_segments(folder.path, folder):
+            if segment not in listed and is_leftover(segment, listed):
+                segment.path.unlink()
 
     def _recover(self, segment: Segment) -> Segment:
-        """See to it that an open segment ends with a newline: what stands after the last one is torn."""
-        with segment.path.open("r+b") as file:
-            torn = _last_line(file.fileno(), segment.size)
-            if crc_holds(torn):  # only the newline is missing
-                file.seek(0, os.SEEK_END)
-                file.write(b"\n")
+        """Return an open segment that ends with a newline: what stands after the last one is torn."""
+        descriptor = disk.open_own(segment.path, os.O_RDWR)
+        try:
+            torn = _last_line(descriptor, segment.size)
+            start = segment.size - len(torn)
+            record = next((part for part in (torn, torn[:-1]) if part and crc_holds(part)), None)
+            if record is not None:  # only the newline is missing, or damaged
+                os.ftruncate(descriptor, start + len(record))
+                os.lseek(descriptor, 0, os.SEEK_END)
+                disk.write(descriptor, b"\n")
             elif torn:
-                start = segment.size - len(torn)
                 self._keep_torn(segment, torn)
-                file.truncate(start)
-            file.flush()
-            os.fsync(file.fileno())
-            size = file.seek(0, os.SEEK_END)
+                os.ftruncate(descriptor, start)
+            os.fsync(descriptor)
+            size = os.fstat(descriptor).st_size
+        finally:
+            os.close(descriptor)
         segment = replace(segment, size=size)
         self._index.follow(segment)
         return segment
 
-    def _settle(self, tail: _Tail) -> None:
-        if not tail.unsynced:
+    def _settle(self, opened: _Open) -> None:
+        """Bring what was appended to a segment to disk, and into the index."""
+        if not opened.unsynced:
             return
-        segment = tail.segment
-        with _telling(segment.path):
-            os.fsync(tail.handle)
-        tail.unsynced = False
-        self._index.follow(_grown(tail))
-        tail.unindexed.clear()
+        with disk.failing(opened.segment.path, CacheError, _SAFE):
+            if opened.descriptor is None:
+                disk.sync(opened.segment.path)
+            else:
+                os.fsync(opened.descriptor)
+        opened.unsynced = False
+        self._index.follow(opened.grown())
+        opened.unindexed.clear()
 
-    def _close(self, tail: _Tail) -> None:
-        """Turn a full open segment into a closed one. Lines that are damaged on disk are set aside."""
-        self._settle(tail)
-        segment = _grown(tail)
-        damages: list[Damage] = []
-        with _telling(segment.path):
-            whole = (record.raw + b"\n" for record in segment.read(damages.append))
-            successor = _pack(segment.path.parent, segment.number, whole)
-            if damages:
-                self._move_aside(segment)
+    def _close(self, opened: _Open) -> None:
+        """Turn a full open segment into a closed one. It goes to the quarantine if lines are corrupt on disk."""
+        self._settle(opened)
+        segment = opened.grown()
+        corruptions: list[Corruption] = []
+        with disk.failing(segment.path, CacheError, _SAFE):
+            lines = (record.raw + b"\n" for record in segment.read(corruptions.append))
+            successor = _pack(segment.path.parent, segment.number, lines)
+            if corruptions:
+                self._move_to_quarantine(segment)
             else:
                 segment.path.unlink()
-            os.close(self._tails.pop((segment.area, segment.source, segment.endpoint)).handle)
-        if successor is None or damages:
+            self._open.pop((segment.area, segment.source, segment.endpoint), opened).release()
+        if successor is None or corruptions:
             self._index.catch_up()
         else:
             self._index.renamed(segment, successor.name)
 
-    def _aside(self, segment: Segment) -> Path:
-        folder = self._root / "set-aside" / segment.area / segment.source / segment.endpoint
-        folder.mkdir(parents=True, exist_ok=True)
+    def _quarantine(self, segment: Segment) -> Path:
+        """Return the folder of the quarantine for a segment, made where it is missing."""
+        folder = disk.refuse_links(self._root, QUARANTINE, segment.area, segment.source, segment.endpoint)
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
+            for parent in [folder, *folder.parents][:5]:
+                disk.sync(parent)
         return folder
 
-    def _move_aside(self, segment: Segment) -> None:
-        folder = self._aside(segment)
-        segment.path.replace(folder / segment.path.name)
-        _sync_folder(folder)
-        _sync_folder(segment.path.parent)
+    def _move_to_quarantine(self, segment: Segment) -> None:
+        folder = self._quarantine(segment)
+        target = folder / segment.path.name
+        number = 0
+        while os.path.lexists(target):
+            number += 1
+            target = folder / f"{segment.path.name}.{number}"
+        segment.path.rename(target)
+        disk.sync(folder)
+        disk.sync(segment.path.parent)
 
     def _keep_torn(self, segment: Segment, torn: bytes) -> None:
-        folder = self._aside(segment)
-        with (folder / f"{segment.number:06}-{zlib.crc32(torn):08x}.torn").open("wb") as file:
-            file.write(torn)
-            file.flush()
-            os.fsync(file.fileno())
-        _sync_folder(folder)
+        name = f"{segment.number:06}-{zlib.crc32(torn):08x}.torn"
+        disk.write_atomically(self._quarantine(segment) / name, torn)
 
 
-def _grown(tail: _Tail) -> Segment:
-    return replace(tail.segment, size=tail.size)
-
-
-def _write(handle: int, line: bytes) -> None:
-    written = os.write(handle, line)
-    while written < len(line):
-        written += os.write(handle, memoryview(line)[written:])
-
-
-def _last_line(handle: int, size: int) -> bytes:
-    """Give what stands after a file's last newline."""
+def _last_line(descriptor: int, size: int) -> bytes:
+    """Return what stands after a file's last newline."""
     start = size
     tail = b""
     while start > 0:
         start = max(0, start - max(_TAIL_BYTES, len(tail)))
-        tail = os.pread(handle, size - start, start)
+        tail = os.pread(descriptor, size - start, start)
         if b"\n" in tail:
             break
     return tail[tail.rfind(b"\n") + 1 :]
 
 
 def _pack(folder: Path, number: int, lines: Iterator[bytes]) -> Path | None:
-    """Write lines as a closed segment, whole or not at all. Gives its path; None where there are no lines."""
-    unfinished = folder / f".{number:06}.tmp"
+    """Write lines as a closed segment, whole or not at all. Returns its path; None where there are no lines."""
+    temporary = folder / f".{number:06}.tmp"
     records = 0
     checksum = hashlib.sha256()
 
@@ -287,38 +340,17 @@ def _pack(folder: Path, number: int, lines: Iterator[bytes]) -> Path | None:
             yield line
 
     try:
-        with unfinished.open("wb") as file:
+        with disk.create(temporary) as file:
             for frame in frames(counted()):
                 checksum.update(frame)
                 file.write(frame)
-            file.flush()
-            os.fsync(file.fileno())
         if not records:
-            unfinished.unlink()
+            temporary.unlink()
             return None
-        path = folder / f"{number:06}-{records}-{checksum.hexdigest()[:16]}.jsonl.zst"
-        unfinished.replace(path)
-    except OSError:
-        unfinished.unlink(missing_ok=True)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise
-    _sync_folder(folder)
+    path = folder / f"{number:06}-{records}-{checksum.hexdigest()[:16]}.jsonl.zst"
+    disk.replace(temporary, path)
     return path
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-@contextmanager
-def _telling(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        remedy = "Free some room" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "Mend that"
-        raise CacheError(
-            f"{path} can't be written: {error.strerror}. What was added before is safe. {remedy} and run it again."
-        ) from error

@@ -220,6 +220,8 @@ def compact_(data: options.Data = options.DATA, *, json: options.Json = False) -
     if json:
         print_json(dataclasses.asdict(done))
         return
-    print_line(f"{done.closed} files compressed, {done.mended} mended: {done.after:,} bytes instead of {done.before:,}")
+    print_line(
+        f"{done.closed} files compressed, {done.repaired} repaired: {done.after:,} bytes instead of {done.before:,}"
+    )
     if done.lost:
         say(f"{done.lost} damaged records are out of use; next: intel-grapher fetch asks again for what is missing")

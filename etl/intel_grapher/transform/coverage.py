@@ -16,7 +16,7 @@ import msgspec
 from msgspec import inspect
 
 from intel_grapher import reading
-from intel_grapher.cache import Cache, Damage, Segment
+from intel_grapher.cache import Cache, Corruption, Segment
 from intel_grapher.errors import BadValue
 from intel_grapher.source import Endpoint, discover
 from intel_grapher.transform.facts import Batch, Reply
@@ -65,7 +65,7 @@ def _cover(result: Coverage, endpoint: Endpoint | None, segments: Iterable[Segme
     batch = Batch(endpoint, 0) if endpoint else None
     shape = inspect.type_info(endpoint.reply) if endpoint else None
     for segment in segments:
-        damage: list[Damage] = []
+        damage: list[Corruption] = []
         for envelope in segment.envelopes(damage.append):
             result.replies += 1
             if batch is None or shape is None:

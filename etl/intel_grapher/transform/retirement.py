@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from intel_grapher import reading
-from intel_grapher.cache import Damage, Segment
+from intel_grapher.cache import Corruption, Segment
 from intel_grapher.cache.envelope import Envelope
 from intel_grapher.errors import BadValue
 from intel_grapher.model import Relationship
@@ -67,7 +67,7 @@ def superseded(
     return is_superseded
 
 
-def _passed_over(_damage: Damage) -> None:
+def _passed_over(_damage: Corruption) -> None:
     """Do nothing: the transform counts what is damaged."""
 
 

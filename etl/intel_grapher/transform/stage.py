@@ -22,7 +22,7 @@ import msgspec
 import pyarrow as pa
 
 from intel_grapher import keys, model, reading, schema, source, times
-from intel_grapher.cache import Damage, Segment
+from intel_grapher.cache import Corruption, Segment
 from intel_grapher.cache.envelope import Envelope
 from intel_grapher.files import Group
 from intel_grapher.rulings import SOURCE as ANALYST
@@ -103,7 +103,7 @@ def stage(
 
     `content` is the segment's bytes as they were read. Nothing else is read, so that the file's name covers it.
     """
-    damage: list[Damage] = []
+    damage: list[Corruption] = []
     replies = [Reply.of(each) for each in segment.envelopes(damage.append, content) if not leave_out(each)]
     moments = [each.fetched_at for each in replies]
     oldest, newest = min(moments, default=0), max(moments, default=0)
