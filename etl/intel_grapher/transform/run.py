@@ -86,7 +86,7 @@ def transform(cache: Cache, place: Path, options: Options | None = None) -> Mani
             _refuse_foreign(place)
             disk.remove(new)
             try:
-                kept.mkdir(exist_ok=True)
+                disk.refuse_links(place.parent, kept.name).mkdir(exist_ok=True)
                 manifest = _make(cache, (Files(place), Files(new)), kept, options)
                 disk.sync_tree(new)
                 disk.swap_in(new, place)

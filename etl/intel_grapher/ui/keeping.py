@@ -40,7 +40,7 @@ def save(folder: Path, saving: Saving) -> None:
     if len(bytes(saving.content)) > LARGEST:
         raise UsageError("the investigation is too large to be saved: take nodes out of the picture")
     with disk.failing(path, CacheError, "What was saved before is as it was."):
-        folder.mkdir(parents=True, exist_ok=True)
+        disk.refuse_links(folder.parent, folder.name).mkdir(parents=True, exist_ok=True)
         disk.write_atomically(path, bytes(saving.content) + b"\n")
 
 
