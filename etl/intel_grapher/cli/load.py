@@ -9,12 +9,14 @@ from typing import Annotated, get_args
 
 import typer
 
+from intel_grapher.cache import Cache
 from intel_grapher.cli import graph, options
 from intel_grapher.cli.options import grouped
 from intel_grapher.cli.output import interruptible, print_json, print_line, print_table, progress, say
 from intel_grapher.errors import UsageError
 from intel_grapher.files import Files
-from intel_grapher.load import SHARE, Embedded, Loaded, Method, load
+from intel_grapher.load import SHARE, Embedded, Loaded, Method, Retraction, Server, load
+from intel_grapher.overridden import overridden
 
 app = typer.Typer(add_completion=False)
 
@@ -68,9 +70,17 @@ def loaded(settings: LoadSettings, import_: Path, db: Path, data: Path, *, no_pr
     with progress("rows", hidden=no_progress) as shown, interruptible(shown) as advance:
         return load(
             Files(import_), target, method=settings.method, replace=settings.replace,  # type: ignore[arg-type]
-            prune=(1.0 if settings.yes else SHARE) if settings.prune else None,
+            prune=(1.0 if settings.yes else SHARE) if settings.prune else None, retraction=_retraction(target, data),
             progress=advance,
         )  # fmt: skip
+
+
+def _retraction(target: Embedded | Server, data: Path) -> Retraction | None:
+    """Return what an analyst's entries took out, which a Neo4j may still hold; None for the embedded graph."""
+    if isinstance(target, Embedded) or not data.is_dir():
+        return None
+    with Cache(data) as cache:
+        return Retraction(*overridden(cache))
 
 
 def print_loaded(done: Loaded) -> None:
@@ -89,6 +99,8 @@ def print_loaded(done: Loaded) -> None:
         print_line(f"{done.sent} rows were written; the others were there already")
     if done.pruned:
         print_line(f"{done.pruned} rows that the files do not have were deleted")
+    if done.retracted:
+        print_line(f"{done.retracted} rows that an analyst's entries took out were deleted")
     for refused in done.refused:
         say(f"refused: {refused}")
     foreign = sum(group.foreign for group in done.parity.groups)

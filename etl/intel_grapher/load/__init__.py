@@ -17,10 +17,10 @@ from intel_grapher import disk, schema
 from intel_grapher.errors import LoadError, UsageError
 from intel_grapher.files import Files, Manifest
 from intel_grapher.load import admin, embedded, pruning, sending
-from intel_grapher.load.bolt import Server, connected
+from intel_grapher.load.bolt import Neo4j, Server, connected
 from intel_grapher.load.embedded import Embedded, Graph, open_embedded
 from intel_grapher.load.parity import Compared, Parity, Progress, check
-from intel_grapher.load.pruning import SHARE
+from intel_grapher.load.pruning import SHARE, Retraction
 from intel_grapher.load.writing import Refused
 from intel_grapher.lock import locked
 
@@ -34,6 +34,7 @@ __all__ = [
     "Parity",
     "Progress",
     "Refused",
+    "Retraction",
     "Server",
     "connected",
     "load",
@@ -52,7 +53,7 @@ class Loaded:
 
     `sent` is how many rows were written, where those that were there already are passed over. `refused` rows are those
     that the server did not take; all others are there. `pruned` tells how many were deleted because the files do not
-    have them.
+    have them, `retracted` how many because an analyst's entries took them out.
     """
 
     target: str
@@ -64,6 +65,7 @@ class Loaded:
     sent: int
     refused: tuple[Refused, ...] = ()
     pruned: int = 0
+    retracted: int = 0
 
 
 def load(
@@ -73,6 +75,7 @@ def load(
     method: Method = "auto",
     replace: bool = False,
     prune: float | None = None,
+    retraction: Retraction | None = None,
     progress: Progress = lambda _step, _done, _of: None,
 ) -> Loaded:
     """Load the files into a database and prove that they are there.
@@ -80,8 +83,9 @@ def load(
     `method`: "copy" is the embedded graph's one; "admin" and "bolt" are Neo4j's; "auto" picks. `replace` lets a Neo4j
     database that holds something be replaced as a whole. `prune` deletes from it what the files no longer have, up to
     that share of its rows (`SHARE` is a cautious one); files that lack something are refused then, whatever the target.
-    The other ways leave nothing to prune: they begin with nothing. `progress` is
-    told of a step, the rows done, and of how many.
+    `retraction` names what an analyst's entries took out: that goes, whatever `prune` says, unless the files have it.
+    The other ways leave nothing to prune or to retract: they begin with nothing. `progress` is told of a step, the rows
+    done, and of how many.
 
     Raises UsageError where the target has no such method, BusyError where another process is at work on the files or
     the target, TransformError where there are no files, LoadError where the load fails or does not end in parity: its
@@ -89,7 +93,7 @@ def load(
     """
     started = time.monotonic()
     refused: tuple[Refused, ...] = ()
-    pruned, sent = 0, None
+    pruned, retracted, sent = 0, 0, None
     with _held(files) as manifest:
         if prune is not None:
             pruning.refuse_partial(manifest)
@@ -105,10 +109,13 @@ def load(
             if method == "admin":
                 found = admin.replace(files, manifest, server, progress)
             else:
-                (found, refused, sent), pruned = _send(files, manifest, server, progress, prune)
+                with connected(server) as database:
+                    retracted = _retract(files, manifest, database, retraction)
+                    (found, refused, sent), pruned = _send(files, manifest, database, progress, prune)
     rows = {str(group): content.rows for group, content in manifest.groups()}
     sent = sum(rows.values()) if sent is None else sent
-    return Loaded(str(target), method, why, rows, found, time.monotonic() - started, sent, refused, pruned)
+    seconds = time.monotonic() - started
+    return Loaded(str(target), method, why, rows, found, seconds, sent, refused, pruned, retracted)
 
 
 def verify(files: Files, target: Embedded | Server, progress: Progress = lambda _step, _done, _of: None) -> Parity:
@@ -137,20 +144,27 @@ def _held(files: Files) -> Iterator[Manifest]:
         yield manifest
 
 
+def _retract(files: Files, manifest: Manifest, database: Neo4j, retraction: Retraction | None) -> int:
+    """Retract from a database that holds something; return how many rows went."""
+    if not retraction or not any(retraction) or not database.nodes():
+        return 0
+    database.constrain()  # whose indexes find nodes by their keys
+    return pruning.retract(files, manifest, database, retraction)
+
+
 def _send(
-    files: Files, manifest: Manifest, server: Server, progress: Progress, prune: float | None
+    files: Files, manifest: Manifest, database: Neo4j, progress: Progress, prune: float | None
 ) -> tuple[sending.Sent, int]:
     """Load over Bolt, and prune if asked to; return what came of it, and how many rows were deleted."""
-    with connected(server) as database:
-        sent = sending.send(files, manifest, database, progress)
-        if prune is None or sent.parity.equal:
-            return sent, 0
-        pruned = pruning.prune(files, manifest, database, sent.parity, prune)
-        found = check(files, database, progress)
-        if any(each.changed or each.missing for each in found.groups) and not sent.refused:
-            lines = "\n  ".join(found.differences())
-            raise LoadError(f"{server} differs from the files after pruning; load again, or mend it:\n  {lines}")
-        return sent._replace(parity=found), pruned
+    sent = sending.send(files, manifest, database, progress)
+    if prune is None or sent.parity.equal:
+        return sent, 0
+    pruned = pruning.prune(files, manifest, database, sent.parity, prune)
+    found = check(files, database, progress)
+    if any(each.changed or each.missing for each in found.groups) and not sent.refused:
+        lines = "\n  ".join(found.differences())
+        raise LoadError(f"the database differs from the files after pruning; load again, or mend it:\n  {lines}")
+    return sent._replace(parity=found), pruned
 
 
 def _chosen(manifest: Manifest, server: Server, method: Method, *, replace: bool) -> tuple[Server, Method, str]:

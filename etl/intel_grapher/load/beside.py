@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from enum import IntEnum
-from typing import ClassVar, Protocol
+from pathlib import Path
+from typing import ClassVar, NamedTuple, Protocol
 
 import duckdb
 import pyarrow as pa
 
-from intel_grapher.files import Content, Files, Group, exact, quoted, row_text
+from intel_grapher.files import Group, exact, literal, quoted, row_text
 from intel_grapher.load.packing import BATCH
 from intel_grapher.model import Merge, Property
 
@@ -66,25 +67,59 @@ MARKS = ("sources", "fetched_at")
 """The properties that every node and relationship of the files has: what lacks one was not written by a load."""
 
 
+class Scope(NamedTuple):
+    """Some rows of a group, by their keys: `whole` rows, and those that have one of `starts`, or one of `ends`.
+
+    A node has one key, so only `starts` names it.
+    """
+
+    starts: frozenset[str] = frozenset()
+    ends: frozenset[str] = frozenset()
+    whole: frozenset[tuple[str, str]] = frozenset()
+
+    def condition(self, group: Group) -> str:
+        """Return the SQL condition of these rows."""
+        columns = [quoted(name) for name in group.keys]
+        found = [
+            f"{column} IN ({', '.join(map(literal, sorted(keys)))})"
+            for column, keys in zip(columns, (self.starts, self.ends), strict=False)
+            if keys
+        ]
+        pairs = (f"({literal(start)}, {literal(end)})" for start, end in sorted(self.whole))
+        found += [f"({', '.join(columns)}) IN ({', '.join(pairs)})"] if self.whole else []
+        return f"({' OR '.join(found or ['false'])})"
+
+
 def lay_beside(
-    connection: duckdb.DuckDBPyConnection, files: Files, group: Group, database: Database, wanted: Content
+    connection: duckdb.DuckDBPyConnection,
+    group: Group,
+    file: Path | None,
+    rows: Iterator[pa.RecordBatch],
+    scope: Scope | None = None,
 ) -> None:
-    """Make the temporary table `differing`: `kind` and the keys of each row that is not the same in both."""
+    """Make the temporary table `differing`: `kind` and the keys of each row that is not the same in both.
+
+    `file` is the group's Parquet file, None where the files have no such group; `rows` are the database's; `scope`
+    leaves out all other rows of the file.
+    """
     connection.register("found", group.arrow.empty_table())
     connection.execute("CREATE OR REPLACE TEMP TABLE held AS SELECT * FROM found")
-    for batch in database.rows(group):
+    for batch in rows:
         connection.register("found", batch)
         connection.execute("INSERT INTO held SELECT * FROM found")
-    file = exact(files.path(group, "parquet"))
-    source = f"read_parquet({file})" if wanted.rows else "(FROM held LIMIT 0)"
+    if scope is not None:  # a row that it names by both of its ends was read twice
+        connection.execute("CREATE OR REPLACE TEMP TABLE held AS SELECT DISTINCT * FROM held")
+    source = "(FROM held LIMIT 0)" if file is None else f"read_parquet({exact(file)})"
+    if scope is not None:
+        source = f"(FROM {source} WHERE {scope.condition(group)})"
     keys = [quoted(name) for name in group.keys]
     columns = ", ".join(f"{name} := {name}" for name in [*keys, *(quoted(each.name) for each in group.properties)])
-    rows = f"SELECT struct_pack({columns}) AS row, {row_text(group)} AS text, {', '.join(keys)}"
+    sides = f"SELECT struct_pack({columns}) AS row, {row_text(group)} AS text, {', '.join(keys)}"
     lesser = " OR ".join(f"coalesce({_lesser(each, group)}, false)" for each in group.properties)
     marked = " AND ".join(f"h.row.{quoted(name)} IS NOT NULL" for name in MARKS)
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE differing AS
-        WITH f AS ({rows} FROM {source}), h AS ({rows} FROM held)
+        WITH f AS ({sides} FROM {source}), h AS ({sides} FROM held)
         SELECT CASE WHEN h.row IS NULL THEN {Kind.MISSING:d}
                     WHEN f.row IS NULL THEN CASE WHEN {marked} THEN {Kind.EXTRA:d} ELSE {Kind.FOREIGN:d} END
                     WHEN {lesser} THEN {Kind.LESSER:d} ELSE {Kind.CHANGED:d} END AS kind,
@@ -93,14 +128,11 @@ def lay_beside(
         WHERE f.text IS DISTINCT FROM h.text""")  # noqa: S608 - names of the schema
 
 
-def rows_of(
-    connection: duckdb.DuckDBPyConnection, files: Files, group: Group, *kinds: Kind
-) -> Iterator[pa.RecordBatch]:
+def rows_of(connection: duckdb.DuckDBPyConnection, group: Group, file: Path, *kinds: Kind) -> Iterator[pa.RecordBatch]:
     """Yield, once `differing` is there, the file's rows of some kinds, whole, with the columns of `group.arrow`."""
-    file = exact(files.path(group, "parquet"))
     keys, columns = (", ".join(map(quoted, names)) for names in (group.keys, group.arrow.names))
     wanted = f"SELECT {keys} FROM differing WHERE kind IN ({', '.join(f'{each:d}' for each in kinds)})"  # noqa: S608
-    whole = f"SELECT {columns} FROM read_parquet({file}) SEMI JOIN ({wanted}) USING ({keys})"  # noqa: S608 - as above
+    whole = f"SELECT {columns} FROM read_parquet({exact(file)}) SEMI JOIN ({wanted}) USING ({keys})"  # noqa: S608 - as above
     for batch in connection.sql(whole).to_arrow_reader(BATCH):
         yield batch.cast(group.arrow)
 

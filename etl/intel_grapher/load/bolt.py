@@ -17,7 +17,7 @@ from intel_grapher.errors import LoadError
 from intel_grapher.files import Group
 from intel_grapher.load import cypher
 from intel_grapher.load.ahead import made_ahead
-from intel_grapher.load.beside import told
+from intel_grapher.load.beside import Scope, told
 from intel_grapher.neo4j.connection import DATABASE, Connection, connect, explained
 from intel_grapher.neo4j.server import LocalNeo4j
 
@@ -124,9 +124,23 @@ class Neo4j:
 
     def rows(self, group: Group) -> Iterator[pa.RecordBatch]:
         """Yield a group's rows."""
-        rows = (record.values() for record in self.session.run(cypher.read(group)))
-        while some := list(islice(rows, _READ)):
-            yield from _table(group.arrow, zip(*some, strict=True), group).to_batches()
+        yield from _batches(self.session.run(cypher.read(group)), group)
+
+    def rows_within(self, group: Group, scope: Scope) -> Iterator[pa.RecordBatch]:
+        """Yield those rows of a scope that have our marks; a row that it names twice comes twice."""
+        for by, keys in zip(("start", "end", "both"), scope, strict=True):
+            if keys:
+                yield from _batches(
+                    self.session.run(
+                        cypher.read_ours(group, by),
+                        keys=[each if isinstance(each, str) else list(each) for each in keys],
+                    ),
+                    group,
+                )
+
+    def types_at(self, label: str, keys: Iterable[str]) -> list[str]:
+        """Return the types of the relationships that a label's nodes with these keys have."""
+        return [record["name"] for record in self.run(cypher.types_at(label), keys=list(keys))]
 
     def texts(self, group: Group) -> Iterator[pa.Table]:
         """Yield the texts of a group's rows, as `Database` has it; the server makes them.
@@ -151,6 +165,12 @@ class Neo4j:
 
         for several in made_ahead(read, range(first, last + 1, _SPAN), _READERS):
             yield from several
+
+
+def _batches(result: neo4j.Result, group: Group) -> Iterator[pa.RecordBatch]:
+    rows = (record.values() for record in result)
+    while some := list(islice(rows, _READ)):
+        yield from _table(group.arrow, zip(*some, strict=True), group).to_batches()
 
 
 def _table(schema_: pa.Schema, columns: Iterable[Sequence[Any]], group: Group) -> pa.Table:

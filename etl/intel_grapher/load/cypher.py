@@ -117,18 +117,24 @@ def _keyed(label: Label, place: int) -> str:
 
 
 def _match_ours(group: Group) -> str:
-    """Return the clause that finds those of `$rows` that have our marks.
+    """Return the clause that finds those of `$rows` that are ours."""
+    if group.type:
+        find = f"{_ends(group)}\nMATCH (a)-[r:{name(group.type)}]->(b)"
+    else:
+        find = f"MATCH (n:{_keyed(schema.LABELS[group.start], 0)})"
+    return f"{find}\nWHERE {' AND '.join(_ours(group))}"
+
+
+def _ours(group: Group) -> list[str]:
+    """Return the conditions that a node or relationship has our marks.
 
     A node that somebody gave a second label of the schema's is passed over, and so are its relationships: it is
     another label's node, whose row says what holds.
     """
     marked = [f"{_own(group)}.{name(mark)} IS NOT NULL" for mark in MARKS]
     if group.type:
-        find = f"{_ends(group)}\nMATCH (a)-[r:{name(group.type)}]->(b)"
-        single = [_single("a", group.start), _single("b", group.end)]
-    else:
-        find, single = f"MATCH (n:{_keyed(schema.LABELS[group.start], 0)})", [_single("n", group.start)]
-    return f"{find}\nWHERE {' AND '.join(marked + single)}"
+        return [*marked, _single("a", group.start), _single("b", group.end)]
+    return [*marked, _single("n", group.start)]
 
 
 def _single(node: str, label: str) -> str:
@@ -180,12 +186,39 @@ def _merged(each: Property, own: str, group: Group, values: dict[str, str]) -> s
 
 def read(group: Group) -> str:
     """Return the query for all rows of a group, its columns those of the files, moments as seconds since 1970."""
+    return f"MATCH {_pattern(group)} RETURN {_row(group)}"
+
+
+def read_ours(group: Group, by: str) -> str:
+    """Return the query, with the same columns, for those rows of a group that have our marks and a key in `$keys`.
+
+    `by` is "start", "end" or "both": which key, or keys, an item of `$keys` is. A node has the one key "start".
+    """
+    labels = (group.start, group.end) if group.type else (group.start,)
+    nodes = ("a", "b") if group.type else ("n",)
+    items = ("keys[0]", "keys[1]") if by == "both" else ("keys", "keys")
+    found = [
+        f"MATCH ({node}:{name(label)} {{{name(schema.LABELS[label].key)}: {item}}})"
+        for node, label, item, which in zip(nodes, labels, items, ("start", "end"), strict=False)
+        if by in {which, "both"}
+    ]
+    tied = [f"MATCH {_pattern(group)}"] if group.type else []
+    conditions = " AND ".join(_ours(group))
+    return "\n".join(["UNWIND $keys AS keys", *found, *tied, f"WHERE {conditions}", f"RETURN {_row(group)}"])
+
+
+def types_at(label: str) -> str:
+    """Return the query for the types of the relationships that a label's nodes with `$keys` have."""
+    node = f"(n:{name(label)} {{{name(schema.LABELS[label].key)}: key}})"
+    return f"UNWIND $keys AS key\nMATCH {node}-[r]-()\nRETURN DISTINCT type(r) AS name"
+
+
+def _row(group: Group) -> str:
     columns = [
         f"{value}.epochSeconds" if type_ is Type.MOMENT else value
         for value, type_ in zip(*_columns(group), strict=True)
     ]
-    named = (f"{value} AS {name(to)}" for value, to in zip(columns, group.arrow.names, strict=True))
-    return f"MATCH {_pattern(group)} RETURN {', '.join(named)}"
+    return ", ".join(f"{value} AS {name(to)}" for value, to in zip(columns, group.arrow.names, strict=True))
 
 
 def texts(group: Group) -> str:

@@ -239,7 +239,8 @@ def _strays(database: Database, compared: dict[Group, Compared]) -> Iterator[Com
 def _differing(files: Files, group: Group, reading: Reading, *, wanted: Content, found: Content) -> Compared:
     """Lay a group's rows in the database beside the file's, and count what differs."""
     connection = reading.connection
-    lay_beside(connection, files, group, reading.database, wanted)
+    file = files.path(group, "parquet") if wanted.rows else None
+    lay_beside(connection, group, file, reading.database.rows(group))
     key = f"concat_ws(' → ', {', '.join(quoted(name) for name in group.keys)})"
     query = f"SELECT kind, count(*), min({key}) FROM differing GROUP BY kind ORDER BY kind"  # noqa: S608 - names
     counts = {kind: (rows, key) for kind, rows, key in connection.sql(query).fetchall()}

@@ -7,14 +7,22 @@ it; it loses our properties alone. More than a stated share is never deleted, an
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
 import neo4j
 
+from intel_grapher import schema
 from intel_grapher.errors import LoadError
-from intel_grapher.files import NOTHING, Files, Group, Manifest, quoted
+from intel_grapher.files import Files, Group, Manifest, exact, quoted
 from intel_grapher.load import bolt, cypher
-from intel_grapher.load.beside import Kind, lay_beside, rows_of
+from intel_grapher.load.beside import Kind, Scope, lay_beside, rows_of
 from intel_grapher.load.packing import BATCH, Packed, pack
 from intel_grapher.load.parity import Parity, spilling
+from intel_grapher.model import NodeRef
 
 SHARE = 0.1
 """How much of a database may be deleted unasked."""
@@ -50,21 +58,113 @@ def prune(files: Files, manifest: Manifest, database: bolt.Neo4j, found: Parity,
             f"prune would delete {extra} of {rows} rows, more than {share:.0%}; nothing was deleted. If that is right,"
             " add --yes"
         )
-    contents = dict(manifest.groups())
+    paths = _paths(files, manifest)
     groups = [Group.parse(each.group) for each in found.groups if each.differs and not each.stray]
     deleted = 0
     with spilling() as connection:
         for group in sorted(groups, key=lambda group: not group.type):
-            wanted = contents.get(group, NOTHING)
-            lay_beside(connection, files, group, database, wanted)
-            keys = ", ".join(quoted(name) for name in group.keys)
-            gone = f"SELECT {keys} FROM differing WHERE kind = {Kind.EXTRA:d}"  # noqa: S608 - names of the schema
-            for batch in connection.sql(gone).to_arrow_reader(BATCH):
-                deleted += _write(database, cypher.delete(group), pack(batch, group))
-            if wanted.rows:
-                for batch in rows_of(connection, files, group, Kind.LESSER, Kind.CHANGED):
-                    values = pack(batch, group)
-                    _write(database, cypher.overwrite(group, values.given), values)
+            lay_beside(connection, group, paths.get(group), database.rows(group))
+            deleted += _settle(connection, group, paths.get(group), database)
+    return deleted
+
+
+class Retraction(NamedTuple):
+    """What an analyst's entries may have changed of others' facts, so that a database may hold what no longer holds.
+
+    `nodes` were taken out, joined into others, or told of by an entry that was undone: all relationships of ours at
+    them are meant with them. `relationships`, as (start, type, end), likewise; their ends are meant without theirs.
+    """
+
+    nodes: frozenset[NodeRef] = frozenset()
+    relationships: frozenset[tuple[NodeRef, str, NodeRef]] = frozenset()
+
+
+def retract(files: Files, manifest: Manifest, database: bolt.Neo4j, retraction: Retraction) -> int:
+    """Delete what a retraction names and the files do not have, as far as a load wrote it; return how many rows went.
+
+    What the files have of it gets the files' values. What they have is left alone where they were made from less than
+    there is: from a damaged cache, or with --as-of.
+    """
+    paths = _paths(files, manifest)
+    partial = bool(manifest.damaged) or manifest.as_of is not None
+    deleted = 0
+    with spilling() as connection:
+        scopes = _scopes(connection, paths, database, retraction, partial=partial)
+        for group, scope in sorted(scopes.items(), key=lambda each: not each[0].type):
+            lay_beside(connection, group, paths.get(group), database.rows_within(group, scope), scope)
+            deleted += _settle(connection, group, paths.get(group), database)
+    return deleted
+
+
+def _scopes(
+    connection: duckdb.DuckDBPyConnection,
+    paths: Mapping[Group, Path],
+    database: bolt.Neo4j,
+    retraction: Retraction,
+    *,
+    partial: bool,
+) -> dict[Group, Scope]:
+    """Return the rows that a retraction names, by group."""
+    named: dict[str, set[str]] = defaultdict(set)
+    ends: dict[str, set[str]] = defaultdict(set)
+    pairs: dict[Group, set[tuple[str, str]]] = defaultdict(set)
+    for node in retraction.nodes:
+        named[node.label].add(node.key)
+    for start, type_, end in retraction.relationships:
+        pairs[Group(start.label, type_, end.label)].add((start.key, end.key))
+        for node in (start, end):
+            ends[node.label].add(node.key)
+    scopes: dict[Group, Scope] = {}
+    for label in sorted({*named, *ends} & schema.LABELS.keys()):
+        group = Group(label)
+        keys = frozenset(named[label] | ends[label])
+        known = _in_file(connection, group, paths[group], Scope(keys)) if group in paths else set()
+        # A node that the files do not have goes with its relationships, whyever it was named.
+        named[label] = (named[label] - known if partial else named[label]) | (ends[label] - known)
+        scopes[group] = Scope(keys - known if partial else keys)
+    for group in _tied(database, named, pairs):
+        starts, ends_, whole = frozenset(named[group.start]), frozenset(named[group.end]), frozenset(pairs[group])
+        scopes[group] = Scope(starts, ends_, whole)
+    return scopes
+
+
+def _tied(database: bolt.Neo4j, named: dict[str, set[str]], pairs: Mapping[Group, set[tuple[str, str]]]) -> list[Group]:
+    """Return the groups of the relationships that nodes have, and of the pairs."""
+    found: dict[Group, None] = {}
+    for label, keys in named.items():
+        for type_ in database.types_at(label, sorted(keys)) if label in schema.LABELS and keys else ():
+            for start, end in schema.RELATIONSHIPS[type_].joins if type_ in schema.RELATIONSHIPS else ():
+                if label in {start.name, end.name}:
+                    found[Group(start.name, type_, end.name)] = None
+    for group in pairs:
+        joins = schema.RELATIONSHIPS[group.type].joins if group.type in schema.RELATIONSHIPS else ()
+        if (group.start, group.end) in {(start.name, end.name) for start, end in joins}:
+            found[group] = None
+    return list(found)
+
+
+def _paths(files: Files, manifest: Manifest) -> dict[Group, Path]:
+    """Return the Parquet file of each group that the files have."""
+    return {group: files.path(group, "parquet") for group, _ in manifest.groups()}
+
+
+def _in_file(connection: duckdb.DuckDBPyConnection, group: Group, file: Path, scope: Scope) -> set[str]:
+    """Return which keys of a scope a file of nodes has."""
+    found = f"SELECT {quoted(group.keys[0])} FROM read_parquet({exact(file)}) WHERE {scope.condition(group)}"  # noqa: S608
+    return {key for (key,) in connection.sql(found).fetchall()}
+
+
+def _settle(connection: duckdb.DuckDBPyConnection, group: Group, file: Path | None, database: bolt.Neo4j) -> int:
+    """Delete the extra rows of `differing`, and give the other ones the file's values; return how many went."""
+    deleted = 0
+    keys = ", ".join(quoted(name) for name in group.keys)
+    gone = f"SELECT {keys} FROM differing WHERE kind = {Kind.EXTRA:d}"  # noqa: S608 - names of the schema
+    for batch in connection.sql(gone).to_arrow_reader(BATCH):
+        deleted += _write(database, cypher.delete(group), pack(batch, group))
+    if file is not None:
+        for batch in rows_of(connection, group, file, Kind.LESSER, Kind.CHANGED):
+            values = pack(batch, group)
+            _write(database, cypher.overwrite(group, values.given), values)
     return deleted
 
 

@@ -138,8 +138,9 @@ class Sender:
                 if found != wanted:
                     lacking = read(self.files, group, 0)
                     if found.rows:
-                        lay_beside(connection, self.files, group, self.database, wanted)
-                        lacking = rows_of(connection, self.files, group, Kind.MISSING, Kind.LESSER)
+                        file = self.files.path(group, "parquet")
+                        lay_beside(connection, group, file, self.database.rows(group))
+                        lacking = rows_of(connection, group, file, Kind.MISSING, Kind.LESSER)
                     for some in self._writer.write(group, lacking):
                         self._take(some)
                 progress(wanted.rows)

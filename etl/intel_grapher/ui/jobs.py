@@ -12,7 +12,6 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from intel_grapher import edits, schema
 from intel_grapher.cache import Cache
 from intel_grapher.errors import BusyError, GrapherError
 from intel_grapher.fetch.asking import Indicator
@@ -20,8 +19,8 @@ from intel_grapher.fetch.run import Options as FetchOptions
 from intel_grapher.fetch.run import fetch
 from intel_grapher.fetch.summary import Summary
 from intel_grapher.files import Files
-from intel_grapher.load import Embedded, Server, connected, load
-from intel_grapher.model import NodeRef
+from intel_grapher.load import Embedded, Retraction, Server, load
+from intel_grapher.overridden import overridden
 from intel_grapher.source import discover, named
 from intel_grapher.transform.run import Options as TransformOptions
 from intel_grapher.transform.run import transform
@@ -170,10 +169,13 @@ def _job(to: Connection, places: Places, indicators: list[Indicator], sources: l
         with Cache(places.data) as cache:
             _patiently(lambda: _transform(cache, places.import_, progress))
         tell("stage", "load")
-        if isinstance(places.target, Server):
-            _clear(places.data, places.target)
         loaded = _patiently(
-            lambda: load(Files(places.import_), places.target, progress=lambda _step, done, of: progress(done, of))
+            lambda: load(
+                Files(places.import_),
+                places.target,
+                retraction=_retraction(places),
+                progress=lambda _step, done, of: progress(done, of),
+            )
         )
         nodes = sum(rows for name, rows in loaded.rows.items() if "-" not in name)
         tell("said", f"{nodes} nodes, {sum(loaded.rows.values()) - nodes} relationships")
@@ -188,23 +190,12 @@ def _transform(cache: Cache, place: Path, progress: Callable[[int, int], None]) 
     transform(cache, place, options)
 
 
-def _clear(data: Path, server: Server) -> None:
-    """Take out of a Neo4j what rulings are about: a load merges, so it never takes away; it brings back what holds.
-
-    All is in the files: a node that was only undone a note, say, comes back whole with its relationships.
-    """
-    with Cache(data) as cache:
-        kept = edits.entries(cache)
-        ruled = {each.id for each in kept if each.what in {"take_out", "same_as"} or each.undone}
-    with connected(server) as database:
-        for each in kept:
-            if each.id not in ruled:
-                continue
-            for end in [*edits.touched(each), NodeRef("Note", each.id)]:
-                label = schema.LABELS[end.label]
-                database.session.run(
-                    f"MATCH (n:`{label.name}` {{`{label.key}`: $key}}) DETACH DELETE n", key=end.key
-                ).consume()
+def _retraction(places: Places) -> Retraction | None:
+    """Return what the analyst's entries took out, which a Neo4j may still hold: a load merges."""
+    if isinstance(places.target, Embedded):
+        return None
+    with Cache(places.data) as cache:
+        return Retraction(*overridden(cache))
 
 
 def _patiently(work: Callable[[], Any]) -> Any:  # noqa: ANN401 - what the work gives
