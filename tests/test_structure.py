@@ -61,7 +61,7 @@ LAYERS = {
     "cli": BELOW | {"ui"},
     "__main__": {"cli"},
 }
-LAYER_OF = {"diff": "files", "overridden": "edits", "rulings": "edits", "sqlite": "lock"}
+LAYER_OF = {"diff": "files", "overridden": "edits", "reject_paths": "reading", "rulings": "edits", "sqlite": "lock"}
 
 
 def layer(module: str) -> str:

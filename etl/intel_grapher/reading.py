@@ -1,4 +1,4 @@
-"""How one raw reply is read: typed, with its faulty members set aside one by one, and found again by their values."""
+"""How one raw reply is read: typed, with its faulty members set aside one by one."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import codecs
 import json
 import re
 from codecs import BOM_UTF8
-from collections.abc import Callable, Iterator, Mapping
-from itertools import islice
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -23,8 +22,6 @@ WRONG_TYPE = "wrong type"
 _MISSING = "missing required field"
 _NULL = ""  # a member that is null says nothing, and is no fault
 _AT = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?", re.DOTALL)
-_INDEX = re.compile(r"\[\d+\]")
-_BEFORE, _AFTER = r"(?<![\w-])(?<!\w\.)", r"(?![\w-]|\.\w)"  # what a word, or a DNS name, is not a part of
 _STEP = re.compile(r"\.(?P<member>[^.\[]+)|\[(?P<index>\d+)\]|(?P<any>\[\.\.\.\])")
 
 
@@ -138,7 +135,7 @@ def _take_out(
         member = _faulty(here, message, refused) if step["any"] else step["member"]
         inside, place, above = here, member if step["index"] is None else int(step["index"]), path
         original = kept[id(here)][place] if isinstance(place, int) and id(here) in kept else place
-        path += f"[{original}]" if isinstance(place, int) else f".{place}"
+        path += f"[{original}]" if isinstance(place, int) else f".{shown(place)}"
         try:
             here = here[place]
         except (KeyError, IndexError, TypeError):  # a renamed member, or one with a dot in its name
@@ -150,8 +147,9 @@ def _take_out(
         alike = message.startswith("Expected `") and not isinstance(here, str)
         out = [each for each, item in enumerate(inside) if each == place or (alike and type(item) is type(here))]
         found = [Fault(f"{above}[{originals[each]}]", shown(inside[each]), WRONG_TYPE) for each in out]
-        for each in reversed(out):
-            del inside[each], originals[each]
+        gone = set(out)
+        inside[:] = [item for each, item in enumerate(inside) if each not in gone]
+        originals[:] = [original for each, original in enumerate(originals) if each not in gone]
         return found
     if isinstance(inside, dict) and place in inside:
         value = inside.pop(place)
@@ -178,84 +176,3 @@ def shown(value: object) -> str:
     """Return a value as it is listed among the rejects: text as it is, else JSON, cut to a length one can read."""
     text = value if isinstance(value, str) else msgspec.json.encode(value, enc_hook=str).decode()
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
-
-
-def leaves(value: object, path: str = "$") -> Iterator[tuple[str, object]]:
-    """Yield each scalar of a decoded reply with its path, in document order."""
-    if isinstance(value, dict):
-        for name, member in value.items():
-            yield from leaves(member, f"{path}.{name}")
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from leaves(item, f"{path}[{index}]")
-    else:
-        yield path, value
-
-
-def paths(endpoint: Endpoint, content: bytes | msgspec.Raw, wanted: dict[object, int]) -> dict[object, list[str]]:
-    """Return for each value of `wanted` the paths of at most so many places where the reply has it.
-
-    Where it is nowhere by itself, the mapping took it out of a text: the first is returned in which it stands as a
-    whole word or name, or as a number.
-    """
-    found: dict[object, list[str]] = {value: [] for value in wanted}
-    try:
-        reply = plain(endpoint, content)
-    except BadValue:  # what no mapping reads may be past reading: nested too deep, a number out of range
-        return found
-    _place(reply, "$", found, dict(wanted))
-    for value, places in found.items():
-        if not places and isinstance(value, str) and value:
-            begins, ends = _BEFORE if value[0].isalnum() else "", _AFTER if value[-1].isalnum() else ""
-            whole = re.compile(f"{begins}{re.escape(value)}{ends}")
-            texts = ((path, str(leaf)) for path, leaf in leaves(reply) if not isinstance(leaf, bool | None))
-            places.extend(islice((path for path, text in texts if value in text and whole.search(text)), 1))
-    return found
-
-
-def dealt(places: list[str], reasons: Mapping[str, int]) -> dict[str, list[str]]:
-    """Return which of a value's places are whose, where it is refused for several reasons, each so many times.
-
-    Places in the same member of a list's items go together: `$.a[0].b` and `$.a[1].b`. Where there are fewer such
-    members than reasons, one place has several.
-    """
-    alike: dict[str, list[str]] = {}
-    for path in places if len(reasons) > 1 else []:
-        alike.setdefault(_INDEX.sub("[]", path), []).append(path)
-    found: dict[str, list[str]] = {}
-    for reason, count in sorted(reasons.items(), key=lambda each: (-each[1], each[0])):
-        member = next((name for name, paths in alike.items() if len(paths) == count), next(iter(alike), ""))
-        found[reason] = alike.pop(member, places)[:count]
-    return found
-
-
-def _place(value: object, path: str, found: dict[object, list[str]], left: dict[object, int]) -> None:
-    """Add the paths of wanted scalars, until of each so many are found as `left` says; what it says goes down.
-
-    Most of a reply has none: what holds only others is passed over at once.
-    """
-    if not isinstance(value, (dict, list)):
-        if value in left:
-            _found(value, path, found, left)
-        return
-    named = isinstance(value, dict)
-    has_none_of = left.keys().isdisjoint
-    for step, item in value.items() if isinstance(value, dict) else enumerate(value):
-        if isinstance(item, (dict, list)):
-            try:
-                if has_none_of(item.values() if isinstance(item, dict) else item):
-                    continue
-            except TypeError:
-                pass  # it holds more than scalars
-            _place(item, f"{path}.{step}" if named else f"{path}[{step}]", found, left)
-            if not left:
-                return
-        elif item in left:
-            _found(item, f"{path}.{step}" if named else f"{path}[{step}]", found, left)
-
-
-def _found(value: object, path: str, found: dict[object, list[str]], left: dict[object, int]) -> None:
-    found[value].append(path)
-    left[value] -= 1
-    if not left[value]:
-        del left[value]

@@ -85,7 +85,8 @@ def _cover(result: Coverage, endpoint: Endpoint | None, segments: Iterable[Segme
 def _count(result: Coverage, batch: Batch) -> None:
     for group, table in batch.tables():
         result.facts[str(group)] += table.num_rows
-    result.rejects.update(each.reason for each in batch.rejects)
+    for each in batch.rejects:
+        result.rejects[each.reason] += each.more or 1
     batch.rejects.clear()
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial, reduce
 from itertools import product
@@ -18,7 +18,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from intel_grapher import reading
+from intel_grapher import reading, reject_paths
 from intel_grapher.cache.envelope import Envelope
 from intel_grapher.errors import BadValue, SourceError
 from intel_grapher.files import Group
@@ -28,6 +28,7 @@ from intel_grapher.transform.columns import Columns, Numbering, as_arrow, counte
 from intel_grapher.transform.memory import Memory
 
 PRECISIONS = ("day", "minute", "second")  # from the coarsest, which is their order as texts too
+MAX_LISTED = 1000  # rejects of one reply; more are counted
 BEGUN = 1000  # bytes of a reply that is listed as a whole
 ALIASES = "+"  # joins the names of properties that have one column between them
 
@@ -52,7 +53,10 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
 
 
 class Reject(NamedTuple):
-    """Something that could not be a fact. An empty path stands for the reply as a whole."""
+    """Something that could not be a fact. An empty path stands for the reply as a whole.
+
+    Where a reply has more than MAX_LISTED, the last one of each reason stands for so many `more`.
+    """
 
     source: str
     endpoint: str
@@ -60,6 +64,7 @@ class Reject(NamedTuple):
     path: str
     value: str
     reason: str
+    more: int = 0
 
 
 class Encoded(NamedTuple):
@@ -130,8 +135,7 @@ class Batch:
                 if rows:
                     self._columns_of(fact.what).add(number, fact, rows, starts, ends)
             self._mark(number, asked, [fact for fact, rows, _, _ in facts if rows])
-        for path, value, reason in faults:
-            self._reject(reply, path, value, reason)
+        self._list(reply, faults)
         return str(outcome.value)
 
     def _mark(self, number: int, asked: str, facts: Sequence[Fact]) -> None:
@@ -153,10 +157,9 @@ class Batch:
         except BadValue as bad:
             raise BadValue(f"asked for {bad.reason}") from bad
 
-    def _reject(self, reply: Reply, path: str, value: str, reason: str) -> None:
-        self.rejects.append(
-            Reject(self.endpoint.source.name, self.endpoint.name, reply.key, path, reading.shown(value), reason)
-        )
+    def _reject(self, reply: Reply, path: str, value: object, reason: str, more: int = 0) -> None:
+        source, endpoint = self.endpoint.source.name, self.endpoint.name
+        self.rejects.append(Reject(source, endpoint, reply.key, path, reading.shown(value), reason, more))
 
     def _columns_of(self, what: Kind[Any] | Relationship[Any, Any]) -> Columns:
         columns = self._columns.get(what)
@@ -191,21 +194,33 @@ class Batch:
         fetched = pa.array([each.fetched_at for each in self._replies], pa.int64())
         found = [each for columns in self._columns.values() for each in self._tables(columns, numbering, fetched)]
         for number, bad in self._missed.items():
-            self._list(self._replies[number], bad)
+            self._list(self._replies[number], self._located(self._replies[number], bad))
         self._start()
         self.memory.trim()
         return Encoded(numbering.keys, found)
 
-    def _list(self, reply: Reply, bad: set[tuple[object, int, Any, str]]) -> None:
-        """List a reply's bad values, each with the places where the reply has it."""
+    def _list(self, reply: Reply, rejects: Iterable[tuple[str, object, str]]) -> None:
+        """List the path, value and reason of a reply's rejects: the first MAX_LISTED, and how many more there are."""
+        more: Counter[str] = Counter()
+        for number, (path, value, reason) in enumerate(rejects):
+            if number < MAX_LISTED:
+                self._reject(reply, path, value, reason)
+            else:
+                more[reason] += 1
+        for reason, count in sorted(more.items()):
+            self._reject(reply, "$", f"and {count:,} more", reason, count)
+
+    def _located(self, reply: Reply, bad: set[tuple[object, int, Any, str]]) -> Iterator[tuple[str, object, str]]:
+        """Yield a reply's bad values, in order, each with the places where the reply has it, and why it is bad."""
         counts: dict[object, Counter[str]] = {}
         for _, _, value, reason in bad:
             counts.setdefault(value, Counter())[reason] += 1
-        places = reading.paths(self.endpoint, reply.content, {value: each.total() for value, each in counts.items()})
-        for value, reasons in counts.items():
-            for reason, paths in reading.dealt(places[value], reasons).items():
-                for path in paths or ["$"]:
-                    self._reject(reply, path, reading.shown(value), reason)
+        ordered = sorted(counts, key=lambda value: (type(value).__name__, str(value)))
+        wanted = {value: counts[value].total() for value in ordered[:MAX_LISTED]}
+        places = reject_paths.paths(self.endpoint, reply.content, wanted)
+        for value in ordered:
+            for reason, paths in reject_paths.dealt(places.get(value, []), counts[value]).items():
+                yield from ((path, value, reason) for path in paths or ["$"])
 
     def _tables(self, columns: Columns, numbering: Numbering, fetched: pa.Array) -> Iterator[tuple[Group, pa.Table]]:
         """Yield one batch's tables of one kind or relationship type, parted by labels; keys as their numbers."""

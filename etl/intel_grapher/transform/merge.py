@@ -323,8 +323,12 @@ class Merger:
                 rows = self.connection.execute("SELECT DISTINCT * FROM rejects ORDER BY ALL")
                 while chunk := rows.fetchmany(10_000):
                     for row in chunk:
-                        reasons[row[-1]] += 1
-                        out.write(msgspec.json.encode(Reject(*row)._asdict()) + b"\n")
+                        reject = Reject(*row)
+                        reasons[reject.reason] += reject.more or 1
+                        listed = reject._asdict()
+                        if not reject.more:
+                            del listed["more"]
+                        out.write(msgspec.json.encode(listed) + b"\n")
         return dict(sorted(reasons.items()))
 
 

@@ -21,7 +21,7 @@ from types import ModuleType
 import msgspec
 import pyarrow as pa
 
-from intel_grapher import keys, model, reading, schema, source, times
+from intel_grapher import keys, model, reading, reject_paths, schema, source, times
 from intel_grapher.cache import Corruption, Segment
 from intel_grapher.cache.envelope import Envelope
 from intel_grapher.files import Group
@@ -36,7 +36,7 @@ REJECTS = "rejects"
 NO_MAPPING = "no mapping"
 LENGTH = 8
 COMPRESSED = pa.ipc.IpcWriteOptions(compression="lz4")
-_CORE = (columns, facts, keys, memory, model, reading, schema, source, times)
+_CORE = (columns, facts, keys, memory, model, reading, reject_paths, schema, source, times)
 _PACKAGES = ("idna", "msgspec", "publicsuffixlist")
 
 
@@ -146,7 +146,7 @@ def _write(file: pa.NativeFile, found: Staged, batch: Batch | None, rejects: lis
         rejects = [*rejects, *batch.rejects]
     if rejects:
         columns = zip(*rejects, strict=True)
-        put(REJECTS, pa.table([pa.array(each, pa.string()) for each in columns], list(Reject._fields)))
+        put(REJECTS, pa.table(list(map(pa.array, columns)), list(Reject._fields)))
     footer = msgspec.json.encode(found)
     file.write(footer + len(footer).to_bytes(LENGTH, "little"))
 

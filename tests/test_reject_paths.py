@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from intel_grapher.reading import dealt, paths
+from intel_grapher.reject_paths import dealt, paths
 from intel_grapher.source import discover
 
 ENDPOINT = discover()["threatcrowd"].endpoints["domain"]
