@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from replies import Edge, edge, fixture, node, told
 
 EXAMPLE_ID = "aHR0cDovL2V4YW1wbGUuY29tLw"  # base64 of http://example.com/
@@ -20,12 +22,15 @@ def test_a_domain_with_its_records_registration_and_certificate() -> None:
             domain,
             registrar="MarkMonitor Inc.",
             created="2007-10-09T11:20:50Z",
+            updated="2019-05-13T06:58:33Z",
+            expires="2020-10-09T18:20:50Z",
             reputation=2,
             tags=("computersandsoftware", "information technology", "social networks"),
         ),
         node(
             certificate,
             serial="a0630427f5bbced6957396593b6451f",
+            sha1="ca06f56b258b7a0d4f2b05470939478651151984",
             issuer="DigiCert SHA2 Extended Validation Server CA",
             subject="github.com",
             not_before="2018-05-08T00:00:00Z",
@@ -73,19 +78,18 @@ def test_the_reply_says_what_it_is_about_whatever_it_was_kept_as() -> None:
         *(resolves(domain, f"216.239.{host}.21", date) for host in (32, 34, 36, 38)),
         *(resolves(domain, f"2001:4860:4802:{host}::15", date) for host in (32, 34, 36, 38)),
     }
-    assert found.rejects == {
-        (
-            "$.data.attributes.last_https_certificate.extensions.subject_alternative_name[0]",
-            "*.virustotal.com",
-            "a wildcard",
-        )
+    certificate = "Certificate 34496f6678be2e3b2ee08741a8a001bf73cac7fa31c98df7cfef746bc9542299"
+    assert {each for each in found.edges if each[1] == "NAMES"} == {
+        edge(certificate, "NAMES", domain),
+        edge(certificate, "NAMES", domain, wildcard="*.virustotal.com"),
     }
+    assert found.rejects == set()
 
 
 def test_a_domain_s_addresses() -> None:
     path = "virustotal_v3/domains-resolutions/jppost-ge.top__26Sep2019_2845.json"
     found = told("virustotal", "domains_resolutions", "jppost-ge.top", fixture(path))
-    assert found.nodes == set()
+    assert found.nodes == {node("Domain jppost-ge.top")}
     assert found.edges == {
         resolves("Domain jppost-ge.top", "193.148.69.9", "2019-08-08T00:12:28Z"),
         resolves("Domain jppost-ge.top", "45.83.140.140", "2019-08-06T11:20:28Z"),
@@ -108,6 +112,7 @@ def test_an_address_whose_certificate_s_names_are_bytes() -> None:
         node(
             certificate,
             serial="1cce318de9f567fab2b24901fada71d",
+            sha1="6656840172b4fbbcd6d0a4a103491e93004d195f",
             issuer="DigiCert ECC Secure Server CA",
             subject="cloudflare-dns.com",
             not_before="2019-01-28T00:00:00Z",
@@ -119,11 +124,11 @@ def test_an_address_whose_certificate_s_names_are_bytes() -> None:
         edge(address, "ANNOUNCED_BY", "ASN AS13335"),
         edge(address, "USES", certificate, "2019-09-26T05:48:23Z"),
         edge(certificate, "NAMES", "Domain cloudflare-dns.com"),
+        edge(certificate, "NAMES", "Domain cloudflare-dns.com", wildcard="*.cloudflare-dns.com"),
         edge(certificate, "NAMES", "SubDomain one.one.one.one"),
     }
     names = "$.data.attributes.last_https_certificate.extensions.subject_alternative_name"
     assert found.rejects == {
-        (f"{names}[1]", "*.cloudflare-dns.com", "a wildcard"),
         (f"{names}[3]", "\x01\x01\x01\x01", "not a DNS name"),
         (f"{names}[4]", "\x01\x01", "not a DNS name"),
         (f"{names}[5]", "\\xa2\\x9f\\x845", "not a DNS name"),
@@ -146,13 +151,15 @@ def test_a_file_and_what_fifty_seven_engines_call_it() -> None:
             size=358_984,
             file_type="Win32 EXE",
             malicious=57,
+            imphash="f34d5f2d4577ed6d9ceec516c1f5a744",
+            ssdeep="6144:94VnmIRuxqDVQ4UFM7H9fdLXC2s2ibVjhSTagxnpzI+cqrwkTlUH157veB:Kn6GQ48MDJ99TaMpzz7rwkTlUHXO",
             names=(
                 *("%WINDIR%\\syswow64\\authcl.exe", "C:\\Nb0r\\BUYQCKY.vcf", "C:\\fuAqk\\qfbN7B85\\bMrhSZ.tgz"),
                 *("WindowsApplication1.exe", "c:/aa/aa", "e2a1373f5a0024b81742be35880f9422", "file-3634492_exe"),
                 "myfile.exe",
             ),
             tags=("assembly", "overlay", "peexe"),
-            first_seen="2012-03-06T20:31:20Z",
+            first_seen="2011-07-01T10:37:16Z",  # in the wild, before it was sent to VirusTotal
             last_seen="2019-10-19T10:50:28Z",
         )
     }
@@ -213,6 +220,7 @@ def test_a_url_that_leads_elsewhere() -> None:
     assert found.nodes == {
         node(
             start,
+            title="Dropbox - 404",
             malicious=5,
             tags=("computersandsoftware", "malicious web sites", "personal network storage, storage and backup"),
             first_seen="2021-01-13T20:38:37Z",
@@ -258,6 +266,15 @@ def test_what_whois_says_twice_counts_once() -> None:
         *("ns-1283.awsdns-32.org", "ns-1707.awsdns-21.co.uk", "ns-421.awsdns-52.com", "ns-520.awsdns-01.net"),
         *("ns1.p16.dynect.net", "ns2.p16.dynect.net", "ns3.p16.dynect.net", "ns4.p16.dynect.net"),
     )
+    assert found.nodes == {
+        node(
+            domain,
+            registrar="MarkMonitor Inc.",
+            created="2007-10-09T18:20:50Z",
+            updated="2019-05-13T13:58:33Z",
+            expires="2020-10-09T18:20:50Z",
+        )
+    }
     assert found.edges == {
         *(edge(domain, "NAME_SERVER", f"SubDomain {server}", **since) for server in servers),
         edge(domain, "REGISTRAR", "Email abusecomplaints@markmonitor.com", **since),
@@ -282,3 +299,54 @@ def test_an_error_is_no_answer_even_where_its_status_was_not_kept() -> None:
     assert told("virustotal", "files", digest, refused).outcome == "unreadable"
     assert told("virustotal", "files", digest, missing).outcome == "not found"
     assert told("virustotal", "files_dropped_files", digest, missing).outcome == "not found"
+
+
+def test_a_tenant_s_registration_is_that_of_the_name_which_its_record_says() -> None:
+    record = (
+        "Domain Name: GITHUB.IO\nName Server: NS1.EXAMPLE.NET\nRegistrar Abuse Contact Email: abuse@registrar.example\n"
+        "Registrant Organization: Example Org\nRegistrant Email: owner@example.org"
+    )
+    attributes = {"registrar": "Example Registrar", "creation_date": 1262304000, "whois": record, "reputation": -1}
+    body = {"data": {"type": "domain", "id": "tenant.github.io", "attributes": attributes | {"whois_date": 1700000000}}}
+    found = told("virustotal", "domains", "tenant.github.io", json.dumps(body).encode())
+    domain, seen = "Domain github.io", "2023-11-14T22:13:20Z"
+    assert found.nodes == {
+        node("Domain tenant.github.io", reputation=-1),
+        node(domain, registrar="Example Registrar", created="2010-01-01T00:00:00Z"),
+    }
+    assert found.edges == {
+        edge(domain, "NAME_SERVER", "SubDomain ns1.example.net", seen),
+        edge(domain, "REGISTRAR", "Email abuse@registrar.example", seen),
+        edge(domain, "REGISTERED_TO", "Organization Example Org", seen),
+        edge("Email owner@example.org", "OWNS", domain, seen),
+    }
+    del body["data"]["attributes"]["whois"]  # type: ignore[attr-defined]
+    found = told("virustotal", "domains", "www.tenant.github.io", json.dumps(body).encode())
+    assert node(domain, registrar="Example Registrar", created="2010-01-01T00:00:00Z") in found.nodes
+
+
+def test_a_file_is_called_what_the_sandboxes_that_find_it_malicious_call_it() -> None:
+    digest = "a" * 64
+    verdicts = {
+        "One": {"category": "malicious", "malware_names": ["ExampleRAT", "Unknown malware"]},
+        "Two": {"category": "harmless", "malware_names": ["CLEAN"]},
+        "Three": {"category": "suspicious", "malware_names": ["OtherRAT"]},
+    }
+    attributes = {"sandbox_verdicts": verdicts, "last_analysis_date": 1700000000, "tlsh": "T1AB"}
+    body = {"data": {"type": "file", "id": digest, "attributes": attributes}}
+    found = told("virustotal", "files", digest, json.dumps(body).encode())
+    seen = "2023-11-14T22:13:20Z"
+    assert found.nodes == {node(f"Hash {digest}", tlsh="T1AB")}
+    assert found.edges == {
+        edge(f"Hash {digest}", "DETECTED_AS", "Malware ExampleRAT", seen),
+        edge(f"Hash {digest}", "DETECTED_AS", "Malware OtherRAT", seen),
+    }
+    assert {each[1:] for each in found.rejects} == {("Unknown malware", "placeholder")}
+
+
+def test_subdomains_of_a_suffix_are_tied_to_the_tenant_that_they_lie_beneath() -> None:
+    body = {"data": [{"type": "domain", "id": name} for name in ("one.github.io", "www.two.github.io")]}
+    found = told("virustotal", "domains_subdomains", "github.io", json.dumps(body).encode())
+    assert {name for name, _ in found.nodes} >= {"Domain one.github.io", "SubDomain www.two.github.io"}
+    assert found.edges == {edge("Domain two.github.io", "HOSTS", "SubDomain www.two.github.io")}
+    assert found.rejects == set()

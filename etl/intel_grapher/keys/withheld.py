@@ -70,9 +70,8 @@ _HANDLE = re.compile(
 _NO_MALWARE = frozenset(
     {
         *("unknown malware", "unknown_malware", "unknown family", "unknown threat", "unidentified", "not found"),
-        *("clean", "clean site", "clean mx", "unrated site", "undetected", "no threat", "no threats", "benign"),
-        *("malware", "malicious", "malicious site", "malware site", "phishing", "phishing site", "suspicious"),
-        *("suspicious site", "virus", "generic malware", "win.unknown", "win.unidentified", "elf.unknown", "tbd"),
+        *("clean", "clean site", "unrated site", "malware site", "malicious site", "phishing site", "suspicious site"),
+        *("undetected", "no threat", "no threats", "benign", "win.unknown", "elf.unknown", "apk.unknown", "tbd"),
         *("other", "others", "na", "n.a.", "none detected", "not detected", "ok", "timeout", "error"),
     }
 )

@@ -3,14 +3,20 @@
 https://docs.virustotal.com/v2.0/reference: response_code is 1 for an answer, 0 for none. Files seen with a host come in
 six lists: `communicating` ones contact it, `downloaded` ones came from it, `referrer` ones hold it; `detected` and
 `undetected` only tell whether an engine calls them malicious. A URL that none does is a list: the URL, its SHA-256, how
-many do, of how many, when. Dates are UTC without saying so.
+many do, of how many, when. Dates are UTC without saying so. Files and URLs may be asked for many at once: the reply is
+then a list of reports. A URL's `filescan_id` begins with the SHA-256 of the file that it gave. A host's lists name one
+URL or file several times: the newest scan counts.
+
+Compared with https://docs.virustotal.com/v2.0/reference on 2026-11-26.
 """
 
+from collections.abc import Generator, Iterable
 from itertools import chain
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
-from intel_grapher.model import Facts
+from intel_grapher.model import Fact, Facts
 from intel_grapher.schema import (
     ADDRESS,
     ANNOUNCED_BY,
@@ -18,12 +24,13 @@ from intel_grapher.schema import (
     ASSOCIATED,
     CIDR,
     CONTACTS,
+    DELIVERS,
     DETECTED_AS,
     DIGEST,
     HOSTNAME,
-    HOSTS,
     IN_NETWORK,
     LINK,
+    ON,
     RESOLVES,
     Address,
     ASNumber,
@@ -33,12 +40,15 @@ from intel_grapher.schema import (
     MalwareName,
     SubdomainName,
     Term,
+    hosts,
     on_hosts,
-    registrable,
     same_file,
 )
 from intel_grapher.source import Outcome, Source
-from intel_grapher.sources.virustotal.objects import registration
+from intel_grapher.sources._whois import pairs, registration
+
+FOUND, NOT_FOUND = 1, 0
+Report = TypeVar("Report", "FileReport", "UrlReport")
 
 
 class Sample(Struct):
@@ -99,19 +109,34 @@ class Scan(Struct):
 
 class FileReport(Struct):
     response_code: int = -1
+    first_seen: str | None = None
     md5: Digest | None = None
     positives: int | None = None
     scan_date: str | None = None
     scans: dict[str, Scan] = {}
     sha1: Digest | None = None
     sha256: Digest = Digest("")
+    size: int | None = None
+    ssdeep: str | None = None
+    submission_names: list[str] = []
+    tags: list[str] = []
+    type: str | None = None
 
 
 class UrlReport(Struct):
     response_code: int = -1
+    filescan_id: str | None = None
     positives: int | None = None
     scan_date: str | None = None
     url: Link = Link("")
+
+
+def judge(reply: Any) -> Outcome:  # noqa: ANN401 - any of the replies
+    """Tell by the code in the reply, in a list by that of any report."""
+    codes = {each.response_code for each in reply} if isinstance(reply, list) else {reply.response_code}
+    if codes & {FOUND}:
+        return Outcome.FOUND
+    return Outcome.NOT_FOUND if codes <= {NOT_FOUND} else Outcome.FAILED
 
 
 source = Source(
@@ -119,7 +144,7 @@ source = Source(
     title="VirusTotal v2",
     home="https://www.virustotal.com/vtapi/v2",
     limits=(),
-    judge=lambda reply: {1: Outcome.FOUND, 0: Outcome.NOT_FOUND}.get(reply.response_code, Outcome.FAILED),
+    judge=judge,
     retired="in favour of v3: ask the source virustotal",
     terms="a public key was not for commercial products or services, nor for business workflows",
 )
@@ -131,9 +156,8 @@ def domain_report(asked: Hostname, reply: DomainReport) -> Facts:
     seen = [each.last_resolved for each in reply.resolutions]
     yield HOSTNAME.each(asked, tags=reply.categories)
     yield RESOLVES.each(asked, [each.ip_address for each in reply.resolutions], last_resolved=seen, seen=seen)
-    yield HOSTS.each(registrable(asked), [*reply.subdomains, *reply.domain_siblings])
-    record = (line.partition(": ")[::2] for line in reply.whois.splitlines())
-    yield from registration(asked, record, seen=reply.whois_timestamp)
+    yield hosts([*reply.subdomains, *reply.domain_siblings])
+    yield from registration(asked, pairs(reply.whois), seen=reply.whois_timestamp)
     yield from _files_and_urls(asked, reply)
 
 
@@ -149,10 +173,12 @@ def ip_address_report(asked: Address, reply: AddressReport) -> Facts:
         number = ASNumber(f"AS{reply.asn}")
         yield ANNOUNCED_BY.each(asked, number)
         yield AS_NUMBER.each(number, name=reply.as_owner)
-    yield from _files_and_urls(asked, reply)
+    links = yield from _files_and_urls(asked, reply)
+    yield ON.each(links, asked)
 
 
-def _files_and_urls(host: Hostname | Address, reply: HostReport) -> Facts:
+def _files_and_urls(host: Hostname | Address, reply: HostReport) -> Generator[Fact, None, list[Link]]:
+    """Yield the facts of a host's files and URLs; return the URLs."""
     contacting = reply.detected_communicating_samples + reply.undetected_communicating_samples
     downloaded = reply.detected_downloaded_samples + reply.undetected_downloaded_samples
     holding = reply.detected_referrer_samples + reply.undetected_referrer_samples
@@ -160,27 +186,60 @@ def _files_and_urls(host: Hostname | Address, reply: HostReport) -> Facts:
     yield CONTACTS.each([each.sha256 for each in contacting], host, seen=seen)
     seen = [each.date for each in chain(downloaded, holding)]
     yield ASSOCIATED.each(host, [each.sha256 for each in chain(downloaded, holding)], seen=seen)
-    scans = sorted(contacting + downloaded + holding, key=lambda each: each.date or "")
-    newest = {each.sha256: each.positives for each in scans}  # the last of a file's scans, which stand in several lists
-    yield DIGEST.each(list(newest), malicious=list(newest.values()))
+    samples = _newest((each.sha256.lower(), each.positives, each.date) for each in contacting + downloaded + holding)
+    yield DIGEST.each([Digest(each) for each in samples], malicious=list(samples.values()))
     urls = [(each.url, each.positives, each.scan_date) for each in reply.detected_urls]
     urls += [(url, positives, date) for url, _, positives, _, date in reply.undetected_urls]
     links = [url for url, _, _ in urls]
-    yield LINK.each(links, malicious=[count for _, count, _ in urls], seen=[date for _, _, date in urls])
+    verdicts = _newest((_plain(url), positives, date) for url, positives, date in urls)
+    yield LINK.each([Link(each) for each in verdicts], malicious=list(verdicts.values()))
+    yield LINK.each(links, seen=[date for _, _, date in urls])
     yield on_hosts(links)
+    return links
+
+
+def _newest(scans: Iterable[tuple[str, int | None, str | None]]) -> dict[str, int | None]:
+    """Return how many engines call each thing malicious by its newest scan; scans without a date are the oldest."""
+    return {name: positives for name, positives, _ in sorted(scans, key=lambda each: each[2] or "")}
+
+
+def _plain(url: Link) -> str:
+    """Return a URL in its canonical form, for two spellings are one; itself where it has none: a reject tells."""
+    try:
+        return LINK.canonical(url)
+    except ValueError:
+        return url
 
 
 @source.get("/file/report", {"resource": "{key}"}, also=("file",))
-def file_report(asked: Digest | Term, reply: FileReport) -> Facts:
-    """A file's digests and what the engines call it."""
-    yield DIGEST.each(reply.sha256, malicious=reply.positives)
-    yield same_file(reply.md5, reply.sha1, reply.sha256)
-    called = [each.result for each in reply.scans.values() if each.detected and each.result]
-    yield DETECTED_AS.each(reply.sha256, called, seen=reply.scan_date)
+def file_report(asked: Digest | Term, reply: FileReport | list[FileReport]) -> Facts:
+    """A file's digests and what the engines call it; of several files where several were asked for."""
+    for each in _found(reply):
+        yield DIGEST.each(
+            each.sha256,
+            malicious=each.positives,
+            size=each.size,
+            file_type=each.type,
+            names=each.submission_names,
+            ssdeep=each.ssdeep,
+            tags=each.tags,
+            first_seen=each.first_seen,
+        )
+        yield same_file(each.md5, each.sha1, each.sha256)
+        called = [scan.result for scan in each.scans.values() if scan.detected and scan.result]
+        yield DETECTED_AS.each(each.sha256, called, seen=each.scan_date)
 
 
 @source.get("/url/report", {"resource": "{key}"}, also=("url",))
-def url_report(asked: Link | Term, reply: UrlReport) -> Facts:
-    """How many engines call a URL malicious, and its host."""
-    yield LINK.each(reply.url, malicious=reply.positives, seen=reply.scan_date)
-    yield on_hosts([reply.url])
+def url_report(asked: Link | Term, reply: UrlReport | list[UrlReport]) -> Facts:
+    """How many engines call a URL malicious, its host and the file that it gave; of several URLs, too."""
+    for each in _found(reply):
+        yield LINK.each(each.url, malicious=each.positives, seen=each.scan_date)
+        yield on_hosts([each.url])
+        if each.filescan_id:
+            yield DELIVERS.each(each.url, Digest(each.filescan_id.partition("-")[0]))
+
+
+def _found(reply: Report | list[Report]) -> list[Report]:
+    """Return the reports that found something."""
+    return [each for each in (reply if isinstance(reply, list) else [reply]) if each.response_code == FOUND]

@@ -5,6 +5,10 @@ official client saves objects without the `data` around them. An object says the
 itself what it is about. Dates are epoch seconds. Whois says of registrants what VirusTotal made of them: 16 hex digits,
 in an e-mail address before its `s@`; that is nobody's name, and is left out. Of addresses' whois only networks and
 routes are taken. What engines call a domain or a URL ("malware site") names no malware: only their number is taken.
+A sandbox's `malware_names` are taken where it calls the file malicious or suspicious. `authentihash`, `vhash`, what a
+file is built of, exiftool's fields and the behaviour's lists of keys and processes are left out: none has a property.
+
+Compared with https://docs.virustotal.com/reference on 2026-11-26.
 """
 
 from collections.abc import Mapping
@@ -21,7 +25,6 @@ from intel_grapher.schema import (
     DELIVERS,
     DROPS,
     EXECUTES,
-    HOSTS,
     IN_NETWORK,
     ON,
     REDIRECTS_TO,
@@ -30,11 +33,11 @@ from intel_grapher.schema import (
     ASNumber,
     Digest,
     Hostname,
-    SubdomainName,
     Term,
-    registrable,
+    hosts,
 )
 from intel_grapher.source import DAYS, MINUTES, ApiKey, Outcome, Rate, Source
+from intel_grapher.sources._whois import registration
 from intel_grapher.sources.virustotal.objects import (
     about_address,
     about_domain,
@@ -42,7 +45,6 @@ from intel_grapher.sources.virustotal.objects import (
     about_url,
     ids,
     link,
-    registration,
     resolutions,
 )
 from intel_grapher.sources.virustotal.replies import (
@@ -115,14 +117,14 @@ def domains_resolutions(asked: Hostname, reply: Resolutions) -> Facts:
 @source.get("/domains/{key}/subdomains", PAGE, more=next_page)
 def domains_subdomains(asked: Hostname, reply: Domains) -> Facts:
     """Sub-domains of a name."""
-    yield HOSTS.each(registrable(asked), [SubdomainName(each.id) for each in reply.data])
+    yield hosts([each.id for each in reply.data])
     yield from chain.from_iterable(map(about_domain, reply.data))
 
 
 @source.get("/domains/{key}/siblings", PAGE, more=next_page)
 def domains_siblings(asked: Hostname, reply: Domains) -> Facts:
     """Other sub-domains of a sub-domain's domain."""
-    yield HOSTS.each(registrable(asked), [SubdomainName(each.id) for each in reply.data])
+    yield hosts([each.id for each in reply.data])
     yield from chain.from_iterable(map(about_domain, reply.data))
 
 
@@ -155,12 +157,14 @@ def domains_urls(asked: Hostname, reply: Urls) -> Facts:
 
 @source.get("/domains/{key}/historical_whois", PAGE, more=next_page)
 def domains_historical_whois(asked: Hostname, reply: WhoisRecords) -> Facts:
-    """Contacts and name servers in a domain's whois records of all times."""
-    for each in reply.data:
-        record = (
+    """Contacts and name servers in a domain's whois records of all times; registrar and dates in the newest."""
+    dates = [each.attributes.last_updated or each.attributes.first_seen_date or 0 for each in reply.data]
+    for each, date in zip(reply.data, dates, strict=True):
+        record = [
             (field, value) for field, values in each.attributes.whois_map.items() for value in values.split(" | ")
-        )
-        yield from registration(asked, record, first_seen=each.attributes.first_seen_date)
+        ]
+        since = each.attributes.first_seen_date
+        yield from registration(asked, record, newest=date == max(dates), since=since)
 
 
 # --- addresses --------------------------------------------------------------------------------------------------------

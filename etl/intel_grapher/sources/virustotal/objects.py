@@ -1,8 +1,6 @@
 """What VirusTotal's objects say; the same wherever one turns up."""
 
-import re
 from base64 import b64decode
-from collections.abc import Iterable
 from itertools import pairwise
 
 from intel_grapher.model import Facts
@@ -15,32 +13,26 @@ from intel_grapher.schema import (
     DELIVERS,
     DETECTED_AS,
     DIGEST,
-    DOMAIN_NAME,
     HOSTNAME,
     IN_NETWORK,
     INDICATES,
     LINK,
     MAIL_SERVER,
     NAME_SERVER,
-    NAMES,
-    OWNS,
     REDIRECTS_TO,
-    REGISTERED_TO,
-    REGISTRAR,
     RESOLVES,
     USES,
     Address,
     ASNumber,
     Digest,
-    EmailAddress,
     Hostname,
     Link,
-    OrganizationName,
     Term,
+    certificate_names,
     on_hosts,
-    registrable,
     same_file,
 )
+from intel_grapher.sources._whois import pairs, registration
 from intel_grapher.sources.virustotal.replies import (
     Certificate,
     DnsRecord,
@@ -52,10 +44,6 @@ from intel_grapher.sources.virustotal.replies import (
     Url,
 )
 
-ANONYMOUS = re.compile(r"[0-9a-f]{16}(?:s@.*)?")
-CONTACTS_OF_OWNER = {"Registrant Email", "Admin Email", "Tech Email", "Billing Email"}
-CONTACT_OF_REGISTRAR = "Registrar Abuse Contact Email"
-
 
 def about_domain(it: Domain) -> Facts:
     """Yield what a domain object says: standing, registration, DNS records, certificate."""
@@ -64,11 +52,19 @@ def about_domain(it: Domain) -> Facts:
         name,
         reputation=said.reputation,
         malicious=said.last_analysis_stats.malicious,
+        jarm=said.jarm,
         tags=[*said.tags, *said.categories.values()],
     )
-    yield DOMAIN_NAME.each(registrable(name), registrar=said.registrar, created=said.creation_date)
+    yield from registration(
+        name,
+        pairs(said.whois),
+        seen=said.whois_date,
+        registrar=said.registrar,
+        created=said.creation_date,
+        updated=said.last_update_date,
+        expires=said.expiration_date,
+    )
     yield from _resolved(name, said.last_dns_records, said.last_dns_records_date)
-    yield from registration(name, (line.partition(": ")[::2] for line in said.whois.splitlines()), seen=said.whois_date)
     if said.last_https_certificate:
         yield from _certificate(name, said.last_https_certificate, said.last_https_certificate_date)
 
@@ -83,20 +79,6 @@ def _resolved(name: Hostname, records: list[DnsRecord], date: int | None) -> Fac
     yield NAME_SERVER.each(name, [Hostname(each) for each in of("NS")], seen=date)
 
 
-def registration(name: Hostname, record: Iterable[tuple[str, ...]], **seen: int | None) -> Facts:
-    """Yield what a whois record, as pairs of field and value, says of a name's domain."""
-    domain = registrable(name)
-    said = [(field, value) for field, value in record if not ANONYMOUS.fullmatch(value)]
-    yield NAME_SERVER.each(domain, [Hostname(value) for field, value in said if field == "Name Server"], **seen)
-    yield OWNS.each([EmailAddress(value) for field, value in said if field in CONTACTS_OF_OWNER], domain, **seen)
-    yield REGISTRAR.each(
-        domain, [EmailAddress(value) for field, value in said if field == CONTACT_OF_REGISTRAR], **seen
-    )
-    yield REGISTERED_TO.each(
-        domain, [OrganizationName(value) for field, value in said if field == "Registrant Organization"], **seen
-    )
-
-
 def about_address(it: IpAddress) -> Facts:
     """Yield what an address object says: standing, place in the network, certificate."""
     said = it.attributes
@@ -105,6 +87,7 @@ def about_address(it: IpAddress) -> Facts:
         reputation=said.reputation,
         malicious=said.last_analysis_stats.malicious,
         country=said.country,
+        jarm=said.jarm,
         tags=said.tags,
     )
     if said.network:
@@ -121,13 +104,14 @@ def _certificate(host: Hostname | Address, it: Certificate, date: int | None) ->
     yield CERTIFICATE_ID.each(
         it.thumbprint_sha256,
         serial=it.serial_number,
+        sha1=it.thumbprint,
         issuer=it.issuer.name or it.issuer.organization,
         subject=it.subject.name or it.subject.organization,
         not_before=it.validity.not_before,
         not_after=it.validity.not_after,
     )
     yield USES.each(host, it.thumbprint_sha256, seen=date)
-    yield NAMES.each(it.thumbprint_sha256, it.extensions.subject_alternative_name)
+    yield from certificate_names(it.thumbprint_sha256, it.extensions.subject_alternative_name)
 
 
 def about_file(it: File) -> Facts:
@@ -137,17 +121,23 @@ def about_file(it: File) -> Facts:
         it.id,
         size=said.size,
         file_type=said.type_description,
+        imphash=said.pe_info.imphash,
+        ssdeep=said.ssdeep,
+        tlsh=said.tlsh,
         malicious=said.last_analysis_stats.malicious,
-        names=said.names,
+        names=[*said.names, *([said.meaningful_name] if said.meaningful_name else [])],
         tags=said.tags,
-        first_seen=said.first_submission_date,
+        first_seen=min(filter(None, (said.first_submission_date, said.first_seen_itw_date)), default=None),
         last_seen=said.last_submission_date,
     )
-    yield same_file(it.id, said.md5, said.sha1)
+    yield same_file(it.id, said.md5, said.sha1, said.sha256)
     called = [
         each.result for each in said.last_analysis_results.values() if each.category in {"malicious", "suspicious"}
     ]
     called.append(said.popular_threat_classification.suggested_threat_label)
+    for sandbox in said.sandbox_verdicts.values():
+        if sandbox.category in {"malicious", "suspicious"}:
+            called += sandbox.malware_names
     yield DETECTED_AS.each(it.id, [each for each in called if each], seen=said.last_analysis_date)
 
 
@@ -156,6 +146,7 @@ def about_url(it: Url) -> Facts:
     said, url = it.attributes, it.url
     yield LINK.each(
         url,
+        title=said.title,
         malicious=said.last_analysis_stats.malicious,
         tags=[*said.tags, *said.categories.values()],
         first_seen=said.first_submission_date,
@@ -166,8 +157,9 @@ def about_url(it: Url) -> Facts:
     if said.last_http_response_content_sha256:
         yield DELIVERS.each(url, said.last_http_response_content_sha256, seen=said.last_analysis_date)
     if said.last_final_url:
-        for before, after in pairwise([url, *said.redirection_chain, said.last_final_url]):
-            if before != after:
+        hops = [each for each in dict.fromkeys([url, *said.redirection_chain, said.last_final_url]) if each]
+        for before, after in pairwise(hops):
+            if LINK.canonical(before) != LINK.canonical(after):
                 yield REDIRECTS_TO.each(before, after, seen=said.last_analysis_date)
 
 

@@ -43,6 +43,7 @@ class Validity(Struct, frozen=True):
 
 class Certificate(Struct):
     thumbprint_sha256: CertificateId
+    thumbprint: str | None = None
     serial_number: str | None = None
     issuer: Party = Party()
     subject: Party = Party()
@@ -53,11 +54,14 @@ class Certificate(Struct):
 class DomainAttributes(Struct, frozen=True):
     categories: dict[str, str] = {}
     creation_date: int | None = None
+    expiration_date: int | None = None
+    jarm: str | None = None
     last_analysis_stats: Stats = Stats()
     last_dns_records: list[DnsRecord] = []
     last_dns_records_date: int | None = None
     last_https_certificate: Certificate | None = None
     last_https_certificate_date: int | None = None
+    last_update_date: int | None = None
     registrar: str | None = None
     reputation: int | None = None
     tags: list[str] = []
@@ -83,6 +87,7 @@ class AddressAttributes(Struct, frozen=True):
     as_owner: str | None = None
     asn: int | None = None
     country: str | None = None
+    jarm: str | None = None
     last_analysis_stats: Stats = Stats()
     last_https_certificate: Certificate | None = None
     last_https_certificate_date: int | None = None
@@ -114,18 +119,34 @@ class Classification(Struct, frozen=True):
     suggested_threat_label: MalwareName | None = None
 
 
+class Sandbox(Struct):
+    category: str = ""
+    malware_names: list[MalwareName] = []
+
+
+class PeInfo(Struct, frozen=True):
+    imphash: str | None = None
+
+
 class FileAttributes(Struct, frozen=True):
+    first_seen_itw_date: int | None = None
     first_submission_date: int | None = None
     last_analysis_date: int | None = None
     last_analysis_results: dict[str, Verdict] = {}
     last_analysis_stats: Stats = Stats()
     last_submission_date: int | None = None
     md5: Digest | None = None
+    meaningful_name: str | None = None
     names: list[str] = []
+    pe_info: PeInfo = PeInfo()
     popular_threat_classification: Classification = Classification()
+    sandbox_verdicts: dict[str, Sandbox] = {}
     sha1: Digest | None = None
+    sha256: Digest | None = None
     size: int | None = None
+    ssdeep: str | None = None
     tags: list[str] = []
+    tlsh: str | None = None
     type_description: str | None = None
 
 
@@ -154,6 +175,7 @@ class UrlAttributes(Struct, frozen=True):
     redirection_chain: list[Link] = []
     tags: list[str] = []
     threat_names: list[MalwareName] = []
+    title: str | None = None
     url: Link | None = None
 
 
@@ -200,6 +222,7 @@ class Resolutions(Listing):
 
 class WhoisAttributes(Struct):
     first_seen_date: int | None = None
+    last_updated: int | None = None
     whois_map: dict[str, str] = {}
 
 
