@@ -28,7 +28,20 @@ LONGEST = 475  # the schema's length: it is data
 # The layers, each with the layers that it may import besides itself. ARCHITECTURE.md draws them. A module is in the
 # layer of its first name.
 BELOW = {
-    *("errors", "keys", "times", "model", "schema", "source", "registry", "reading", "cache", "files", "transform"),
+    *(
+        "errors",
+        "keys",
+        "times",
+        "intake",
+        "model",
+        "schema",
+        "source",
+        "registry",
+        "reading",
+        "cache",
+        "files",
+        "transform",
+    ),
     *("fetch", "disk", "lock", "engine", "edits", "neo4j", "load", "ask"),
 }
 LAYERS = {
@@ -38,6 +51,7 @@ LAYERS = {
     "engine": {"errors"},
     "keys": {"errors"},
     "times": {"errors"},
+    "intake": {"errors", "keys", "times"},
     "model": {"errors"},
     "labels": {"keys", "model"},
     "schema": {"errors", "keys", "model", "labels"},

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import typer
 
-from intel_grapher import keys
+from intel_grapher import intake, keys
 from intel_grapher.cli.output import say
 from intel_grapher.errors import BadValue, UsageError
 from intel_grapher.fetch.asking import Indicator
@@ -33,7 +33,8 @@ class Indicators:
     ip: Annotated[Texts, typer.Option("--ip", "-i", help="An IP address.")] = None
     user: Annotated[Texts, typer.Option("--user", "-u", help="A Twitter user.")] = None
     file: Annotated[
-        list[Path] | None, typer.Option("--file", "-f", help="A file with one indicator a line; - is standard input.")
+        list[Path] | None,
+        typer.Option("--file", "-f", help="A list or any text with indicators in it; - is standard input."),
     ] = None
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out what is no indicator; take the rest.")] = False
 
@@ -46,12 +47,17 @@ class Indicators:
         by_kind = {"domain": self.domain, "email": self.email, "hash": self.hash_, "ip": self.ip, "user": self.user}
         entries = [Entry(text) for text in self.indicators or []]
         entries += [Entry(text, kind) for kind, texts in by_kind.items() for text in texts or []]
-        entries += [entry for path in self.file or [] for entry in lines(path)]
-        if not entries and not self.file and sys.stdin is not None and not sys.stdin.isatty():
-            entries = list(lines(Path("-")))
-        if not entries:
-            raise UsageError("no indicator is given: name one, such as example.com, or a file with --file")
+        files = self.file or []
+        if not entries and not files and sys.stdin is not None and not sys.stdin.isatty():
+            files = [Path("-")]
         found, faults = parse(entries)
+        for path in files:
+            of_file, faults_of_file = read_file(path)
+            found += of_file
+            faults += faults_of_file
+        found = list(dict.fromkeys(found))
+        if not found and not faults:
+            raise UsageError("no indicator is given: name one, such as example.com, or a file with --file")
         for fault in faults[:MAX_MESSAGES]:
             say(f"not an indicator: {fault}")
         if len(faults) > MAX_MESSAGES:
@@ -62,17 +68,16 @@ class Indicators:
 
 
 class Entry(NamedTuple):
-    """A text that should be an indicator. `kind` is set by a flag, `origin` names the file and the line."""
+    """A text that should be an indicator. `kind` is set by a flag."""
 
     text: str
     kind: str = ""
-    origin: str = ""
 
 
-def lines(path: Path) -> Iterator[Entry]:
-    """Yield the entries of a file (`-`: standard input), without empty lines and lines that begin with #.
+def read_file(path: Path) -> tuple[list[Indicator], list[str]]:
+    """Return the indicators in a file (`-`: standard input), and a description of each value in it that is none.
 
-    Raises UsageError if the file can't be read.
+    Words that look like no value, and comments, are passed over. Raises UsageError if the file can't be read.
     """
     is_stdin = str(path) == "-"
     name = "standard input" if is_stdin else str(path)
@@ -80,17 +85,17 @@ def lines(path: Path) -> Iterator[Entry]:
         content = sys.stdin.buffer.read() if is_stdin else path.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise UsageError(f"{path} can't be read: {getattr(error, 'strerror', None) or error}") from error
-    for number, line in enumerate(content.decode("utf-8-sig", "replace").splitlines(), 1):
-        if line.strip() and not line.lstrip().startswith("#"):
-            yield Entry(line.strip(), origin=f"{name}, line {number}: ")
+    mentions, leftovers, _ = intake.read(content)
+    faults = [f"{name}, line {line}: {raw!r}: {reason}" for line, raw, reason in leftovers]
+    return [(mention.kind, mention.key) for mention in mentions], faults
 
 
 def parse(entries: Iterable[Entry]) -> tuple[list[Indicator], list[str]]:
     """Return the indicators among the entries, each once, and a description of each entry that is none."""
     found: dict[Indicator, None] = {}
     faults: list[str] = []
-    for text, kind, origin in entries:
-        shown = f"{origin}{text[:SHOWN_CHARACTERS]!r}"
+    for text, kind in entries:
+        shown = repr(text[:SHOWN_CHARACTERS])
         try:
             detected, key = keys.detect("@" + keys.refang(text).removeprefix("@") if kind == "user" else text)
         except BadValue as error:

@@ -28,16 +28,22 @@ _PLAIN_START = re.compile(
     r"(?:https?|ftp)://(?:[^\s/?#\\()\[\]{}]+|\[[0-9a-f:.]+\](?::[0-9]*)?)(?:[/?#]|\Z)", re.IGNORECASE | re.ASCII
 )
 _MARK = re.compile(r"[\[({]{1,3}\s{0,3}(\.|://|:/|//|:|/|@|dot|at)\s{0,3}[\])}]{1,3}", re.IGNORECASE | re.ASCII)
+# A bracket beside the mark, without its counterpart: example[.com, bombay.com[.ar. IPv6 in brackets has none of these.
+_HALF_MARK = re.compile(r"[\[({]{1,3}(?=[.@/])|(?<=[.@/])[\])}]{1,3}(?=[a-z0-9])", re.IGNORECASE | re.ASCII)
 _WORDS = {"dot": ".", "at": "@"}
 _DOT = re.compile(r"\\+\.|\s{1,3}dot\s{1,3}", re.IGNORECASE | re.ASCII)
-_SCHEME = re.compile(r"\A(h[tx*_z]{2}p|meow|f[tx]p)(s?)(?:://|:\\\\)", re.IGNORECASE | re.ASCII)
+_SCHEME = re.compile(
+    r"\A(h[tx*_z]{2}_?p_?|x{4}|meow|f[tx]p)(?:[\[({]?(s)[\])}]?)?(?:_{0,2}://|:\\\\|(?<=[ps])//)",
+    re.IGNORECASE | re.ASCII,
+)
 
 
 def refang(raw: str) -> str:
     r"""Return an indicator as it was before someone defanged it, or quoted it; nothing is checked.
 
-    `hxxp`, `meow`, `fxp`; `[.]`, `(dot)`, ` dot `, `\.`; `[:]`, `[://]`; `[at]`; quotes and angle brackets around it;
-    commas and semicolons after it; invisible characters in it. The path of a URL whose host is plain is left alone.
+    `hxxp`, `hxxp[s]`, `meow`, `fxp`; `[.]`, `[.`, `(dot)`, ` dot `, `\.`; `[:]`, `[://]`; `[at]`; quotes and angle
+    brackets around it; commas and semicolons after it; invisible characters in it. The path of a URL whose host is
+    plain is left alone.
     """
     if len(raw) > _LONGEST_INDICATOR:
         return raw  # no indicator at all
@@ -56,8 +62,13 @@ def _refanged_once(value: str) -> str:
     if _PLAIN_START.match(value):
         return value
     value = _MARK.sub(lambda match: _WORDS.get(match[1].lower(), match[1]), value)
+    value = _HALF_MARK.sub("", value)
     value = _DOT.sub(".", value)
-    return _SCHEME.sub(lambda match: ("ftp" if match[1][0] in "fF" else "http") + match[2].lower() + "://", value)
+    return _SCHEME.sub(_plain_scheme, value)
+
+
+def _plain_scheme(match: re.Match[str]) -> str:
+    return ("ftp" if match[1][0] in "fF" else "http") + (match[2] or "").lower() + "://"
 
 
 def _shape(pattern: str) -> re.Pattern[str]:

@@ -36,7 +36,7 @@ def url(raw: str) -> str:
     so is a user's name and password: credentials are not kept. Raises BadValue: "placeholder", "too long" (more than
     4,000 characters), "a scheme other than http, https, ftp", "an impossible port", "not a URL", or the host's fault.
     """
-    if len(raw) <= LONGEST_URL and "/." not in raw and _PLAIN_URL.fullmatch(raw):
+    if is_plain_url(raw):
         return raw
     value = raw.strip()
     if len(value) > LONGEST_URL:
@@ -56,6 +56,11 @@ def url(raw: str) -> str:
     if len(whole) > LONGEST_URL:
         raise BadValue(TOO_LONG)
     return whole
+
+
+def is_plain_url(raw: str) -> bool:
+    """Tell whether a URL is canonical at a glance, as most are; False decides nothing."""
+    return len(raw) <= LONGEST_URL and "/." not in raw and _PLAIN_URL.fullmatch(raw) is not None
 
 
 def _url_fault(value: str) -> str:

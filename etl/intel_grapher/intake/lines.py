@@ -1,0 +1,196 @@
+"""Lines of the lists that blockers, resolvers and firewalls read: which words of them are values."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+from intel_grapher.errors import BadValue
+from intel_grapher.keys import ip_address
+
+NOT_BLOCKED = "an exception of the list, which it does not report"
+NO_INDICATOR = "an address of the list's own machinery"
+
+
+class Values(NamedTuple):
+    """The words of a line that are values, and those that look like values and are none, with the reason."""
+
+    values: list[str]
+    others: list[tuple[str, str]] = []  # noqa: RUF012 - a NamedTuple's default is never changed
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE | re.ASCII)
+
+
+_HOSTS = re.compile(
+    r"([0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]+(?:%\w+)?)\s+([^\s#]+(?:\s+[^\s#]+)*)"
+)
+_NAME = _compiled(r"(?:[\w*-]+\.)*[\w-]+\.?")
+_ADBLOCK = _compiled(r"(@@)?\|{1,2}([^\s/^$|*]+)[\^|/]?(?:\$.*)?")
+_COSMETIC = re.compile(r"([^#\s]*)#[@?$%]?#.*")
+_DNSMASQ = _compiled(r"(?:address|server|local|ipset|nftset)=/((?:[^/\s]+/)+)\S*")
+_RPZ_ADDRESS = _compiled(r"(\d+)\.((?:(?:[0-9a-f]+|zz)\.)+)rpz-ip(?:\.\S*)?\s+.*")
+_RPZ = _compiled(r"(\*\.)?(\S+?)\.?\s+(?:\d+\s+)?(?:IN\s+)?CNAME\s+(\S+)")
+_UNBOUND_ZONE = _compiled(r'local-zone:\s*"?([^"\s]+?)\.?"?\s+(\S+)')
+_UNBOUND_DATA = _compiled(r'local-data(?:-ptr)?:\s*["\'](\S+?)\.?\s+.*')
+_RULE = _compiled(r"(?:alert|drop|reject|block|pass)\s+\S+\s+(\S+)\s+\S+\s+(?:->|<>|<-)\s+(\S+)\s+\S+\s+\((.*)\)\s*")
+_RULE_CONTENT = re.compile(r'content:\s*!?"((?:[^"\\]|\\.)*)"')
+_FIREWALL = (
+    _compiled(r"(?:iptables\s+|ip6tables\s+)?-[AI]\s+\S+.*?\s(?:-s|-d|--source|--destination)\s+(\S+).*"),
+    _compiled(r"(?:ipset\s+)?(?:add|-A)\s+\S+\s+(\S+)(?:\s.*)?"),
+    _compiled(r"(?:deny|block|drop|reject)\s+(?:from\s+|ip\s+|in\s+from\s+)?(\S+?);?"),
+    _compiled(r"Require\s+not\s+ip\s+(\S+)"),
+    _compiled(r"set\s+\S+\s+\{\s*(.+?)\s*\}.*"),
+)
+_RANGE = re.compile(
+    r"([0-9.]+|[0-9A-Fa-f:]+:[0-9A-Fa-f:.]*)\s*(?:-|\u2013|\s)\s*([0-9.]+|[0-9A-Fa-f:]+:[0-9A-Fa-f:.]*)(?:\s+[0-9]+)?"
+)
+_LARGEST_RANGE = 32  # networks that one range is parted into
+
+
+def values_of(line: str) -> Values | None:
+    """Return the values of a line of a known list format; None for any other line."""
+    for recognise in _FORMATS:
+        found = recognise(line)
+        if found is not None:
+            return found
+    return None
+
+
+def _range(line: str) -> Values | None:
+    match = _RANGE.match(line)
+    if match is None:
+        return None
+    try:
+        first, last = ipaddress.ip_address(match[1]), ipaddress.ip_address(match[2])
+        networks = [str(network) for network in ipaddress.summarize_address_range(first, last)]
+    except (ValueError, TypeError):
+        return None
+    rest = line[match.end() :].strip()
+    if rest and not rest.startswith(("#", ";", ",", "|", ":")) and not re.match(r"\s", line[match.end() :]):
+        return None
+    if len(networks) > _LARGEST_RANGE:
+        return Values([], [(match[0], "a range of many networks")])
+    return Values(list(map(_without_length, networks)))
+
+
+def _hosts(line: str) -> Values | None:
+    match = _HOSTS.fullmatch(line.partition("#")[0].rstrip())
+    if match is None:
+        return None
+    names = match[2].split()
+    if not all(_NAME.fullmatch(name) for name in names):
+        return None
+    address = match[1].partition("%")[0]
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return None
+    dotted = [name for name in names if "." in name.strip(".")]
+    if not _is_nowhere(parsed):
+        # An address of the world before names: a pair of a list, both are values. Words after it are a comment.
+        return Values([address, *dotted]) if len(dotted) == len(names) else None
+    skipped = (
+        [(address, NO_INDICATOR)] if parsed.is_multicast or not (parsed.is_loopback or parsed.is_unspecified) else []
+    )
+    return Values([name for name in dotted if not _is_local(name)], skipped)
+
+
+def _is_nowhere(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Tell whether hosts files send names to an address, or keep it for the machine itself."""
+    return (
+        address.is_loopback or address.is_unspecified or address.is_multicast or address.is_link_local
+        or str(address) in {"255.255.255.255", "ff00::", "fe00::"}
+    )  # fmt: skip
+
+
+def _is_local(name: str) -> bool:
+    return name.lower().rstrip(".") in {"localhost.localdomain", "local", "localhost", "broadcasthost"}
+
+
+def _adblock(line: str) -> Values | None:
+    if match := _ADBLOCK.fullmatch(line):
+        return Values([], [(match[2], NOT_BLOCKED)]) if match[1] else Values([match[2]])
+    if match := _COSMETIC.fullmatch(line):
+        return Values([], [(name, "hidden on a page, not reported") for name in match[1].split(",") if "." in name])
+    return None
+
+
+def _dnsmasq(line: str) -> Values | None:
+    match = _DNSMASQ.fullmatch(line)
+    return Values([name for name in match[1].split("/") if name]) if match else None
+
+
+def _rpz(line: str) -> Values | None:
+    if match := _RPZ_ADDRESS.fullmatch(line):
+        return _rpz_network(match[1], match[2].rstrip(".").split("."))
+    match = _RPZ.fullmatch(line)
+    if match is None:
+        return None
+    if match[3].rstrip(".").lower() == "rpz-passthru":
+        return Values([], [(match[2], NOT_BLOCKED)])
+    return Values([match[2]])
+
+
+def _rpz_network(length: str, reversed_parts: list[str]) -> Values | None:
+    """Return the network of an RPZ trigger: its prefix length, then the address's parts in reverse, zz for ::."""
+    parts = reversed_parts[::-1]
+    text = ".".join(parts) if len(parts) == 4 and "zz" not in parts else ":".join(parts).replace("zz", "")  # noqa: PLR2004
+    if ":" in text:
+        text = text.replace(":::", "::") if text.count(":") > 1 else f"{text}:"
+    return Values([_without_length(f"{text}/{length}")])
+
+
+def _unbound(line: str) -> Values | None:
+    if match := _UNBOUND_ZONE.fullmatch(line):
+        return Values([], [(match[1], NOT_BLOCKED)]) if match[2] == "transparent" else Values([match[1]])
+    match = _UNBOUND_DATA.fullmatch(line)
+    return Values([match[1]]) if match else None
+
+
+def _rule(line: str) -> Values | None:
+    """Return the values of a rule of Suricata or Snort: addresses of its header, names in its contents."""
+    match = _RULE.fullmatch(line)
+    if match is None:
+        return None
+    header = [part.lstrip("!") for side in match.group(1, 2) for part in side.strip("[]").split(",")]
+    addresses = [part for part in header if re.match(r"[0-9]|[0-9A-Fa-f]*:", part) and part != "any"]
+    contents = [content.strip(".") for content in _RULE_CONTENT.findall(match[3])]
+    names = [content for content in contents if re.fullmatch(r"(?:[\w-]+\.)+[\w-]{2,}", content)]
+    return Values([*addresses, *names])
+
+
+def _firewall(line: str) -> Values | None:
+    for pattern in _FIREWALL:
+        if match := pattern.fullmatch(line):
+            values = [_without_length(value) for value in re.split(r"[\s,]+", match[1]) if re.search(r"[.:]", value)]
+            return Values(values) if values and all(map(_is_address, values)) else None
+    return None
+
+
+def _without_length(value: str) -> str:
+    """Return a network of one address as that address."""
+    address, _, length = value.partition("/")
+    return address if length == ("128" if ":" in address else "32") else value
+
+
+def _is_address(value: str) -> bool:
+    try:
+        ip_address(value.partition("/")[0])
+    except BadValue:
+        return False
+    return True
+
+
+_FORMATS: tuple[Callable[[str], Values | None], ...] = (
+    *(_range, _hosts, _adblock, _dnsmasq, _unbound, _rpz, _rule, _firewall),
+)
+
+
+def comment_of(line: str) -> tuple[str, str]:
+    """Return a line's content and the comment behind it: after #, ; or // with white space before it."""
+    match = re.search(r"\s+(?:#|;|//)\s?|\s*#\s+", line)
+    return (line[: match.start()], line[match.end() :]) if match else (line, "")

@@ -1,0 +1,224 @@
+"""A text in columns: its delimiter, its header, and what each column holds, by its name and by its values."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from intel_grapher import times
+from intel_grapher.errors import BadValue
+from intel_grapher.intake import words
+from intel_grapher.intake.text import SHOWN, Leftover
+
+DELIMITERS = ",;\t|"
+SAMPLE = 200  # rows that a column's meaning is read from
+LONGEST = 65_536  # characters of a line; a longer one is one cell
+ENOUGH = 0.5  # share of a column's cells that must be of one sort
+BARREN = "a row without an indicator"
+
+INDICATOR, TYPE, FIRST, LAST, DATE, PORT, MALWARE, OTHER = (
+    *("indicator", "type", "first seen", "last seen", "date", "port", "malware", "left out"),
+)
+
+# Names of columns, folded: lower case, words parted by _.
+_NAMES = {
+    **dict.fromkeys(("first_seen", "firstseen", "first_observed", "dateadded", "date_added", "added"), FIRST),
+    **dict.fromkeys(("last_seen", "lastseen", "last_online", "last_observed"), LAST),
+    **dict.fromkeys(("date", "created", "listingdate", "timestamp", "time", "reported", "published"), DATE),
+    **dict.fromkeys(("type", "indicator_type", "ioc_type", "attribute_type", "kind", "category"), TYPE),
+    **dict.fromkeys(("port", "dst_port", "dport", "dstport", "c2_port"), PORT),
+    **dict.fromkeys(("malware", "malware_family", "family", "malware_printable", "threat", "signature"), MALWARE),
+}
+# Columns whose values are the row's source or another thing's fingerprint: no indicators, whatever they look like.
+_NEVER = re.compile(
+    r"(?:.*_)?(?:reference|references|ref|refs|report|source|sources|link|links|urlhaus_link|permalink|reporter|author|"
+    r"contact|ja3s?|ja3_md5|ja3s_md5|jarm|imphash|ssdeep|tlsh|vhash|authentihash|telfhash|thumbprint|serial|"
+    r"cert(?:ificate)?_(?:md5|sha1|sha256)|id|uuid|attribute_id|event_id|object_id)"
+)
+_CERTIFICATES = {"listingdate", "sha1", "listingreason"}  # abuse.ch's SSL blacklist: the digests are certificates'
+_ADDRESS_AND_PORT = re.compile(r"([0-9A-Fa-f.:]+)\|([0-9]{1,5})")
+_INDICATOR_NAME = re.compile(
+    r"(?:.*_)?(?:ioc|iocs|ioc_value|indicator|indicators|value|data|observable|url|urls|domain|domains|hostname|host|"
+    r"fqdn|email|cve|ip|ips|ip_address|ipaddress|ipv4|ipv6|address|addr|hash|hashes|md5|sha1|sha256|sha512|cidr|"
+    r"network|netblock|asn)"
+)
+
+
+class Column(NamedTuple):
+    """A column: its name in the header ("" without one), and its role."""
+
+    name: str
+    role: str
+
+
+class Entry(NamedTuple):
+    """An indicator of a row, and what else the row says: moments as they are spelt, the malware's name."""
+
+    found: words.Found
+    raw: str
+    line: int
+    first: str
+    last: str
+    malware: str
+
+
+class Table(NamedTuple):
+    """What a text in columns holds. A column whose role is OTHER is left out."""
+
+    delimiter: str
+    columns: list[Column]
+    entries: list[Entry]
+    leftovers: list[Leftover]
+
+
+def read_table(text: str) -> Table | None:
+    """Return a table's indicators and what of it was left out; None for a text that is in no columns."""
+    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip("\x00\ufeff \t")]
+    delimiter = _delimiter([line for _, line in lines if not line.lstrip().startswith("#")][:SAMPLE])
+    if not delimiter:
+        return None
+    header, rows = _parted(lines, delimiter)
+    columns = _columns(header, [row for _, row in rows[:SAMPLE]])
+    table = Table(delimiter, columns, [], [])
+    for number, row in rows:
+        _read_row(number, row, table)
+    return table
+
+
+def _delimiter(lines: Sequence[str]) -> str:
+    """Return the delimiter that parts most lines into one and the same number of cells; "" for none."""
+    best, best_share = "", 0.0
+    for delimiter in DELIMITERS:
+        counts = Counter(len(_cells(line, delimiter)) for line in lines)
+        width, common = max(counts.items(), key=lambda item: (item[0] > 1, item[1]), default=(0, 0))
+        share = common / len(lines) if lines else 0.0
+        if width > 1 and share > max(best_share, ENOUGH):
+            best, best_share = delimiter, share
+    return best
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    """Return a line's cells; the line as one cell where it is no CSV. A quote left open ends with its line."""
+    if len(line) > LONGEST:
+        return [line]
+    try:
+        return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])]
+    except csv.Error:
+        return [line]
+
+
+def _parted(lines: list[tuple[int, str]], delimiter: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Return the header's cells ([] without one) and the rows. A header may stand behind a #, as abuse.ch's do."""
+    rows = [(number, _cells(line, delimiter)) for number, line in lines if not line.lstrip().startswith("#")]
+    comments = [line.lstrip().lstrip("#").strip() for _, line in lines if line.lstrip().startswith("#")]
+    width = Counter(len(row) for _, row in rows).most_common(1)[0][0] if rows else 0
+    if rows and _is_header(rows[0][1], rows[1:SAMPLE]):
+        return rows[0][1], rows[1:]
+    headers = [cells for cells in (_cells(line, delimiter) for line in comments) if len(cells) == width]
+    named = [cells for cells in headers if _is_header(cells, [])]
+    return (named[-1], rows) if named else ([], rows)
+
+
+def _is_header(cells: list[str], rows: list[tuple[int, list[str]]]) -> bool:
+    """Tell whether cells are a header's: words that are no values, and a name that columns have or values below."""
+    if any(_found(cell) for cell in cells):
+        return False
+    names = [_folded(cell) for cell in cells]
+    return any(name in _NAMES or _INDICATOR_NAME.fullmatch(name) for name in names) or any(
+        _share([row[index] for _, row in rows if index < len(row)], _holds_indicators) >= ENOUGH
+        for index in range(len(cells))
+    )
+
+
+def _folded(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_").removesuffix("_utc")
+
+
+def _columns(header: list[str], rows: list[list[str]]) -> list[Column]:
+    width = max([len(header), *map(len, rows)], default=0)
+    names = [*header, *[""] * (width - len(header))]
+    folded = [_folded(name) for name in names]
+    roles = []
+    for index, name in enumerate(folded):
+        cells = [row[index] for row in rows if index < len(row) and row[index]]
+        roles.append(_role(name, cells, certificates=set(folded) >= _CERTIFICATES))
+    return [Column(name, role) for name, role in zip(names, roles, strict=True)]
+
+
+def _role(name: str, cells: list[str], *, certificates: bool) -> str:
+    """Return a column's role: its name's where one is known, unless its values say otherwise."""
+    if _NEVER.fullmatch(name) or (certificates and name == "sha1"):
+        return OTHER
+    if _share(cells, _holds_indicators) >= ENOUGH:
+        return INDICATOR
+    by_name = _NAMES.get(name, OTHER)
+    if by_name in {FIRST, LAST, DATE} and _share(cells, _is_moment) < ENOUGH:
+        return OTHER
+    if by_name == OTHER and cells and _INDICATOR_NAME.fullmatch(name) and any(map(_holds_indicators, cells)):
+        return INDICATOR
+    return by_name
+
+
+def _share(cells: list[str], holds: Callable[[str], bool]) -> float:
+    return sum(map(bool, map(holds, cells))) / len(cells) if cells else 0.0
+
+
+def _is_moment(cell: str) -> bool:
+    try:
+        times.parse(cell)
+    except BadValue:
+        return False
+    return True
+
+
+def _parts(cell: str) -> Iterator[str]:
+    """Yield the values of a cell: several may stand in one, and MISP joins pairs by |."""
+    if pair := _ADDRESS_AND_PORT.fullmatch(cell):
+        yield f"[{pair[1]}]:{pair[2]}" if ":" in pair[1] else f"{pair[1]}:{pair[2]}"
+        return
+    for part in re.split(r"[\s|]+|[,;](?=\s*\S)", cell):
+        if word := words.trimmed(part):
+            yield word
+
+
+def _found(cell: str) -> words.Found | None:
+    found = words.classify(cell, is_value=True) if cell and not cell.isdigit() else None
+    return found if isinstance(found, words.Found) else None
+
+
+def _holds_indicators(cell: str) -> bool:
+    parts = list(_parts(cell))
+    return bool(parts) and any(map(_found, parts)) and len(parts) <= 2 + 2 * sum(map(bool, map(_found, parts)))
+
+
+def _read_row(number: int, row: list[str], table: Table) -> None:
+    """Add a row's indicators to a table; a row without any is a leftover."""
+    by_role: dict[str, str] = {}
+    for column, cell in zip(table.columns, row, strict=False):
+        if cell and column.role != INDICATOR:
+            by_role.setdefault(column.role, cell)
+    first = by_role.get(FIRST) or by_role.get(DATE, "")
+    last = by_role.get(LAST) or first
+    before = len(table.entries)
+    listed = len(table.leftovers)
+    for column, cell in zip(table.columns, row, strict=False):
+        if column.role != INDICATOR:
+            continue
+        for part in _parts(cell):
+            found = words.classify(part, is_value=True)
+            if isinstance(found, words.Found):
+                found = _with_port(found, by_role.get(PORT, ""))
+                table.entries.append(Entry(found, part, number, first, last, by_role.get(MALWARE, "")))
+            elif found is not None:
+                table.leftovers.append(Leftover(number, part[:SHOWN], found.reason))
+    if len(table.entries) == before and len(table.leftovers) == listed:
+        table.leftovers.append(Leftover(number, table.delimiter.join(row)[:SHOWN], BARREN))
+
+
+def _with_port(found: words.Found, port: str) -> words.Found:
+    if found.kind == "ip" and not found.port and port.isdecimal() and 0 < int(port) <= 65_535:  # noqa: PLR2004
+        return found._replace(port=int(port))
+    return found

@@ -1,0 +1,197 @@
+"""A text as a whole: each line by its format, else word by word."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from intel_grapher import keys
+from intel_grapher.errors import BadValue
+from intel_grapher.intake import lines, words
+from intel_grapher.intake.encoding import decoded
+from intel_grapher.intake.suffixes import ambiguous, top_level
+from intel_grapher.keys import IndicatorKind
+from intel_grapher.keys.urls import is_plain_url
+
+_SURE_NAME = 63  # characters: no label of such a name is too long
+SHOWN = 200  # characters of a leftover
+
+_COMMENTS = ("#", ";", "//", "!", "--", "REM ")
+_BULLET = re.compile(r"(?:[-*\u2022\u2023\u25aa\u2013\u2014+>]|\(?[0-9]{1,3}[.)])\s+(?=\S)")
+# One bare value on a line, as nearly all lines of long lists are: it needs no further look.
+_BARE = re.compile(
+    r"(?:[a-z0-9_-]+\.)+[a-z]{2,24}|[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}"
+)
+_VALUE_LIKE = re.compile(r"[.:@/0-9\[(]")
+_DOTS = dict.fromkeys(map(ord, "\u2024\u3002\uff0e\uff61"), ".")
+_HYPHENS = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2212\ufe63\uff0d"), "-")
+_FOREIGN = re.compile("[\u2024\u3002\uff0e\uff61\u2010-\u2013\u2212\ufe63\uff0d]")
+# Marks of defanging with white space in or around them; only the white space goes here, `keys.refang` does the rest.
+_SPACED = re.compile(r"\s*([\[({]\s*(?:\.|:|/|@|dot|at)\s*[\])}])\s*", re.IGNORECASE)
+_SPACED_SCHEME = re.compile(r"(?i)\b(h[tx]{2}ps?|ftp)(\[?:\]?//)\s+(?=\S)")
+_CVE_SPACED = re.compile(r"(?i)\b(cve)[ _:]([0-9]{4})[-_ ]([0-9]{4,19})\b")
+_SPELT_OUT = re.compile(r"(?i)\S+(?:\s+(?:dot|at|\[at\]|\(at\))\s+\S+)+")
+_PARTS = re.compile(r"[\s\t]+")
+_SEPARATORS = re.compile(r"[,;|]+")
+_AFTER_URL = re.compile(r"[,;|]+(?=[a-z][a-z0-9+.-]*://|\Z)|[;|](?=[0-9a-f]{32,64}\b)|[|]", re.IGNORECASE)
+_PAIR = re.compile(r"(.*?)[|/]([0-9A-Fa-f]{32,128})\Z")
+
+
+class Mention(NamedTuple):
+    """An indicator in a text: its kind, canonical key and port (0 if none), its line from 1, its spelling there."""
+
+    kind: IndicatorKind
+    key: str
+    port: int
+    line: int
+    raw: str
+
+
+class Leftover(NamedTuple):
+    """A word that looks like a value and is no indicator: its line from 1, its spelling, the reason."""
+
+    line: int
+    raw: str
+    reason: str
+
+
+class Reading(NamedTuple):
+    """What a text holds, in its order. `prose` counts the words that look like no value."""
+
+    mentions: list[Mention]
+    leftovers: list[Leftover]
+    prose: int
+
+
+def read(content: bytes | str) -> Reading:
+    """Return the indicators of a text and what was left out of it. Bytes may be UTF-8, UTF-16 or Windows-1252.
+
+    Time and memory are linear in the text's length. Nothing is raised for any content.
+    """
+    text = decoded(content) if isinstance(content, bytes) else content
+    reader = _Reader()
+    for number, line in enumerate(text.splitlines(), 1):
+        reader.line(line.strip("\x00\ufeff \t"), number)
+    return reader.reading()
+
+
+class _Reader:
+    """Reads lines. What a bare word means may depend on the others, so some wait for the end.
+
+    A name with an ambiguous last label is a name among names, and a file among files. A word that has no shape of a
+    value is a fault in a list of values, and prose among prose (a heading).
+    """
+
+    def __init__(self) -> None:
+        self._mentions: list[Mention] = []
+        self._leftovers: list[Leftover] = []
+        self._prose = 0
+        self._ambiguous: list[tuple[int, int, str]] = []  # index among the mentions, line, word
+        self._bare_names = 0
+        self._alone = 0  # lines with one value
+        self._shapeless: list[Leftover] = []
+
+    def reading(self) -> Reading:
+        """Return what was read."""
+        files = sum(1 for leftover in self._leftovers if leftover.reason == words.FILE_NAME)
+        if self._bare_names > files:  # a list of names: the ambiguous ones among them are names as well
+            for index, number, raw in reversed(self._ambiguous):
+                found = words.classify(raw, is_value=True)
+                if isinstance(found, words.Found):
+                    self._mentions.insert(index, Mention(found.kind, found.key, found.port, number, raw))
+        else:
+            self._leftovers += [Leftover(number, raw, words.AMBIGUOUS) for _, number, raw in self._ambiguous]
+        if self._prose > self._alone:
+            self._prose += len(self._shapeless)
+        else:
+            self._leftovers += self._shapeless
+        self._leftovers.sort(key=lambda leftover: leftover.line)
+        return Reading(self._mentions, self._leftovers, self._prose)
+
+    def line(self, line: str, number: int) -> None:
+        """Read one line without the white space around it."""
+        if _BARE.fullmatch(line):
+            self._bare(line, number)
+        elif line.startswith("http") and line.count("://") == 1 and is_plain_url(line):
+            self._mentions.append(Mention("url", line, 0, number, line))
+        elif line.startswith(_COMMENTS) and not line.startswith("##"):
+            self._prose += len(line.split())
+        elif (found := lines.values_of(line)) is not None:
+            self._leftovers += [Leftover(number, raw[:SHOWN], reason) for raw, reason in found.others]
+            for value in found.values:
+                self._add(value, number, is_value=True)
+        elif line:
+            self._parts(line, number)
+
+    def _parts(self, line: str, number: int) -> None:
+        content, comment = lines.comment_of(_BULLET.sub("", line, count=1))
+        self._prose += len(comment.split())
+        parts = list(_words(_joined(content)))
+        if len(parts) == 1 and _BARE.fullmatch(word := parts[0].lower()):
+            self._bare(word, number)
+            return
+        if len(parts) == 1 and not _VALUE_LIKE.search(parts[0]):
+            self._shapeless.append(Leftover(number, parts[0][:SHOWN], "not an indicator"))
+            return
+        self._alone += len(parts) == 1
+        for part in parts:
+            self._add(part, number, is_value=len(parts) == 1)
+
+    def _bare(self, word: str, number: int) -> None:
+        """Add a word in lower case that has a line of its own: a name, an IPv4 address or a digest."""
+        self._alone += 1
+        _, dot, last = word.rpartition(".")
+        if not dot:
+            self._mentions.append(Mention("hash", word, 0, number, word))
+        elif ambiguous(last):
+            self._ambiguous.append((len(self._mentions), number, word))
+        elif last.isdigit() and word[0] > "0":
+            self._address(word, number)
+        elif last in top_level() and len(word) <= _SURE_NAME:
+            self._bare_names += 1
+            self._mentions.append(Mention("domain", word, 0, number, word))
+        else:
+            self._add(word, number, is_value=True)
+
+    def _address(self, word: str, number: int) -> None:
+        try:
+            self._mentions.append(Mention("ip", keys.ip_address(word), 0, number, word))
+        except BadValue as bad:
+            self._leftovers.append(Leftover(number, word, bad.reason))
+
+    def _add(self, raw: str, number: int, *, is_value: bool) -> None:
+        found = words.classify(raw, is_value=is_value)
+        if found is None:
+            self._prose += 1
+        elif isinstance(found, words.Odd):
+            self._leftovers.append(Leftover(number, raw[:SHOWN], found.reason))
+        else:
+            self._mentions.append(Mention(found.kind, found.key, found.port, number, raw[: words.LONGEST]))
+
+
+def _joined(line: str) -> str:
+    """Return a line with the white space taken out that was put into values to defang them."""
+    if _FOREIGN.search(line):
+        line = line.translate(_DOTS | _HYPHENS)
+    line = _CVE_SPACED.sub(r"\1-\2-\3", _SPACED_SCHEME.sub(r"\1\2", line))
+    if "[" in line or "(" in line or "{" in line:
+        line = _SPACED.sub(r"\1", line)
+    if _SPELT_OUT.fullmatch(line):  # nothing else is on the line, so that "dot" is no word of a sentence
+        refanged = re.sub(r"(?i)\s+dot\s+", ".", line)
+        refanged = re.sub(r"(?i)\s+[\[(]?at[\])]?\s+", "@", refanged)
+        try:
+            keys.detect(refanged)
+        except BadValue:
+            return line
+        return refanged
+    return line
+
+
+def _words(line: str) -> Iterator[str]:
+    """Yield a line's words, parted at white space and separators; a URL keeps its own separators."""
+    for part in _PARTS.split(line):
+        pieces = _AFTER_URL.split(part) if "://" in part or "[:]//" in part else _SEPARATORS.split(part)
+        for piece in pieces:
+            if word := words.trimmed(piece):
+                yield word
