@@ -42,7 +42,7 @@ BELOW = {
         "files",
         "transform",
     ),
-    *("fetch", "disk", "lock", "engine", "edits", "neo4j", "load", "ask"),
+    *("verdict", "fetch", "disk", "lock", "engine", "edits", "neo4j", "load", "ask"),
 }
 LAYERS = {
     "errors": set[str](),
@@ -59,14 +59,18 @@ LAYERS = {
     "sources": {"errors", "model", "schema", "source"},
     "registry": {"errors", "source", "sources"},
     "reading": {"errors", "source"},
+    "verdict": {"errors", "source", "reading"},
     "cache": {"errors", "disk", "lock"},
     "files": {"errors", "engine", "model", "schema"},
     "edits": {"errors", "keys", "times", "model", "schema", "files", "cache"},
     "transform": {
         *("errors", "disk", "lock", "keys", "times", "model", "schema", "source", "registry", "reading", "files"),
-        *("cache", "edits"),
+        *("cache", "edits", "verdict"),
     },
-    "fetch": {"errors", "registry", "lock", "engine", "keys", "times", "model", "schema", "source", "reading", "cache"},
+    "fetch": {
+        *("errors", "registry", "lock", "engine", "keys", "times", "model", "schema", "source", "reading", "verdict"),
+        "cache",
+    },
     "neo4j": {"errors", "disk", "lock"},
     "load": {"errors", "disk", "lock", "engine", "model", "schema", "files", "neo4j"},
     "ask": {"errors", "keys", "times", "model", "schema", "load"},

@@ -36,6 +36,8 @@ MONTHS = 31 * DAYS
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,63}")
 ENTRY_POINTS = "intel_grapher.sources"
+ABSENT = (404, 410)
+"""The HTTP statuses that say "not found", unless a source says otherwise."""
 _DOTS = frozenset({".", ".."})
 
 Format = Literal["json", "lines", "text"]  # JSON, JSON Lines (the reply is a list), or a str
@@ -43,11 +45,13 @@ F = TypeVar("F", bound=Callable[[Any, Any], Facts])
 
 
 class Outcome(Enum):
-    """What a well-formed reply says."""
+    """What a reply says. A source's `judge` returns one of the first four; an unreadable reply does not get there."""
 
     FOUND = "found"
     NOT_FOUND = "not found"
     FAILED = "failed"
+    QUOTA = "quota used up"
+    UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True)
@@ -185,6 +189,8 @@ class Endpoint:
 class Source:
     """A service. `judge` tells what a well-formed reply says; by default it is an answer with something in it.
 
+    `judge` returns `Outcome.QUOTA` for a reply that says, with a status of success, that a quota is used up.
+
     `retired` says since when it no longer answers: it is then never asked, and its kept replies serve on.
     `also` are other names that kept replies of it go by. `absent` are the HTTP statuses that say "not found".
     `forwards` says that its address only points to others, which are then asked: only by https, at public addresses,
@@ -201,7 +207,7 @@ class Source:
     terms: str = ""
     status: str = ""
     also: tuple[str, ...] = ()
-    absent: tuple[int, ...] = (404,)
+    absent: tuple[int, ...] = ABSENT
     forwards: bool = False
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
 

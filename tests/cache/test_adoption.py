@@ -8,6 +8,7 @@ import shutil
 import tarfile
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,10 @@ from places import FIXTURES
 
 from intel_grapher.cache import Adopted, Cache, Envelope, Found, adopt
 from intel_grapher.cache.frames import zstd
+from intel_grapher.cli.cache import standing
 from intel_grapher.errors import BadValue, UsageError
 
+BY_STATUS = partial(standing, {})  # no source is known
 MTIME = 1_500_000_000
 BODY = b'{"response_code":"1"}'
 
@@ -30,7 +33,7 @@ def lay(path: Path, content: bytes = BODY) -> Path:
 
 def add(root: Path, *paths: Path, **flags: object) -> Adopted:
     with Cache(root) as cache, cache.writer() as writer:
-        return adopt(writer, paths, **flags)  # type: ignore[arg-type] # the tests' own
+        return adopt(writer, paths, judge=BY_STATUS, **flags)  # type: ignore[arg-type] # the tests' own
 
 
 def held(root: Path) -> dict[tuple[str, str, str], list[tuple[Found, Envelope]]]:
@@ -159,8 +162,8 @@ def test_another_cache_is_taken_in_and_its_damage_is_not(tmp_path: Path) -> None
     source = lay(tmp_path / "dns" / "b" / "some.jsonl", LINES)
     add(tmp_path / "one", source)
     with Cache(tmp_path / "one", segment_bytes=1) as cache, cache.writer() as writer:
-        adopt(writer, [source], source="dns", endpoint="c", fetched_at=MTIME)
-        adopt(writer, [lay(tmp_path / "dns" / "a" / "last.example.json")])
+        adopt(writer, [source], judge=BY_STATUS, source="dns", endpoint="c", fetched_at=MTIME)
+        adopt(writer, [lay(tmp_path / "dns" / "a" / "last.example.json")], judge=BY_STATUS)
     opened = next(s.path for s in Cache(tmp_path / "one").segments() if not s.closed)
     outcome = add(tmp_path / "two", tmp_path / "one" / "raw", tmp_path / "one" / "failed")
     assert (outcome.added, outcome.skipped) == (6, [])

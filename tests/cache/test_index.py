@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -68,7 +69,7 @@ def check(cache: Cache) -> None:
         place = (holding.area, holding.source, holding.endpoint)
         here = [record for record in records if record[:3] == place]
         assert (holding.replies, holding.keys) == (len(here), len({record[3] for record in here}))
-        assert holding.not_found == sum(record[6] == 404 for record in here)
+        assert holding.statuses == Counter(record[6] for record in here)
         assert (holding.oldest, holding.newest) == (min(r[5] for r in here), max(r[5] for r in here))
     assert sum(holding.replies for holding in cache.holdings()) == len(records)
 

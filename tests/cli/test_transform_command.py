@@ -17,7 +17,7 @@ def test_transform_tells_what_it_made(filled: Desk) -> None:
 
 
 BAD_REPLIES = (
-    ("html.example", b"<html>502 Bad Gateway</html>", "not JSON"),
+    ("html.example", b"<html>502 Bad Gateway</html>", "HTML instead of JSON"),
     ("empty.example", b"", "an empty body"),
     ("cut.example", b'{"response_code":"1","resolutions":[{"ip_addr', "not JSON"),
     ("list.example", b"[1,2,3]", "wrong shape"),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -13,15 +14,15 @@ import msgspec
 import pytest
 from loopback import NOTHING, Answer, Asked, Loopback, at_path, found, loopback, source
 
-from intel_grapher.cache import Cache, Entry
+from intel_grapher.cache import Cache, Entry, FailedBody
 from intel_grapher.errors import BusyError, CacheError, KeyMissingError
 from intel_grapher.fetch.asking import Freshness, Indicator, is_private
 from intel_grapher.fetch.ledger import Ledger
-from intel_grapher.fetch.run import FailedBody, Options, fetch
+from intel_grapher.fetch.run import Options, fetch
 from intel_grapher.fetch.summary import Summary, Tally
 from intel_grapher.fetch.waiting import backoff
 from intel_grapher.keys import detect
-from intel_grapher.source import DAYS, HOURS, ApiKey, Rate, Source
+from intel_grapher.source import DAYS, HOURS, ApiKey, Outcome, Rate, Source
 
 NAMES = [f"host{n}.example.net" for n in range(5)]
 HTML = Answer(b"<html>down</html>")
@@ -212,11 +213,15 @@ def test_pages_that_lead_in_a_circle_end(service: Loopback, cache: Cache) -> Non
     [
         (Answer(b"oops", 500), "HTTP 500", 4),
         (Answer(b"slow down", 429), "too many requests (HTTP 429)", 4),
+        (Answer(b"slow down", 429, {"Content-Encoding": "gzip"}), "too many requests (HTTP 429)", 4),
+        (Answer(b"oops", 500, {"Content-Encoding": "gzip"}), "HTTP 500", 4),
+        (Answer(b"gone", 404, {"Content-Encoding": "gzip"}), "the reply's compression is damaged", 1),
+        (Answer(b'{"found": true}', 206), "a part of the reply only (HTTP 206)", 1),
         (Answer(b"no", 403), "not allowed (HTTP 403)", 1),
         (HTML, "HTML instead of JSON", 1),
         (Answer(b"Too many connections"), "not JSON", 1),
-        (Answer(b""), "an empty reply", 1),
-        (Answer(b"", 204), "an empty reply", 1),
+        (Answer(b""), "an empty body", 1),
+        (Answer(b"", 204), "an empty body", 1),
         (Answer(b"[1, 2]"), "wrong shape", 1),
         (Answer(b'{"found": true}', cut=3), "the reply was cut short", 4),
         (Answer(b"", 302, {"Location": "http://192.0.2.1/"}), "redirected elsewhere, which is refused", 1),
@@ -302,6 +307,24 @@ def test_a_long_retry_after_sets_the_source_aside(service: Loopback, cache: Cach
     assert tally.aside == "it asks to wait: too many requests (HTTP 429)"
     assert tally.until > time.time() + 500
     assert (tally.failed, tally.skipped) == ({"too many requests (HTTP 429)": 1}, {"set aside": 4})
+
+
+def test_retry_after_counts_whatever_the_body_is(service: Loopback, cache: Cache) -> None:
+    service.script = lambda _: Answer(b"plain", 429, {"Content-Encoding": "gzip", "Retry-After": "600"})
+    tally = get(cache, source(service.home), options=Options(connections=1))
+    assert (len(service.asked), tally.aside) == (1, "it asks to wait: too many requests (HTTP 429)")
+
+
+def test_a_quota_told_in_an_answers_body_is_a_quota(service: Loopback, cache: Cache) -> None:
+    """As HackerTarget does with status 200: it is asked once, not ten times, and comes back another day."""
+    made = source(service.home, limits=(Rate(50, per=DAYS),))
+    made = dataclasses.replace(made, judge=lambda _: Outcome.QUOTA, endpoints={})
+    endpoint = source(service.home).endpoints["names"]
+    made.endpoints["names"] = dataclasses.replace(endpoint, source=made)
+    tally = get(cache, made, options=Options(connections=1))
+    assert (len(service.asked), tally.asked) == (1, 1)
+    assert (tally.aside, tally.skipped) == ("the service reports that the quota is used up", {"set aside": 4})
+    assert tally.until > time.time() + 3600
 
 
 @pytest.mark.parametrize("value", ["soon", "-1", ""])

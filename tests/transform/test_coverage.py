@@ -85,7 +85,7 @@ def test_a_cache_is_covered_endpoint_by_endpoint(tmp_path: Path) -> None:
     assert (antivirus.source, antivirus.endpoint, antivirus.replies) == ("threatcrowd", "antivirus", 2)
     assert antivirus.outcomes == {"found": 1, "unreadable": 1}
     assert (antivirus.facts, antivirus.unread) == ({}, {"$.permalink": 1})
-    assert antivirus.rejects == {"not a hash": 1, "not JSON": 1}
+    assert antivirus.rejects == {"not a hash": 1, "HTML instead of JSON": 1}
     assert (new.endpoint, new.replies, new.outcomes) == ("new", 1, {"no mapping": 1})
 
 

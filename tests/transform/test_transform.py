@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from hypothesis import strategies as st
 from places import FIXTURES, SAMPLES
 
 from intel_grapher.cache import Cache, Corruption, Entry, Envelope, Segment, adopt
-from intel_grapher.cli.cache import resolve
+from intel_grapher.cli.cache import resolve, standing
 from intel_grapher.errors import BusyError, TransformError
 from intel_grapher.files import Files, Manifest
 from intel_grapher.lock import locked
@@ -90,7 +91,7 @@ def filled(root: Path, replies: list[Entry]) -> Cache:
 def adopted(root: Path, *paths: Path) -> Cache:
     cache, known = Cache(root), Registry.installed()
     with cache.writer() as writer:
-        adopt(writer, paths, resolve=lambda *place: resolve(known, *place))
+        adopt(writer, paths, judge=partial(standing, known), resolve=lambda *place: resolve(known, *place))
     return cache
 
 
@@ -330,7 +331,7 @@ def test_what_cannot_be_read_is_listed_and_the_rest_goes_on(tmp_path: Path) -> N
 
     good = b'{"response_code":"1","resolutions":[{"ip_address":"192.0.2.7"},{"ip_address":7},{}],"hashes":null}'
     bad = {
-        "a.example": (b"<html>", "not JSON"),
+        "a.example": (b"<html>", "HTML instead of JSON"),
         "b.example": (b"", "an empty body"),
         "c.example": (b"[1]", "wrong shape"),
         "d.example": (b"\xff\xfe", "not JSON"),
@@ -342,7 +343,7 @@ def test_what_cannot_be_read_is_listed_and_the_rest_goes_on(tmp_path: Path) -> N
     assert manifest.outcomes == {"found": 1, "unreadable": 6}
     listed = [msgspec.json.decode(line) for line in (tmp_path / "import" / "rejects.jsonl").read_bytes().splitlines()]
     whole = {each["key"]: each["reason"] for each in listed if not each["path"]}
-    assert whole == {key: reason for key, (_, reason) in bad.items()} | {"e.example": "HTTP status 503"}
+    assert whole == {key: reason for key, (_, reason) in bad.items()} | {"e.example": "HTTP 503"}
     assert {(each["path"], each["reason"]) for each in listed if each["path"]} == {
         ("$.resolutions[1].ip_address", "wrong type"),
         ("$.resolutions[2]", "wrong type"),

@@ -10,10 +10,10 @@
 `compact` compresses what is open, and mends.
 """
 
-from intel_grapher.cache.adoption import Adopted, adopt
+from intel_grapher.cache.adoption import Adopted, Standing, adopt
 from intel_grapher.cache.audit import Problem, quarantined, verify
 from intel_grapher.cache.compaction import Compacted, compact
-from intel_grapher.cache.envelope import Area, Entry, Envelope
+from intel_grapher.cache.envelope import Area, Entry, Envelope, FailedBody
 from intel_grapher.cache.index import Found, Holding
 from intel_grapher.cache.segment import Corruption, Record, Segment
 from intel_grapher.cache.store import Cache
@@ -27,11 +27,13 @@ __all__ = [
     "Corruption",
     "Entry",
     "Envelope",
+    "FailedBody",
     "Found",
     "Holding",
     "Problem",
     "Record",
     "Segment",
+    "Standing",
     "Writer",
     "adopt",
     "compact",

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from io import BufferedReader
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -31,7 +31,21 @@ _EXTENSIONS: Final = frozenset(
         *("dat", "data", "bin", "raw", "body", "reply", "response", "resp", "result", "results", "api"),
     )
 )
-_ANSWERS: Final = {404, 410}
+
+
+class Standing(NamedTuple):
+    """Where an adopted reply belongs.
+
+    `area` is `failed` for a failure. `reason` says why the reply is no answer; it is empty for an answer. A reply that
+    is no answer and yet goes to `raw` is one that can't be read: the transform lists it, and a later version may read
+    it.
+    """
+
+    area: Area
+    reason: str = ""
+
+
+Judge = Callable[[Entry], Standing]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +58,14 @@ class Skipped:
 
 @dataclass(slots=True)
 class Adopted:
-    """What became of the replies. All that were skipped are in `reasons`, the first MAX_LISTED also in `skipped`."""
+    """What became of the replies. All that were skipped are in `reasons`, the first MAX_LISTED also in `skipped`.
+
+    `failures` counts, by reason, the added replies that are no answers.
+    """
 
     added: int = 0
     already_there: int = 0
+    failures: Counter[str] = field(default_factory=Counter)
     skipped: list[Skipped] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
 
@@ -81,6 +99,7 @@ def adopt(
     writer: Writer,
     paths: Iterable[Path],
     *,
+    judge: Judge,
     source: str | None = None,
     endpoint: str | None = None,
     key: str | None = None,
@@ -97,11 +116,12 @@ def adopt(
     as `_`); the key is the one given, or what the reply's member `key_from` says (`ip`, `data.id`), or the file's name
     up to the first `__`, or up to its extension; the time (epoch seconds) is the one given, or the file's own.
 
+    `judge` says whether a reply is an answer. One that is none is kept so that it stops no question.
     `one_reply` tells, of a source and an endpoint as they are named there, whether several bare lines are one reply.
     `resolve` gives the source, endpoint and key as the program knows them; it raises UsageError or BadValue for what
     it does not, and that reply is skipped, with the reason. Raises UsageError for a path that does not exist.
     """
-    adoption = _Adoption(writer, source, endpoint, key, fetched_at, key_from, resolve, one_reply)
+    adoption = _Adoption(writer, judge, source, endpoint, key, fetched_at, key_from, resolve, one_reply)
     for item in unpack(paths):
         if isinstance(item, Unreadable):
             adoption.outcome.skip(item.where, item.reason)
@@ -119,6 +139,7 @@ def adopt(
 @dataclass(slots=True)
 class _Adoption:
     writer: Writer
+    judge: Judge
     source: str | None
     endpoint: str | None
     key: str | None
@@ -210,12 +231,17 @@ class _Adoption:
                 status=line.status,
                 body=body,
             )
-            added = self.writer.add_once(entry, _area(line.status))
+            standing = self.judge(entry)
+            added = self.writer.add_once(entry, standing.area)
+            if standing.reason and standing.area == "raw":
+                self.writer.add_once(entry, "failed")  # the same record, by which look-ups know it
         except (UsageError, BadValue) as refused:
             self.outcome.skip(where, str(refused))
             return
         if added:
             self.outcome.added += 1
+            if standing.reason:
+                self.outcome.failures[standing.reason] += 1
         else:
             self.outcome.already_there += 1
 
@@ -278,11 +304,6 @@ def _time(stated: str | int | None, otherwise: int) -> int:
     except msgspec.ValidationError as error:
         raise BadValue("its fetched_at is no time") from error
     return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp())
-
-
-def _area(status: int) -> Area:
-    """Where a reply of this status goes: an answer ("not found" is one), or a failure."""
-    return "raw" if 200 <= status < 300 or status in _ANSWERS else "failed"  # noqa: PLR2004 - HTTP's own numbers
 
 
 _decode: Final = msgspec.json.Decoder(_Line).decode

@@ -29,6 +29,8 @@ MAX_BODY: Final = 128 << 20
 """Bytes. A larger reply is refused: a line must fit into memory wherever it is read."""
 MAX_NESTING: Final = 200
 """JSON nested deeper is kept as text, so that no reader of a segment (jq stops at 256) trips over one reply."""
+EXCERPT: Final = 2000
+"""Bytes of a reply that are kept with a failure."""
 LAST_SECOND: Final = 253_402_300_799
 """9999-12-31T23:59:59Z, the last time that can be written."""
 
@@ -54,6 +56,18 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     status: int
     body: bytes
     params: dict[str, str] = {}
+
+
+class FailedBody(msgspec.Struct):
+    """The body of an entry of the area `failed` that this program wrote: the reason, and how the reply began."""
+
+    reason: str
+    excerpt: str = ""
+
+    @classmethod
+    def of(cls, reason: str, body: bytes) -> bytes:
+        """Return the body for a reply that failed, as JSON."""
+        return msgspec.json.encode(cls(reason, body[:EXCERPT].decode("utf-8", "replace")))
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -7,7 +7,7 @@ memory.
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,9 +59,9 @@ _HISTORY: Final = """
     ORDER BY r.fetched_at DESC, f.area DESC, f.source, f.endpoint, r.params, r.digest DESC
 """
 _HELD: Final = """
-    SELECT r.key, f.source, f.endpoint, r.params, max(r.fetched_at), r.status
+    SELECT f.area, r.key, f.source, f.endpoint, r.params, max(r.fetched_at), r.status, r.digest
     FROM json_each(?) asked CROSS JOIN replies r ON r.key = asked.value JOIN folders f ON f.id = r.folder
-    WHERE f.area = 'raw' AND f.source = coalesce(?, f.source)
+    WHERE f.source = coalesce(?, f.source)
     GROUP BY r.key, r.folder, r.params
 """
 _HAS: Final = f"""
@@ -72,10 +72,14 @@ _ROWS: Final = f"""
     WHERE segment = (SELECT id FROM segments WHERE folder = {_FOLDER} AND name = ?) ORDER BY offset
 """  # noqa: S608 - only our own constant goes in
 _SUMMARY: Final = """
-    SELECT f.area, f.source, f.endpoint, count(*), count(DISTINCT r.key), sum(r.status = 404), sum(r.length),
+    SELECT f.area, f.source, f.endpoint, count(*), count(DISTINCT r.key), sum(r.length),
            min(r.fetched_at), max(r.fetched_at)
     FROM replies r JOIN folders f ON f.id = r.folder
     GROUP BY f.id ORDER BY f.area DESC, f.source, f.endpoint
+"""
+_STATUSES: Final = """
+    SELECT f.area, f.source, f.endpoint, r.status, count(*)
+    FROM replies r JOIN folders f ON f.id = r.folder GROUP BY f.id, r.status
 """
 
 
@@ -99,17 +103,20 @@ class Found(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What is there of one endpoint. Times are epoch seconds; `size` is in bytes, uncompressed."""
+    """What is there of one endpoint. Times are epoch seconds; `size` is in bytes, uncompressed.
+
+    `statuses` has the number of replies by HTTP status.
+    """
 
     area: Area
     source: str
     endpoint: str
     replies: int
     keys: int
-    not_found: int
     size: int
     oldest: int
     newest: int
+    statuses: Mapping[int, int]
 
 
 def row_of(record: Record) -> tuple[int, int, str, str, int, int, bytes]:
@@ -156,7 +163,10 @@ class Index:
         return Found(area, source, endpoint, key, params, *rows[0])
 
     def held(self, keys: Sequence[str], source: str | None) -> list[Any]:
-        """Give the newest answers for many keys: key, source, endpoint, parameters as text, fetched_at, status."""
+        """Return the newest reply to each question in each area, for many keys.
+
+        A row has area, key, source, endpoint, parameters as text, fetched_at, status, digest.
+        """
         return self._ask(_HELD, (msgspec.json.encode(keys).decode(), source))
 
     def history(self, key: str, source: str | None, endpoint: str | None) -> list[Found]:
@@ -174,7 +184,11 @@ class Index:
 
     def summary(self) -> list[Holding]:
         """Give what there is of each endpoint, answers before failures."""
-        return [Holding(*row) for row in self._ask(_SUMMARY, ())]
+        statuses: dict[tuple[str, str, str], dict[int, int]] = {}
+        for area, source, endpoint, status, count in self._ask(_STATUSES, ()):
+            statuses.setdefault((area, source, endpoint), {})[status] = count
+        rows = self._ask(_SUMMARY, ())
+        return [Holding(*row, statuses.get(row[:3], {})) for row in rows]  # type: ignore[call-arg]
 
     def rows(self, segment: Segment) -> list[Any]:
         """Give what is known of a segment, in its order, as `row_of` gives it."""

@@ -85,11 +85,15 @@ class Cache:
         """Give for each key that has answers when the newest to each question came, and its status.
 
         A question is told by source, endpoint and parameters (as `canonical_params` gives them). For many keys at
-        once this is several times quicker than `newest`.
+        once this is several times quicker than `newest`. A reply that `cache add` has kept in both areas, since it
+        can't be read, is no answer.
         """
+        rows = self.index.held(keys, source)
+        failures = {(*question, mark) for area, *question, _, _, mark in rows if area == "failed"}
         found: dict[str, Held] = {}
-        for key, *question, fetched_at, status in self.index.held(keys, source):
-            found.setdefault(key, {})[question[0], question[1], question[2]] = (fetched_at, status)
+        for area, key, by, endpoint, params, fetched_at, status, mark in rows:
+            if area == "raw" and (not failures or (key, by, endpoint, params, mark) not in failures):
+                found.setdefault(key, {})[by, endpoint, params] = (fetched_at, status)
         return found
 
     def history(self, key: str, source: str | None = None, endpoint: str | None = None) -> list[Found]:

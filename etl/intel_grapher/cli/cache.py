@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from functools import partial
 from itertools import islice
@@ -15,14 +15,17 @@ import msgspec
 import typer
 
 from intel_grapher import keys, times
-from intel_grapher.cache import Cache, Holding, adopt, compact, verify
+from intel_grapher.cache import Cache, Entry, Holding, Standing, adopt, compact, verify
 from intel_grapher.cli import options
 from intel_grapher.cli.output import print_json, print_line, print_table, say
 from intel_grapher.errors import BadValue, UsageError
 from intel_grapher.registry import Registry
+from intel_grapher.source import Outcome, Source
 from intel_grapher.transform.coverage import coverage, document
+from intel_grapher.verdict import by_status, judged
 
 MAX_WARNINGS = 20
+HOLDING = ("area", "source", "endpoint", "replies", "keys", "not_found", "size", "oldest", "newest")
 
 app = typer.Typer(
     name="cache",
@@ -67,9 +70,12 @@ def add(
         added = adopt(
             writer, paths, source=source, endpoint=endpoint, key=key, key_from=key_from,
             fetched_at=fetched, resolve=partial(resolve, registry, warn=warnings.setdefault),
+            judge=partial(standing, registry),
             one_reply=partial(_may_be_lines, registry),
         )  # fmt: skip
     left_out = sum(added.reasons.values())
+    for reason, count in sorted(added.failures.items()):
+        say(f"kept as failures, not as answers: {count} ({reason}); `intel-grapher fetch failed` lists them")
     for warning in islice(warnings, MAX_WARNINGS):
         say(f"kept, but {warning}")
     if len(warnings) > MAX_WARNINGS:
@@ -82,6 +88,7 @@ def add(
                 "added": added.added,
                 "already_there": added.already_there,
                 "left_out": left_out,
+                "failures": added.failures,
                 "reasons": added.reasons,
                 "skipped": [dataclasses.asdict(skipped) for skipped in added.skipped],
             }
@@ -118,6 +125,18 @@ def resolve(
         return known.name, found.name, key
 
 
+def standing(sources: Mapping[str, Source], entry: Entry) -> Standing:
+    """Return where an adopted reply belongs, by the verdict on it.
+
+    A failure is kept apart, as a fetch would. An unreadable reply stays among the answers for the transform to list,
+    and is noted as a failure as well, so that the question is asked again.
+    """
+    source = sources.get(entry.source)
+    verdict = judged(source.endpoint(entry.endpoint) if source else None, entry.status, entry.body)
+    kept = verdict.is_answer or verdict.outcome is Outcome.UNREADABLE
+    return Standing("raw" if kept else "failed", verdict.reason)
+
+
 def _may_be_lines(registry: Registry, source: str, endpoint: str) -> bool:
     """Return whether one reply of an endpoint may be several lines; True if the endpoint is not known."""
     try:
@@ -130,15 +149,26 @@ def _may_be_lines(registry: Registry, source: str, endpoint: str) -> bool:
 @app.command("list")
 def list_(data: options.Data = options.DATA, *, json: options.Json = False) -> None:
     """List what the cache holds of each endpoint: answers ("raw") and failures ("failed")."""
+    registry = Registry.installed()
     with Cache(options.existing(data)) as cache:
-        rows = [dataclasses.asdict(holding) for holding in cache.holdings()]
-    for row in rows:
-        row["oldest"], row["newest"] = times.text(row["oldest"]), times.text(row["newest"])
+        rows = [_holding(registry, holding) for holding in cache.holdings()]
     if json:
         print_json({"holdings": rows})
     else:
-        names = [field.name for field in dataclasses.fields(Holding)]
-        print_table(names, [[row[name] for name in names] for row in rows])
+        print_table(HOLDING, [[row[name] for name in HOLDING] for row in rows])
+
+
+def _holding(sources: Mapping[str, Source], holding: Holding) -> dict[str, object]:
+    """Return what is shown of an endpoint's replies. `not_found` counts those whose HTTP status says so."""
+    source = sources.get(holding.source)
+    endpoint = source.endpoint(holding.endpoint) if source else None
+    not_found = 0
+    for status, count in holding.statuses.items():
+        verdict = by_status(endpoint, status)
+        not_found += count if verdict is not None and verdict.is_answer else 0
+    row = {**dataclasses.asdict(holding), "not_found": not_found}
+    row |= {"oldest": times.text(holding.oldest), "newest": times.text(holding.newest)}
+    return {name: row[name] for name in HOLDING}
 
 
 @app.command()
@@ -154,7 +184,10 @@ def show(
         found = cache.history(key, known, endpoint) or cache.history(_canonical(key), known, endpoint)
         if not found:
             raise UsageError(f"nothing is kept for {key!r}; `intel-grapher cache list` tells what is there")
+        answers = {reply.digest for reply in found if reply.area == "raw"}
         for reply in found:
+            if reply.area == "failed" and reply.digest in answers:
+                continue  # an unreadable reply is kept in both areas
             envelope = cache.read(reply)
             content = envelope.content.decode("utf-8", "replace")
             line = {name: getattr(reply, name) for name in ("area", "source", "endpoint", "key", "params")}

@@ -178,9 +178,11 @@ def _left(standing: failures.Standing) -> str:
 @grouped
 def failed(sources: SourceChoice, data: options.Data = options.DATA, *, json: options.Json = False) -> None:
     """List the questions that failed and have no answer since, with the reason."""
-    names = {source.name for source in sources.chosen(Registry.installed())}
+    registry = Registry.installed()
+    names = {source.name for source in sources.chosen(registry)}
     with Cache(data) as cache:
-        found = [question for question in failures.failed(cache) if not names or question.source in names]
+        outstanding = failures.failed(cache, list(registry.values()))
+        found = [question for question in outstanding if not names or question.source in names]
     if json:
         print_json({"failed": [dataclasses.asdict(question) for question in found]})
         return

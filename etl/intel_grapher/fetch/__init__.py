@@ -10,7 +10,6 @@ shelf       which answers are there, and fresh                     survey      w
 
 service     one source at work: its connections, its patience      ledger      what was sent, with which key, when
 http        one request, one reply, one fixed phrase of fault      windows     how rates are counted
-judging     what a reply means                                     turns       one process at a time on the ledger
-told        what a service says of its limits                      forecast    when so many will have been sent
-waiting     how waits grow
+told        what a service says of its limits                      turns       one process at a time on the ledger
+waiting     how waits grow                                         forecast    when so many will have been sent
 """

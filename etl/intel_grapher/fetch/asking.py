@@ -16,7 +16,6 @@ from intel_grapher.errors import BadValue, KeyMissingError
 from intel_grapher.model import Kind
 from intel_grapher.source import Endpoint, Request, Source
 
-NOT_FOUND: Final = 404
 PRIVATE: Final = "kept private"
 UNGIVEN: Final = "its look-up gave nothing"
 Indicator = tuple[str, str]

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from intel_grapher.cache import Cache
-from intel_grapher.cache.envelope import canonical_params
+from intel_grapher.cache import Cache, Envelope, FailedBody
+from intel_grapher.cache.envelope import EXCERPT, canonical_params
 from intel_grapher.fetch.asking import Ask, Freshness, question, secrets
 from intel_grapher.fetch.forecast import Outlook
 from intel_grapher.fetch.ledger import Ledger
-from intel_grapher.fetch.run import FailedBody, Options, Progress, Run
+from intel_grapher.fetch.run import Options, Progress, Run
 from intel_grapher.fetch.shelf import Shelf
 from intel_grapher.fetch.summary import Summary
 from intel_grapher.fetch.survey import bars
-from intel_grapher.source import Source
+from intel_grapher.source import Endpoint, Source
+from intel_grapher.verdict import FAILED, judged
 
 _CHUNK: Final = 2000
 
@@ -49,10 +50,13 @@ class Standing:
     outlooks: list[Outlook] = field(default_factory=list)
 
 
-def failed(cache: Cache) -> list[Outstanding]:
-    """Return what failed and has no answer since, each question once, by source, endpoint and key."""
+def failed(cache: Cache, sources: Sequence[Source] = ()) -> list[Outstanding]:
+    """Return what failed and has no answer since, each question once, by source, endpoint and key.
+
+    `sources` say of a reply from elsewhere (`cache add`) why it is no answer; without them its status does.
+    """
     newest: dict[tuple[str, str, str, str], Outstanding] = {}
-    for each in _failures(cache):
+    for each in _failures(cache, {source.name: source for source in sources}):
         question_ = (each.source, each.endpoint, each.key, canonical_params(each.params))
         before = newest.get(question_)
         if before is None or before.failed_at <= each.failed_at:
@@ -76,7 +80,7 @@ def retry(
     known = {source.name: source for source in sources}
     shelf = Shelf(cache, Freshness(), pages=1)
     asks: list[Ask] = []
-    for each in failed(cache):
+    for each in failed(cache, sources):
         source = known.get(each.source)
         endpoint = source.endpoint(each.endpoint) if source else None
         if endpoint is None or endpoint.kept_only:
@@ -94,7 +98,7 @@ def status(cache: Cache, sources: Sequence[Source], ledger: Path) -> dict[str, S
     for holding in cache.holdings():
         if holding.area == "raw" and holding.source in standings:
             standings[holding.source].answers += holding.replies
-    for each in failed(cache):
+    for each in failed(cache, sources):
         if each.source in standings:
             standings[each.source].failed[each.reason] += 1
     if ledger.exists():
@@ -107,13 +111,12 @@ def status(cache: Cache, sources: Sequence[Source], ledger: Path) -> dict[str, S
     return standings
 
 
-def _failures(cache: Cache) -> Iterator[Outstanding]:
+def _failures(cache: Cache, sources: Mapping[str, Source]) -> Iterator[Outstanding]:
     for segment in cache.segments(["failed"]):
+        source = sources.get(segment.source)
+        endpoint = source.endpoint(segment.endpoint) if source else None
         for envelope in segment.envelopes(lambda _: None):  # what is damaged there is told by `cache verify`
-            try:
-                body = msgspec.json.decode(envelope.content, type=FailedBody)
-            except msgspec.DecodeError:
-                body = FailedBody("unknown")
+            body = _failure(endpoint, envelope)
             yield Outstanding(
                 envelope.source,
                 envelope.endpoint,
@@ -124,3 +127,12 @@ def _failures(cache: Cache) -> Iterator[Outstanding]:
                 body.reason,
                 body.excerpt,
             )
+
+
+def _failure(endpoint: Endpoint | None, envelope: Envelope) -> FailedBody:
+    """Return why a reply failed and how it began. The body of an adopted one is the reply itself."""
+    try:
+        return msgspec.json.decode(envelope.content, type=FailedBody)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        reason = judged(endpoint, envelope.status, envelope.content).reason or FAILED
+        return FailedBody(reason, envelope.content[:EXCERPT].decode("utf-8", "replace"))

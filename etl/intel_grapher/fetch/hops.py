@@ -16,12 +16,12 @@ from typing import Any, Final, NamedTuple, Self
 
 from intel_grapher.cache import Cache, Found
 from intel_grapher.errors import BadValue, CacheError, SourceError
-from intel_grapher.fetch.asking import NOT_FOUND, PRIVATE, Indicator, is_private
+from intel_grapher.fetch.asking import PRIVATE, Indicator, is_private
 from intel_grapher.fetch.frontier import Frontier, no_room
 from intel_grapher.model import Fact, Kind, Relationship
-from intel_grapher.reading import read
 from intel_grapher.schema import BY_INDICATOR
 from intel_grapher.source import Endpoint, Outcome, Source
+from intel_grapher.verdict import Verdict, by_status, judged
 
 RESOLVERS: Final = frozenset(
     {"1.0.0.1", "1.1.1.1", "4.2.2.1", "4.2.2.2", "8.8.4.4", "8.8.8.8", "9.9.9.9", "64.6.64.6", "64.6.65.6"}
@@ -168,23 +168,33 @@ def _neighbours(
         question = (reply.source, reply.endpoint, repr(sorted(reply.params.items())))
         source = sources.get(reply.source)
         endpoint = source.endpoint(reply.endpoint) if source else None
-        if reply.area != "raw" or reply.status == NOT_FOUND or question in seen or endpoint is None:
+        if reply.area != "raw" or question in seen or endpoint is None:
             continue
+        verdict = _verdict(cache, endpoint, reply)
+        if not verdict.is_answer:
+            continue  # an older answer to the same question may lead on
         seen.add(question)
-        for fact in _facts(cache, endpoint, reply):
+        for fact in _facts(endpoint, reply.key, verdict):
             for indicator in _indicators(fact, kinds):
                 found.setdefault(indicator, set()).add(reply.source)
     return found
 
 
-def _facts(cache: Cache, endpoint: Endpoint, found: Found) -> list[Fact]:
+def _verdict(cache: Cache, endpoint: Endpoint, found: Found) -> Verdict:
+    by_status_ = by_status(endpoint, found.status)
+    if by_status_ is not None:
+        return by_status_
     try:
-        reply, _ = read(endpoint, cache.read(found).content)
-        if endpoint.source.judge(reply) is not Outcome.FOUND:
-            return []
-        return list(endpoint.mapping(endpoint.canonical(found.key), reply))
-    except (BadValue, CacheError):
+        return judged(endpoint, found.status, cache.read(found).content)
+    except CacheError as error:
+        return Verdict(Outcome.UNREADABLE, str(error))
+
+
+def _facts(endpoint: Endpoint, key: str, verdict: Verdict) -> list[Fact]:
+    if verdict.outcome is not Outcome.FOUND:
         return []
+    try:
+        return list(endpoint.mapping(endpoint.canonical(key), verdict.reply))
     except SourceError:
         raise
     except Exception:  # noqa: BLE001 - one reply's surprise leads nowhere; the transform lists it

@@ -12,24 +12,21 @@ from threading import Event, Lock, Thread
 from types import TracebackType
 from typing import Final, Self
 
-import msgspec
-
-from intel_grapher.cache import Cache, Entry, Writer
+from intel_grapher.cache import Cache, Entry, FailedBody, Writer
 from intel_grapher.fetch import forecast
 from intel_grapher.fetch.asking import Ask, Freshness, Indicator, secrets
 from intel_grapher.fetch.forecast import Outlook
 from intel_grapher.fetch.frontier import Frontier
 from intel_grapher.fetch.hops import Hops, follow
 from intel_grapher.fetch.http import Reply, hang_up_on_the_slow
-from intel_grapher.fetch.judging import Verdict
 from intel_grapher.fetch.ledger import Ledger
 from intel_grapher.fetch.service import Budget, Holder, Manners, Service
 from intel_grapher.fetch.shelf import Shelf
 from intel_grapher.fetch.summary import Summary, Tally
 from intel_grapher.fetch.survey import bars, pending, survey
-from intel_grapher.source import Outcome, Source
+from intel_grapher.source import Source
+from intel_grapher.verdict import Verdict
 
-EXCERPT: Final = 2000
 TICK: Final = 0.2
 OUTLOOK_SECONDS: Final = 2.0
 RATE_SECONDS: Final = 10.0
@@ -61,13 +58,6 @@ class Options:
     def ledger_at(self, cache: Cache) -> Path:
         """Return where the ledger is."""
         return self.ledger or cache.root / "ledger.sqlite"
-
-
-class FailedBody(msgspec.Struct):
-    """The body of an entry of the area `failed`: why, and how the reply began."""
-
-    reason: str
-    excerpt: str = ""
 
 
 def fetch(
@@ -299,11 +289,7 @@ class Run:
             tally.seconds_to_go = max(by_limits, tally.remaining / tally.rate if tally.rate else 0.0)
 
     def _keep(self, ask: Ask, reply: Reply, verdict: Verdict) -> None:
-        failed = verdict.outcome is Outcome.FAILED
-        body = reply.body
-        if failed:
-            excerpt = body[:EXCERPT].decode("utf-8", "replace")
-            body = msgspec.json.encode(FailedBody(verdict.reason, excerpt))
+        body = reply.body if verdict.is_answer else FailedBody.of(verdict.reason, reply.body)
         source, endpoint, _ = ask.question.name
         entry = Entry(
             source=source,
@@ -316,4 +302,4 @@ class Run:
         )
         with self._writing:
             if (writer := self._writer) is not None:
-                writer.add(entry, "failed" if failed else "raw")
+                writer.add(entry, "raw" if verdict.is_answer else "failed")

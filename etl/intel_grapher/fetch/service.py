@@ -9,15 +9,17 @@ from threading import Event, Lock
 from typing import Final
 
 from intel_grapher.fetch.asking import UNGIVEN, Ask, following
-from intel_grapher.fetch.http import Client, Reply
-from intel_grapher.fetch.judging import TOO_MANY, UNAUTHORIZED, Verdict, judge
+from intel_grapher.fetch.http import LASTING, Client, Reply
 from intel_grapher.fetch.ledger import Account, Slot
 from intel_grapher.fetch.shelf import Shelf
 from intel_grapher.fetch.summary import Failure, Tally
 from intel_grapher.fetch.told import retry_after, told
 from intel_grapher.fetch.waiting import backoff
-from intel_grapher.source import Outcome, Request, Source
+from intel_grapher.source import Endpoint, Outcome, Request, Source
+from intel_grapher.verdict import UNAUTHORIZED, Verdict, by_status, judged
 
+FIRST_ERROR: Final = 400
+"""The lowest HTTP status that says that a request failed."""
 ATTEMPTS: Final = 4
 FAILURES_IN_A_ROW: Final = 10
 """After so many requests without an answer a source is set aside."""
@@ -72,6 +74,20 @@ class Manners:
     patience: float
     pages: int
     connections: int | None
+
+
+def verdict_on(endpoint: Endpoint, reply: Reply) -> Verdict:
+    """Return the verdict on what came of a request.
+
+    A fault of the transfer makes any reply a failure. The reason is the status where that says more than the fault: a
+    429 whose compression is damaged is a 429.
+    """
+    if not reply.fault:
+        return judged(endpoint, reply.status, reply.body)
+    verdict = by_status(endpoint, reply.status) if reply.status >= FIRST_ERROR else None
+    if verdict is not None and not verdict.is_answer:
+        return verdict
+    return Verdict(Outcome.FAILED, reply.fault, is_transient=reply.fault not in LASTING)
 
 
 def connections(source: Source, keys: int, most: int | None) -> int:
@@ -179,7 +195,7 @@ class Service:
             return []
         self._keep(ask, reply, verdict)
         with self._counting:
-            if verdict.outcome is Outcome.FAILED:
+            if not verdict.is_answer:
                 self.tally.fail(Failure(ask.question.endpoint.name, ask.key, verdict.reason))
             else:
                 self.tally.asked += 1
@@ -230,19 +246,19 @@ class Service:
                 redirects += 1
                 request = replace(request, url=reply.redirect, query={})
                 continue
-            verdict = judge(ask.question.endpoint, reply)
+            verdict = verdict_on(ask.question.endpoint, reply)
             told_ = told(reply.headers, time.time()) if reply.headers else None
             if told_ is not None:
                 holder.account.learn(told_)
-            if verdict.outcome is not Outcome.FAILED:
+            if verdict.is_answer:
                 self._failures = 0
                 holder.account.answered()
                 break
             other_key = self._note(holder, reply, verdict, quota_told=told_ is not None and not told_.remaining)
-            if not verdict.passing and not other_key:
+            if not verdict.is_transient and not other_key:
                 break
             attempt += not other_key
-            if reply.status != TOO_MANY and attempt < ATTEMPTS:
+            if verdict.outcome is not Outcome.QUOTA and attempt < ATTEMPTS:
                 self._over.wait(backoff(attempt, self._manners.patience))
         return reply, verdict
 
@@ -287,14 +303,15 @@ class Service:
                 )
         elif wait:
             holder.account.hold(wait, f"it asks to wait: {verdict.reason}")
-        elif reply.status == TOO_MANY and not quota_told:
+        elif verdict.outcome is Outcome.QUOTA and not quota_told:
             known = wait is None and holder.account.refused(verdict.reason)
             if not known:
                 self._over.wait(backoff(self._failures, self._manners.patience))
         if self._failures >= FAILURES_IN_A_ROW:
             self._set_aside(f"it keeps failing: {verdict.reason}")
         others = any(each is not holder and not each.refused for each in self.holders)
-        return reply.status in {UNAUTHORIZED, TOO_MANY} and others and not self._over.is_set()
+        of_key = reply.status == UNAUTHORIZED or verdict.outcome is Outcome.QUOTA
+        return of_key and others and not self._over.is_set()
 
     def _set_aside(self, why: str, seconds: float = 0.0) -> None:
         with self._counting:

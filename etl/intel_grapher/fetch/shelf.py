@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from intel_grapher.cache import Cache
-from intel_grapher.errors import BadValue, CacheError
-from intel_grapher.fetch.asking import NOT_FOUND, Ask, Freshness, Question, following, question
-from intel_grapher.reading import read
+from intel_grapher.errors import CacheError
+from intel_grapher.fetch.asking import Ask, Freshness, Question, following, question
 from intel_grapher.source import Endpoint, Outcome
+from intel_grapher.verdict import Verdict, by_status, judged
 
 Held = Mapping[tuple[str, str, str], tuple[int, int]]
 """Of one key: when the newest answer to each question came, and its status."""
@@ -86,36 +86,39 @@ class Shelf:
         return endpoint.told(self._found(endpoint.lookup, key)) if endpoint.lookup else ""
 
     def _found(self, lookup: Endpoint, key: str) -> Any:  # noqa: ANN401 - typed by the endpoint
-        reply = self._read(Ask(question(lookup, {}), key))
-        return reply if reply is not None and lookup.source.judge(reply) is Outcome.FOUND else None
+        verdict = self._verdict(Ask(question(lookup, {}), key))
+        return verdict.reply if verdict.outcome is Outcome.FOUND else None
 
     def missing_page(self, page: Ask) -> tuple[int, Ask | None]:
         """Return what `missing` does, for a page that a reply has just led to."""
         return self.missing(page, self.held([page.key], page.question.name[0]).get(page.key, NOTHING))
 
     def _is_fresh(self, ask: Ask, fetched_at: int, status: int) -> bool:
+        by_status_ = by_status(ask.question.endpoint, status)
+        if by_status_ is not None and not by_status_.is_answer:
+            return False
         age = self._now - fetched_at
         source = ask.question.name[0]
         longest, not_found = self._freshness.of(source), self._freshness.of_not_found(source)
         if longest is not None and age >= max(longest, 0.0) and age > 0:
             return False
-        return not_found is None or age < not_found or age <= 0 or not self._says_nothing(ask, status)
-
-    def _says_nothing(self, ask: Ask, status: int) -> bool:
-        if status == NOT_FOUND:
+        if not_found is None or age < not_found or age <= 0:
             return True
-        reply = self._read(ask)
-        return reply is None or ask.question.endpoint.source.judge(reply) is Outcome.NOT_FOUND
+        return (by_status_ or self._verdict(ask)).outcome is Outcome.FOUND
 
     def _page_after(self, ask: Ask, status: int) -> Ask | None:
-        reply = None if status == NOT_FOUND else self._read(ask)
-        return None if reply is None else following(ask, reply, self._pages)
+        if by_status(ask.question.endpoint, status) is not None:
+            return None
+        verdict = self._verdict(ask)
+        return None if verdict.reply is None else following(ask, verdict.reply, self._pages)
 
-    def _read(self, ask: Ask) -> Any:  # noqa: ANN401 - typed by the endpoint
-        """Return the typed reply, or None where it can't be read (any more)."""
+    def _verdict(self, ask: Ask) -> Verdict:
+        """Return the verdict on the newest answer. One that can't be read any more is unreadable."""
         source, endpoint, _ = ask.question.name
         found = self._cache.newest(source, endpoint, ask.key, dict(ask.question.params))
+        if found is None:
+            return Verdict(Outcome.UNREADABLE, "not kept")
         try:
-            return None if found is None else read(ask.question.endpoint, self._cache.read(found).content)[0]
-        except (BadValue, CacheError):
-            return None
+            return judged(ask.question.endpoint, found.status, self._cache.read(found).content)
+        except CacheError as error:
+            return Verdict(Outcome.UNREADABLE, str(error))

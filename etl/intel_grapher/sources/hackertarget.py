@@ -9,7 +9,8 @@ from intel_grapher.schema import HOSTS, RESOLVES, Address, DomainName, Hostname,
 from intel_grapher.source import DAYS, ApiKey, Outcome, Rate, Source
 
 NOTHING = ("no records", "no dns")
-WRONG = ("error", "api count exceeded", "<", "{")
+QUOTA = "api count exceeded"
+WRONG = ("error", "<", "{")
 
 
 def judge(reply: str) -> Outcome:
@@ -17,7 +18,9 @@ def judge(reply: str) -> Outcome:
     start = reply.lstrip().lower()
     if start.startswith(NOTHING):
         return Outcome.NOT_FOUND
-    return Outcome.FAILED if not start or start.startswith(WRONG) else Outcome.FOUND
+    if start.startswith(QUOTA):
+        return Outcome.QUOTA
+    return Outcome.FAILED if start.startswith(WRONG) or "." not in start else Outcome.FOUND
 
 
 source = Source(

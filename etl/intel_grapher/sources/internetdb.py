@@ -18,8 +18,11 @@ from intel_grapher.schema import (
 )
 from intel_grapher.source import Outcome, Rate, Source
 
+NOTHING = "no information available"
+
 
 class Seen(Struct):
+    detail: str = ""
     ip: str = ""
     ports: list[int] = []
     hostnames: list[Hostname] = []
@@ -28,12 +31,19 @@ class Seen(Struct):
     vulns: list[CVE] = []
 
 
+def judge(reply: Seen) -> Outcome:
+    """Return what a reply says: one without an address tells in `detail` why there is none."""
+    if reply.ip:
+        return Outcome.FOUND
+    return Outcome.NOT_FOUND if NOTHING in reply.detail.lower() else Outcome.FAILED
+
+
 source = Source(
     "internetdb",
     title="Shodan InternetDB",
     home="https://internetdb.shodan.io",
     limits=(Rate(1),),
-    judge=lambda reply: Outcome.FOUND if reply.ip else Outcome.NOT_FOUND,
+    judge=judge,
     status="answers (2026-11)",
     terms="non-commercial use",
     also=("shodan_internetdb",),

@@ -26,6 +26,7 @@ from intel_grapher.model import Fact, Kind, Relationship, Type
 from intel_grapher.source import Endpoint, Outcome
 from intel_grapher.transform.columns import Columns, Numbering, as_arrow, counted, is_column, property_of
 from intel_grapher.transform.memory import Memory
+from intel_grapher.verdict import Verdict, judged
 
 PRECISIONS = ("day", "minute", "second")  # from the coarsest, which is their order as texts too
 MAX_LISTED = 1000  # rejects of one reply; more are counted
@@ -95,14 +96,26 @@ class Batch:
         self._missed: dict[int, set[tuple[object, int, Any, str]]] = {}  # by reply: what, row, value, reason
 
     def add(self, *replies: Reply) -> None:
-        """Take replies: map each, or list why it can't be."""
+        """Take replies: map each answer, and list every other reply with the reason."""
         for reply, is_canonical in zip(replies, self._canonical(replies), strict=True):
-            try:
-                outcome = self._map(reply, asked=reply.key if is_canonical else None)
-            except BadValue as bad:
-                self._reject(reply, "", reply.begun, bad.reason)
-                outcome = "unreadable"
-            self.outcomes[outcome] += 1
+            verdict = judged(self.endpoint, reply.status, reply.content)
+            self.take(reply, verdict, asked=reply.key if is_canonical else None)
+
+    def take(self, reply: Reply, verdict: Verdict, asked: str | None = None) -> list[Fact]:
+        """Take one reply with its verdict, and return the facts that its mapping gives.
+
+        `asked` is the canonical key, where that is known.
+        """
+        try:
+            facts = self._map(reply, verdict, asked)
+        except BadValue as bad:
+            self._reject(reply, "", reply.begun, bad.reason)
+            self.outcomes[Outcome.UNREADABLE.value] += 1
+            facts = []
+        else:
+            self.outcomes[verdict.outcome.value] += 1
+        self._list(reply, verdict.faults)
+        return facts
 
     def _canonical(self, replies: Sequence[Reply]) -> list[bool]:
         """Tell which keys are canonical as they stand: nearly all that were asked for; the others, one by one."""
@@ -112,19 +125,14 @@ class Batch:
         told: list[bool] = pc.is_valid(plain(pa.array([each.key for each in replies], pa.string()))).to_pylist()
         return told
 
-    def _map(self, reply: Reply, asked: str | None) -> str:
-        if reply.status == 404:  # noqa: PLR2004 - HTTP's not found
-            return Outcome.NOT_FOUND.value
-        if not 200 <= reply.status < 300:  # noqa: PLR2004 - HTTP's success
-            raise BadValue(f"HTTP status {reply.status}")
-        typed, faults = reading.read(self.endpoint, reply.content)
-        outcome = self.endpoint.source.judge(typed)
-        if outcome is Outcome.FAILED:
-            raise BadValue("the service refused")
-        if outcome is Outcome.FOUND:
+    def _map(self, reply: Reply, verdict: Verdict, asked: str | None) -> list[Fact]:
+        if not verdict.is_answer:
+            raise BadValue(verdict.reason)
+        facts: list[tuple[Fact, int, str, str]] = []
+        if verdict.outcome is Outcome.FOUND:
             asked = self._asked_for(reply.key) if asked is None else asked
             try:
-                facts = [(fact, *laid_out(fact)) for fact in self.endpoint.mapping(asked, typed)]
+                facts = [(fact, *laid_out(fact)) for fact in self.endpoint.mapping(asked, verdict.reply)]
             except SourceError:
                 raise
             except Exception as wrong:  # one reply's surprise must not cost the others theirs; it is listed
@@ -135,8 +143,7 @@ class Batch:
                 if rows:
                     self._columns_of(fact.what).add(number, fact, rows, starts, ends)
             self._mark(number, asked, [fact for fact, rows, _, _ in facts if rows])
-        self._list(reply, faults)
-        return str(outcome.value)
+        return [fact for fact, *_ in facts]
 
     def _mark(self, number: int, asked: str, facts: Sequence[Fact]) -> None:
         """Add that what was asked for is a node, unless a fact already starts or ends at it.

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from intel_grapher import reading
 from intel_grapher.cache import Corruption, Segment
 from intel_grapher.cache.envelope import Envelope
 from intel_grapher.errors import BadValue
 from intel_grapher.model import Relationship
 from intel_grapher.source import Endpoint, Outcome, Source
 from intel_grapher.transform.facts import Batch, Reply
+from intel_grapher.verdict import judged
 
 Params = tuple[tuple[str, str], ...]
 
@@ -94,17 +94,15 @@ def _page(endpoint: Endpoint, reply: Envelope) -> Page | None:
     An answer's facts are its relationships; where the mapping gives none of any type, what it says of nodes.
     """
     kept = Reply.of(reply)
-    batch = Batch(endpoint, 0)
-    batch.add(kept)
-    if batch.rejects or not batch.outcomes.keys() <= {Outcome.FOUND.value, Outcome.NOT_FOUND.value}:
-        return None
-    if Outcome.NOT_FOUND.value in batch.outcomes:
+    verdict = judged(endpoint, kept.status, kept.content)
+    if verdict.outcome is Outcome.NOT_FOUND and not verdict.faults:
         return Page(0, None)
-    typed, _ = reading.read(endpoint, kept.content)
-    asked: Any = endpoint.canonical(reply.key)
-    joins = any(isinstance(fact.what, Relationship) for fact in endpoint.mapping(asked, typed))
+    batch = Batch(endpoint, 0)
+    joins = any(isinstance(fact.what, Relationship) for fact in batch.take(kept, verdict))
+    if batch.rejects:
+        return None
     facts = sum(table.num_rows for group, table in batch.encode().tables if group.type or not joins)
-    more = endpoint.more(typed) if endpoint.more else None
+    more = endpoint.more(verdict.reply) if endpoint.more else None
     return Page(facts, None if more is None else _params(more))
 
 
