@@ -13,8 +13,9 @@ import msgspec
 import pyarrow as pa
 
 from intel_grapher import schema
-from intel_grapher.files import Content, Files, Group, Manifest, Writer, content, literal, quoted
+from intel_grapher.files import Content, Files, Group, Manifest, Writer, content
 from intel_grapher.load import Embedded, load
+from intel_grapher.sql import literal, quoted
 
 KEYS = {  # SQL of a label's i-th key
     "Domain": "'d' || i || '.com'",

@@ -14,8 +14,9 @@ from pathlib import Path
 import duckdb
 import msgspec
 
-from intel_grapher.files import Group, content, literal, quoted
+from intel_grapher.files import Group, content
 from intel_grapher.model import Type
+from intel_grapher.sql import literal, quoted
 
 TYPES = {
     Type.TEXT: "VARCHAR", Type.TEXTS: "VARCHAR[]", Type.INTEGER: "BIGINT", Type.REAL: "DOUBLE",

@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from intel_grapher import schema
-from intel_grapher.files import FORMATS, Files, Group, Manifest, Writer, content, quoted
+from intel_grapher.files import FORMATS, Files, Group, Manifest, Writer, content
 from intel_grapher.model import Property, Type
+from intel_grapher.sql import quoted
 
 KEYS = {
     "Domain": "printf('name-%08x.example', (i * 2654435761) % 4294967296)",

@@ -26,7 +26,8 @@ import duckdb
 from generate import add, generate
 from plot import growth
 
-from intel_grapher.files import Files, Group, content, literal
+from intel_grapher.files import Files, Group, content
+from intel_grapher.sql import literal
 
 HERE = Path(__file__).resolve().parent
 OUT = HERE / "out"

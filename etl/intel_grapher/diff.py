@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 import duckdb
 
-from intel_grapher.engine import spilling
 from intel_grapher.errors import TransformError
-from intel_grapher.files import Files, Group, exact, quoted
+from intel_grapher.files import Files, Group
+from intel_grapher.sql import exact, quoted, spilling
 
 
 class Change(Enum):

@@ -12,7 +12,6 @@ order: it is the sum modulo 2^64 of each row's hash, and that is the second half
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -28,6 +27,7 @@ import pyarrow.parquet as pq
 from intel_grapher import schema
 from intel_grapher.errors import TransformError
 from intel_grapher.model import Property, Type
+from intel_grapher.sql import quoted
 
 ROW_GROUP = 1 << 17
 ARRAY_DELIMITER = ";"
@@ -248,18 +248,3 @@ def _hex(total: int) -> str:
 
 NOTHING = Content(0, _hex(0))
 """What is in a group that is not there."""
-
-
-def quoted(name: str) -> str:
-    """Return a name as a SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """Return a text as a SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def exact(path: Path) -> str:
-    """Return a file's path as a SQL literal that names no other: no character of it is a pattern."""
-    return literal(glob.escape(str(path)))

@@ -17,11 +17,12 @@ from intel_grapher.cli import options
 from intel_grapher.cli.output import print_json, print_table, say
 from intel_grapher.errors import GrapherError
 from intel_grapher.fetch.asking import secrets
-from intel_grapher.files import Files, content, exact
+from intel_grapher.files import Files, content
 from intel_grapher.load import open_embedded
 from intel_grapher.lock import holder
 from intel_grapher.neo4j.server import LocalNeo4j, connect, connection_from_environment
 from intel_grapher.registry import Registry
+from intel_grapher.sql import exact
 
 LITTLE_ROOM = 1 << 30
 OK, NOTE, FAULT = "ok", "note", "fault"

@@ -6,9 +6,9 @@ import glob
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from intel_grapher.engine import spilling
 from intel_grapher.errors import TransformError
 from intel_grapher.fetch.hops import Degrees
+from intel_grapher.sql import spilling
 
 
 def in_files(folder: Path) -> Degrees | None:

@@ -10,9 +10,10 @@ from typing import ClassVar, NamedTuple, Protocol
 import duckdb
 import pyarrow as pa
 
-from intel_grapher.files import Group, exact, literal, quoted, row_text
+from intel_grapher.files import Group, row_text
 from intel_grapher.load.packing import BATCH
 from intel_grapher.model import Merge, Property
+from intel_grapher.sql import exact, literal, quoted
 
 
 class Database(Protocol):

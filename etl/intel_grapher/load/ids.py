@@ -11,8 +11,9 @@ from collections.abc import Iterator
 import duckdb
 import pyarrow as pa
 
-from intel_grapher.files import Files, Group, exact, quoted
+from intel_grapher.files import Files, Group
 from intel_grapher.load.packing import BATCH, ENDS
+from intel_grapher.sql import exact, quoted
 
 
 class Ids:

@@ -25,10 +25,11 @@ from typing import NamedTuple, Self
 import duckdb
 import pyarrow as pa
 
-from intel_grapher import engine
+from intel_grapher import sql
 from intel_grapher.errors import LoadError
-from intel_grapher.files import NOTHING, SEPARATOR, Content, Files, Group, checksum, quoted
+from intel_grapher.files import NOTHING, SEPARATOR, Content, Files, Group, checksum
 from intel_grapher.load.beside import Database, Kind, lay_beside
+from intel_grapher.sql import quoted
 
 JOINED = 1 << 20  # rows whose ends are looked up together
 Progress = Callable[[str, int, int], None]
@@ -215,7 +216,7 @@ def compare(files: Files, reading: Reading, progress: Progress) -> Parity:
 
 def spilling() -> AbstractContextManager[duckdb.DuckDBPyConnection]:
     """Open an engine in which two groups can be compared, however large; LoadError tells what goes wrong in it."""
-    return engine.spilling(LoadError, "the files' rows can't be dealt with", "load again, nothing is doubled")
+    return sql.spilling(LoadError, "the files' rows can't be dealt with", "load again, nothing is doubled")
 
 
 def _compare(files: Files, group: Group, reading: Reading, wanted: Content) -> Compared:

@@ -17,12 +17,13 @@ import neo4j
 
 from intel_grapher import schema
 from intel_grapher.errors import LoadError
-from intel_grapher.files import Files, Group, Manifest, exact, quoted
+from intel_grapher.files import Files, Group, Manifest
 from intel_grapher.load import bolt, cypher
 from intel_grapher.load.beside import Kind, Scope, lay_beside, rows_of
 from intel_grapher.load.packing import BATCH, Packed, pack
 from intel_grapher.load.parity import Parity, spilling
 from intel_grapher.model import NodeRef
+from intel_grapher.sql import exact, quoted
 
 SHARE = 0.1
 """How much of a database may be deleted unasked."""

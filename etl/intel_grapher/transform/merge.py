@@ -18,17 +18,17 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-import duckdb
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from intel_grapher.errors import TransformError
-from intel_grapher.files import Content, Files, Group, Writer, content, literal, quoted
+from intel_grapher.files import Content, Files, Group, Writer, content
 from intel_grapher.model import Merge, Property
 from intel_grapher.rulings import Rulings
 from intel_grapher.schema import RELATIONSHIPS
 from intel_grapher.source import discover
+from intel_grapher.sql import connect, quoted
 from intel_grapher.transform.base import BATCH_ROWS, Base, interleaved
 from intel_grapher.transform.facts import ALIASES, PRECISIONS, Reject
 from intel_grapher.transform.ranks import Ranked, rank
@@ -71,14 +71,8 @@ class Merger:
         self.folder = folder
         # What each thread may use of it; the other half is the engine's.
         self.memory = max(max(memory - BASE, memory // 4) // 2 // threads, 1)
-        self.connection = duckdb.connect()  # what memory does not hold goes to the temporary directory
-        for name, value in {
-            "memory_limit": f"{max((memory - BASE) // 2, LEAST) >> 20}MiB",
-            "threads": str(threads),
-            "temp_directory": str(folder / "spill"),
-            "preserve_insertion_order": "false",
-        }.items():
-            self.connection.execute(f"SET {name} = {literal(value)}")
+        self.connection = connect(max((memory - BASE) // 2, LEAST), folder / "spill", threads)
+        self.connection.execute("SET preserve_insertion_order = false")
         self.ranked: dict[str, Ranked] = {}
         self.merged: dict[Group, dict[str, int]] = {}  # its tables of merged facts, in order, and their rows
 
