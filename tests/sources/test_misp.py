@@ -19,8 +19,18 @@ def test_attributes_one_by_one_and_composite() -> None:
     nameless = ("9522f369ac109b03e6c16511d49d1c5b42e12a44", "5dfc07bb6034b4fda217d96441fb86f5d43b6c62")
     urls = [f"URL https://ca.gov.vn/documents/20182/6768590/{name}" for name in list(files.values())[:2]]
 
+    comments = {
+        "Hash 5c77a18880cf58df9fba102dd8267c3f369df449": "Trojanized installer",
+        "Hash b0e4e9bb6ef8aa7a9fcb9c9e571d8162b1b2443a": "Trojanized installer",
+        "Hash 989334094ec5ba8e0e8f2238cdf34d5c57c283f2": "PhantomNet backdoor",
+        "Hash 9522f369ac109b03e6c16511d49d1c5b42e12a44": "Dropper",
+        "Hash 5dfc07bb6034b4fda217d96441fb86f5d43b6c62": "PhantomNet plugin",
+        "Domain office365.blogdns.com": "C&C server",
+        "Domain vgca.homeunix.org": "C&C server",
+    }
+
     def reported(indicator: str) -> Edge:
-        return edge(indicator, "REPORTED_IN", report, "2020-12-16")
+        return edge(indicator, "REPORTED_IN", report, "2020-12-16", comments=(comments[indicator],))
 
     assert found.rejects == set()
     assert found.nodes == {
@@ -33,10 +43,22 @@ def test_attributes_one_by_one_and_composite() -> None:
         *(node(f"Hash {digest}", names=(name,)) for digest, name in files.items()),
     }
     assert found.edges == {
+        edge(
+            report,
+            "CITES",
+            "Report https://www.welivesecurity.com/2020/12/17/operation-signsight-supply-chain-attack-southeast-asia",
+        ),
         *(reported(f"Hash {digest}") for digest in (*files, *nameless)),
         *(reported(f"Domain {name}") for name in ("office365.blogdns.com", "vgca.homeunix.org")),
         *(
-            edge(url, "REPORTED_IN", report, first_seen="2020-07-22T22:00:00Z", last_seen="2020-08-15T22:00:00Z")
+            edge(
+                url,
+                "REPORTED_IN",
+                report,
+                first_seen="2020-07-22T22:00:00Z",
+                last_seen="2020-08-15T22:00:00Z",
+                comments=("URL pointing to the malicious installers (now clean)",),
+            )
             for url in urls
         ),
         *(edge(url, "ON", "Domain ca.gov.vn") for url in urls),
@@ -71,8 +93,10 @@ def test_objects_and_how_they_belong_together() -> None:
     assert {each for each in found.nodes if each[1] and each[0] != report} == {
         node(digest, names=("checkupdate.js",)) for digest in (first_sha256, *(f"Hash {each}" for each in first_file))
     }
+    techniques = "T1041 T1071.001 T1087.003 T1114.002 T1190 T1203 T1566 T1583.001 T1583.004 T1587.004"
     assert found.edges == {
-        edge(address, "REPORTED_IN", report, "2023-10-19"),
+        *(edge(report, "CONCERNS", f"Technique {each}") for each in techniques.split()),
+        edge(address, "REPORTED_IN", report, "2023-10-19", comments=("Winter Vivern C&C server.",)),
         edge(domain, "REPORTED_IN", report, "2023-10-11T00:00:00Z"),
         edge("Vulnerability CVE-2023-5631", "REPORTED_IN", report, "2023-10-19"),
         edge(
@@ -82,11 +106,14 @@ def test_objects_and_how_they_belong_together() -> None:
         *(edge(url, "REPORTED_IN", report, "2023-09-28T00:00:00Z") for url in (check, save)),
         *(edge(url, "ON", domain) for url in (check, save)),
         *(
-            edge(digest, "REPORTED_IN", report, "2023-10-12T11:17:19Z")
+            edge(digest, "REPORTED_IN", report, "2023-10-12T11:17:19Z", comments=("JavaScript loader.",))
             for digest in (first_sha256, *(f"Hash {each}" for each in first_file))
         ),
         *(
-            edge(digest, "REPORTED_IN", report, "2023-10-16T16:11:53Z")
+            edge(
+                digest, "REPORTED_IN", report, "2023-10-16T16:11:53Z",
+                comments=("JavaScript payload exfiltrating email messages from Roundcube.",),
+            )
             for digest in (second_sha256, *(f"Hash {each}" for each in second_file))
         ),
         edge(first_sha256, "SAME_FILE", "Hash " + first_file[0]),
@@ -102,6 +129,27 @@ def test_objects_and_how_they_belong_together() -> None:
         edge(first_sha256, "DROPS", second_sha256),
         edge(domain, "RESOLVES", address),
     }  # fmt: skip
+
+
+def test_a_host_under_the_type_url_is_a_host() -> None:
+    found = told("misp", "event", "badiis", fixture("misp/event/eset_badiis__misp-badiis.json"))
+    hosts = {("IPAddress 143.92.48.38"), "SubDomain www.allsoulu.com", "SubDomain xinxx.allsoulu.com"}
+    assert hosts <= {each[0] for each in found.edges if each[1] == "REPORTED_IN"}
+    assert {(value, path) for path, value, _ in found.rejects} == {
+        ("now.asmkpo.com:80", "$.response[0].Event.Attribute[242].value"),
+        ("speed.wlaspsd.com/vip.js", "$.response[0].Event.Attribute[243].value"),
+    }
+
+
+def test_who_is_blamed_and_what_is_cited() -> None:
+    path = "misp/event/eset_turla__misp-turla-crutch-event.json"
+    found = told("misp", "event", "crutch", fixture(path))
+    report = "Report misp:47b9e2de-7283-4fd3-bf41-dcf9f19d8c62"
+    page = "https://www.welivesecurity.com/2020/12/02/turla-crutch-keeping-back-door-open"
+    assert {each for each in found.edges if each[0] == report} == {
+        edge(report, "BLAMES", "Group Turla Group"),
+        edge(report, "CITES", f"Report {page}"),
+    }
 
 
 def wrapped(event: object) -> list[object]:
