@@ -19,8 +19,8 @@ from intel_grapher.model import Type
 from intel_grapher.sql import literal, quoted
 
 TYPES = {
-    Type.TEXT: "VARCHAR", Type.TEXTS: "VARCHAR[]", Type.INTEGER: "BIGINT", Type.REAL: "DOUBLE",
-    Type.BOOLEAN: "BOOLEAN", Type.MOMENT: "TIMESTAMP",
+    Type.TEXT: "VARCHAR", Type.TEXTS: "VARCHAR[]", Type.INTEGER: "BIGINT",
+    Type.TIMESTAMP: "TIMESTAMP",
 }  # fmt: skip
 SOURCES = ("doh", "internetdb", "threatcrowd")
 DOH, INTERNETDB, THREATCROWD = 1, 2, 4

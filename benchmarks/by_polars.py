@@ -28,8 +28,8 @@ SHAPES = {
     },
 }  # fmt: skip
 TYPES = {
-    Type.TEXT: pl.String, Type.TEXTS: TEXTS, Type.INTEGER: pl.Int64, Type.REAL: pl.Float64, Type.BOOLEAN: pl.Boolean,
-    Type.MOMENT: pl.Datetime("ms"),
+    Type.TEXT: pl.String, Type.TEXTS: TEXTS, Type.INTEGER: pl.Int64,
+    Type.TIMESTAMP: pl.Datetime("ms"),
 }  # fmt: skip
 SOURCES = ("doh", "internetdb", "threatcrowd")
 DOH, INTERNETDB, THREATCROWD = 1, 2, 4

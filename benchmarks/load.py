@@ -34,7 +34,7 @@ from load_plot import draw
 
 from intel_grapher.files import Files
 from intel_grapher.load import Server, connected
-from intel_grapher.load.staging import arguments
+from intel_grapher.load.neo4j.handoff import arguments
 from intel_grapher.neo4j.server import LocalNeo4j
 
 HERE = Path(__file__).resolve().parent
@@ -117,7 +117,7 @@ class Bench:
         plug_in(self.local, apoc=apoc)
         for part in ("databases", "transactions"):
             shutil.rmtree(self.local.home / "data" / part / "neo4j", ignore_errors=True)
-        server = Server.started(self.local)
+        server = self.local.up()
         with connected(server) as database:
             database.constrain()
         return server
@@ -152,7 +152,7 @@ class Bench:
             checking, before = time.perf_counter(), _children()
             self.local.admin("database", "check", "neo4j", f"--report-path={self.folder}")
             steps = {"check": time.perf_counter() - checking, "check_cpu": _children() - before}
-            with connected(Server.started(self.local)) as database:
+            with connected(self.local.up()) as database:
                 database.constrain()
         wall, cpu = time.perf_counter() - began, _children() - used
         return {"wall": wall, "cpu": cpu, "rows": self.replies, "steps": steps}

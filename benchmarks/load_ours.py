@@ -17,7 +17,7 @@ from pathlib import Path
 import ladybug
 
 from intel_grapher.files import Files
-from intel_grapher.load import Embedded, Server, embedded, load
+from intel_grapher.load import Embedded, embedded, load
 from intel_grapher.neo4j.server import LocalNeo4j
 
 MEMORY = 2 << 30
@@ -41,7 +41,7 @@ class Steps:
 
 def ours(method: str, files: Files, place: Path) -> Steps:
     """Load, with all that belongs to it."""
-    target = Embedded(place, MEMORY) if method == "copy" else Server.started(LocalNeo4j(place, heap=HEAP))
+    target = Embedded(place, MEMORY) if method == "copy" else LocalNeo4j(place, heap=HEAP).up()
     steps = Steps()
     loaded = load(files, target, method=method, replace=method == "admin", progress=steps)
     if not loaded.parity.equal:

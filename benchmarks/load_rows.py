@@ -74,7 +74,7 @@ def _values(group: Group) -> str:
 
 
 def _value(each: Property) -> str:
-    if each.type is Type.MOMENT:
+    if each.type is Type.TIMESTAMP:
         return f"make_timestamp((1400000000 + (hash(i, '{each.name}') % 4000) * 86400)::BIGINT * 1000000)"
     if each.name == "precision":
         return "'day'"
@@ -102,7 +102,7 @@ def described(files: Files, group: Group, plain: Path) -> dict[str, Any]:
         "start_key": schema.LABELS[group.start].key,
         "end_key": schema.LABELS[group.end].key if group.type else "",
         "columns": [each.name for each in group.properties],
-        "moments": [each.name for each in group.properties if each.type is Type.MOMENT],
+        "moments": [each.name for each in group.properties if each.type is Type.TIMESTAMP],
     }
 
 

@@ -73,7 +73,7 @@ def neo4j_driver(neo4j: LocalNeo4j) -> Iterator[Driver]:
 @pytest.fixture
 def server(neo4j: LocalNeo4j) -> Iterator[Server]:
     """Give it as the loader knows it, its database empty before and after."""
-    started = Server.started(neo4j)
+    started = neo4j.up()
     cypher(started, "MATCH (n) DETACH DELETE n")
     yield started
     cypher(started, "MATCH (n) DETACH DELETE n")

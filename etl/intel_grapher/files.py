@@ -32,6 +32,7 @@ from intel_grapher.sql import quoted
 ROW_GROUP = 1 << 17
 ARRAY_DELIMITER = ";"
 SEPARATOR = "\x1f"
+_CSV_TYPES = {Type.TEXT: "string", Type.TEXTS: "string[]", Type.INTEGER: "long", Type.TIMESTAMP: "datetime"}
 FORMATS = ("parquet", "csv")
 
 
@@ -85,7 +86,7 @@ class Group(NamedTuple):
             names = [f":START_ID({self.start})", f":END_ID({self.end})"]
         else:
             names = [f"{self.keys[0]}:ID({self.start})"]
-        return names + [f"{each.name}:{each.type.neo4j}" for each in self.properties]
+        return names + [f"{each.name}:{_CSV_TYPES[each.type]}" for each in self.properties]
 
 
 class Content(msgspec.Struct, frozen=True):
@@ -220,7 +221,7 @@ def row_text(group: Group) -> str:
     """
 
     def text(name: str, type_: Type) -> str:
-        if type_ is Type.MOMENT:
+        if type_ is Type.TIMESTAMP:
             return f"epoch({name})::BIGINT::VARCHAR"
         return f"array_to_string({name}, '{ARRAY_DELIMITER}')" if type_ is Type.TEXTS else f"{name}::VARCHAR"
 

@@ -12,11 +12,11 @@ from intel_grapher.model import Label, Merge, Property, Type
 
 # What every node and every relationship carries: since when, how exact, who says so, when they last said it.
 SEEN = (
-    Property("first_seen", Type.MOMENT, Merge.MIN, "the earliest moment a source tells"),
-    Property("last_seen", Type.MOMENT, Merge.MAX, "the latest moment a source tells"),
+    Property("first_seen", Type.TIMESTAMP, Merge.MIN, "the earliest moment a source tells"),
+    Property("last_seen", Type.TIMESTAMP, Merge.MAX, "the latest moment a source tells"),
     Property("precision", Type.TEXT, Merge.MIN, "the coarsest precision of the moments: day, minute or second"),
     Property("sources", Type.TEXTS, Merge.UNION, "the sources that say so"),
-    Property("fetched_at", Type.MOMENT, Merge.MAX, "when a source last said so"),
+    Property("fetched_at", Type.TIMESTAMP, Merge.MAX, "when a source last said so"),
 )
 TAGS = Property("tags", Type.TEXTS, Merge.UNION, "what the sources tag it with")
 VOTES = Property("votes", Type.INTEGER, Merge.NEWEST, "ThreatCrowd's votes: -1 malicious, 0 even, 1 benign")
@@ -28,7 +28,7 @@ WILDCARD = Property(
     "*.NAME, where the certificate has that: it is for all names one label below",
 )
 COMMENTS = Property("comments", Type.TEXTS, Merge.UNION, "what the report says of it")
-LAST_RESOLVED = Property("last_resolved", Type.MOMENT, Merge.MAX, "when the name last pointed there")
+LAST_RESOLVED = Property("last_resolved", Type.TIMESTAMP, Merge.MAX, "when the name last pointed there")
 
 
 def _label(name: str, key: str, doc: str, colour: str, *properties: Property, shape: str = "circle") -> Label:
@@ -52,8 +52,8 @@ def _all(name: str, doc: str) -> Property:
     return Property(name, Type.TEXTS, Merge.UNION, doc)
 
 
-_CREATED = Property("created", Type.MOMENT, Merge.MIN, "when it was registered, made or posted")
-_UPDATED = Property("updated", Type.MOMENT, Merge.MAX, "when its registration was last changed")
+_CREATED = Property("created", Type.TIMESTAMP, Merge.MIN, "when it was registered, made or posted")
+_UPDATED = Property("updated", Type.TIMESTAMP, Merge.MAX, "when its registration was last changed")
 _REPUTATION = _newest("reputation", "VirusTotal's score by its community: below 0 is bad", Type.INTEGER)
 _MALICIOUS = _newest("malicious", "how many of VirusTotal's engines call it malicious", Type.INTEGER)
 _NAME = _newest("name", "what it is called")
@@ -72,7 +72,7 @@ DOMAIN = _label(
     _newest("registrar", "the registrar's name"),
     _CREATED,
     _UPDATED,
-    Property("expires", Type.MOMENT, Merge.MAX, "when its registration ends"),
+    Property("expires", Type.TIMESTAMP, Merge.MAX, "when its registration ends"),
     _STATUS,
     _JARM,
     TAGS,
@@ -203,8 +203,8 @@ CERTIFICATE = _label(
     _newest("subject", "whom it was issued to"),
     _newest("sha1", "its SHA-1 fingerprint"),
     _newest("md5", "its MD5 fingerprint"),
-    Property("not_before", Type.MOMENT, Merge.MIN, "valid from"),
-    Property("not_after", Type.MOMENT, Merge.MAX, "valid until"),
+    Property("not_before", Type.TIMESTAMP, Merge.MIN, "valid from"),
+    Property("not_after", Type.TIMESTAMP, Merge.MAX, "valid until"),
     shape="diamond",
 )
 VULNERABILITY = _label("Vulnerability", "id", "A CVE number.", "#D55E00", TAGS, shape="star")

@@ -26,20 +26,19 @@ SEEN = "seen"  # what a mapping calls first_seen and last_seen together
 
 
 class Type(Enum):
-    """A property's type, and what each engine calls it."""
+    """A property's type: its title in the docs, and its Arrow type, which is that of the flat files.
 
-    TEXT = ("text", pa.string(), "string", "STRING")
-    TEXTS = ("list of texts", pa.list_(pa.string()), "string[]", "STRING[]")
-    INTEGER = ("integer", pa.int64(), "long", "INT64")
-    REAL = ("real", pa.float64(), "double", "DOUBLE")
-    BOOLEAN = ("boolean", pa.bool_(), "boolean", "BOOL")
-    MOMENT = ("moment, UTC", pa.timestamp("s", "UTC"), "datetime", "TIMESTAMP")
+    What a database calls it stands with that database's loader.
+    """
 
-    def __init__(self, title: str, arrow: pa.DataType, neo4j: str, ladybug: str) -> None:
+    TEXT = ("text", pa.string())
+    TEXTS = ("list of texts", pa.list_(pa.string()))
+    INTEGER = ("integer", pa.int64())
+    TIMESTAMP = ("timestamp, UTC", pa.timestamp("s", "UTC"))
+
+    def __init__(self, title: str, arrow: pa.DataType) -> None:
         self.title = title
         self.arrow = arrow
-        self.neo4j = neo4j
-        self.ladybug = ladybug
 
 
 class Merge(Enum):

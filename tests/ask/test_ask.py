@@ -22,7 +22,7 @@ from intel_grapher.ask import saved as questions
 from intel_grapher.ask.engines import Graph
 from intel_grapher.errors import UsageError
 from intel_grapher.files import Files
-from intel_grapher.load import Embedded, Server, load
+from intel_grapher.load import Embedded, load
 from intel_grapher.model import NodeRef
 from intel_grapher.neo4j.server import LocalNeo4j
 
@@ -47,7 +47,7 @@ def graph(request: pytest.FixtureRequest, home: Path, embedded: Graph) -> Iterat
         yield embedded
         return
     local: LocalNeo4j = request.getfixturevalue("neo4j")
-    server = Server.started(local)
+    server = local.up()
     load(Files(home / "import"), server)
     with ask.opened(server) as opened:
         yield opened

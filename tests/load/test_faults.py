@@ -18,7 +18,8 @@ from load_samples import MANY, Rows, cypher, write
 
 from intel_grapher.errors import LoadError
 from intel_grapher.files import Files, Group
-from intel_grapher.load import Server, load, packing, sending, verify
+from intel_grapher.load import Server, load, verify
+from intel_grapher.load.neo4j import batches, resume
 
 pytestmark = pytest.mark.neo4j
 
@@ -64,8 +65,9 @@ KILLS = int(os.environ.get("LOAD_KILLS", "4"))  # LOAD_KILLS=100 for a night
 PROGRAM = """
 import os, sys, pathlib
 from intel_grapher.files import Files
-from intel_grapher.load import Server, load, packing
-packing.BATCH = 7
+from intel_grapher.load import Server, load
+from intel_grapher.load.neo4j import batches
+batches.BATCH = 7
 root, uri, user, password, steps = sys.argv[1:]
 steps = int(steps)
 def progress(*_):
@@ -91,7 +93,7 @@ def test_killed_at_any_step_the_next_load_goes_on(tmp_path: Path, server: Server
         sent = 0
         # Each time it comes further than before, at last to parity; the number of steps it is given varies.
         while killed(files, server, 4 + kills % 5) == -9:
-            kept = msgspec.json.decode(checkpoint.read_bytes(), type=sending.Checkpoint)
+            kept = msgspec.json.decode(checkpoint.read_bytes(), type=resume.Checkpoint)
             assert sum(kept.sent.values()) >= sent
             sent, kills = sum(kept.sent.values()), kills + 1
             if kills == KILLS:
@@ -179,7 +181,7 @@ class LosingReplies:
 def test_a_lost_commit_reply_doubles_nothing(
     tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch, which: int
 ) -> None:
-    monkeypatch.setattr(packing, "BATCH", 7)
+    monkeypatch.setattr(batches, "BATCH", 7)
     files = write(tmp_path / "import", MANY)
     with LosingReplies(int(server.uri.rpartition(":")[2]), which) as line:
         loaded = load(files, Server(f"bolt://127.0.0.1:{line.port}", server.user, server.password), method="bolt")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import resource
@@ -17,9 +18,11 @@ import neo4j
 import pytest
 from load_samples import MANY, cypher, day, write
 
+from intel_grapher import disk
 from intel_grapher.errors import LoadError
 from intel_grapher.files import Group
-from intel_grapher.load import Server, connected, load, packing, verify, writing
+from intel_grapher.load import Server, connected, load, verify
+from intel_grapher.load.neo4j import batches, writer
 from intel_grapher.neo4j.connection import DATABASE, connect
 from intel_grapher.neo4j.server import LocalNeo4j
 
@@ -28,7 +31,7 @@ pytestmark = pytest.mark.neo4j
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packing, "BATCH", 7)
+    monkeypatch.setattr(batches, "BATCH", 7)
 
 
 BUSY = "currentQuery = '' AND activeLockCount > 0 OR status STARTS WITH 'Blocked'"
@@ -82,7 +85,7 @@ def test_a_server_killed_and_started_anew_while_it_is_loaded(tmp_path: Path, ser
 def test_a_deadlock_with_another_writer_is_outlived(
     tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(packing, "BATCH", 100)  # one transaction for all domains
+    monkeypatch.setattr(batches, "BATCH", 100)  # one transaction for all domains
     load(write(tmp_path / "import", MANY), server, method="bolt")
     domains = Group("Domain")
     files = write(tmp_path / "import", {**MANY, domains: [{**row, "fetched_at": day(3)} for row in MANY[domains]]})
@@ -115,7 +118,7 @@ def test_a_writer_that_two_batches_wait_for_in_a_ring_is_let_through(
 
     The server sees only two of the three wait.
     """
-    monkeypatch.setattr(writing, "PATIENCE", 1.0)
+    monkeypatch.setattr(writer, "PATIENCE", 1.0)
     files = write(tmp_path / "import", MANY)
     with ThreadPoolExecutor(2) as pool, another_writer(server) as other:
         loading = pool.submit(load, files, server, method="bolt")
@@ -196,11 +199,16 @@ def test_a_server_that_can_t_write_any_more(tmp_path: Path, server: Server) -> N
     assert verify(files, server).equal
 
 
-def test_a_full_disk_on_our_side_is_told_and_nothing_is_lost(tmp_path: Path, server: Server) -> None:
+def test_a_full_disk_on_our_side_is_told_and_nothing_is_lost(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     files = write(tmp_path / "import", MANY)
-    full = tmp_path / ".import.sent.new"
-    full.symlink_to("/dev/full")
-    with pytest.raises(LoadError, match=r"\.import\.sent.*No space left"):
-        load(files, server, method="bolt")
-    full.unlink()
+
+    def full(path: Path, _data: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(disk, "write_atomically", full)
+        with pytest.raises(LoadError, match=r"\.import\.sent.*No space left"):
+            load(files, server, method="bolt")
     assert load(files, server, method="bolt").parity.equal

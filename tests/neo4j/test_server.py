@@ -19,7 +19,7 @@ from intel_grapher.errors import BusyError, LoadError
 from intel_grapher.lock import locked
 from intel_grapher.neo4j.home import BOLT, HTTP, YOURS, Home
 from intel_grapher.neo4j.java import RELEASES, choose
-from intel_grapher.neo4j.server import Connection, LocalNeo4j, connect, connection_from_environment
+from intel_grapher.neo4j.server import LocalNeo4j, Server, connect, connection_from_environment
 
 LISTENING = "0A"
 LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
@@ -34,8 +34,8 @@ def test_environment_names_a_server() -> None:
     assert connection_from_environment({}) is None
     assert connection_from_environment({"NEO4J_PASSWORD": "canary"}) is None
     named = {"NEO4J_URI": "bolt://db.example:7687", "NEO4J_PASSWORD": "canary"}
-    assert connection_from_environment(named) == Connection("bolt://db.example:7687", "neo4j", "canary")
-    assert connection_from_environment(named | {"NEO4J_USER": "ann"}) == Connection(named["NEO4J_URI"], "ann", "canary")
+    assert connection_from_environment(named) == Server("bolt://db.example:7687", "neo4j", "canary")
+    assert connection_from_environment(named | {"NEO4J_USER": "ann"}) == Server(named["NEO4J_URI"], "ann", "canary")
     assert "canary" not in repr(connection_from_environment(named))
 
 
@@ -55,7 +55,7 @@ def test_environment_that_is_incomplete_or_tells_too_much(environment: dict[str,
 @pytest.mark.parametrize("uri", ["http://127.0.0.1:7474", "127.0.0.1:7687", "", "bolt://127.0.0.1:nine", "bolt://[::1"])
 def test_an_address_that_is_none(uri: str) -> None:
     with pytest.raises(LoadError, match="is not the Bolt address of a Neo4j"):
-        connect(Connection(uri, "neo4j", "canary"))
+        connect(Server(uri, "neo4j", "canary"))
 
 
 def test_no_server_there() -> None:
@@ -63,7 +63,7 @@ def test_no_server_there() -> None:
         taken_but_deaf.bind(("127.0.0.1", 0))
         uri = f"bolt://127.0.0.1:{taken_but_deaf.getsockname()[1]}"
         with pytest.raises(LoadError, match=f"No Neo4j answers at {uri}.*intel-grapher neo4j up"):
-            connect(Connection(uri, "neo4j", "canary"))
+            connect(Server(uri, "neo4j", "canary"))
 
 
 def test_nothing_was_ever_made(tmp_path: Path) -> None:
@@ -270,7 +270,7 @@ def test_its_process_holds_no_secret(neo4j: LocalNeo4j) -> None:
 def test_wrong_password(neo4j: LocalNeo4j) -> None:
     right = neo4j.connection()
     with pytest.raises(LoadError, match="refuses the password of neo4j: set NEO4J_USER and NEO4J_PASSWORD") as refused:
-        connect(Connection(right.uri, right.user, "canary-canary"))
+        connect(Server(right.uri, right.user, "canary-canary"))
     assert "canary" not in str(refused.value)
 
 

@@ -116,7 +116,7 @@ def _value(each: Property, row: int) -> Any:  # noqa: ANN401 - of whatever type 
             return CORPUS[row % len(CORPUS)]
         case Type.TEXTS:
             return sorted([*CORPUS, *(["internetdb"] if each.name == "sources" else [])])
-        case Type.MOMENT:
+        case Type.TIMESTAMP:
             return datetime(2026, 1, 1 + row % 28, tzinfo=UTC)
         case _:
             return 1

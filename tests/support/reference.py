@@ -81,7 +81,7 @@ def _row(what: Kind[Any] | Relationship[Any, Any], properties: dict[str, Any], p
             if raw is None:
                 continue
             try:
-                if type_ is Type.MOMENT:
+                if type_ is Type.TIMESTAMP:
                     moment = times.parse(raw)
                     row[name] = moment.seconds
                     row["precision"] = min(row.get("precision", "~"), moment.precision)

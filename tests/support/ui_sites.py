@@ -61,7 +61,7 @@ class Sites:
         return self._open.enter_context(serving(home, "--on", "neo4j", environment=environment | named))
 
     def _fill(self, name: str) -> Server:
-        server = Server.started(self._neo4j())
+        server: Server = self._neo4j().up()
         with connected(server) as database:
             database.run("MATCH (n) DETACH DELETE n")
         load(Files(self._homes / f"{name}-neo4j" / "import"), server, method="bolt")

@@ -6,25 +6,21 @@ from collections.abc import Iterator
 
 from intel_grapher import schema
 from intel_grapher.ask.engines import Graph
+from intel_grapher.load.quote import quote
 from intel_grapher.model import Label
 
 ARROWS = {"->": ("-", "->"), "<-": ("<-", "-"), "--": ("-", "-")}
 
 
-def name(text: str) -> str:
-    """Return a name of the schema as Cypher quotes it."""
-    return "`" + text.replace("`", "``") + "`"
-
-
 def keyed(variable: str, label: Label, parameter: str) -> str:
     """Return the pattern of the node that has a key."""
-    return f"({variable}:{name(label.name)} {{{name(label.key)}: ${parameter}}})"
+    return f"({variable}:{quote(label.name)} {{{quote(label.key)}: ${parameter}}})"
 
 
 def step(variable: str, type_: str, direction: str, other: str) -> str:
     """Return what follows a node in a pattern: one relationship of a type, seen from there, and the other node."""
     left, right = ARROWS[direction]
-    return f"{left}[{variable}:{name(type_)}]{right}{other}"
+    return f"{left}[{variable}:{quote(type_)}]{right}{other}"
 
 
 def key_of(graph: Graph, variable: str) -> str:
@@ -33,7 +29,7 @@ def key_of(graph: Graph, variable: str) -> str:
     for label in schema.LABELS.values():
         labels.setdefault(label.key, []).append(f"'{label.name}'")
     cases = " ".join(
-        f"WHEN {graph.label_of(variable)} IN [{', '.join(names)}] THEN {variable}.{name(key)}"
+        f"WHEN {graph.label_of(variable)} IN [{', '.join(names)}] THEN {variable}.{quote(key)}"
         for key, names in labels.items()
     )
     return f"CASE {cases} END"

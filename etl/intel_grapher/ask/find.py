@@ -7,9 +7,10 @@ import time
 from dataclasses import dataclass
 
 from intel_grapher import keys, schema
-from intel_grapher.ask import cypher, look
+from intel_grapher.ask import look
 from intel_grapher.ask.engines import Graph
 from intel_grapher.errors import BadValue, UsageError
+from intel_grapher.load.quote import quote
 from intel_grapher.model import Label, NodeRef
 
 MOST = 12
@@ -51,8 +52,8 @@ def complete(graph: Graph, typed: str, *, most: int = MOST, seconds: float = SEC
 
 
 def _question(label: Label, how: str, most: int) -> str:
-    key = f"n.{cypher.name(label.key)}"
-    match = f"MATCH (n:{cypher.name(label.name)}) WHERE lower({key}) {how} $typed"
+    key = f"n.{quote(label.key)}"
+    match = f"MATCH (n:{quote(label.name)}) WHERE lower({key}) {how} $typed"
     return f"{match} RETURN {key} AS key ORDER BY key LIMIT {int(most)}"
 
 

@@ -10,6 +10,7 @@ from intel_grapher import keys, schema
 from intel_grapher.ask import cypher
 from intel_grapher.ask.engines import Graph
 from intel_grapher.errors import BadValue
+from intel_grapher.load.quote import quote
 from intel_grapher.model import Label, NodeRef, Property
 
 ORDERED = 5000  # sorting more neighbours than these before the first is shown would make one wait
@@ -93,12 +94,11 @@ def neighbours(
     """Return some of a node's neighbours of one kind, of which there are `many`: by key, or as stored if very many."""
     type_, direction, other_name = group
     other, properties = schema.LABELS[other_name], schema.RELATIONSHIPS[type_].properties
-    match = cypher.keyed("n", label, "key") + cypher.step("r", type_, direction, f"(m:{cypher.name(other_name)})")
+    match = cypher.keyed("n", label, "key") + cypher.step("r", type_, direction, f"(m:{quote(other_name)})")
     order = " ORDER BY other" if many <= ORDERED else ""
     columns = _columns("r", properties)
     answer = graph.ask(
-        f"MATCH {match} RETURN m.{cypher.name(other.key)} AS other, {columns}{order}"
-        f" SKIP {int(skip)} LIMIT {int(limit)}",
+        f"MATCH {match} RETURN m.{quote(other.key)} AS other, {columns}{order} SKIP {int(skip)} LIMIT {int(limit)}",
         {"key": key},
         limit=limit,
     )
@@ -176,7 +176,7 @@ def edge(graph: Graph, start: NodeRef, type_: str, end: NodeRef) -> Edge | None:
 
 
 def _columns(variable: str, properties: Iterable[Property]) -> str:
-    return ", ".join(f"{variable}.{cypher.name(each.name)} AS {cypher.name(each.name)}" for each in properties)
+    return ", ".join(f"{variable}.{quote(each.name)} AS {quote(each.name)}" for each in properties)
 
 
 def _named(properties: Iterable[Property], values: list[Any]) -> dict[str, Any]:

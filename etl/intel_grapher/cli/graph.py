@@ -44,14 +44,14 @@ def target(name: str, db: Path, data: Path) -> Embedded | Server:
         raise UsageError(f"a graph is called embedded or neo4j, not {name!r}")
     named = connection_from_environment()
     if named is not None:
-        return Server(named.uri, named.user, named.password)
+        return named
     local = LocalNeo4j(data / "neo4j", say=say)
     if not local.status().assembled:
         raise LoadError(
             "no Neo4j is known: make a local one with `intel-grapher neo4j up`, "
             "or name yours with NEO4J_URI, NEO4J_USER and NEO4J_PASSWORD"
         )
-    return Server.started(local)
+    return local.up()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -87,12 +87,11 @@ def print_loaded(done: Loaded) -> None:
     """Print the rows of each group as a table, and in sentences what was done and what the comparison found."""
     print_table(("group", "rows"), done.rows.items())
     rows = sum(done.rows.values())
-    nodes = sum(count for name, count in done.rows.items() if "-" not in name)
     agreement = (
         "files and database agree" if done.parity.equal else "the database holds all that the files do, and more"
     )
     print_line(
-        f"{nodes} nodes and {rows - nodes} relationships are in {done.target}, "
+        f"{done.nodes} nodes and {done.relationships} relationships are in {done.target}, "
         f"by {done.method} ({done.why}); {agreement}"
     )
     if done.sent < rows:

@@ -1,8 +1,25 @@
-"""Loading: the flat files into a database, and the proof that they are there.
+"""Loading of the flat files into a database, and the proof that all of them are there.
 
-`load(files, Embedded(place))` builds the embedded graph beside and swaps it in. `load(files, Server(uri, user, …))`
-loads a Neo4j, by neo4j-admin or over Bolt: whichever fits, or the one that is named. `verify` compares, and no more.
-Nothing is printed; `Loaded` and `Parity` tell what was done and found.
+`load` brings a database to what the files hold; `verify` compares, and changes nothing. A database is named by a
+target: `Embedded(place)` or `Server(uri, user, password)`. Nothing is printed; `Loaded` and `Parity` say what was done
+and found.
+
+embedded    the embedded graph: one module
+neo4j       a Neo4j server, over Bolt or by `neo4j-admin`: one package
+parity      the comparison of a database with the files, by checksum; the same for every engine
+row_diff    the comparison of one group's rows where checksums differ
+prefetch    work on the next items while the caller is busy with the current one
+quote       names in Cypher
+
+Another engine is one more module or package beside these two. It brings:
+
+1. a target, a frozen dataclass whose `str` names the database in messages;
+2. a table of what it calls each `model.Type`;
+3. a function that fills the database from the files' Parquet or CSV, group by group, nodes first, and leaves the
+   database as it was where that fails;
+4. a `row_diff.Database`: `rows` and `texts` of a group, `others` and `types` that the files know nothing of. Parity
+   needs no more than that;
+5. a branch in `load` and in `verify`, and its graph in `intel_grapher.ask`.
 """
 
 from __future__ import annotations
@@ -16,19 +33,22 @@ from typing import Literal
 from intel_grapher import disk, schema
 from intel_grapher.errors import LoadError, UsageError
 from intel_grapher.files import Files, Manifest
-from intel_grapher.load import admin, embedded, pruning, sending
-from intel_grapher.load.bolt import Neo4j, Server, connected
-from intel_grapher.load.embedded import Embedded, Graph, open_embedded
+from intel_grapher.load import embedded
+from intel_grapher.load.embedded import Embedded, EmbeddedStore, open_embedded
+from intel_grapher.load.neo4j import admin, resume
+from intel_grapher.load.neo4j import prune as pruning
+from intel_grapher.load.neo4j.prune import SHARE, Retraction
+from intel_grapher.load.neo4j.session import Neo4jSession, connected
+from intel_grapher.load.neo4j.writer import Refused
 from intel_grapher.load.parity import Compared, Parity, Progress, check
-from intel_grapher.load.pruning import SHARE, Retraction
-from intel_grapher.load.writing import Refused
 from intel_grapher.lock import locked
+from intel_grapher.neo4j.connection import Server
 
 __all__ = [
     "SHARE",
     "Compared",
     "Embedded",
-    "Graph",
+    "EmbeddedStore",
     "Loaded",
     "Method",
     "Parity",
@@ -49,17 +69,25 @@ Method = Literal["auto", "copy", "admin", "bolt"]
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a load did: where to, how and why so; rows of the files by group; parity; how long it took, in seconds.
+    """What a load did.
 
-    `sent` is how many rows were written, where those that were there already are passed over. `refused` rows are those
-    that the server did not take; all others are there. `pruned` tells how many were deleted because the files do not
-    have them, `retracted` how many because an analyst's entries took them out.
+    target         the database
+    method         how it was loaded, and `why` so
+    rows           rows of the files by group, of which `nodes` are nodes, and `relationships` relationships
+    parity         how files and database compare afterwards
+    seconds        how long it took
+    sent           rows written; those that were there already are passed over
+    refused        rows that the server did not take; all others are there
+    pruned         rows deleted because the files do not have them
+    retracted      rows deleted because an analyst's entries took them out
     """
 
     target: str
     method: Method
     why: str
     rows: dict[str, int]
+    nodes: int
+    relationships: int
     parity: Parity
     seconds: float
     sent: int
@@ -113,9 +141,22 @@ def load(
                     retracted = _retract(files, manifest, database, retraction)
                     (found, refused, sent), pruned = _send(files, manifest, database, progress, prune)
     rows = {str(group): content.rows for group, content in manifest.groups()}
-    sent = sum(rows.values()) if sent is None else sent
-    seconds = time.monotonic() - started
-    return Loaded(str(target), method, why, rows, found, seconds, sent, refused, pruned, retracted)
+    nodes = sum(content.rows for content in manifest.nodes.values())
+    relationships = sum(content.rows for content in manifest.relationships.values())
+    return Loaded(
+        str(target),
+        method,
+        why,
+        rows,
+        nodes,
+        relationships,
+        found,
+        seconds=time.monotonic() - started,
+        sent=nodes + relationships if sent is None else sent,
+        refused=refused,
+        pruned=pruned,
+        retracted=retracted,
+    )
 
 
 def verify(files: Files, target: Embedded | Server, progress: Progress = lambda _step, _done, _of: None) -> Parity:
@@ -144,7 +185,7 @@ def _held(files: Files) -> Iterator[Manifest]:
         yield manifest
 
 
-def _retract(files: Files, manifest: Manifest, database: Neo4j, retraction: Retraction | None) -> int:
+def _retract(files: Files, manifest: Manifest, database: Neo4jSession, retraction: Retraction | None) -> int:
     """Retract from a database that holds something; return how many rows went."""
     if not retraction or not any(retraction) or not database.nodes():
         return 0
@@ -153,10 +194,10 @@ def _retract(files: Files, manifest: Manifest, database: Neo4j, retraction: Retr
 
 
 def _send(
-    files: Files, manifest: Manifest, database: Neo4j, progress: Progress, prune: float | None
-) -> tuple[sending.Sent, int]:
+    files: Files, manifest: Manifest, database: Neo4jSession, progress: Progress, prune: float | None
+) -> tuple[resume.Sent, int]:
     """Load over Bolt, and prune if asked to; return what came of it, and how many rows were deleted."""
-    sent = sending.send(files, manifest, database, progress)
+    sent = resume.send(files, manifest, database, progress)
     if prune is None or sent.parity.equal:
         return sent, 0
     pruned = pruning.prune(files, manifest, database, sent.parity, prune)
@@ -174,7 +215,7 @@ def _chosen(manifest: Manifest, server: Server, method: Method, *, replace: bool
     if method == "bolt" and replace:
         raise UsageError("over Bolt a database is added to, not replaced: leave --replace or --method bolt away")
     if server.local is not None:
-        server = Server.started(server.local)
+        server = server.local.up()
     with connected(server) as database:
         nodes = database.nodes()
     rows = sum(content.rows for _, content in manifest.groups())

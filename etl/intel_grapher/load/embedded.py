@@ -27,8 +27,9 @@ from intel_grapher import disk, schema
 from intel_grapher.errors import LoadError
 from intel_grapher.files import ARRAY_DELIMITER, SEPARATOR, Files, Group, Manifest
 from intel_grapher.load import parity
-from intel_grapher.load.ahead import made_ahead
-from intel_grapher.load.beside import told
+from intel_grapher.load.prefetch import prefetched
+from intel_grapher.load.quote import quote
+from intel_grapher.load.row_diff import text_schema
 from intel_grapher.lock import locked
 from intel_grapher.model import Label, Property, Relationship, Type
 
@@ -36,6 +37,7 @@ STORE = "graph.lbug"
 MANIFEST = "manifest.json"
 SLICE = 1 << 17  # nodes whose rows are read back together, so that memory is bounded
 _LEAST_POOL = 64 << 20
+_TYPES = {Type.TEXT: "STRING", Type.TEXTS: "STRING[]", Type.INTEGER: "INT64", Type.TIMESTAMP: "TIMESTAMP"}
 # The store, what the engine keeps beside it, the manifest: all that a load may delete.
 _OURS = re.compile(
     re.escape(STORE) + r"(\.(wal|shadow|tmp|checkpoint|wal\.checkpoint|checkpoint\.(intent|apply)\.lock))?"
@@ -76,7 +78,7 @@ def build(files: Files, manifest: Manifest, target: Embedded, progress: parity.P
             try:
                 new.mkdir()
                 _copy(files, manifest, new / STORE, target.memory, progress)
-                with Graph(new / STORE, target.memory) as graph:
+                with EmbeddedStore(new / STORE, target.memory) as graph:
                     found = parity.check(files, graph, progress)
                 if not found.equal:
                     raise LoadError(_differs(place, found))
@@ -94,7 +96,7 @@ def build(files: Files, manifest: Manifest, target: Embedded, progress: parity.P
     return found
 
 
-def open_embedded(place: Path, manifest: Manifest | None = None, *, memory: int = 0) -> Graph:
+def open_embedded(place: Path, manifest: Manifest | None = None, *, memory: int = 0) -> EmbeddedStore:
     """Open the embedded graph at `place`, read-only; `memory` bounds its buffer pool, in bytes (0: the engine's own).
 
     Raises LoadError where there is none, where it was built with another schema, or, if a manifest is given, from
@@ -115,12 +117,12 @@ def open_embedded(place: Path, manifest: Manifest | None = None, *, memory: int 
     if manifest is not None and dict(manifest.groups()) != dict(loaded.groups()):
         raise LoadError(f"the graph at {place} was built from other files than these: {again} to build it again")
     try:
-        return Graph(place / STORE, memory)
+        return EmbeddedStore(place / STORE, memory)
     except RuntimeError as wrong:
         raise LoadError(f"the graph at {place} can't be opened ({wrong}): {again} to build it again") from wrong
 
 
-class Graph:
+class EmbeddedStore:
     """An open embedded graph, read-only. `connection` takes Cypher; close it, or use it as a context."""
 
     READERS: ClassVar[int] = 2
@@ -143,12 +145,12 @@ class Graph:
     def others(self, known: Mapping[Group, int]) -> Iterator[Group]:
         """Yield every other group that may have rows, given how many the known ones have."""
         for label in schema.LABELS:
-            if Group(label) not in known and self._count(f"MATCH (n:{_name(label)}) RETURN count(n)"):
+            if Group(label) not in known and self._count(f"MATCH (n:{quote(label)}) RETURN count(n)"):
                 yield Group(label)
         for each in schema.RELATIONSHIPS.values():
             groups = [Group(start.name, each.type, end.name) for start, end in each.joins]
             # Counting a type's relationships costs less than planning a query for each pair of labels that it joins.
-            rows = self._count(f"MATCH ()-[r:{_name(each.type)}]->() RETURN count(r)")
+            rows = self._count(f"MATCH ()-[r:{quote(each.type)}]->() RETURN count(r)")
             if rows != sum(known.get(group, 0) for group in groups):
                 yield from (group for group in groups if group not in known)
 
@@ -158,7 +160,7 @@ class Graph:
 
     def rows(self, group: Group) -> Iterator[pa.RecordBatch]:
         """Yield a group's rows, in batches."""
-        columns = [f"{value} AS {_name(to)}" for value, to in zip(_values(group), group.arrow.names, strict=True)]
+        columns = [f"{value} AS {quote(to)}" for value, to in zip(_values(group), group.arrow.names, strict=True)]
         for table in self._slices(self.connection, group, ", ".join(columns)):
             # The engine tells moments in UTC but without the zone.
             yield from table.cast(group.arrow).to_batches()
@@ -170,19 +172,19 @@ class Graph:
         parts = [_text_of(each, value) for each, value in zip(group.properties, values[keys:], strict=True)]
         columns = ["offset(id(n))", "offset(id(m))" if group.type else values[0]]
         columns += [f"concat_ws({_text(SEPARATOR)}, {', '.join(parts)})"]
-        named = (f"{value} AS {_name(to)}" for value, to in zip(columns, told(group).names, strict=True))
+        named = (f"{value} AS {quote(to)}" for value, to in zip(columns, text_schema(group).names, strict=True))
         with ladybug.Connection(self._database) as connection:
             yield from self._slices(connection, group, ", ".join(named))
 
     def _slices(self, connection: ladybug.Connection, group: Group, columns: str) -> Iterator[pa.Table]:
         """Ask for a group's rows, those of some nodes at a time: the engine holds a whole answer in memory."""
-        last = _run(connection, f"MATCH (n:{_name(group.start)}) RETURN max(offset(id(n)))")[0][0].as_py()
+        last = _run(connection, f"MATCH (n:{quote(group.start)}) RETURN max(offset(id(n)))")[0][0].as_py()
         # One condition, where two bounds say the same: from two, the engine expects few rows, and joins the wrong way
         # round, at twice the cost.
         near = f"abs(2 * offset(id(n)) - (2 * $first + {SLICE - 1})) <= {SLICE - 1}"
         query = f"MATCH {_match(group)} WHERE {near} RETURN {columns}"
         firsts = range(0, (-1 if last is None else last) + 1, SLICE)
-        return made_ahead(lambda first: _run(connection, query, first=first), firsts)
+        return prefetched(lambda first: _run(connection, query, first=first), firsts)
 
     def _count(self, query: str) -> int:
         return int(_run(self.connection, query)[0][0].as_py())
@@ -194,15 +196,15 @@ def _run(connection: ladybug.Connection, query: str, **parameters: object) -> pa
 
 
 def _match(group: Group) -> str:
-    end = f"-[r:{_name(group.type)}]->(m:{_name(group.end)})" if group.type else ""
-    return f"(n:{_name(group.start)}){end}"
+    end = f"-[r:{quote(group.type)}]->(m:{quote(group.end)})" if group.type else ""
+    return f"(n:{quote(group.start)}){end}"
 
 
 def _values(group: Group) -> list[str]:
     """Return the expressions of a group's columns."""
     own, ends = ("r", [("n", group.start), ("m", group.end)]) if group.type else ("n", [("n", group.start)])
-    keys = [f"{node}.{_name(schema.LABELS[label].key)}" for node, label in ends]
-    return keys + [f"{own}.{_name(each.name)}" for each in group.properties]
+    keys = [f"{node}.{quote(schema.LABELS[label].key)}" for node, label in ends]
+    return keys + [f"{own}.{quote(each.name)}" for each in group.properties]
 
 
 def _text_of(each: Property, value: str) -> str:
@@ -210,8 +212,7 @@ def _text_of(each: Property, value: str) -> str:
     text = {
         Type.TEXT: value,
         Type.TEXTS: f"list_to_string({_text(ARRAY_DELIMITER)}, {value})",
-        Type.MOMENT: f"CAST(to_epoch_ms({value}) / 1000 AS STRING)",
-        Type.BOOLEAN: f"lower(CAST({value} AS STRING))",
+        Type.TIMESTAMP: f"CAST(to_epoch_ms({value}) / 1000 AS STRING)",
     }.get(each.type, f"CAST({value} AS STRING)")
     return f"coalesce({text}, '')"
 
@@ -241,18 +242,18 @@ def tables() -> list[str]:
 
 
 def _node_table(label: Label) -> str:
-    columns = [f"{_name(label.key)} STRING", *map(_column, label.properties), f"PRIMARY KEY ({_name(label.key)})"]
-    return f"CREATE NODE TABLE {_name(label.name)} ({', '.join(columns)})"
+    columns = [f"{quote(label.key)} STRING", *map(_column, label.properties), f"PRIMARY KEY ({quote(label.key)})"]
+    return f"CREATE NODE TABLE {quote(label.name)} ({', '.join(columns)})"
 
 
 def _relationship_table(each: Relationship[str, str]) -> str:
-    columns = [f"FROM {_name(start.name)} TO {_name(end.name)}" for start, end in each.joins]
+    columns = [f"FROM {quote(start.name)} TO {quote(end.name)}" for start, end in each.joins]
     columns += map(_column, each.properties)
-    return f"CREATE REL TABLE {_name(each.type)} ({', '.join(columns)})"
+    return f"CREATE REL TABLE {quote(each.type)} ({', '.join(columns)})"
 
 
 def _column(each: Property) -> str:
-    return f"{_name(each.name)} {each.type.ladybug}"  # no DEFAULT: a store that has one may not open after a crash
+    return f"{quote(each.name)} {_TYPES[each.type]}"  # no DEFAULT: a store that has one may not open after a crash
 
 
 def copy_statement(files: Files, group: Group) -> str:
@@ -260,14 +261,9 @@ def copy_statement(files: Files, group: Group) -> str:
     path = files.path(group, "parquet")
     names = [each.name for each in group.properties] if group.type else group.arrow.names
     # Parquet columns are taken by position; a relationship's first two are its ends' keys.
-    columns = f"({', '.join(map(_name, names))})" if names else ""
+    columns = f"({', '.join(map(quote, names))})" if names else ""
     ends = f" (from = {_text(group.start)}, to = {_text(group.end)})" if group.type else ""
-    return f"COPY {_name(group.type or group.start)}{columns} FROM {_text(glob.escape(str(path.absolute())))}{ends}"
-
-
-def _name(name: str) -> str:
-    """Return a name of the schema as Cypher quotes it."""
-    return "`" + name.replace("`", "``") + "`"
+    return f"COPY {quote(group.type or group.start)}{columns} FROM {_text(glob.escape(str(path.absolute())))}{ends}"
 
 
 def _text(text: str) -> str:

@@ -28,7 +28,7 @@ import pyarrow as pa
 from intel_grapher import sql
 from intel_grapher.errors import LoadError
 from intel_grapher.files import NOTHING, SEPARATOR, Content, Files, Group, checksum
-from intel_grapher.load.beside import Database, Kind, lay_beside
+from intel_grapher.load.row_diff import Database, Difference, diff_rows
 from intel_grapher.sql import quoted
 
 JOINED = 1 << 20  # rows whose ends are looked up together
@@ -92,13 +92,13 @@ class Parity:
 
 
 @contextmanager
-def read_ahead(database: Database) -> Iterator[Reading]:
+def reader(database: Database) -> Iterator[DatabaseReader]:
     """Give what reads a database beside other work; what is not read when the block is left is not read."""
-    with spilling() as connection, Reading(database, connection) as reading:
+    with spilling() as connection, DatabaseReader(database, connection) as reading:
         yield reading
 
 
-class Reading:
+class DatabaseReader:
     """Reads groups of a database, as many at a time as it likes; ids and keys of nodes are kept out of memory."""
 
     def __init__(self, database: Database, connection: duckdb.DuckDBPyConnection) -> None:
@@ -190,11 +190,11 @@ def _whole_texts(group: Group) -> str:
 
 def check(files: Files, database: Database, progress: Progress = lambda _step, _done, _of: None) -> Parity:
     """Compare a database with the files. Raises what reading either raises."""
-    with read_ahead(database) as reading:
+    with reader(database) as reading:
         return compare(files, reading, progress)
 
 
-def compare(files: Files, reading: Reading, progress: Progress) -> Parity:
+def compare(files: Files, reading: DatabaseReader, progress: Progress) -> Parity:
     """Compare a database of which some is read, or being read, with the files. Raises what reading either raises."""
     database = reading.database
     expected = dict(files.manifest().groups())
@@ -219,7 +219,7 @@ def spilling() -> AbstractContextManager[duckdb.DuckDBPyConnection]:
     return sql.spilling(LoadError, "the files' rows can't be dealt with", "load again, nothing is doubled")
 
 
-def _compare(files: Files, group: Group, reading: Reading, wanted: Content) -> Compared:
+def _compare(files: Files, group: Group, reading: DatabaseReader, wanted: Content) -> Compared:
     found = reading.content(group)
     if found == wanted:
         return Compared(str(group), wanted, found)
@@ -237,15 +237,15 @@ def _strays(database: Database, compared: dict[Group, Compared]) -> Iterator[Com
             )
 
 
-def _differing(files: Files, group: Group, reading: Reading, *, wanted: Content, found: Content) -> Compared:
+def _differing(files: Files, group: Group, reading: DatabaseReader, *, wanted: Content, found: Content) -> Compared:
     """Lay a group's rows in the database beside the file's, and count what differs."""
     connection = reading.connection
     file = files.path(group, "parquet") if wanted.rows else None
-    lay_beside(connection, group, file, reading.database.rows(group))
+    diff_rows(connection, group, file, reading.database.rows(group))
     key = f"concat_ws(' → ', {', '.join(quoted(name) for name in group.keys)})"
     query = f"SELECT kind, count(*), min({key}) FROM differing GROUP BY kind ORDER BY kind"  # noqa: S608 - names
     counts = {kind: (rows, key) for kind, rows, key in connection.sql(query).fetchall()}
-    missing, lesser, changed, extra, foreign = (counts.get(kind, (0, ""))[0] for kind in Kind)
+    missing, lesser, changed, extra, foreign = (counts.get(kind, (0, ""))[0] for kind in Difference)
     example = next(iter(counts.values()), (0, "a row is there twice"))[1]
     return Compared(str(group), wanted, found, missing, extra + foreign, changed + lesser, lesser, example, foreign)
 

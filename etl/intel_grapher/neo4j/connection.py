@@ -6,11 +6,15 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from neo4j import Driver, GraphDatabase
 from neo4j.exceptions import AuthError, ClientError, ConfigurationError, DriverError, Neo4jError
 
 from intel_grapher.errors import LoadError
+
+if TYPE_CHECKING:
+    from intel_grapher.neo4j.server import LocalNeo4j
 
 DATABASE = "neo4j"
 """The one database of the community edition."""
@@ -19,15 +23,25 @@ SECONDS_TO_CONNECT = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
-    """One Neo4j server: its Bolt address, a user, the password (which its repr does not show)."""
+class Server:
+    """A Neo4j server.
+
+    uri       its Bolt address, such as bolt://127.0.0.1:7687
+    user      who comes in
+    password  with what, which the repr does not show
+    local     the folder that it runs in, where it is one of our own; else None
+    """
 
     uri: str
     user: str
     password: str = field(repr=False)
+    local: LocalNeo4j | None = field(default=None, repr=False, compare=False)
+
+    def __str__(self) -> str:
+        return f"the Neo4j at {self.uri}"
 
 
-def connection_from_environment(environment: Mapping[str, str] = os.environ) -> Connection | None:
+def connection_from_environment(environment: Mapping[str, str] = os.environ) -> Server | None:
     """Return the server that NEO4J_URI, NEO4J_USER (neo4j unless set) and NEO4J_PASSWORD name; None without NEO4J_URI.
 
     Raises LoadError where the address is none, holds a password, or NEO4J_PASSWORD is missing.
@@ -40,19 +54,19 @@ def connection_from_environment(environment: Mapping[str, str] = os.environ) -> 
     password = environment.get("NEO4J_PASSWORD", "")
     if not password:
         raise LoadError(f"NEO4J_URI names {uri}, but NEO4J_PASSWORD is not set: set it to that server's password")
-    return Connection(uri, environment.get("NEO4J_USER") or USER, password)
+    return Server(uri, environment.get("NEO4J_USER") or USER, password)
 
 
-def connect(connection: Connection) -> Driver:
+def connect(server: Server) -> Driver:
     """Return a driver that was let in; the caller closes it. LoadError says what is in the way, and the way out."""
-    not_an_address = f"{connection.uri} is not the Bolt address of a Neo4j: that looks like bolt://127.0.0.1:7687"
-    if re.match(r"(bolt|neo4j)(\+s|\+ssc)?://", connection.uri) is None:
+    not_an_address = f"{server.uri} is not the Bolt address of a Neo4j: that looks like bolt://127.0.0.1:7687"
+    if re.match(r"(bolt|neo4j)(\+s|\+ssc)?://", server.uri) is None:
         raise LoadError(not_an_address)
     driver = None
     try:
         driver = GraphDatabase.driver(
-            connection.uri,
-            auth=(connection.user, connection.password),
+            server.uri,
+            auth=(server.user, server.password),
             connection_timeout=SECONDS_TO_CONNECT,
             retry_delay_multiplier=1.0,  # doubling, the driver may sleep 16 s beside a server that is back
             telemetry_disabled=True,
@@ -66,17 +80,17 @@ def connect(connection: Connection) -> Driver:
         if isinstance(error, (ConfigurationError, ValueError)):
             raise LoadError(not_an_address) from error
         if isinstance(error, (DriverError, Neo4jError)):
-            raise LoadError(explained(connection, error)) from error
+            raise LoadError(explained(server, error)) from error
         raise
     return driver
 
 
-def explained(connection: Connection, error: DriverError | Neo4jError) -> str:
+def explained(server: Server, error: DriverError | Neo4jError) -> str:
     """Return what a driver's error means to the one who has to mend it."""
-    uri = connection.uri
+    uri = server.uri
     if isinstance(error, AuthError):
         return (
-            f"The Neo4j at {uri} refuses the password of {connection.user}: set NEO4J_USER and NEO4J_PASSWORD to "
+            f"The Neo4j at {uri} refuses the password of {server.user}: set NEO4J_USER and NEO4J_PASSWORD to "
             "what it takes (a local server's own is in the file `password` of its folder)"
         )
     if isinstance(error, ClientError) and error.code == "Neo.ClientError.Security.AuthenticationRateLimit":

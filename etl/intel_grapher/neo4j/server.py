@@ -1,6 +1,6 @@
 """A Neo4j server of one's own, in one folder, put together from packages: start, stop, administer, exchange stores.
 
-It listens on 127.0.0.1 only. What is run are Neo4j's own commands. `etl.neo4j.home` tells what lies where.
+It listens on 127.0.0.1 only. What is run are Neo4j's own commands. `intel_grapher.neo4j.home` tells what lies where.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from neo4j.exceptions import AuthError
 
 from intel_grapher.errors import LoadError
 from intel_grapher.lock import locked
-from intel_grapher.neo4j.connection import DATABASE, USER, Connection, connect, connection_from_environment
+from intel_grapher.neo4j.connection import DATABASE, USER, Server, connect, connection_from_environment
 from intel_grapher.neo4j.home import BOLT, PAGE_CACHE, Home, is_whole, library
 from intel_grapher.neo4j.java import Java, Release, choose
 from intel_grapher.neo4j.process import Commands, PortTakenError, end, server, stop
 from intel_grapher.neo4j.swap import StoreSwap
 
-__all__ = ["Connection", "LocalNeo4j", "Status", "connect", "connection_from_environment"]
+__all__ = ["LocalNeo4j", "Server", "Status", "connect", "connection_from_environment"]
 
 SECONDS_TO_START = 180.0
 SECONDS_TO_STOP = 60.0
@@ -82,12 +82,12 @@ class LocalNeo4j:
             uri=f"bolt://{address}" if address else None,
         )
 
-    def connection(self) -> Connection:
+    def connection(self) -> Server:
         """Return how to reach this server, running or not; LoadError where none was ever made."""
         uri, password = self.status().uri, self._home.password()
         if uri is None or password is None:
             raise self._not_there()
-        return Connection(uri, USER, password)
+        return Server(uri, USER, password, self)
 
     @contextmanager
     def alone(self) -> Iterator[int]:
@@ -127,7 +127,7 @@ class LocalNeo4j:
                 if not self._home.has_user:
                     raise LoadError(f"neo4j-admin did not take the password: {told.stdout}")
 
-    def up(self, within: float = SECONDS_TO_START) -> Connection:
+    def up(self, within: float = SECONDS_TO_START) -> Server:
         """Return the connection of this server, running and answering over Bolt; it is made and started if need be.
 
         One that does not answer in so many seconds after its start is ended again, and LoadError has its last words.

@@ -90,7 +90,7 @@ def _property_faults(group: Group, table: pa.Table) -> Iterator[str]:
             yield f"the schema has no property {name}"
             continue
         else:
-            wanted = pa.int64() if declared[name].type is Type.MOMENT else declared[name].type.arrow
+            wanted = pa.int64() if declared[name].type is Type.TIMESTAMP else declared[name].type.arrow
         if column.type != wanted:
             yield f"{name} is {column.type}, not {wanted}"
         for value in column.to_pylist():
@@ -99,7 +99,7 @@ def _property_faults(group: Group, table: pa.Table) -> Iterator[str]:
 
 
 def _value_faults(name: str, type_: Type, value: Any) -> Iterator[str]:  # noqa: ANN401 - a property's value
-    if type_ is Type.MOMENT and name != "fetched_at" and not times.EARLIEST <= value <= times.LATEST:
+    if type_ is Type.TIMESTAMP and name != "fetched_at" and not times.EARLIEST <= value <= times.LATEST:
         yield f"{name}: {value} lies outside the years that dates may have"
     if type_ is Type.TEXTS and (list(value) != sorted(set(value)) or not all(value)):
         yield f"{name}: {value} is not sorted, or has doubles or empty texts"

@@ -309,7 +309,7 @@ class Batch:
             few = codes.dictionary_encode()
             values = [memory.canonicals[code] for code in few.dictionary.to_pylist()]
             name = ALIASES.join(names)
-            if type_ is not Type.MOMENT:
+            if type_ is not Type.TIMESTAMP:
                 arrays[name] = pa.array(values, type_.arrow).take(few.indices)
                 continue
             seconds = pa.array([None if each is None else each.seconds for each in values], pa.int64())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -30,12 +29,6 @@ def _integer(raw: object) -> int:
     raise BadValue("an integer beyond 64 bits" if isinstance(raw, int) else "not an integer")
 
 
-def _real(raw: object) -> float:
-    if isinstance(raw, int | float) and math.isfinite(raw):
-        return float(raw)
-    raise BadValue("not a number")
-
-
 def _items(raw: Sequence[str]) -> tuple[str, ...] | None:
     """Return a list property's items: canonical, sorted, each once; the placeholders among them are left out."""
     items = set()
@@ -51,9 +44,7 @@ CANONICAL: dict[Type, Callable[[Any], Any]] = {
     Type.TEXT: lambda raw: keys.text(raw) or None,
     Type.TEXTS: _items,
     Type.INTEGER: _integer,
-    Type.REAL: _real,
-    Type.BOOLEAN: bool,
-    Type.MOMENT: times.parse,
+    Type.TIMESTAMP: times.parse,
 }
 
 

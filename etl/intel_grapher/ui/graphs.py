@@ -15,8 +15,8 @@ from intel_grapher.ask import Graph
 from intel_grapher.ask.engines import EmbeddedGraph, Neo4jGraph
 from intel_grapher.load import Embedded, Server, open_embedded
 from intel_grapher.load.embedded import MANIFEST
-from intel_grapher.load.embedded import Graph as Store
-from intel_grapher.neo4j.connection import DATABASE, Connection, connect
+from intel_grapher.load.embedded import EmbeddedStore as Store
+from intel_grapher.neo4j.connection import DATABASE, connect
 
 
 class Graphs:
@@ -40,7 +40,7 @@ class Graphs:
         else:
             with self._lock:
                 if self._driver is None:
-                    self._driver = connect(Connection(self.target.uri, self.target.user, self.target.password))
+                    self._driver = connect(self.target)
             # That a label or a type has no rows yet is nothing to warn of.
             with self._driver.session(database=DATABASE, notifications_min_severity="OFF") as session:
                 yield Neo4jGraph(session)

@@ -177,8 +177,7 @@ def _job(to: Connection, places: Places, indicators: list[Indicator], sources: l
                 progress=lambda _step, done, of: progress(done, of),
             )
         )
-        nodes = sum(rows for name, rows in loaded.rows.items() if "-" not in name)
-        tell("said", f"{nodes} nodes, {sum(loaded.rows.values()) - nodes} relationships")
+        tell("said", f"{loaded.nodes} nodes, {loaded.relationships} relationships")
         tell("done")
     except GrapherError as wrong:
         tell("failed", str(wrong))

@@ -26,14 +26,15 @@ import msgspec
 from intel_grapher import disk
 from intel_grapher.errors import LoadError
 from intel_grapher.files import Files, Manifest
-from intel_grapher.load import bolt, parity
-from intel_grapher.load.beside import Kind, lay_beside, rows_of
-from intel_grapher.load.ids import Ids
-from intel_grapher.load.packing import read
-from intel_grapher.load.writing import Refused, Writer, Written
+from intel_grapher.load import parity
+from intel_grapher.load.neo4j.batches import read
+from intel_grapher.load.neo4j.node_ids import NodeIds
+from intel_grapher.load.neo4j.session import Neo4jSession
+from intel_grapher.load.neo4j.writer import BatchOutcome, Refused, RowWriter
+from intel_grapher.load.row_diff import Difference, diff_rows, differing_rows
 
 
-def send(files: Files, manifest: Manifest, database: bolt.Neo4j, progress: parity.Progress) -> Sent:
+def send(files: Files, manifest: Manifest, database: Neo4jSession, progress: parity.Progress) -> Sent:
     """Add the files to a database; return how the two compare then, the rows that it refused, and how many were sent.
 
     A database that was empty must hold the same as the files, one that was not at least what they hold, save for what
@@ -41,15 +42,15 @@ def send(files: Files, manifest: Manifest, database: bolt.Neo4j, progress: parit
     """
     total, done = sum(content.rows for _, content in manifest.groups()), 0
 
-    def told(rows: int) -> None:
+    def sent(rows: int) -> None:
         nonlocal done
         done += rows
         progress("send", done, total)
 
     sender = Sender(files, manifest, database)
     while True:
-        with parity.read_ahead(database) as reading:
-            sender.send(told, reading)
+        with parity.reader(database) as reading:
+            sender.send(sent, reading)
             found = parity.compare(files, reading, progress)
         proved = sender.accounts_for(found)
         if proved or not sender.resumes:
@@ -84,7 +85,7 @@ class Checkpoint(msgspec.Struct):
 class Sender:
     """Sends the rows of one set of files into one database."""
 
-    def __init__(self, files: Files, manifest: Manifest, database: bolt.Neo4j) -> None:
+    def __init__(self, files: Files, manifest: Manifest, database: Neo4jSession) -> None:
         self.files = files
         self.contents = dict(manifest.groups())
         self.database = database
@@ -100,9 +101,9 @@ class Sender:
         self._adds = not self.checkpoint.began_empty
         self.taken = 0
         creates = self.checkpoint.began_empty and not self.resumes
-        self._writer = Writer(database, creates=creates, refused=len(self.checkpoint.refused))
+        self._writer = RowWriter(database, creates=creates, refused=len(self.checkpoint.refused))
 
-    def send(self, progress: Callable[[int], None], reading: parity.Reading) -> None:
+    def send(self, progress: Callable[[int], None], reading: parity.DatabaseReader) -> None:
         """Make the constraints, then send what is not there yet; `progress` is told of numbers of rows done.
 
         What is sent as a whole is read back by `reading`, while the next is sent.
@@ -111,9 +112,9 @@ class Sender:
         if self._adds:
             self._add(reading.connection, progress)
         else:
-            self._fill(Ids(reading.connection), progress, reading)
+            self._fill(NodeIds(reading.connection), progress, reading)
 
-    def _fill(self, ids: Ids, progress: Callable[[int], None], reading: parity.Reading) -> None:
+    def _fill(self, ids: NodeIds, progress: Callable[[int], None], reading: parity.DatabaseReader) -> None:
         """Send what an empty database has not been sent yet."""
         for group in self.contents:
             done = self.checkpoint.sent.get(str(group), 0)
@@ -132,15 +133,15 @@ class Sender:
 
     def _add(self, connection: duckdb.DuckDBPyConnection, progress: Callable[[int], None]) -> None:
         """Merge the rows that the database lacks, or has less of."""
-        with parity.Reading(self.database, connection) as before:
+        with parity.DatabaseReader(self.database, connection) as before:
             for group, wanted in self.contents.items():
                 found = before.content(group)
                 if found != wanted:
                     lacking = read(self.files, group, 0)
                     if found.rows:
                         file = self.files.path(group, "parquet")
-                        lay_beside(connection, group, file, self.database.rows(group))
-                        lacking = rows_of(connection, group, file, Kind.MISSING, Kind.LESSER)
+                        diff_rows(connection, group, file, self.database.rows(group))
+                        lacking = differing_rows(connection, group, file, Difference.MISSING, Difference.LESSER)
                     for some in self._writer.write(group, lacking):
                         self._take(some)
                 progress(wanted.rows)
@@ -159,13 +160,13 @@ class Sender:
         self.checkpoint.refused.clear()
         self.resumes = False
         self._adds = True
-        self._writer = Writer(self.database, creates=False)
+        self._writer = RowWriter(self.database, creates=False)
 
     def forget(self) -> None:
         """Remove the checkpoint: the load is done."""
         self._path.unlink(missing_ok=True)
 
-    def _take(self, some: Written) -> None:
+    def _take(self, some: BatchOutcome) -> None:
         self.taken += some.taken
         self.checkpoint.refused += some.refused
 

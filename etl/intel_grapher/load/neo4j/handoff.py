@@ -15,7 +15,8 @@ from pathlib import Path
 from intel_grapher import disk
 from intel_grapher.errors import LoadError
 from intel_grapher.files import Files, Group, Manifest
-from intel_grapher.load import bolt, cypher
+from intel_grapher.load.neo4j import cypher
+from intel_grapher.neo4j.connection import Server
 
 _BLOCK = 1 << 20
 
@@ -60,7 +61,7 @@ def require_csv(files: Files, manifest: Manifest) -> None:
             )
 
 
-def by_hand(files: Files, manifest: Manifest, server: bolt.Server) -> str:
+def by_hand(files: Files, manifest: Manifest, server: Server) -> str:
     """Stage the files for a server that is not ours, and return what to do with them there."""
     place = stage(files, manifest)
     return (

@@ -5,13 +5,13 @@ from threading import Event
 
 import pytest
 
-from intel_grapher.load.ahead import made_ahead
+from intel_grapher.load.prefetch import prefetched
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
 @pytest.mark.parametrize("items", [0, 1, 2, 17])
 def test_all_is_made_once_and_in_order(items: int, threads: int) -> None:
-    assert list(made_ahead(lambda each: each * each, range(items), threads)) == [each * each for each in range(items)]
+    assert list(prefetched(lambda each: each * each, range(items), threads)) == [each * each for each in range(items)]
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -24,13 +24,13 @@ def test_no_more_is_drawn_than_threads_ahead_of_what_is_taken(threads: int) -> N
             drawn += 1
             yield each
 
-    for taken, _ in enumerate(made_ahead(lambda each: each, items(), threads), 1):
+    for taken, _ in enumerate(prefetched(lambda each: each, items(), threads), 1):
         assert drawn <= taken + threads
     assert drawn == 20
 
 
 def test_what_goes_wrong_is_raised_at_its_turn() -> None:
-    made = made_ahead(lambda each: 6 // each, [3, 2, 0, 1], 2)
+    made = prefetched(lambda each: 6 // each, [3, 2, 0, 1], 2)
     assert [next(made), next(made)] == [2, 3]
     with pytest.raises(ZeroDivisionError):
         next(made)
@@ -44,7 +44,7 @@ def test_who_leaves_early_stops_what_is_under_way_before_it_is_waited_for() -> N
             assert stopped.wait(60)
         return each
 
-    made = made_ahead(make, range(9), 3, stop=stopped.set)
+    made = prefetched(make, range(9), 3, stop=stopped.set)
     assert next(made) == 0
     assert not stopped.is_set()
     made.close()
@@ -53,5 +53,5 @@ def test_who_leaves_early_stops_what_is_under_way_before_it_is_waited_for() -> N
 
 def test_nothing_is_stopped_that_comes_to_its_end() -> None:
     stopped = Event()
-    assert list(made_ahead(lambda each: each, range(9), 3, stop=stopped.set)) == list(range(9))
+    assert list(prefetched(lambda each: each, range(9), 3, stop=stopped.set)) == list(range(9))
     assert not stopped.is_set()

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 from intel_grapher import schema
 from intel_grapher.files import ARRAY_DELIMITER, SEPARATOR, Group
-from intel_grapher.load.beside import MARKS, observed
+from intel_grapher.load.quote import quote
+from intel_grapher.load.row_diff import MARKS, observed
 from intel_grapher.model import Label, Merge, Property, Type
 
 NAMES = (
@@ -24,18 +25,13 @@ _ROWS = "WITH [each IN $moments | datetime({epochSeconds: each})] AS moments\nUN
 _ENDS_BY_ID = "MATCH (a) WHERE id(a) = row[0]\nMATCH (b) WHERE id(b) = row[1]"
 
 
-def name(text: str) -> str:
-    """Return a name of the schema as Cypher quotes it."""
-    return "`" + text.replace("`", "``") + "`"
-
-
 def constraints() -> dict[str, str]:
     """Return the statement that makes each label's constraint where it is not there yet, by the constraint's name."""
     made = {}
     for label in schema.LABELS.values():
         constraint = f"intel_grapher_{label.name}_{label.key}"
-        unique = f"(n:{name(label.name)}) REQUIRE n.{name(label.key)} IS UNIQUE"
-        made[constraint] = f"CREATE CONSTRAINT {name(constraint)} IF NOT EXISTS FOR {unique}"
+        unique = f"(n:{quote(label.name)}) REQUIRE n.{quote(label.key)} IS UNIQUE"
+        made[constraint] = f"CREATE CONSTRAINT {quote(constraint)} IF NOT EXISTS FOR {unique}"
     return made
 
 
@@ -50,9 +46,9 @@ def create(group: Group, given: Sequence[Property], *, by_id: bool = False) -> s
     values = _values(group, given)
     if group.type:
         ends = _ENDS_BY_ID if by_id else _ends(group)
-        made = f"{ends}\nCREATE (a)-[r:{name(group.type)} {_map(values)}]->(b)\nRETURN count(*) AS rows"
+        made = f"{ends}\nCREATE (a)-[r:{quote(group.type)} {_map(values)}]->(b)\nRETURN count(*) AS rows"
     else:
-        made = f"CREATE (n:{name(group.start)} {_map({group.keys[0]: 'row[0]'} | values)})"
+        made = f"CREATE (n:{quote(group.start)} {_map({group.keys[0]: 'row[0]'} | values)})"
         made += "\nRETURN count(*) AS rows, collect(id(n)) AS ids"
     return f"CYPHER 5 {_ROWS}\n{made}"
 
@@ -61,13 +57,13 @@ def merge(group: Group, given: Sequence[Property]) -> str:
     """Return the statement that merges `$rows` of a group, and returns how many there were."""
     own = _own(group)
     if group.type:
-        find = f"{_ends(group)}\nMERGE (a)-[r:{name(group.type)}]->(b)"
+        find = f"{_ends(group)}\nMERGE (a)-[r:{quote(group.type)}]->(b)"
     else:
         find = f"MERGE (n:{_keyed(schema.LABELS[group.start], 0)})"
     values = _values(group, given)
     # A newest value is chosen by when the row was observed: before that property itself is merged.
     order = sorted(given, key=lambda each: each.merge is not Merge.NEWEST)
-    match = ", ".join(f"{own}.{name(each.name)} = {_merged(each, own, group, values)}" for each in order)
+    match = ", ".join(f"{own}.{quote(each.name)} = {_merged(each, own, group, values)}" for each in order)
     put = f"\nON CREATE SET {own} += {_map(values)}\nON MATCH SET {match}" if given else ""
     return f"{_ROWS}\n{find}{put}\nRETURN count(*) AS rows"
 
@@ -113,13 +109,13 @@ def _own(group: Group) -> str:
 
 
 def _keyed(label: Label, place: int) -> str:
-    return f"{name(label.name)} {{{name(label.key)}: row[{place}]}}"
+    return f"{quote(label.name)} {{{quote(label.key)}: row[{place}]}}"
 
 
 def _match_ours(group: Group) -> str:
     """Return the clause that finds those of `$rows` that are ours."""
     if group.type:
-        find = f"{_ends(group)}\nMATCH (a)-[r:{name(group.type)}]->(b)"
+        find = f"{_ends(group)}\nMATCH (a)-[r:{quote(group.type)}]->(b)"
     else:
         find = f"MATCH (n:{_keyed(schema.LABELS[group.start], 0)})"
     return f"{find}\nWHERE {' AND '.join(_ours(group))}"
@@ -131,7 +127,7 @@ def _ours(group: Group) -> list[str]:
     A node that somebody gave a second label of the schema's is passed over, and so are its relationships: it is
     another label's node, whose row says what holds.
     """
-    marked = [f"{_own(group)}.{name(mark)} IS NOT NULL" for mark in MARKS]
+    marked = [f"{_own(group)}.{quote(mark)} IS NOT NULL" for mark in MARKS]
     if group.type:
         return [*marked, _single("a", group.start), _single("b", group.end)]
     return [*marked, _single("n", group.start)]
@@ -154,13 +150,13 @@ def _values(group: Group, given: Sequence[Property]) -> dict[str, str]:
 
 
 def _value(each: Property, raw: str) -> str:
-    if each.type is Type.MOMENT:
+    if each.type is Type.TIMESTAMP:
         return f"moments[{raw}]"
     return f"$values[{raw}]" if each.type in {Type.TEXT, Type.TEXTS} else raw
 
 
 def _map(values: dict[str, str]) -> str:
-    return "{" + ", ".join(f"{name(to)}: {value}" for to, value in values.items()) + "}"
+    return "{" + ", ".join(f"{quote(to)}: {value}" for to, value in values.items()) + "}"
 
 
 def _merged(each: Property, own: str, group: Group, values: dict[str, str]) -> str:
@@ -168,13 +164,13 @@ def _merged(each: Property, own: str, group: Group, values: dict[str, str]) -> s
 
     Cypher can't sort a list, so an item is put in its place among the sorted ones.
     """
-    old, new = f"{own}.{name(each.name)}", values[each.name]
+    old, new = f"{own}.{quote(each.name)}", values[each.name]
     if each.merge is Merge.UNION:
         placed = "[y IN s WHERE y < x] + x + [y IN s WHERE y > x]"
         return f"CASE WHEN {new} IS NULL THEN {old} ELSE reduce(s = coalesce({old}, []), x IN {new} | {placed}) END"
     if each.merge is Merge.NEWEST:
         at = observed(each, group)
-        was, is_ = f"{own}.{name(at)}", values.get(at, "null")
+        was, is_ = f"{own}.{quote(at)}", values.get(at, "null")
         newer = f"{was} IS NULL OR {is_} > {was} OR ({is_} = {was} AND {new} > {old})"
         return f"CASE WHEN {new} IS NOT NULL AND ({old} IS NULL OR {newer}) THEN {new} ELSE {old} END"
     better = "<" if each.merge is Merge.MIN else ">"
@@ -198,7 +194,7 @@ def read_ours(group: Group, by: str) -> str:
     nodes = ("a", "b") if group.type else ("n",)
     items = ("keys[0]", "keys[1]") if by == "both" else ("keys", "keys")
     found = [
-        f"MATCH ({node}:{name(label)} {{{name(schema.LABELS[label].key)}: {item}}})"
+        f"MATCH ({node}:{quote(label)} {{{quote(schema.LABELS[label].key)}: {item}}})"
         for node, label, item, which in zip(nodes, labels, items, ("start", "end"), strict=False)
         if by in {which, "both"}
     ]
@@ -209,16 +205,16 @@ def read_ours(group: Group, by: str) -> str:
 
 def types_at(label: str) -> str:
     """Return the query for the types of the relationships that a label's nodes with `$keys` have."""
-    node = f"(n:{name(label)} {{{name(schema.LABELS[label].key)}: key}})"
+    node = f"(n:{quote(label)} {{{quote(schema.LABELS[label].key)}: key}})"
     return f"UNWIND $keys AS key\nMATCH {node}-[r]-()\nRETURN DISTINCT type(r) AS name"
 
 
 def _row(group: Group) -> str:
     columns = [
-        f"{value}.epochSeconds" if type_ is Type.MOMENT else value
+        f"{value}.epochSeconds" if type_ is Type.TIMESTAMP else value
         for value, type_ in zip(*_columns(group), strict=True)
     ]
-    return ", ".join(f"{value} AS {name(to)}" for value, to in zip(columns, group.arrow.names, strict=True))
+    return ", ".join(f"{value} AS {quote(to)}" for value, to in zip(columns, group.arrow.names, strict=True))
 
 
 def texts(group: Group) -> str:
@@ -230,27 +226,27 @@ def texts(group: Group) -> str:
     own = _own(group)
     pattern = "(a)-[r]->(b)" if group.type else "(n)"
     is_ = (
-        f"type(r) = {_literal(group.type)} AND a:{name(group.start)} AND b:{name(group.end)}"
+        f"type(r) = {_literal(group.type)} AND a:{quote(group.start)} AND b:{quote(group.end)}"
         if group.type
-        else f"n:{name(group.start)}"
+        else f"n:{quote(group.start)}"
     )
     return (
         f"CYPHER 5 UNWIND range($first, $last, {CHUNK}) AS first\n"
         f"CALL (first) {{ MATCH {pattern} WHERE id({own}) IN range(first, first + {CHUNK - 1}) AND {is_}\n"
         f"{_own_once(group)}\n"
-        f"RETURN {', '.join(f'collect({value}) AS {name(to)}' for to, value in _told(group).items())} }}\nRETURN *"
+        f"RETURN {', '.join(f'collect({value}) AS {quote(to)}' for to, value in _told(group).items())} }}\nRETURN *"
     )
 
 
 def texts_of_rows(group: Group) -> str:
     """Return the query for the texts of a group's rows, one by one, with the same columns."""
-    told = ", ".join(f"{value} AS {name(to)}" for to, value in _told(group).items())
+    told = ", ".join(f"{value} AS {quote(to)}" for to, value in _told(group).items())
     return f"CYPHER 5 MATCH {_pattern(group)} {_own_once(group)} RETURN {told}"
 
 
 def ids(group: Group) -> str:
     """Return the query for the least and the greatest id of a label's nodes or a type's relationships, and how many."""
-    pattern = f"()-[r:{name(group.type)}]->()" if group.type else f"(n:{name(group.start)})"
+    pattern = f"()-[r:{quote(group.type)}]->()" if group.type else f"(n:{quote(group.start)})"
     own = _own(group)
     return f"CYPHER 5 MATCH {pattern} RETURN min(id({own})) AS first, max(id({own})) AS last, count(*) AS rows"
 
@@ -258,8 +254,8 @@ def ids(group: Group) -> str:
 def count(label: str = "", type_: str = "") -> str:
     """Return the query for the number of nodes of a label, or of relationships of a type; Neo4j keeps both counts."""
     if type_:
-        return f"MATCH ()-[r:{name(type_)}]->() RETURN {_literal(type_)} AS name, count(r) AS rows"
-    return f"MATCH (n:{name(label)}) RETURN {_literal(label)} AS name, count(n) AS rows"
+        return f"MATCH ()-[r:{quote(type_)}]->() RETURN {_literal(type_)} AS name, count(r) AS rows"
+    return f"MATCH (n:{quote(label)}) RETURN {_literal(label)} AS name, count(n) AS rows"
 
 
 def _own_once(group: Group) -> str:
@@ -269,17 +265,17 @@ def _own_once(group: Group) -> str:
 
 def _pattern(group: Group) -> str:
     if group.type:
-        return f"(a:{name(group.start)})-[r:{name(group.type)}]->(b:{name(group.end)})"
-    return f"(n:{name(group.start)})"
+        return f"(a:{quote(group.start)})-[r:{quote(group.type)}]->(b:{quote(group.end)})"
+    return f"(n:{quote(group.start)})"
 
 
 def _columns(group: Group) -> tuple[list[str], list[Type]]:
     """Return the expressions of a group's columns, and their types."""
     ends = (("a", group.start), ("b", group.end)) if group.type else (("n", group.start),)
-    keys = [f"{node}.{name(schema.LABELS[label].key)}" for node, label in ends]
+    keys = [f"{node}.{quote(schema.LABELS[label].key)}" for node, label in ends]
     own = _own(group)
     return (
-        keys + [f"{own}.{name(each.name)}" for each in group.properties],
+        keys + [f"{own}.{quote(each.name)}" for each in group.properties],
         [Type.TEXT] * len(keys) + [each.type for each in group.properties],
     )
 
@@ -296,7 +292,7 @@ def _text(value: str, type_: Type) -> str:
     text = {
         Type.TEXT: value,
         Type.TEXTS: f"substring(reduce(s = '', x IN {value} | s + {_literal(ARRAY_DELIMITER)} + x), 1)",
-        Type.MOMENT: f"toString({value}.epochSeconds)",
+        Type.TIMESTAMP: f"toString({value}.epochSeconds)",
         Type.INTEGER: f"toString({value} + 0)",  # of a text that looks like one, this makes another
     }.get(type_, f"toString({value})")
     return f"coalesce({text}, '')"

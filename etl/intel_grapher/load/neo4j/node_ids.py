@@ -12,11 +12,11 @@ import duckdb
 import pyarrow as pa
 
 from intel_grapher.files import Files, Group
-from intel_grapher.load.packing import BATCH, ENDS
+from intel_grapher.load.neo4j.batches import BATCH, ENDS
 from intel_grapher.sql import exact, quoted
 
 
-class Ids:
+class NodeIds:
     """The ids of nodes, by label and key."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:

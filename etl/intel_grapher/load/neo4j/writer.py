@@ -23,9 +23,10 @@ from neo4j.exceptions import ClientError, ConstraintError, DatabaseError, Incomp
 
 from intel_grapher.errors import LoadError
 from intel_grapher.files import Group
-from intel_grapher.load import bolt, cypher
-from intel_grapher.load.ahead import made_ahead
-from intel_grapher.load.packing import Packed, pack, packed
+from intel_grapher.load.neo4j import cypher
+from intel_grapher.load.neo4j.batches import PackedBatch, pack, packed
+from intel_grapher.load.neo4j.session import Neo4jSession
+from intel_grapher.load.prefetch import prefetched
 
 WRITERS = 2
 """Transactions at a time: with more, the server's commits, one after the other, are what is waited for."""
@@ -55,7 +56,7 @@ class Refused(msgspec.Struct, frozen=True):
     reason: str
 
 
-class Written(NamedTuple):
+class BatchOutcome(NamedTuple):
     """What became of some rows: how many were taken, which were not; the ids of nodes, in order, where all are new."""
 
     batch: pa.RecordBatch
@@ -64,26 +65,26 @@ class Written(NamedTuple):
     ids: list[int]
 
 
-class Writer:
+class RowWriter:
     """Writes batches. `creates` tells that nobody else has written any of their rows, and turns false where one was."""
 
-    def __init__(self, database: bolt.Neo4j, *, creates: bool, refused: int = 0) -> None:
+    def __init__(self, database: Neo4jSession, *, creates: bool, refused: int = 0) -> None:
         self.database = database
         self.creates = creates
         self._overlaps = True
         self._refused = refused
         self._stopped = Event()
 
-    def write(self, group: Group, batches: Iterator[pa.RecordBatch]) -> Iterator[Written]:
+    def write(self, group: Group, batches: Iterator[pa.RecordBatch]) -> Iterator[BatchOutcome]:
         """Write a group's rows, and yield what became of them, in their order, when it is committed.
 
         Once a batch has failed for good, or the caller wants no more, none of those after it is committed.
         """
         turns = _turns(packed(batches, group))
-        for several in made_ahead(lambda turn: self._in_turn(group, turn), turns, WRITERS, stop=self._stopped.set):
+        for several in prefetched(lambda turn: self._in_turn(group, turn), turns, WRITERS, stop=self._stopped.set):
             yield from several
 
-    def _in_turn(self, group: Group, turn: _Turn) -> list[Written]:
+    def _in_turn(self, group: Group, turn: _Turn) -> list[BatchOutcome]:
         try:
             return self._written(group, turn.batch, turn.come, create=self.creates)
         except BaseException:
@@ -93,7 +94,7 @@ class Writer:
         finally:
             turn.over.set()
 
-    def _written(self, group: Group, some: Packed, come: Event, *, create: bool) -> list[Written]:
+    def _written(self, group: Group, some: PackedBatch, come: Event, *, create: bool) -> list[BatchOutcome]:
         """Write some rows; where they are refused, write each half."""
         if not (create and self._overlaps):
             self._wait(come)
@@ -115,12 +116,18 @@ class Writer:
             if middle := len(some.batch) // 2:
                 halves = (pack(each, group) for each in (some.batch.slice(0, middle), some.batch.slice(middle)))
                 return [each for half in halves for each in self._written(group, half, come, create=create)]
-            return [Written(some.batch, 0, self._refuse(group, _keys(group, some), wrong.message or wrong.code), [])]
+            return [
+                BatchOutcome(some.batch, 0, self._refuse(group, _keys(group, some), wrong.message or wrong.code), [])
+            ]
         return [
-            Written(some.batch, found["rows"], self._without_ends(group, some, found["rows"]), found.get("ids", []))
+            BatchOutcome(
+                some.batch, found["rows"], self._without_ends(group, some, found["rows"]), found.get("ids", [])
+            )
         ]
 
-    def _create(self, group: Group, some: Packed, come: Event) -> Callable[[neo4j.ManagedTransaction], neo4j.Record]:
+    def _create(
+        self, group: Group, some: PackedBatch, come: Event
+    ) -> Callable[[neo4j.ManagedTransaction], neo4j.Record]:
         tries = count()
 
         def work(transaction: neo4j.ManagedTransaction) -> neo4j.Record:
@@ -139,7 +146,7 @@ class Writer:
         if self._stopped.is_set():
             raise _StoppedError
 
-    def _without_ends(self, group: Group, some: Packed, taken: int) -> list[Refused]:
+    def _without_ends(self, group: Group, some: PackedBatch, taken: int) -> list[Refused]:
         if taken == len(some.batch):
             return []
         with self.database.another() as session:
@@ -159,7 +166,7 @@ class Writer:
 class _Turn(NamedTuple):
     """A batch; the event that those before it are dealt with, or failed, and the event that it is itself."""
 
-    batch: Packed
+    batch: PackedBatch
     come: Event
     over: Event
 
@@ -176,7 +183,7 @@ class _StoppedError(Exception):
     """A batch before failed, or nobody wants more: whoever waits for this batch hears of that, and not of this."""
 
 
-def _turns(batches: Iterator[Packed]) -> Iterator[_Turn]:
+def _turns(batches: Iterator[PackedBatch]) -> Iterator[_Turn]:
     come = Event()
     come.set()
     for batch in batches:
@@ -185,7 +192,7 @@ def _turns(batches: Iterator[Packed]) -> Iterator[_Turn]:
         come = over
 
 
-def _merge(group: Group, some: Packed) -> Callable[[neo4j.ManagedTransaction], neo4j.Record]:
+def _merge(group: Group, some: PackedBatch) -> Callable[[neo4j.ManagedTransaction], neo4j.Record]:
     keyed = pack(some.batch.select(group.arrow.names), group) if some.by_id else some
 
     def work(transaction: neo4j.ManagedTransaction) -> neo4j.Record:
@@ -194,6 +201,6 @@ def _merge(group: Group, some: Packed) -> Callable[[neo4j.ManagedTransaction], n
     return work
 
 
-def _keys(group: Group, some: Packed) -> list[list[str]]:
+def _keys(group: Group, some: PackedBatch) -> list[list[str]]:
     """Return the keys of each row."""
     return [list(row) for row in zip(*(some.batch[name].to_pylist() for name in group.keys), strict=True)]

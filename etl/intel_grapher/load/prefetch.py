@@ -12,7 +12,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def made_ahead(
+def prefetched(
     make: Callable[[T], R], items: Iterable[T], threads: int = 1, *, stop: Callable[[], object] = lambda: None
 ) -> Generator[R]:
     """Yield what is made of each item, in their order; meanwhile as many threads make of the next ones.

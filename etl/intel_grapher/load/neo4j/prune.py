@@ -18,10 +18,11 @@ import neo4j
 from intel_grapher import schema
 from intel_grapher.errors import LoadError
 from intel_grapher.files import Files, Group, Manifest
-from intel_grapher.load import bolt, cypher
-from intel_grapher.load.beside import Kind, Scope, lay_beside, rows_of
-from intel_grapher.load.packing import BATCH, Packed, pack
+from intel_grapher.load.neo4j import cypher
+from intel_grapher.load.neo4j.batches import BATCH, PackedBatch, pack
+from intel_grapher.load.neo4j.session import Neo4jSession
 from intel_grapher.load.parity import Parity, spilling
+from intel_grapher.load.row_diff import Difference, Scope, diff_rows, differing_rows
 from intel_grapher.model import NodeRef
 from intel_grapher.sql import exact, quoted
 
@@ -46,7 +47,7 @@ def refuse_partial(manifest: Manifest) -> None:
         )
 
 
-def prune(files: Files, manifest: Manifest, database: bolt.Neo4j, found: Parity, share: float) -> int:
+def prune(files: Files, manifest: Manifest, database: Neo4jSession, found: Parity, share: float) -> int:
     """Delete the rows that the files do not have, and give changed ones the files' values; return how many went.
 
     Raises LoadError where more than that share of the database's rows would go; nothing is deleted then.
@@ -64,7 +65,7 @@ def prune(files: Files, manifest: Manifest, database: bolt.Neo4j, found: Parity,
     deleted = 0
     with spilling() as connection:
         for group in sorted(groups, key=lambda group: not group.type):
-            lay_beside(connection, group, paths.get(group), database.rows(group))
+            diff_rows(connection, group, paths.get(group), database.rows(group))
             deleted += _settle(connection, group, paths.get(group), database)
     return deleted
 
@@ -80,7 +81,7 @@ class Retraction(NamedTuple):
     relationships: frozenset[tuple[NodeRef, str, NodeRef]] = frozenset()
 
 
-def retract(files: Files, manifest: Manifest, database: bolt.Neo4j, retraction: Retraction) -> int:
+def retract(files: Files, manifest: Manifest, database: Neo4jSession, retraction: Retraction) -> int:
     """Delete what a retraction names and the files do not have, as far as a load wrote it; return how many rows went.
 
     What the files have of it gets the files' values. What they have is left alone where they were made from less than
@@ -92,7 +93,7 @@ def retract(files: Files, manifest: Manifest, database: bolt.Neo4j, retraction: 
     with spilling() as connection:
         scopes = _scopes(connection, paths, database, retraction, partial=partial)
         for group, scope in sorted(scopes.items(), key=lambda each: not each[0].type):
-            lay_beside(connection, group, paths.get(group), database.rows_within(group, scope), scope)
+            diff_rows(connection, group, paths.get(group), database.rows_within(group, scope), scope)
             deleted += _settle(connection, group, paths.get(group), database)
     return deleted
 
@@ -100,7 +101,7 @@ def retract(files: Files, manifest: Manifest, database: bolt.Neo4j, retraction: 
 def _scopes(
     connection: duckdb.DuckDBPyConnection,
     paths: Mapping[Group, Path],
-    database: bolt.Neo4j,
+    database: Neo4jSession,
     retraction: Retraction,
     *,
     partial: bool,
@@ -129,7 +130,9 @@ def _scopes(
     return scopes
 
 
-def _tied(database: bolt.Neo4j, named: dict[str, set[str]], pairs: Mapping[Group, set[tuple[str, str]]]) -> list[Group]:
+def _tied(
+    database: Neo4jSession, named: dict[str, set[str]], pairs: Mapping[Group, set[tuple[str, str]]]
+) -> list[Group]:
     """Return the groups of the relationships that nodes have, and of the pairs."""
     found: dict[Group, None] = {}
     for label, keys in named.items():
@@ -155,21 +158,21 @@ def _in_file(connection: duckdb.DuckDBPyConnection, group: Group, file: Path, sc
     return {key for (key,) in connection.sql(found).fetchall()}
 
 
-def _settle(connection: duckdb.DuckDBPyConnection, group: Group, file: Path | None, database: bolt.Neo4j) -> int:
+def _settle(connection: duckdb.DuckDBPyConnection, group: Group, file: Path | None, database: Neo4jSession) -> int:
     """Delete the extra rows of `differing`, and give the other ones the file's values; return how many went."""
     deleted = 0
     keys = ", ".join(quoted(name) for name in group.keys)
-    gone = f"SELECT {keys} FROM differing WHERE kind = {Kind.EXTRA:d}"  # noqa: S608 - names of the schema
+    gone = f"SELECT {keys} FROM differing WHERE kind = {Difference.EXTRA:d}"  # noqa: S608 - names of the schema
     for batch in connection.sql(gone).to_arrow_reader(BATCH):
         deleted += _write(database, cypher.delete(group), pack(batch, group))
     if file is not None:
-        for batch in rows_of(connection, group, file, Kind.LESSER, Kind.CHANGED):
+        for batch in differing_rows(connection, group, file, Difference.LESSER, Difference.CHANGED):
             values = pack(batch, group)
             _write(database, cypher.overwrite(group, values.given), values)
     return deleted
 
 
-def _write(database: bolt.Neo4j, statement: str, some: Packed) -> int:
+def _write(database: Neo4jSession, statement: str, some: PackedBatch) -> int:
     """Run a statement over some rows; return for how many it was done."""
 
     def write(transaction: neo4j.ManagedTransaction) -> int:

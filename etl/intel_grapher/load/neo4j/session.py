@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, ClassVar
 
@@ -15,11 +14,10 @@ from neo4j.exceptions import ClientError, ConstraintError, DatabaseError, Driver
 from intel_grapher import schema
 from intel_grapher.errors import LoadError
 from intel_grapher.files import Group
-from intel_grapher.load import cypher
-from intel_grapher.load.ahead import made_ahead
-from intel_grapher.load.beside import Scope, told
-from intel_grapher.neo4j.connection import DATABASE, Connection, connect, explained
-from intel_grapher.neo4j.server import LocalNeo4j
+from intel_grapher.load.neo4j import cypher
+from intel_grapher.load.prefetch import prefetched
+from intel_grapher.load.row_diff import Scope, text_schema
+from intel_grapher.neo4j.connection import DATABASE, Server, connect, explained
 
 _READ = 1 << 14  # rows read back together
 _READERS = 2  # sessions that read texts at the same time: the server answers each with one thread
@@ -27,38 +25,18 @@ _SPAN = 4 * cypher.CHUNK  # ids that one of them is asked for at a time
 _SPARSE = 8  # ids a row: from there on, going through the ids costs more than it saves
 
 
-@dataclass(frozen=True)
-class Server:
-    """A Neo4j server: its address, such as bolt://127.0.0.1:7687; and, where it is one of our own, that."""
-
-    uri: str
-    user: str
-    password: str = field(repr=False)
-    local: LocalNeo4j | None = field(default=None, repr=False)
-
-    @classmethod
-    def started(cls, local: LocalNeo4j) -> Server:
-        """Return a local server of our own, started if it is not running."""
-        connection = local.up()
-        return cls(connection.uri, connection.user, connection.password, local)
-
-    def __str__(self) -> str:
-        return f"the Neo4j at {self.uri}"
-
-
 @contextmanager
-def connected(server: Server) -> Iterator[Neo4j]:
+def connected(server: Server) -> Iterator[Neo4jSession]:
     """Connect to a server; LoadError tells what is wrong with it, then and while it is used."""
-    connection = Connection(server.uri, server.user, server.password)
-    with connect(connection) as driver, _session(driver) as session:
+    with connect(server) as driver, _session(driver) as session:
         try:
-            yield Neo4j(driver, session)
+            yield Neo4jSession(driver, session)
         except ConstraintError as wrong:
             raise LoadError(f"{server} holds a key twice: delete one of the two nodes, then load again") from wrong
         except (ClientError, DatabaseError) as wrong:
             raise LoadError(f"{server} refused ({wrong.code}): {wrong.message}") from wrong
         except (DriverError, Neo4jError) as wrong:
-            raise LoadError(f"{explained(connection, wrong)}; then load again: nothing is doubled") from wrong
+            raise LoadError(f"{explained(server, wrong)}; then load again: nothing is doubled") from wrong
 
 
 def _session(driver: neo4j.Driver) -> neo4j.Session:
@@ -66,7 +44,7 @@ def _session(driver: neo4j.Driver) -> neo4j.Session:
     return driver.session(database=DATABASE, fetch_size=_READ, notifications_min_severity="OFF")
 
 
-class Neo4j:
+class Neo4jSession:
     """An open session with a server; its driver opens more of them, for what goes on at the same time."""
 
     READERS: ClassVar[int] = 1  # of which each reads with several sessions
@@ -154,16 +132,16 @@ class Neo4j:
             if last - first > _SPARSE * rows + cypher.CHUNK:
                 found = (record.values() for record in session.run(cypher.texts_of_rows(group)))
                 while some := list(islice(found, _READ)):
-                    yield _table(told(group), zip(*some, strict=True), group)
+                    yield _table(text_schema(group), zip(*some, strict=True), group)
                 return
         query = cypher.texts(group)
 
         def read(start: int) -> list[pa.Table]:
             with self.another() as session:
                 found = session.run(query, first=start, last=min(start + _SPAN - 1, last))
-                return [_table(told(group), record.values(*told(group).names), group) for record in found]
+                return [_table(text_schema(group), record.values(*text_schema(group).names), group) for record in found]
 
-        for several in made_ahead(read, range(first, last + 1, _SPAN), _READERS):
+        for several in prefetched(read, range(first, last + 1, _SPAN), _READERS):
             yield from several
 
 

@@ -14,10 +14,10 @@ from intel_grapher import schema
 from intel_grapher.errors import LoadError
 from intel_grapher.files import SEPARATOR, Content, Files, Group, checksum
 from intel_grapher.load import parity
-from intel_grapher.load.beside import told
-from intel_grapher.load.ids import Ids
-from intel_grapher.load.packing import ENDS, pack, packed, read
-from intel_grapher.load.parity import read_ahead, spilling
+from intel_grapher.load.neo4j.batches import ENDS, pack, packed, read
+from intel_grapher.load.neo4j.node_ids import NodeIds
+from intel_grapher.load.parity import reader, spilling
+from intel_grapher.load.row_diff import text_schema
 
 DOMAIN = Group("Domain")
 RESOLVES = Group("Domain", "RESOLVES", "IPAddress")
@@ -28,7 +28,7 @@ ADDRESSES = [row["address"] for row in MANY[Group("IPAddress")]]
 def joined(files: Files, *, without: int = 0) -> pa.Table:
     """Return the relationships beside their ends' ids: a name's is its place, an address's 1,000 and its place."""
     with spilling() as connection:
-        ids = Ids(connection)
+        ids = NodeIds(connection)
         ids.add("Domain", pa.array(NAMES[20:]), list(range(20, 40)))
         ids.add("Domain", pa.array(NAMES[:20]), list(range(20)))
         if without < len(ADDRESSES):
@@ -75,9 +75,9 @@ class Flaky:
             raise ConnectionError("away")
         if group.type:
             for start, end in self.ties:
-                yield pa.table([[start], [end], [f"{start} to {end}"]], schema=told(group))
+                yield pa.table([[start], [end], [f"{start} to {end}"]], schema=text_schema(group))
         else:
-            yield pa.table([[1], [f"the {group}"], ["text"]], schema=told(group))
+            yield pa.table([[1], [f"the {group}"], ["text"]], schema=text_schema(group))
 
     def rows(self, group: Group) -> Iterator[pa.RecordBatch]:
         raise NotImplementedError(group)
@@ -95,7 +95,7 @@ def summed(*parts: str) -> Content:
 
 
 def content(database: Flaky, group: Group, *, begun: bool) -> Content:
-    with read_ahead(database) as reading:
+    with reader(database) as reading:
         if begun:
             reading.begin(group)
             reading.begin(group)
@@ -127,7 +127,7 @@ def test_what_was_not_begun_when_its_block_ends_is_not_read() -> None:
     groups = [Group(label) for label in schema.LABELS]
 
     def begin_and_leave() -> None:
-        with read_ahead(database) as reading:
+        with reader(database) as reading:
             for group in groups:
                 reading.begin(group)
             raise KeyboardInterrupt

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from intel_grapher.files import Files, Group
-from intel_grapher.load.ahead import made_ahead
+from intel_grapher.load.prefetch import prefetched
 from intel_grapher.model import Property, Type
 
 BATCH = 10_000  # rows a transaction: about where more stops helping
@@ -23,7 +23,7 @@ BATCH_BYTES = 8 << 20
 ENDS = ("start_id", "end_id")  # columns beside a relationship's own: the server's ids of the nodes that it joins
 
 
-class Packed(NamedTuple):
+class PackedBatch(NamedTuple):
     """A batch: its rows, the properties that any of them has, and the parameters of the statements of `cypher`.
 
     `by_id` tells that the rows of the parameters begin with the ids of their ends, and not with their keys.
@@ -35,7 +35,7 @@ class Packed(NamedTuple):
     by_id: bool
 
 
-def pack(batch: pa.RecordBatch, group: Group) -> Packed:
+def pack(batch: pa.RecordBatch, group: Group) -> PackedBatch:
     """Return a batch that has the columns of `group.arrow`, packed; with ENDS beside them, by ids where all are known.
 
     Keys alone are a batch, too.
@@ -46,10 +46,10 @@ def pack(batch: pa.RecordBatch, group: Group) -> Packed:
     pairs = [(each, batch[place]) for place, each in enumerate(group.properties, keys) if place < batch.num_columns]
     given = [(each, column) for each, column in pairs if column.null_count < len(column)]
     values: dict[Any, int] = {}
-    seconds = [column.cast(pa.int64()) for each, column in given if each.type is Type.MOMENT]
+    seconds = [column.cast(pa.int64()) for each, column in given if each.type is Type.TIMESTAMP]
     moments = pc.unique(pa.chunked_array(seconds, pa.int64())).drop_null()
     for each, column in given:
-        if each.type is Type.MOMENT:
+        if each.type is Type.TIMESTAMP:
             columns.append(pc.index_in(column.cast(pa.int64()), moments).to_pylist())
         elif each.type is Type.TEXT:
             columns.append([_place(values, text) for text in column.to_pylist()])
@@ -60,16 +60,16 @@ def pack(batch: pa.RecordBatch, group: Group) -> Packed:
     rows = [list(row) for row in zip(*columns, strict=True)]
     listed = [list(each) if isinstance(each, tuple) else each for each in values]
     parameters = {"rows": rows, "values": listed, "moments": moments.to_pylist()}
-    return Packed(batch, tuple(each for each, _ in given), parameters, by_id)
+    return PackedBatch(batch, tuple(each for each, _ in given), parameters, by_id)
 
 
 def _place(values: dict[Any, int], value: Any) -> int | None:  # noqa: ANN401 - a text, or several
     return None if value is None else values.setdefault(value, len(values))
 
 
-def packed(batches: Iterator[pa.RecordBatch], group: Group) -> Iterator[Packed]:
+def packed(batches: Iterator[pa.RecordBatch], group: Group) -> Iterator[PackedBatch]:
     """Yield batches packed, each while the one before is under way."""
-    return made_ahead(lambda batch: pack(batch, group), (piece for batch in batches for piece in sliced(batch)))
+    return prefetched(lambda batch: pack(batch, group), (piece for batch in batches for piece in sliced(batch)))
 
 
 def read(files: Files, group: Group, skip: int) -> Iterator[pa.RecordBatch]:

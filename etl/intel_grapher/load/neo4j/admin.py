@@ -12,15 +12,18 @@ from pathlib import Path
 
 from intel_grapher.errors import LoadError
 from intel_grapher.files import Files, Manifest
-from intel_grapher.load import bolt, parity, staging
-from intel_grapher.load.staging import arguments, require_csv
+from intel_grapher.load import parity
+from intel_grapher.load.neo4j import handoff
+from intel_grapher.load.neo4j.handoff import arguments, require_csv
+from intel_grapher.load.neo4j.session import connected
+from intel_grapher.neo4j.connection import Server
 from intel_grapher.neo4j.server import LocalNeo4j
 
 STORE = "intel-grapher-new"
 """The name of the database that is imported beside the live one."""
 
 
-def replace(files: Files, manifest: Manifest, server: bolt.Server, progress: parity.Progress) -> parity.Parity:
+def replace(files: Files, manifest: Manifest, server: Server, progress: parity.Progress) -> parity.Parity:
     """Put the files in the place of whatever a local server holds; return how the two compare then.
 
     Raises BusyError where another process is at work on the server's folder, LoadError where the import, its check, the
@@ -29,7 +32,7 @@ def replace(files: Files, manifest: Manifest, server: bolt.Server, progress: par
     local = server.local
     require_csv(files, manifest)
     if local is None:
-        raise LoadError(staging.by_hand(files, manifest, server))
+        raise LoadError(handoff.by_hand(files, manifest, server))
     total = sum(content.rows for _, content in manifest.groups())
     with local.alone():
         progress("import", 0, total)
@@ -41,7 +44,7 @@ def replace(files: Files, manifest: Manifest, server: bolt.Server, progress: par
         local.swap_in(STORE)
         try:
             progress("start", 0, total)
-            found = _prove(files, bolt.Server.started(local), progress)
+            found = _prove(files, local.up(), progress)
         except BaseException:
             local.down()
             local.swap_back()
@@ -63,8 +66,8 @@ def _import(files: Files, manifest: Manifest, local: LocalNeo4j) -> None:
         local.admin(*arguments(Files(Path(folder)), manifest), f"--report-file={report}", STORE)
 
 
-def _prove(files: Files, server: bolt.Server, progress: parity.Progress) -> parity.Parity:
-    with bolt.connected(server) as database:
+def _prove(files: Files, server: Server, progress: parity.Progress) -> parity.Parity:
+    with connected(server) as database:
         database.constrain()
         found = parity.check(files, database, progress)
     if not found.equal:

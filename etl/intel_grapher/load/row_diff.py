@@ -11,9 +11,10 @@ import duckdb
 import pyarrow as pa
 
 from intel_grapher.files import Group, row_text
-from intel_grapher.load.packing import BATCH
 from intel_grapher.model import Merge, Property
 from intel_grapher.sql import exact, literal, quoted
+
+BATCH_ROWS = 10_000
 
 
 class Database(Protocol):
@@ -38,7 +39,7 @@ _TOLD_OF_NODES = pa.schema([("id", pa.int64()), ("key", pa.string()), ("text", p
 _TOLD_OF_RELATIONSHIPS = pa.schema([("start", pa.int64()), ("end", pa.int64()), ("text", pa.string())])
 
 
-def told(group: Group) -> pa.Schema:
+def text_schema(group: Group) -> pa.Schema:
     """Return the columns of `Database.texts`.
 
     `text` is what `files.row_text` makes of a row's properties. Before it come, of a node, its `id` in the database,
@@ -47,7 +48,7 @@ def told(group: Group) -> pa.Schema:
     return _TOLD_OF_RELATIONSHIPS if group.type else _TOLD_OF_NODES
 
 
-class Kind(IntEnum):
+class Difference(IntEnum):
     """How a row of the database differs from the file's row of the same key.
 
     MISSING  the database has no such row
@@ -91,7 +92,7 @@ class Scope(NamedTuple):
         return f"({' OR '.join(found or ['false'])})"
 
 
-def lay_beside(
+def diff_rows(
     connection: duckdb.DuckDBPyConnection,
     group: Group,
     file: Path | None,
@@ -121,20 +122,22 @@ def lay_beside(
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE differing AS
         WITH f AS ({sides} FROM {source}), h AS ({sides} FROM held)
-        SELECT CASE WHEN h.row IS NULL THEN {Kind.MISSING:d}
-                    WHEN f.row IS NULL THEN CASE WHEN {marked} THEN {Kind.EXTRA:d} ELSE {Kind.FOREIGN:d} END
-                    WHEN {lesser} THEN {Kind.LESSER:d} ELSE {Kind.CHANGED:d} END AS kind,
+        SELECT CASE WHEN h.row IS NULL THEN {Difference.MISSING:d}
+                    WHEN f.row IS NULL THEN CASE WHEN {marked} THEN {Difference.EXTRA:d} ELSE {Difference.FOREIGN:d} END
+                    WHEN {lesser} THEN {Difference.LESSER:d} ELSE {Difference.CHANGED:d} END AS kind,
                {", ".join(f"coalesce(f.{name}, h.{name}) AS {name}" for name in keys)}
         FROM f FULL JOIN h ON {" AND ".join(f"f.{name} = h.{name}" for name in keys)}
         WHERE f.text IS DISTINCT FROM h.text""")  # noqa: S608 - names of the schema
 
 
-def rows_of(connection: duckdb.DuckDBPyConnection, group: Group, file: Path, *kinds: Kind) -> Iterator[pa.RecordBatch]:
+def differing_rows(
+    connection: duckdb.DuckDBPyConnection, group: Group, file: Path, *kinds: Difference
+) -> Iterator[pa.RecordBatch]:
     """Yield, once `differing` is there, the file's rows of some kinds, whole, with the columns of `group.arrow`."""
     keys, columns = (", ".join(map(quoted, names)) for names in (group.keys, group.arrow.names))
     wanted = f"SELECT {keys} FROM differing WHERE kind IN ({', '.join(f'{each:d}' for each in kinds)})"  # noqa: S608
     whole = f"SELECT {columns} FROM read_parquet({exact(file)}) SEMI JOIN ({wanted}) USING ({keys})"  # noqa: S608 - as above
-    for batch in connection.sql(whole).to_arrow_reader(BATCH):
+    for batch in connection.sql(whole).to_arrow_reader(BATCH_ROWS):
         yield batch.cast(group.arrow)
 
 
