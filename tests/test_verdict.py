@@ -140,7 +140,7 @@ def test_the_status_alone_never_contradicts_the_verdict(case: Case) -> None:
 
 @every_case
 def test_a_fetch_asks_it(case: Case, service: Loopback, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("intel_grapher.fetch.waiting.FIRST_WAIT", 0.001)
+    monkeypatch.setattr("intel_grapher.fetch.service.FIRST_WAIT", 0.001)
     service.script = lambda _: Answer(case.body, case.status)
     kind = "domain" if case.key == NAME else "ip"
     tally = fetch(cache, [only(case, service.home)], [(kind, case.key)]).sources[case.source]

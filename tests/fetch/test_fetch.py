@@ -19,8 +19,8 @@ from intel_grapher.errors import BusyError, CacheError, KeyMissingError
 from intel_grapher.fetch.asking import Freshness, Indicator, is_private
 from intel_grapher.fetch.ledger import Ledger
 from intel_grapher.fetch.run import Options, fetch
+from intel_grapher.fetch.service import backoff
 from intel_grapher.fetch.summary import Summary, Tally
-from intel_grapher.fetch.waiting import backoff
 from intel_grapher.keys import detect
 from intel_grapher.source import DAYS, HOURS, ApiKey, Outcome, Rate, Source
 
@@ -46,7 +46,7 @@ def cache(tmp_path: Path) -> Iterator[Cache]:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("intel_grapher.fetch.waiting.FIRST_WAIT", 0.01)
+    monkeypatch.setattr("intel_grapher.fetch.service.FIRST_WAIT", 0.01)
 
 
 def get(cache: Cache, made: Source, *keys: str, options: Options | None = None) -> Tally:

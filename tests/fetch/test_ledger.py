@@ -17,8 +17,8 @@ from places import ROOT
 
 from intel_grapher.errors import CacheError
 from intel_grapher.fetch.forecast import Outlook, seconds, today
-from intel_grapher.fetch.ledger import Account, Ledger, Left, Slot
-from intel_grapher.fetch.told import Told, retry_after, told
+from intel_grapher.fetch.ledger import Account, Ledger, Left, Permit
+from intel_grapher.fetch.rate_headers import QuotaHint, quota_hint, retry_after
 from intel_grapher.fetch.windows import margin, period, strictest
 from intel_grapher.source import DAYS, HOURS, MINUTES, MONTHS, Rate
 
@@ -36,8 +36,8 @@ def account(ledger: Ledger, *rates: Rate, name: str = "loopback", held: str = ""
 
 
 def taken(of: Account, most: int = 100) -> int:
-    """Return how many slots it gives at once."""
-    return next((number for number in range(most) if not isinstance(of.take(), Slot)), most)
+    """Return how many permits it gives at once."""
+    return next((number for number in range(most) if not isinstance(of.take(), Permit)), most)
 
 
 def at(text: str) -> float:
@@ -63,13 +63,13 @@ def test_every_form_of_retry_after() -> None:
 @pytest.mark.parametrize(
     ("headers", "expected"),
     [
-        ({"x-rate-limit-remaining": "7", "x-rate-limit-reset": "1700000060"}, Told(7, NOW + 60)),
-        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1700000060000"}, Told(0, NOW + 60)),
-        ({"ratelimit-remaining": "3", "ratelimit-reset": "60"}, Told(3, NOW + 60)),
-        ({"x-rate-limit-remaining": "1", "x-rate-limit-reset": "2023-11-14T22:14:20.000Z"}, Told(1, NOW + 60)),
+        ({"x-rate-limit-remaining": "7", "x-rate-limit-reset": "1700000060"}, QuotaHint(7, NOW + 60)),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1700000060000"}, QuotaHint(0, NOW + 60)),
+        ({"ratelimit-remaining": "3", "ratelimit-reset": "60"}, QuotaHint(3, NOW + 60)),
+        ({"x-rate-limit-remaining": "1", "x-rate-limit-reset": "2023-11-14T22:14:20.000Z"}, QuotaHint(1, NOW + 60)),
         (
             {"x-rate-limit-remaining": "1", "x-rate-limit-reset": "soon", "x-rate-limit-reset-after": "9"},
-            Told(1, NOW + 9),
+            QuotaHint(1, NOW + 9),
         ),
         ({"x-ratelimit-remaining": "1"}, None),
         ({"x-ratelimit-remaining": "-1", "x-ratelimit-reset": "60"}, None),
@@ -79,8 +79,8 @@ def test_every_form_of_retry_after() -> None:
         ({}, None),
     ],
 )
-def test_what_the_headers_tell(headers: dict[str, str], expected: Told | None) -> None:
-    assert told(headers, NOW) == expected
+def test_what_the_headers_tell(headers: dict[str, str], expected: QuotaHint | None) -> None:
+    assert quota_hint(headers, NOW) == expected
 
 
 # --- windows ----------------------------------------------------------------------------------------------------------
@@ -153,11 +153,11 @@ def test_a_calendar_day_begins_anew_at_midnight(ledger: Ledger) -> None:
     mine = account(ledger, rate)
     start, end = period(rate, time.time())
     rows = [
-        ("yesterday", round(start * 1000) - 1),
-        ("yesterday", round(start * 1000) - 2),
-        ("today", round(start * 1000)),
+        (1, round(start * 1000) - 1),
+        (1, round(start * 1000) - 2),
+        (1, round(start * 1000)),
     ]
-    ledger.db.executemany("INSERT INTO sent_1 VALUES (?, ?)", rows)
+    ledger.db.executemany("INSERT INTO sent (account, at) VALUES (?, ?)", rows)
     assert [(each.rate, each.left) for each in mine.left()] == [(rate, 2)]
     assert taken(mine) == 2
     wait = mine.take()
@@ -167,19 +167,113 @@ def test_a_calendar_day_begins_anew_at_midnight(ledger: Ledger) -> None:
 
 def test_what_was_noted_while_the_clock_was_ahead_does_not_block_for_ever(ledger: Ledger) -> None:
     account(ledger, Rate(1, per=0.1))
-    ledger.db.execute("INSERT INTO sent_1 VALUES ('ahead', ?)", (round((time.time() + 10 * DAYS) * 1000),))
+    ledger.db.execute("INSERT INTO sent (account, at) VALUES (1, ?)", (round((time.time() + 10 * DAYS) * 1000),))
     mine = account(ledger, Rate(1, per=0.1))
     assert taken(mine) == 0
     time.sleep(0.12)
     assert taken(mine) == 1
 
 
+class Clock:
+    """A wall clock that a test sets."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, now: float) -> None:
+        self.now = now
+        monkeypatch.setattr("time.time", lambda: self.now)
+
+
+@pytest.mark.parametrize("ahead", [HOURS, 10 * DAYS, 730 * DAYS])
+def test_what_a_service_said_while_the_clock_was_ahead_lasts_no_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ahead: float
+) -> None:
+    clock = Clock(monkeypatch, NOW + ahead)
+    with Ledger(tmp_path / "ledger.sqlite") as opened:
+        held, told = account(opened, Rate(9), name="held"), account(opened, Rate(9), name="told")
+        held.hold(600, "wait")
+        told.learn(QuotaHint(0, clock.now + 600))
+        clock.now = NOW  # put right, in the middle of a run
+        for mine, reason in ((held, "wait"), (told, "its quota is used up, it says")):
+            assert mine.take() == pytest.approx(600)
+            until, why = mine.held()
+            assert until == pytest.approx(NOW + 600)
+            assert why == reason
+        assert told.left()[0].opens == pytest.approx(NOW + 600)
+        clock.now = NOW + 601
+        assert isinstance(held.take(), Permit)
+        assert isinstance(told.take(), Permit)
+
+
+@pytest.mark.parametrize("rate", [Rate(3, per=MINUTES), Rate(3, per=DAYS, calendar=True)])
+def test_a_clock_that_is_put_back_holds_for_one_window_at_most(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rate: Rate
+) -> None:
+    clock = Clock(monkeypatch, NOW + 730 * DAYS)
+    with Ledger(tmp_path / "ledger.sqlite") as opened:
+        mine = account(opened, rate)
+        assert taken(mine) == 3
+        clock.now = NOW
+        wait = mine.take()
+        assert isinstance(wait, float)
+        assert 0 < wait <= rate.per + 2
+        assert mine.left()[0].opens <= NOW + rate.per + 2
+
+
+def test_a_clock_that_was_behind_forgets_and_never_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch, 1000.0)
+    with Ledger(tmp_path / "ledger.sqlite") as opened:
+        mine = account(opened, Rate(1, per=DAYS))
+        mine.hold(600, "wait")
+        clock.now = NOW
+        assert isinstance(mine.take(), Permit)
+
+
+def test_a_ledger_of_version_1_is_read_and_its_limits_are_kept(tmp_path: Path) -> None:
+    path, now = tmp_path / "ledger.sqlite", time.time()
+    old = sqlite3.connect(path)
+    old.executescript(VERSION_1)
+    old.execute(
+        "INSERT INTO accounts (source, key, hold_until, hold_reason) VALUES ('held', '', ?, 'wait')", (now + 9,)
+    )
+    old.execute("INSERT INTO accounts (source, key, hold_until) VALUES ('ahead', '', ?)", (now + 730 * DAYS,))
+    old.executemany("INSERT INTO sent_1 VALUES ('1-1', ?)", [(round(now * 1000),), (round((now - 1) * 1000),)])
+    old.commit()
+    old.close()
+    for _ in range(2):
+        with Ledger(path) as opened:
+            assert account(opened, Rate(3, per=DAYS)).left()[0].left == 1
+            until, why = account(opened, name="held").held()
+            assert until == pytest.approx(now + 9)
+            assert why == "wait"
+            wait = account(opened, name="ahead").take()
+            assert isinstance(wait, float)
+            assert DAYS - 60 < wait <= DAYS
+    with sqlite3.connect(path) as kept:
+        assert kept.execute("SELECT count(*) FROM sqlite_master WHERE name GLOB 'sent_[0-9]*'").fetchone() == (0,)
+        kept.execute("PRAGMA user_version = 9")
+    with pytest.raises(CacheError, match=r"another version.*deleted"):
+        Ledger(path)
+
+
+VERSION_1 = """
+    CREATE TABLE salt (salt BLOB);
+    INSERT INTO salt SELECT randomblob(16);
+    CREATE TABLE accounts (
+        id INTEGER PRIMARY KEY, source TEXT, key TEXT, hold_until REAL DEFAULT 0, hold_reason TEXT DEFAULT '',
+        refusals INTEGER DEFAULT 0, remaining INTEGER DEFAULT 0, reset REAL DEFAULT 0, UNIQUE (source, key)
+    );
+    INSERT INTO accounts (source, key) VALUES ('loopback', '');
+    CREATE TABLE sent_1 (name VARCHAR, item_timestamp INTEGER);
+    CREATE INDEX sent_1_at ON sent_1 (item_timestamp);
+    PRAGMA user_version = 1;
+"""
+
+
 def test_a_late_answer_counts_when_it_may_have_got_there(ledger: Ledger) -> None:
     mine = account(ledger, Rate(1, per=0.3))
-    slot = mine.take()
-    assert isinstance(slot, Slot)
+    permit = mine.take()
+    assert isinstance(permit, Permit)
     time.sleep(0.2)
-    mine.settle(slot, slot.at / 1000, 0.2)
+    mine.settle(permit, permit.at / 1000, 0.2)
     time.sleep(0.15)  # 0.35 since it was sent, 0.25 since it may have got there
     assert taken(mine) == 0
     time.sleep(0.1)
@@ -203,7 +297,7 @@ def test_a_hold_is_seen_by_all_and_capped(tmp_path: Path) -> None:
 def test_a_quota_that_the_service_tells_is_kept_to(tmp_path: Path) -> None:
     with Ledger(tmp_path / "ledger.sqlite") as one, Ledger(tmp_path / "ledger.sqlite") as two:
         mine, theirs = account(one, Rate(100)), account(two, Rate(100))
-        mine.learn(Told(3, time.time() + 0.4))
+        mine.learn(QuotaHint(3, time.time() + 0.4))
         assert [each.left for each in theirs.left()] == [3]
         assert (taken(mine, 2), taken(theirs)) == (2, 1)
         assert theirs.held()[1] == "its quota is used up, it says"
@@ -215,8 +309,8 @@ def test_a_quota_that_the_service_tells_is_kept_to(tmp_path: Path) -> None:
 def test_what_is_under_way_is_not_in_what_is_told(ledger: Ledger) -> None:
     mine = account(ledger, Rate(100))
     first, _, _ = mine.take(), mine.take(), mine.take()
-    assert isinstance(first, Slot)
-    mine.learn(Told(3, time.time() + 60))  # in the answer to the first; two more are on their way
+    assert isinstance(first, Permit)
+    mine.learn(QuotaHint(3, time.time() + 60))  # in the answer to the first; two more are on their way
     assert taken(mine) == 1
 
 
@@ -252,16 +346,16 @@ TAKER = """
 import sys, time
 from pathlib import Path
 from loopback import source
-from intel_grapher.fetch.ledger import Ledger, Slot
+from intel_grapher.fetch.ledger import Ledger, Permit
 from intel_grapher.source import Rate
 account = Ledger(Path(sys.argv[1])).account(source("http://127.0.0.1:1", limits=(Rate(20, per=0.5), Rate(50, per=2.0))))
 end = time.time() + 2.5
 while time.time() < end:
-    slot = account.take()
-    if isinstance(slot, Slot):
-        print(slot.at)
+    permit = account.take()
+    if isinstance(permit, Permit):
+        print(permit.at)
     else:
-        time.sleep(min(slot, 0.01))
+        time.sleep(min(permit, 0.01))
 """
 
 

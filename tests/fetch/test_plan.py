@@ -38,7 +38,7 @@ def cache(tmp_path: Path) -> Iterator[Cache]:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("intel_grapher.fetch.waiting.FIRST_WAIT", 0.01)
+    monkeypatch.setattr("intel_grapher.fetch.service.FIRST_WAIT", 0.01)
 
 
 # --- plan -------------------------------------------------------------------------------------------------------------

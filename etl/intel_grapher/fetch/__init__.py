@@ -1,15 +1,15 @@
-"""Fetching: whom to ask what, how fast, how often; `http` alone touches the network.
+"""Fetching: which source is asked what, how fast and how often. Only `http` touches the network.
 
-run         asks what is missing, all sources side by side, and keeps every reply; `summary` is what it did
-plan        tells the same without asking
-failures    what failed and has no answer since, and how each source stands
+run           asks what the cache lacks, all sources in parallel, and keeps every reply; `summary` is the result
+plan          returns what a run would ask, without asking
+failures      what failed and has no answer since, and how each source stands
 
-asking      which questions there are about an indicator           hops        which indicators the answers lead to
-frontier    the indicators of a run, each once, in order           degrees     how many neighbours one has
-shelf       which answers are there, and fresh                     survey      what is there and what is to be asked
+asking        which questions there are about an indicator     hops         which indicators the answers lead to
+frontier      a run's indicators, each once, in order          degrees      how many neighbours an indicator has
+shelf         which answers the cache has, and fresh ones      survey       what must be asked, source by source
 
-service     one source at work: its connections, its patience      ledger      what was sent, with which key, when
-http        one request, one reply, one fixed phrase of fault      windows     how rates are counted
-told        what a service says of its limits                      turns       one process at a time on the ledger
-waiting     how waits grow                                         forecast    when so many will have been sent
+service       one source: its connections, retries, waits      ledger       requests sent with each key, limits told
+http          one request, one reply, fixed error phrases      windows      the windows that rates are counted in
+rate_headers  what reply headers say of limits                 exclusive    a lock between threads and processes
+forecast      when so many requests will have been sent
 """

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from intel_grapher.fetch.ledger import Account, Left
-from intel_grapher.fetch.windows import margin, period, strictest
-from intel_grapher.source import Rate, Source
+from intel_grapher.fetch.windows import length, period, strictest
+from intel_grapher.source import Source
 
 
 @dataclass(frozen=True)
@@ -74,15 +74,11 @@ def _next_window(left: Left, at: float) -> float:
     return period(left.rate, at)[1] if left.left else max(left.opens, at)
 
 
-def _length(rate: Rate) -> float:
-    return rate.per + (0.0 if rate.calendar else margin(rate.per))
-
-
 def _opens(left: Left, more: int, now: float) -> float:
     """Return in how many seconds the window opens in which the last of `more` than are left may be sent."""
-    return _next_window(left, now) - now + (math.ceil(more / left.rate.requests) - 1) * _length(left.rate)
+    return _next_window(left, now) - now + (math.ceil(more / left.rate.requests) - 1) * length(left.rate)
 
 
 def _until(left: Left, end: float, start: float) -> int:
-    windows = math.ceil((end - _next_window(left, start)) / _length(left.rate))
+    windows = math.ceil((end - _next_window(left, start)) / length(left.rate))
     return left.left + max(0, windows) * left.rate.requests

@@ -1,13 +1,14 @@
-"""What was sent to each service with each key, and what the services said of their limits.
+"""The ledger: what was sent to each service with each API key, and what the services said of their limits.
 
-One SQLite file, shared by all processes and kept over restarts. The counting is pyrate-limiter's; here it is put into
-one transaction with the moment and with what the services said, so that no two processes can take the same place. A
-key stands in it as a number that can't be turned back.
+One SQLite file, shared by all processes and kept over restarts. Counting and taking a permit are one transaction, so
+two processes never take the same place in a window. API keys are stored only as a salted hash.
+
+    accounts    one row for each source and key: until when it is held, and what the service said is left
+    sent        one row for each request: the account, and when it counts (epoch milliseconds)
 """
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import time
 from hashlib import blake2b
@@ -15,83 +16,105 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
-import pyrate_limiter
-
 from intel_grapher.errors import CacheError
-from intel_grapher.fetch.told import Told
-from intel_grapher.fetch.turns import REMEDY, Turn, failure
-from intel_grapher.fetch.windows import Window, Windows, margin, period, strictest
+from intel_grapher.fetch.exclusive import REMEDY, CrossProcessLock, failure
+from intel_grapher.fetch.rate_headers import FARTHEST, QuotaHint
+from intel_grapher.fetch.windows import length, margin, period, strictest
 from intel_grapher.source import DAYS, Rate, Source
 from intel_grapher.sqlite import connect
 
 LONGEST_HOLD: Final = 1 * DAYS
-"""Seconds. A service that asks for a longer pause is tried again after this one."""
+"""Seconds. A service that asks for a longer pause is asked again after this one."""
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 _LOOK_SECONDS: Final = 1.0
 _FIRST_FEW: Final = 4
-_SCHEMA: Final = """
-    BEGIN IMMEDIATE;
-    CREATE TABLE IF NOT EXISTS salt (salt BLOB);
-    INSERT INTO salt SELECT randomblob(16) WHERE NOT EXISTS (SELECT 1 FROM salt);
+_SCHEMA: Final = (
+    "CREATE TABLE IF NOT EXISTS salt (salt BLOB)",
+    "INSERT INTO salt SELECT randomblob(16) WHERE NOT EXISTS (SELECT 1 FROM salt)",
+    """
     CREATE TABLE IF NOT EXISTS accounts (
         id INTEGER PRIMARY KEY, source TEXT, key TEXT,
         hold_until REAL DEFAULT 0, hold_reason TEXT DEFAULT '',   -- nothing is sent before
         refusals INTEGER DEFAULT 0,                               -- 429 in a row that did not say how long to wait
         remaining INTEGER DEFAULT 0, reset REAL DEFAULT 0,        -- what the service said is left until then
         UNIQUE (source, key)
-    );
-    PRAGMA user_version = 1;
-    COMMIT;
-"""
+    )
+    """,
+    "ALTER TABLE accounts ADD COLUMN noted REAL DEFAULT 0",  # our clock when a hold or a quota was written
+    "CREATE TABLE IF NOT EXISTS sent (id INTEGER PRIMARY KEY, account INTEGER, at INTEGER)",
+    "CREATE INDEX IF NOT EXISTS sent_by_account ON sent (account, at)",
+)
 
 
-class Slot(NamedTuple):
-    """Leave to send one request: it is counted at `at` (epoch milliseconds)."""
+class Permit(NamedTuple):
+    """Leave to send one request, which counts at `at` (epoch milliseconds). `id` is its row in `sent`; 0 for none."""
 
-    name: str
+    id: int
     at: int
 
 
 class Left(NamedTuple):
-    """Of a rate: how many requests may still be sent, and when the next one may where that is none (epoch seconds)."""
+    """What a rate leaves: `left` requests may be sent now; if 0, the next one at `opens` (epoch seconds)."""
 
     rate: Rate
     left: int
     opens: float
 
 
+class _State(NamedTuple):
+    """What a service said of an account. Times are epoch seconds."""
+
+    hold_until: float
+    hold_reason: str
+    refusals: int
+    remaining: int
+    reset: float
+
+
 class Ledger:
-    """The file at `path`. Any thread may use it. Raises CacheError, everywhere, where the file can't be used."""
+    """The file at `path`, for any thread. Every method raises CacheError if the file can't be used."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._taken = 0
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self.db = connect(path)
         except (OSError, sqlite3.Error) as error:
             raise failure(path, error) from error
+        self.lock = CrossProcessLock(self.db, path)
         try:
-            (version,) = self.db.execute("PRAGMA user_version").fetchone()
-            if version == 0:
-                self.db.executescript(_SCHEMA)
-            elif version != _VERSION:
-                raise CacheError(f"{path} was written by another version of this program. {REMEDY}")
-            (self._salt,) = self.db.execute("SELECT salt FROM salt").fetchone()
+            with self.lock:
+                self._migrate()
+                (self._salt,) = self.db.execute("SELECT salt FROM salt").fetchone()
+        except CacheError:
+            self.db.close()
+            raise
         except (sqlite3.Error, TypeError) as error:
             self.db.close()
             raise failure(path, error) from error
-        self.turn = Turn(self.db, path)
+
+    def _migrate(self) -> None:
+        """Bring the tables to this version. Version 1 had one table of sent requests for each account."""
+        (version,) = self.db.execute("PRAGMA user_version").fetchone()
+        if version == _VERSION:
+            return
+        if version > _VERSION:
+            raise CacheError(f"{self.path} was written by another version of this program. {REMEDY}")
+        for statement in _SCHEMA:
+            self.db.execute(statement)
+        tables = "SELECT name, substr(name, 6) FROM sqlite_master WHERE type = 'table' AND name GLOB 'sent_[0-9]*'"
+        for table, account in self.db.execute(tables).fetchall():
+            self.db.execute(f'INSERT INTO sent (account, at) SELECT ?, item_timestamp FROM "{table}"', (int(account),))  # noqa: S608 - our own table
+            self.db.execute(f'DROP TABLE "{table}"')
+        self.db.execute(f"PRAGMA user_version = {_VERSION}")
 
     def __enter__(self) -> Self:
-        """Give itself."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close it."""
         self.close()
 
     def close(self) -> None:
@@ -99,19 +122,14 @@ class Ledger:
         self.db.close()
 
     def account(self, source: Source, secret: str = "") -> Account:
-        """Return the account of one source with one key."""
+        """Return the account of one source with one API key."""
         key = blake2b(secret.encode(), key=self._salt, digest_size=8).hexdigest() if secret else ""
-        with self.turn:
+        with self.lock:
             return Account(self, source, key)
-
-    def slot_name(self) -> str:
-        """Return a name that no other slot has. To be called within the turn."""
-        self._taken += 1
-        return f"{os.getpid()}-{self._taken}"
 
 
 class Account:
-    """One source with one key: what was sent, what may be sent. Made by `Ledger.account`; any thread may use it."""
+    """One source with one API key: what was sent and what may be sent. For any thread. `Ledger.account` makes it."""
 
     def __init__(self, ledger: Ledger, source: Source, key: str) -> None:
         self._ledger = ledger
@@ -119,70 +137,72 @@ class Account:
         db = ledger.db
         db.execute("INSERT OR IGNORE INTO accounts (source, key) VALUES (?, ?)", (source.name, key))
         (self._id,) = db.execute("SELECT id FROM accounts WHERE source = ? AND key = ?", (source.name, key)).fetchone()
-        self._table = f"sent_{self._id}"
-        self._bucket: pyrate_limiter.SQLiteBucket | None = None
         if self.rates:
-            db.execute(pyrate_limiter.SQLiteQueries.CREATE_BUCKET_TABLE.format(table=self._table))
-            db.execute(
-                pyrate_limiter.SQLiteQueries.CREATE_INDEX_ON_TIMESTAMP.format(
-                    index_name=f"{self._table}_at", table_name=self._table
-                )
-            )
-            windows: list[pyrate_limiter.Rate] = [Window(each) for each in self.rates]
-            self._bucket = pyrate_limiter.SQLiteBucket(windows, db, self._table, ledger.turn, Windows())
-            now = _now()
-            self._bucket.leak(now)
-            # The clock was ahead when these were noted: they would count until it gets there.
-            db.execute(f"UPDATE {self._table} SET item_timestamp = ? WHERE item_timestamp > ?", (now, now))  # noqa: S608
+            now = time.time()
+            oldest = min(period(rate, now)[0] for rate in self.rates)
+            db.execute("DELETE FROM sent WHERE account = ? AND at < ?", (self._id, round(oldest * 1000)))
+            # Written while the clock was ahead: such a row would count until the clock gets there.
+            db.execute("UPDATE sent SET at = ?2 WHERE account = ?1 AND at > ?2", (self._id, round(now * 1000)))
         self._under_way = 0
         self._answered = 0
         self._fastest = 0.0
-        self._looked = 0.0
+        self._looked = float("-inf")
         self._hold = 0.0
         self._troubled = True
 
-    def take(self) -> Slot | float:
-        """Return a slot when a request may be sent now, which is then counted; else the seconds to wait before."""
-        if self._bucket is None and time.monotonic() - self._looked < _LOOK_SECONDS:
-            wait = self._hold - time.time()  # without limits nobody else need be asked each time
-            return Slot("", 0) if wait <= 0 else wait
-        with self._ledger.turn:
-            return self._take(_now())
+    def take(self) -> Permit | float:
+        """Return a permit if a request may be sent now, and count it; else the seconds to wait before asking again."""
+        if not self.rates and time.monotonic() - self._looked < _LOOK_SECONDS:
+            wait = min(self._hold - time.time(), LONGEST_HOLD)  # without rates the file need not be asked each time
+            return Permit(0, 0) if wait <= 0 else wait
+        with self._ledger.lock:
+            return self._take(time.time())
 
-    def _take(self, now: int) -> Slot | float:
-        db = self._ledger.db
-        hold, remaining, reset, refusals = db.execute(
-            "SELECT hold_until, remaining, reset, refusals FROM accounts WHERE id = ?", (self._id,)
-        ).fetchone()
+    def _take(self, now: float) -> Permit | float:
+        state = self._state(now)
         self._looked = time.monotonic()
-        self._hold = hold
-        self._troubled = bool(refusals)
-        wait = max(hold, reset if remaining <= 0 else 0.0) - now / 1000
+        self._hold = state.hold_until
+        self._troubled = bool(state.refusals)
+        wait = max(state.hold_until, state.reset if state.remaining <= 0 else 0.0) - now
         if wait > 0:
-            return float(wait)
-        if self._bucket is None:
-            return Slot("", 0)
-        item = pyrate_limiter.RateItem(self._ledger.slot_name(), now)
-        if reset > now / 1000:  # before the bucket commits
-            db.execute("UPDATE accounts SET remaining = remaining - 1 WHERE id = ?", (self._id,))
-        if self._bucket.put(item):
-            self._under_way += 1
-            return Slot(item.name, now)
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        blocked = self._bucket.waiting(item)
-        return max(blocked if isinstance(blocked, int) else 0, 1) / 1000
+            return wait
+        if not self.rates:
+            return Permit(0, 0)
+        at = round(now * 1000)
+        waits = [self._wait(rate, now, at) for rate in self.rates]
+        if (longest := max(waits)) > 0:
+            return longest
+        row = self._execute("INSERT INTO sent (account, at) VALUES (?, ?)", (self._id, at)).lastrowid or 0
+        if state.reset > now:
+            self._execute("UPDATE accounts SET remaining = remaining - 1 WHERE id = ?", (self._id,))
+        self._under_way += 1
+        return Permit(row, at)
 
-    def settle(self, slot: Slot, sent_at: float, seconds: float) -> None:
-        """Note that a request was sent at a moment (epoch seconds) and answered in so many seconds (0 if it was not).
+    def _wait(self, rate: Rate, now: float, at: int) -> float:
+        """Return in how many seconds the rate lets one more request out; 0 for at once."""
+        start, end = period(rate, now)
+        full = self._execute(
+            "SELECT at FROM sent WHERE account = ? AND at >= ? ORDER BY at DESC LIMIT 1 OFFSET ?",
+            (self._id, round(start * 1000), rate.requests - 1),
+        ).fetchone()
+        if full is None:
+            return 0.0
+        if rate.calendar:
+            return end - now
+        # The window is free when its oldest request has left it, one millisecond later. A row of the future is from a
+        # clock that was ahead.
+        return max((min(int(full[0]), at) - at + 1) / 1000 + length(rate), 0.001)
+
+    def settle(self, permit: Permit, sent_at: float, seconds: float) -> None:
+        """Note when a request was sent (epoch seconds) and after how many seconds it was answered (0 for never).
 
         It counts for the service when it gets there. One that came back later than the quickest may have got there
         late, and is counted as of then.
         """
-        if self._bucket is None:
+        if not self.rates:
             return
         answered_at = sent_at + seconds if seconds else time.time()
-        with self._ledger.turn:
+        with self._ledger.lock:
             self._under_way -= 1
             self._answered += 1
             if seconds:
@@ -191,42 +211,40 @@ class Account:
             # the margin is kept back, for the way there of the next one.
             quickest = self._fastest if self._answered > _FIRST_FEW else seconds / 2
             latest = round(max(sent_at, answered_at - quickest - margin(self.rates[0].per) / 2) * 1000)
-            if latest > slot.at:
-                self._execute(
-                    f"UPDATE {self._table} SET item_timestamp = ? WHERE item_timestamp = ? AND name = ?",  # noqa: S608
-                    (latest, slot.at, slot.name),
-                )
+            if latest > permit.at:
+                self._execute("UPDATE sent SET at = ? WHERE id = ?", (latest, permit.id))
 
-    def give_back(self, slot: Slot) -> None:
-        """Note that nothing was sent in a slot: it does not count. What a service told is left is not raised by it."""
-        if self._bucket is None:
+    def give_back(self, permit: Permit) -> None:
+        """Note that nothing was sent with a permit, so that it does not count. A service's own figure stays lowered."""
+        if not self.rates:
             return
-        with self._ledger.turn:
+        with self._ledger.lock:
             self._under_way -= 1
-            self._execute(
-                f"DELETE FROM {self._table} WHERE item_timestamp = ? AND name = ?",  # noqa: S608 - our own table
-                (slot.at, slot.name),
-            )
+            self._execute("DELETE FROM sent WHERE id = ?", (permit.id,))
 
     def hold(self, seconds: float, reason: str) -> None:
-        """Send nothing for so long, because the service asks for it. At most a day is noted."""
-        until = time.time() + min(seconds, LONGEST_HOLD)
-        self._hold = max(self._hold, until)
-        self._execute(
-            "UPDATE accounts SET hold_until = ?1, hold_reason = ?2 WHERE id = ?3 AND hold_until < ?1",
-            (until, reason, self._id),
-        )
+        """Send nothing for so many seconds, at most a day, because the service asks for it."""
+        now = time.time()
+        with self._ledger.lock:
+            state = self._state(now)
+            until = max(state.hold_until, now + min(seconds, LONGEST_HOLD))
+            self._hold = max(self._hold, until)
+            if until > state.hold_until:
+                self._execute(
+                    "UPDATE accounts SET hold_until = ?, hold_reason = ?, noted = ? WHERE id = ?",
+                    (until, reason, now, self._id),
+                )
 
     def refused(self, reason: str) -> float:
-        """Take note of a "too many requests" that does not say how long to wait, and return how long that will be.
+        """Hold after a "too many requests" that does not say how long to wait, and return for how many seconds.
 
         Someone else may use the key. First the shortest window of the rates is waited for, then the next longer one.
         """
         if not self.rates:
             return 0.0
-        with self._ledger.turn:
-            (before,) = self._ledger.db.execute("SELECT refusals FROM accounts WHERE id = ?", (self._id,)).fetchone()
+        with self._ledger.lock:
             now = time.time()
+            before = self._state(now).refusals
             wait = period(self.rates[min(before, len(self.rates) - 1)], now)[1] - now
             self._execute("UPDATE accounts SET refusals = refusals + 1 WHERE id = ?", (self._id,))
             self._troubled = True
@@ -234,61 +252,79 @@ class Account:
         return wait
 
     def answered(self) -> None:
-        """Take note that the service answers again."""
+        """Note that the service answers again."""
         if self._troubled:
             self._troubled = False
-            self._execute("UPDATE accounts SET refusals = 0 WHERE id = ?", (self._id,))
+            with self._ledger.lock:
+                self._execute("UPDATE accounts SET refusals = 0 WHERE id = ?", (self._id,))
 
-    def learn(self, told: Told) -> None:
-        """Take note of what the service says is left of a quota. What is under way is not in its figure."""
-        with self._ledger.turn:
-            left = max(0, told.remaining - max(0, self._under_way - 1))
-            self._execute("UPDATE accounts SET remaining = ?, reset = ? WHERE id = ?", (left, told.reset, self._id))
-            self._looked = 0.0
+    def learn(self, hint: QuotaHint) -> None:
+        """Note what the service says is left of a quota. Requests under way are not in its figure."""
+        now = time.time()
+        with self._ledger.lock:
+            self._state(now)
+            left = max(0, hint.remaining - max(0, self._under_way - 1))
+            self._execute(
+                "UPDATE accounts SET remaining = ?, reset = ?, noted = ? WHERE id = ?",
+                (left, hint.reset, now, self._id),
+            )
+            self._looked = float("-inf")
 
     def held(self) -> tuple[float, str]:
-        """Return until when nothing is sent (epoch seconds, 0 where it may be) and why."""
-        hold, reason, remaining, reset = self._row("hold_until, hold_reason, remaining, reset")
-        if remaining <= 0 and reset > max(hold, time.time()):
-            return float(reset), "its quota is used up, it says"
-        return (float(hold), str(reason)) if hold > time.time() else (0.0, "")
+        """Return until when nothing is sent (epoch seconds; 0 if requests may be sent) and the reason."""
+        now = time.time()
+        with self._ledger.lock:
+            state = self._state(now)
+        if state.remaining <= 0 and state.reset > max(state.hold_until, now):
+            return state.reset, "its quota is used up, it says"
+        return (state.hold_until, state.hold_reason) if state.hold_until > now else (0.0, "")
 
     def left(self) -> list[Left]:
-        """Return what is left of each rate, and of a quota that the service told."""
+        """Return what each rate leaves, and no more than the service said is left of a quota."""
         now = time.time()
         found: list[Left] = []
-        for rate in self.rates:
-            start, _ = period(rate, now)
-            with self._ledger.turn:
-                sent, oldest = self._ledger.db.execute(
-                    f"SELECT count(*), min(item_timestamp) FROM {self._table} WHERE item_timestamp >= ?",  # noqa: S608
-                    (round(start * 1000),),
+        with self._ledger.lock:
+            state = self._state(now)
+            for rate in self.rates:
+                start, end = period(rate, now)
+                sent, oldest = self._execute(
+                    "SELECT count(*), min(at) FROM sent WHERE account = ? AND at >= ?", (self._id, round(start * 1000))
                 ).fetchone()
-            opens = now
-            if sent >= rate.requests:
-                opens = period(rate, now if rate.calendar else oldest / 1000)[1]
-            found.append(Left(rate, max(0, rate.requests - sent), opens))
-        remaining, reset = self._row("remaining, reset")
-        if reset > now:
-            told = max(0, int(remaining))
-            found = [
-                each._replace(left=min(each.left, told), opens=each.opens if told else max(each.opens, reset))
-                for each in found
-            ]
-        return found
+                opens = now
+                if sent >= rate.requests:
+                    opens = end if rate.calendar else period(rate, min(oldest / 1000, now))[1]
+                found.append(Left(rate, max(0, rate.requests - sent), opens))
+        if state.reset <= now:
+            return found
+        remaining = max(0, state.remaining)
+        return [
+            left._replace(
+                left=min(left.left, remaining), opens=left.opens if remaining else max(left.opens, state.reset)
+            )
+            for left in found
+        ]
 
-    def _row(self, columns: str) -> tuple[float, ...]:
-        with self._ledger.turn:
-            row: tuple[float, ...] = self._ledger.db.execute(
-                f"SELECT {columns} FROM accounts WHERE id = ?",  # noqa: S608 - only our own columns go in
-                (self._id,),
-            ).fetchone()
-        return row
+    def _state(self, now: float) -> _State:
+        """Return what the service said, in this clock's time. To be called with the lock held.
 
-    def _execute(self, sql: str, values: tuple[object, ...]) -> None:
-        with self._ledger.turn:
-            self._ledger.db.execute(sql, values)
+        If the clock was put back since it was written, the times are put back as well. No hold is longer than
+        LONGEST_HOLD and no quota resets later than FARTHEST, whatever an older version wrote.
+        """
+        *values, noted = self._execute(
+            "SELECT hold_until, hold_reason, refusals, remaining, reset, noted FROM accounts WHERE id = ?", (self._id,)
+        ).fetchone()
+        state = _State(*values)
+        ahead = max(0.0, noted - now)
+        hold = min(state.hold_until - ahead, now + LONGEST_HOLD)
+        reset = state.reset - ahead
+        if reset > now + FARTHEST:
+            reset = now + LONGEST_HOLD
+        if ahead or hold < state.hold_until or reset < state.reset:
+            self._execute(
+                "UPDATE accounts SET hold_until = ?, reset = ?, noted = ? WHERE id = ?", (hold, reset, now, self._id)
+            )
+        return state._replace(hold_until=hold, reset=reset)
 
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000
+    def _execute(self, sql: str, values: tuple[object, ...]) -> sqlite3.Cursor:
+        """Execute a statement. To be called with the lock held."""
+        return self._ledger.db.execute(sql, values)

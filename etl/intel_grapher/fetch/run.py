@@ -20,7 +20,7 @@ from intel_grapher.fetch.frontier import Frontier
 from intel_grapher.fetch.hops import Hops, follow
 from intel_grapher.fetch.http import Reply, hang_up_on_the_slow
 from intel_grapher.fetch.ledger import Ledger
-from intel_grapher.fetch.service import Budget, Holder, Manners, Service
+from intel_grapher.fetch.service import ApiKeySlot, Budget, Limits, Service
 from intel_grapher.fetch.shelf import Shelf
 from intel_grapher.fetch.summary import Summary, Tally
 from intel_grapher.fetch.survey import bars, pending, survey
@@ -195,10 +195,10 @@ class Run:
                 self._ledger = self._stack.enter_context(Ledger(self._options.ledger_at(self._cache)))
             ledger = self._ledger
             holders = [
-                Holder(secret, place, ledger.account(source, secret))
+                ApiKeySlot(secret, place, ledger.account(source, secret))
                 for place, secret in enumerate(secrets(source) or [""], 1)
             ]
-            manners = Manners(self._options.patience, self._options.pages, self._options.connections)
+            limits = Limits(self._options.patience, self._options.pages, self._options.connections)
             tally = self.summary.sources[source.name]
             service = Service(
                 source,
@@ -207,7 +207,7 @@ class Run:
                 keep=self._keep,
                 spawn=self._spawn,
                 tally=tally,
-                manners=manners,
+                limits=limits,
                 budget=self._budget,
             )
             self._stack.callback(service.close)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -10,17 +11,18 @@ from typing import Final
 
 from intel_grapher.fetch.asking import UNGIVEN, Ask, following
 from intel_grapher.fetch.http import LASTING, Client, Reply
-from intel_grapher.fetch.ledger import Account, Slot
+from intel_grapher.fetch.ledger import Account, Permit
+from intel_grapher.fetch.rate_headers import quota_hint, retry_after
 from intel_grapher.fetch.shelf import Shelf
 from intel_grapher.fetch.summary import Failure, Tally
-from intel_grapher.fetch.told import retry_after, told
-from intel_grapher.fetch.waiting import backoff
 from intel_grapher.source import Endpoint, Outcome, Request, Source
 from intel_grapher.verdict import UNAUTHORIZED, Verdict, by_status, judged
 
 FIRST_ERROR: Final = 400
 """The lowest HTTP status that says that a request failed."""
 ATTEMPTS: Final = 4
+FIRST_WAIT: Final = 1.0
+"""Seconds to wait after a first failure."""
 FAILURES_IN_A_ROW: Final = 10
 """After so many requests without an answer a source is set aside."""
 MAX_REDIRECTS: Final = 3
@@ -36,7 +38,7 @@ Spawn = Callable[["Service"], None]
 
 
 @dataclass
-class Holder:
+class ApiKeySlot:
     """One key of a source, its place among the source's keys (from 1), and the account that its requests go to."""
 
     secret: str
@@ -68,7 +70,7 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class Manners:
+class Limits:
     """How a service is treated: the longest wait in seconds, pages of one answer, connections at once at most."""
 
     patience: float
@@ -90,6 +92,12 @@ def verdict_on(endpoint: Endpoint, reply: Reply) -> Verdict:
     return Verdict(Outcome.FAILED, reply.fault, is_transient=reply.fault not in LASTING)
 
 
+def backoff(attempt: int, cap: float) -> float:
+    """Return the seconds to wait after an attempt, counted from 1: doubled each time up to `cap`, half of it random."""
+    longest = min(cap, FIRST_WAIT * 2.0 ** min(attempt - 1, 30))
+    return longest * random.uniform(0.5, 1.0)  # noqa: S311 - to spread load, not to hide anything
+
+
 def connections(source: Source, keys: int, most: int | None) -> int:
     """Return how many connections are of use: what the rates let out while an answer is waited for."""
     if not source.limits:
@@ -108,25 +116,25 @@ class Service:
     def __init__(
         self,
         source: Source,
-        holders: Sequence[Holder],
+        holders: Sequence[ApiKeySlot],
         *,
         shelf: Shelf,
         keep: Keep,
         spawn: Spawn,
         tally: Tally,
-        manners: Manners,
+        limits: Limits,
         budget: Budget,
     ) -> None:
         self.source = source
         self.tally = tally
         self.holders = holders
-        self.connections = connections(source, len(holders), manners.connections)
+        self.connections = connections(source, len(holders), limits.connections)
         self._shelf = shelf
         self._keep = keep
         self._spawn = spawn
         self._threads = 0
         self._waiting = 0
-        self._manners = manners
+        self._limits = limits
         self._budget = budget
         self._client = Client(source, self.connections)
         self._pending: Iterator[Ask] = iter(())
@@ -220,7 +228,7 @@ class Service:
 
     def _next_page(self, ask: Ask, verdict: Verdict) -> Ask | None:
         """Return the next page of an answer, or the first after it that is not there; None at the end."""
-        page = following(ask, verdict.reply, self._manners.pages)
+        page = following(ask, verdict.reply, self._limits.pages)
         if page is None or self._stopped:
             return None
         there, page = self._shelf.missing_page(page)
@@ -235,34 +243,34 @@ class Service:
         verdict: Verdict | None = None
         request = ask.request
         attempt = redirects = 0
-        while attempt < ATTEMPTS and (taken := self._slot()) is not None:
-            holder, slot = taken
+        while attempt < ATTEMPTS and (taken := self._permit()) is not None:
+            holder, permit = taken
             reply = self._send(request, holder.secret)
             if reply.sent:
-                holder.account.settle(slot, reply.sent_at, reply.seconds)
+                holder.account.settle(permit, reply.sent_at, reply.seconds)
             else:
-                holder.account.give_back(slot)
+                holder.account.give_back(permit)
             if reply.redirect and redirects < MAX_REDIRECTS:
                 redirects += 1
                 request = replace(request, url=reply.redirect, query={})
                 continue
             verdict = verdict_on(ask.question.endpoint, reply)
-            told_ = told(reply.headers, time.time()) if reply.headers else None
-            if told_ is not None:
-                holder.account.learn(told_)
+            hint = quota_hint(reply.headers, time.time()) if reply.headers else None
+            if hint is not None:
+                holder.account.learn(hint)
             if verdict.is_answer:
                 self._failures = 0
                 holder.account.answered()
                 break
-            other_key = self._note(holder, reply, verdict, quota_told=told_ is not None and not told_.remaining)
+            other_key = self._note(holder, reply, verdict, quota_told=hint is not None and not hint.remaining)
             if not verdict.is_transient and not other_key:
                 break
             attempt += not other_key
             if verdict.outcome is not Outcome.QUOTA and attempt < ATTEMPTS:
-                self._over.wait(backoff(attempt, self._manners.patience))
+                self._over.wait(backoff(attempt, self._limits.patience))
         return reply, verdict
 
-    def _slot(self) -> tuple[Holder, Slot] | None:
+    def _permit(self) -> tuple[ApiKeySlot, Permit] | None:
         """Wait until a request may be sent, with one of the keys in turn; None where it may not be in this run."""
         with self._choosing:
             while not self._over.is_set():
@@ -271,25 +279,25 @@ class Service:
                 self._chosen += 1
                 for offset in range(len(usable)):
                     holder = usable[(self._chosen + offset) % len(usable)]
-                    slot = holder.account.take()
-                    if isinstance(slot, Slot):
-                        return self._spend(holder, slot)
-                    waits.append(slot)
-                if waits and min(waits) <= self._manners.patience:
+                    permit = holder.account.take()
+                    if isinstance(permit, Permit):
+                        return self._spend(holder, permit)
+                    waits.append(permit)
+                if waits and min(waits) <= self._limits.patience:
                     self._over.wait(min(waits))
                 elif waits:
                     reasons = [reason for each in usable if (reason := each.account.held()[1])]
                     self._set_aside(reasons[0] if reasons else LIMIT_USED_UP, min(waits))
         return None
 
-    def _spend(self, holder: Holder, slot: Slot) -> tuple[Holder, Slot] | None:
+    def _spend(self, holder: ApiKeySlot, permit: Permit) -> tuple[ApiKeySlot, Permit] | None:
         if not self._budget.take():
-            holder.account.give_back(slot)
+            holder.account.give_back(permit)
             self._set_aside("the limit of requests is reached")
             return None
-        return holder, slot
+        return holder, permit
 
-    def _note(self, holder: Holder, reply: Reply, verdict: Verdict, *, quota_told: bool) -> bool:
+    def _note(self, holder: ApiKeySlot, reply: Reply, verdict: Verdict, *, quota_told: bool) -> bool:
         """Take note of a failure. True where it is the key's, and the source has another one to try."""
         self._failures += 1
         wait = retry_after(reply.headers.get("retry-after", ""), time.time())
@@ -306,7 +314,7 @@ class Service:
         elif verdict.outcome is Outcome.QUOTA and not quota_told:
             known = wait is None and holder.account.refused(verdict.reason)
             if not known:
-                self._over.wait(backoff(self._failures, self._manners.patience))
+                self._over.wait(backoff(self._failures, self._limits.patience))
         if self._failures >= FAILURES_IN_A_ROW:
             self._set_aside(f"it keeps failing: {verdict.reason}")
         others = any(each is not holder and not each.refused for each in self.holders)

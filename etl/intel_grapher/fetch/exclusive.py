@@ -1,4 +1,7 @@
-"""One thread of one process at a time on a SQLite file: the threads' lock, then SQLite's own, which dies with it."""
+"""A mutex on a SQLite file: a lock between threads, and SQLite's own lock between processes.
+
+SQLite's lock ends with the process that holds it.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,14 @@ from typing import Final, Self
 
 from intel_grapher.errors import CacheError
 
-REMEDY: Final = "It can be deleted; what was sent before is then not counted."
+REMEDY: Final = "It can be deleted; requests sent before are then not counted."
 
 
-class Turn:
-    """Held in a `with`, in which SQLite's errors become CacheErrors. The thread that has it may take it again."""
+class CrossProcessLock:
+    """A re-entrant context manager around one transaction (BEGIN IMMEDIATE … COMMIT), for any thread.
+
+    Raises CacheError in place of SQLite's errors. An exception in the block rolls the transaction back.
+    """
 
     def __init__(self, db: sqlite3.Connection, path: Path) -> None:
         self._db = db
@@ -23,7 +29,6 @@ class Turn:
         self._depth = 0
 
     def __enter__(self) -> Self:
-        """Wait for the turn."""
         self._lock.acquire()
         try:
             if not self._depth:
@@ -39,10 +44,9 @@ class Turn:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Commit, or undo after an error, and let the next one."""
         self._depth -= 1
         try:
-            if not self._depth and self._db.in_transaction:  # the bucket commits by itself
+            if not self._depth and self._db.in_transaction:  # SQLite rolls back by itself after some errors
                 self._db.execute("COMMIT" if error is None else "ROLLBACK")
         except sqlite3.Error as failed:
             raise failure(self._path, failed) from failed
@@ -53,6 +57,6 @@ class Turn:
 
 
 def failure(path: Path, error: Exception) -> CacheError:
-    """Return what to tell when the file can't be used."""
-    why = error.strerror if isinstance(error, OSError) else error
-    return CacheError(f"{path}, which counts what was sent to the services, can't be used: {why}. {REMEDY}")
+    """Return the error for a ledger that can't be used."""
+    reason = error.strerror if isinstance(error, OSError) else error
+    return CacheError(f"{path}, the count of requests sent, can't be used: {reason}. {REMEDY}")
