@@ -42,7 +42,7 @@ BELOW = {
         "files",
         "transform",
     ),
-    *("verdict", "fetch", "disk", "lock", "sql", "edits", "neo4j", "load", "ask"),
+    *("verdict", "fetch", "disk", "lock", "sql", "entries", "analyst", "neo4j", "load", "ask"),
 }
 LAYERS = {
     "errors": set[str](),
@@ -55,17 +55,18 @@ LAYERS = {
     "model": {"errors"},
     "labels": {"keys", "model"},
     "schema": {"errors", "keys", "model", "labels"},
+    "entries": {"errors", "keys", "times", "model", "schema"},
     "source": {"errors", "model", "schema", "sources"},
-    "sources": {"errors", "model", "schema", "source"},
+    "sources": {"errors", "model", "schema", "entries", "source"},
     "registry": {"errors", "source", "sources"},
     "reading": {"errors", "source"},
     "verdict": {"errors", "source", "reading"},
     "cache": {"errors", "disk", "lock"},
     "files": {"errors", "sql", "model", "schema"},
-    "edits": {"errors", "keys", "times", "model", "schema", "files", "cache"},
+    "analyst": {"errors", "times", "model", "schema", "files", "cache", "entries"},
     "transform": {
         *("errors", "disk", "lock", "keys", "times", "model", "schema", "source", "registry", "reading", "files"),
-        *("cache", "edits", "verdict", "sql"),
+        *("cache", "entries", "analyst", "verdict", "sql"),
     },
     "fetch": {
         *("errors", "registry", "lock", "sql", "keys", "times", "model", "schema", "source", "reading", "verdict"),
@@ -79,12 +80,12 @@ LAYERS = {
     "cli": BELOW | {"ui"},
     "__main__": {"cli"},
 }
-LAYER_OF = {"diff": "files", "overridden": "edits", "reject_paths": "reading", "rulings": "edits", "sqlite": "lock"}
+LAYER_OF = {"analyst.entries": "entries", "diff": "files", "reject_paths": "reading", "sqlite": "lock"}
 
 
 def layer(module: str) -> str:
     name = module.split(".", maxsplit=1)[0]
-    return LAYER_OF.get(name, name)
+    return LAYER_OF.get(module) or LAYER_OF.get(name, name)
 
 
 def imports(path: Path) -> Iterator[str]:

@@ -10,12 +10,13 @@ import pytest
 from command import Desk
 from load_samples import MANY, TOLD, Rows, cypher, write
 
-from intel_grapher import edits
+from intel_grapher.analyst import journal
+from intel_grapher.analyst.entries import VARIANTS
+from intel_grapher.analyst.overrides import overrides_of
 from intel_grapher.cache import Cache
 from intel_grapher.files import Group
 from intel_grapher.load import Retraction, Server, load
 from intel_grapher.model import NodeRef
-from intel_grapher.overridden import overridden
 
 pytestmark = pytest.mark.neo4j
 DOMAIN, ADDRESS, RESOLVES = Group("Domain"), Group("IPAddress"), Group("Domain", "RESOLVES", "IPAddress")
@@ -116,9 +117,9 @@ def test_an_entry_that_names_no_label_or_type_of_the_schema_retracts_nothing(tmp
 def test_the_command_retracts_what_entries_of_the_cache_took_out(tmp_path: Path, server: Server) -> None:
     desk = Desk(tmp_path, more={"NEO4J_URI": server.uri, "NEO4J_PASSWORD": server.password})
 
-    def say(what: edits.What, **members: NodeRef | str) -> str:
+    def say(what: str, **members: NodeRef | str) -> str:
         with Cache(tmp_path / "data") as cache:
-            entry = edits.keep(cache, "me", edits.Said(what, **members)).id  # type: ignore[arg-type]
+            entry = journal.keep(cache, VARIANTS[what](author="me", **members)).id  # type: ignore[arg-type]
         assert desk.run("transform").code == 0
         assert desk.run("load", "--to", "neo4j").code == 0
         return entry
@@ -140,6 +141,6 @@ def test_the_command_retracts_what_entries_of_the_cache_took_out(tmp_path: Path,
     say("undo", undoes=tied)
     assert shown() == {"example.com", "server"}
     with Cache(tmp_path / "data") as cache:
-        nodes, relationships = overridden(cache)
+        nodes, relationships = overrides_of(cache).stale
     assert NodeRef("Note", note) in nodes
     assert (domain, "RESOLVES", address) in relationships

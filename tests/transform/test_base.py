@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from places import SAMPLES
 from test_transform import SLOW, adopted, bytes_of, entries, filled, here, rows
 
-from intel_grapher import edits
+from intel_grapher.analyst import journal
+from intel_grapher.analyst.entries import SameAsEntry, TakeOutEntry
 from intel_grapher.cache import Cache, Entry, Segment, compact
-from intel_grapher.edits import Said
 from intel_grapher.files import Group
 from intel_grapher.model import NodeRef
 from intel_grapher.transform import base, merge, ranks
@@ -164,7 +164,7 @@ def test_a_run_as_of_a_moment_leaves_what_there_is_to_add_to(tmp_path: Path, add
 def test_what_an_analyst_rules_holds_for_what_comes_later(tmp_path: Path, added: list[bool]) -> None:
     cache = filled(tmp_path, [reply(DOMAIN.format(votes=1), 10)])
     transform(cache, tmp_path / "import")
-    edits.keep(cache, "ana", Said(what="take_out", node=NodeRef("IPAddress", "192.0.2.7")))
+    journal.keep(cache, TakeOutEntry(author="ana", node=NodeRef("IPAddress", "192.0.2.7")))
     transform(cache, tmp_path / "import")
     for at in (20, 30):
         transform(filled(tmp_path, [reply(DOMAIN.format(votes=0), at, key=f"e{at}.example")]), tmp_path / "import")
@@ -185,11 +185,12 @@ STEPS: dict[str, Callable[[Path, Cache], object]] = {
         cache, root / "import", Options(seen_since={"threatcrowd": 1_600_000_002})
     ),
     "one format": lambda root, cache: transform(cache, root / "import", Options(formats=("csv",))),
-    "take out": lambda _root, cache: edits.keep(
-        cache, "ana", Said(what="take_out", node=NodeRef("Domain", "example.com"))
+    "take out": lambda _root, cache: journal.keep(
+        cache, TakeOutEntry(author="ana", node=NodeRef("Domain", "example.com"))
     ),
-    "one": lambda _root, cache: edits.keep(
-        cache, "ana", Said(what="same_as", one=NodeRef("Domain", "example.org"), other=NodeRef("Domain", "example.com"))
+    "one": lambda _root, cache: journal.keep(
+        cache,
+        SameAsEntry(author="ana", one=NodeRef("Domain", "example.org"), other=NodeRef("Domain", "example.com")),
     ),
 }
 

@@ -17,12 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_transform import SLOW, entries, filled, rows
 
+from intel_grapher.analyst.overrides import Overrides, overrides_of
 from intel_grapher.cache import Cache, Entry
 from intel_grapher.cli.transform import TransformSettings
 from intel_grapher.errors import UsageError
 from intel_grapher.files import Files
 from intel_grapher.registry import Registry
-from intel_grapher.rulings import Rulings, rulings
 from intel_grapher.transform import run
 from intel_grapher.transform.run import Options, transform
 
@@ -186,14 +186,14 @@ def test_ctrl_c_that_a_library_drops_is_heeded(tmp_path: Path, monkeypatch: pyte
     filled(tmp_path / "data", [report(SECOND, LATE)])
     dropped = []
 
-    def deaf(cache: Cache, as_of: int | None) -> Rulings:
+    def deaf(cache: Cache, as_of: int | None) -> Overrides:
         try:
             signal.raise_signal(signal.SIGINT)
         except KeyboardInterrupt:
             dropped.append(True)
-        return rulings(cache, as_of)
+        return overrides_of(cache, as_of)
 
-    monkeypatch.setattr(run, "rulings", deaf)
+    monkeypatch.setattr(run, "overrides_of", deaf)
     ended = desk.run("transform")
     assert dropped
     assert ended.code == 130, ended

@@ -114,7 +114,7 @@ def test_an_investigations_name_is_never_a_path(plain: Site, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/static/../../etl/intel_grapher/edits.py", "/static/%2e%2e/app.py", "/static//etc/passwd", "/../app.py"]
+    "path", ["/static/../../etl/intel_grapher/model.py", "/static/%2e%2e/app.py", "/static//etc/passwd", "/../app.py"]
 )
 def test_no_other_file_is_served(plain: Site, path: str) -> None:
     with socket.create_connection(("127.0.0.1", int(plain.address.rpartition(":")[2])), timeout=10) as connection:

@@ -18,6 +18,7 @@ from intel_grapher.errors import BadValue, UsageError
 
 Resolve = Callable[[str, str, str], tuple[str, str, str]]
 OneReply = Callable[[str, str], bool]
+Check = Callable[[Entry], None]
 
 MAX_LISTED: Final = 1000
 MAX_LINE: Final = 2 * MAX_BODY
@@ -107,6 +108,7 @@ def adopt(
     key_from: str | None = None,
     resolve: Resolve = as_it_is,
     one_reply: OneReply = lambda _source, _endpoint: True,
+    check: Check = lambda _reply: None,
 ) -> Adopted:
     """Add every reply under the paths that is not in the cache yet.
 
@@ -119,9 +121,10 @@ def adopt(
     `judge` says whether a reply is an answer. One that is none is kept so that it stops no question.
     `one_reply` tells, of a source and an endpoint as they are named there, whether several bare lines are one reply.
     `resolve` gives the source, endpoint and key as the program knows them; it raises UsageError or BadValue for what
-    it does not, and that reply is skipped, with the reason. Raises UsageError for a path that does not exist.
+    it does not, and that reply is skipped, with the reason. So is one for which `check` raises BadValue. Raises
+    UsageError for a path that does not exist.
     """
-    adoption = _Adoption(writer, judge, source, endpoint, key, fetched_at, key_from, resolve, one_reply)
+    adoption = _Adoption(writer, judge, source, endpoint, key, fetched_at, key_from, resolve, one_reply, check)
     for item in unpack(paths):
         if isinstance(item, Unreadable):
             adoption.outcome.skip(item.where, item.reason)
@@ -147,6 +150,7 @@ class _Adoption:
     key_from: str | None
     resolve: Resolve
     one_reply: OneReply
+    check: Check
     outcome: Adopted = field(default_factory=Adopted)
 
     def reply(self, item: Item, begun: bytes) -> None:
@@ -231,6 +235,7 @@ class _Adoption:
                 status=line.status,
                 body=body,
             )
+            self.check(entry)
             standing = self.judge(entry)
             added = self.writer.add_once(entry, standing.area)
             if standing.reason and standing.area == "raw":

@@ -15,6 +15,8 @@ import msgspec
 import typer
 
 from intel_grapher import keys, times
+from intel_grapher.analyst.entries import SOURCE, WITHOUT_FACTS
+from intel_grapher.analyst.journal import check
 from intel_grapher.cache import Cache, Entry, Holding, Standing, adopt, compact, verify
 from intel_grapher.cli import options
 from intel_grapher.cli.output import print_json, print_line, print_table, say
@@ -71,7 +73,7 @@ def add(
             writer, paths, source=source, endpoint=endpoint, key=key, key_from=key_from,
             fetched_at=fetched, resolve=partial(resolve, registry, warn=warnings.setdefault),
             judge=partial(standing, registry),
-            one_reply=partial(_may_be_lines, registry),
+            one_reply=partial(_may_be_lines, registry), check=check,
         )  # fmt: skip
     left_out = sum(added.reasons.values())
     for reason, count in sorted(added.failures.items()):
@@ -114,6 +116,8 @@ def resolve(
     """
     known = registry.named(source)
     found = known.endpoint(endpoint)
+    if known.name == SOURCE and endpoint in WITHOUT_FACTS:
+        return known.name, endpoint, key
     if found is None:
         near = ", ".join(get_close_matches(endpoint, known.endpoints)) or ", ".join(known.endpoints)
         warn(f"no mapping reads {known.name}/{endpoint}; there are: {near}")

@@ -9,6 +9,7 @@ from typing import Annotated, get_args
 
 import typer
 
+from intel_grapher.analyst.overrides import overrides_of
 from intel_grapher.cache import Cache
 from intel_grapher.cli import graph, options
 from intel_grapher.cli.options import grouped
@@ -16,7 +17,6 @@ from intel_grapher.cli.output import interruptible, print_json, print_line, prin
 from intel_grapher.errors import UsageError
 from intel_grapher.files import Files
 from intel_grapher.load import SHARE, Embedded, Loaded, Method, Retraction, Server, load
-from intel_grapher.overridden import overridden
 
 app = typer.Typer(add_completion=False)
 
@@ -80,7 +80,7 @@ def _retraction(target: Embedded | Server, data: Path) -> Retraction | None:
     if isinstance(target, Embedded) or not data.is_dir():
         return None
     with Cache(data) as cache:
-        return Retraction(*overridden(cache))
+        return Retraction(*overrides_of(cache).stale)
 
 
 def print_loaded(done: Loaded) -> None:

@@ -133,7 +133,7 @@ class Batch:
             asked = self._asked_for(reply.key) if asked is None else asked
             try:
                 facts = [(fact, *laid_out(fact)) for fact in self.endpoint.mapping(asked, verdict.reply)]
-            except SourceError:
+            except (BadValue, SourceError):
                 raise
             except Exception as wrong:  # one reply's surprise must not cost the others theirs; it is listed
                 raise BadValue(f"the mapping failed: {type(wrong).__name__}") from wrong

@@ -22,17 +22,17 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from intel_grapher.analyst.overrides import Overrides
 from intel_grapher.errors import TransformError
 from intel_grapher.files import Content, Files, Group, Writer, content
 from intel_grapher.model import Merge, Property
-from intel_grapher.rulings import Rulings
 from intel_grapher.schema import RELATIONSHIPS
 from intel_grapher.source import discover
 from intel_grapher.sql import connect, quoted
 from intel_grapher.transform.base import BATCH_ROWS, Base, interleaved
 from intel_grapher.transform.facts import ALIASES, PRECISIONS, Reject
 from intel_grapher.transform.ranks import Ranked, rank
-from intel_grapher.transform.stage import COMPRESSED, REJECTS, Staged
+from intel_grapher.transform.stage import COMPRESSED, REJECTS, Staged, rejects_table
 
 MAX_SOURCES = 62  # bits of a BIGINT
 HALF = 32
@@ -60,7 +60,7 @@ class Range(NamedTuple):
 class Merger:
     """Groups what was staged and merges properties by the schema's rules, with what was merged before; writes it."""
 
-    def __init__(self, base: Base, ruled: Rulings, folder: Path, memory: int, threads: int) -> None:
+    def __init__(self, base: Base, ruled: Overrides, folder: Path, memory: int, threads: int) -> None:
         sources = list(discover())
         if len(sources) > MAX_SOURCES:
             raise TransformError(f"{len(sources)} sources are more than the {MAX_SOURCES} that a graph can tell apart")
@@ -306,11 +306,13 @@ class Merger:
     def _named(self, bits: int) -> list[str]:
         return [name for place, name in enumerate(self.sources) if bits >> place & 1]
 
-    def write_rejects(self, files: Files, staged: list[Staged]) -> dict[str, int]:
-        """Write the rejects, each once, sorted; return how many there are of each reason."""
+    def write_rejects(self, files: Files, staged: list[Staged], others: list[Reject]) -> dict[str, int]:
+        """Write the rejects that were staged, and some others, each once, sorted; return the number by reason."""
         path = files.root / "rejects.jsonl"
         reasons: Counter[str] = Counter()
         found = [each.read(REJECTS) for each in staged if each.rows(REJECTS)]
+        if others:
+            found.append(rejects_table(others))
         with path.open("wb") as out:
             if found:
                 self.connection.register("rejects", pa.concat_tables(found))

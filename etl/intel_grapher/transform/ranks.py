@@ -15,7 +15,7 @@ from typing import NamedTuple, Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from intel_grapher.rulings import Rulings
+from intel_grapher.analyst.overrides import Overrides
 from intel_grapher.transform.stage import Staged, keys_of
 
 KEY_BYTES = 64  # of one key, while it is sorted, beside its characters
@@ -79,7 +79,7 @@ class Parted(NamedTuple):
 
 
 def rank(
-    label: str, staged: list[Staged], ruled: Rulings, folder: Path, memory: int, *, before: Keys | None = None
+    label: str, staged: list[Staged], ruled: Overrides, folder: Path, memory: int, *, before: Keys | None = None
 ) -> Ranked:
     """Sort a label's keys of some segments, and put them among those that were there before, where there were any.
 
@@ -244,7 +244,7 @@ def _sample(some: list[Staged], name: str) -> pa.Array:
     return pa.chunked_array([chunk for keys in chosen for chunk in keys.chunks], pa.string()).combine_chunks()
 
 
-def _one_of(label: str, ruled: Rulings, rank_of: dict[str, int]) -> Callable[[pa.Array], pa.Array]:
+def _one_of(label: str, ruled: Overrides, rank_of: dict[str, int]) -> Callable[[pa.Array], pa.Array]:
     """Return what gives nodes that are one by an analyst's ruling the rank of that one."""
     same = [(rank_of[key], rank_of[one]) for (of, key), one in ruled.same.items() if of == label]
     if not same:

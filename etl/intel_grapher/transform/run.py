@@ -28,16 +28,18 @@ import msgspec
 import pyarrow as pa
 
 from intel_grapher import disk, schema
+from intel_grapher.analyst.entries import SOURCE as ANALYST
+from intel_grapher.analyst.overrides import RefusedEntry, gives_facts, overrides_of
 from intel_grapher.cache import Cache, Segment
 from intel_grapher.cache.envelope import Envelope
 from intel_grapher.errors import TransformError
 from intel_grapher.files import Content, Files, Group, Manifest, SegmentRead
 from intel_grapher.lock import locked
-from intel_grapher.rulings import SOURCE as ANALYST
-from intel_grapher.rulings import given, rulings
+from intel_grapher.reading import shown
 from intel_grapher.source import Endpoint, Source, discover
 from intel_grapher.transform import base, stage
 from intel_grapher.transform.base import Base
+from intel_grapher.transform.facts import BEGUN, Reject
 from intel_grapher.transform.memory import Memory, remembered
 from intel_grapher.transform.merge import Merger
 from intel_grapher.transform.retirement import superseded
@@ -121,8 +123,8 @@ def _make(cache: Cache, sets: tuple[Files, Files], kept: Path, options: Options)
     old, files = sets
     work = files.root / "work"
     work.mkdir(parents=True)
-    ruled = rulings(cache, options.as_of)
-    segments = sorted(filter(given, cache.segments()), key=lambda each: each.path)
+    ruled = overrides_of(cache, options.as_of)
+    segments = sorted(filter(gives_facts, cache.segments()), key=lambda each: each.path)
     staged = _stage_all(cache, segments, kept, work, options, undone=ruled.undone)
     outcomes = sum((Counter(each.outcomes) for each in staged), Counter[str]())
     manifest = Manifest(
@@ -154,7 +156,7 @@ def _make(cache: Cache, sets: tuple[Files, Files], kept: Path, options: Options)
         unchanged.note(group, content, files)
     for group in groups:
         (manifest.relationships if group.type else manifest.nodes)[str(group)] = contents[group]
-    manifest.rejects = merger.write_rejects(files, staged)
+    manifest.rejects = merger.write_rejects(files, staged, [_refused(entry) for entry in ruled.refused])
     merger.close()
     merged.keep({label: ranked.keys for label, ranked in merger.ranked.items()})
     shutil.rmtree(work)
@@ -350,6 +352,11 @@ def _stage(segment: Segment, kept: Path, undone: frozenset[str]) -> Staged:
         return stage.stage(segment, content, endpoint, path, _memory(), leave_out=partial(_is_undone, undone))
     finally:
         gc.enable()
+
+
+def _refused(entry: RefusedEntry) -> Reject:
+    value = shown(entry.body[:BEGUN].decode("utf-8", "replace"))
+    return Reject(ANALYST, entry.what, entry.id, "", value, entry.reason)
 
 
 def _is_undone(undone: frozenset[str], reply: Envelope) -> bool:

@@ -22,10 +22,11 @@ import msgspec
 import pyarrow as pa
 
 from intel_grapher import keys, model, reading, reject_paths, schema, source, times
+from intel_grapher.analyst import entries
+from intel_grapher.analyst.entries import SOURCE as ANALYST
 from intel_grapher.cache import Corruption, Segment
 from intel_grapher.cache.envelope import Envelope
 from intel_grapher.files import Group
-from intel_grapher.rulings import SOURCE as ANALYST
 from intel_grapher.source import Endpoint
 from intel_grapher.transform import columns, facts, memory
 from intel_grapher.transform.facts import Batch, Reject, Reply
@@ -36,7 +37,7 @@ REJECTS = "rejects"
 NO_MAPPING = "no mapping"
 LENGTH = 8
 COMPRESSED = pa.ipc.IpcWriteOptions(compression="lz4")
-_CORE = (columns, facts, keys, memory, model, reading, reject_paths, schema, source, times)
+_CORE = (columns, entries, facts, keys, memory, model, reading, reject_paths, schema, source, times)
 _PACKAGES = ("idna", "msgspec", "publicsuffixlist")
 
 
@@ -145,10 +146,14 @@ def _write(file: pa.NativeFile, found: Staged, batch: Batch | None, rejects: lis
             put(str(group), table)
         rejects = [*rejects, *batch.rejects]
     if rejects:
-        columns = zip(*rejects, strict=True)
-        put(REJECTS, pa.table(list(map(pa.array, columns)), list(Reject._fields)))
+        put(REJECTS, rejects_table(rejects))
     footer = msgspec.json.encode(found)
     file.write(footer + len(footer).to_bytes(LENGTH, "little"))
+
+
+def rejects_table(rejects: list[Reject]) -> pa.Table:
+    """Return rejects, of which there is at least one, as a table."""
+    return pa.table(list(map(pa.array, zip(*rejects, strict=True))), list(Reject._fields))
 
 
 def groups_of(staged: list[Staged]) -> list[Group]:

@@ -16,8 +16,8 @@ from pathlib import Path
 import msgspec
 
 from intel_grapher import files as flat_files
+from intel_grapher.analyst.overrides import Overrides
 from intel_grapher.files import Content, Files, Group
-from intel_grapher.rulings import Rulings
 from intel_grapher.source import discover
 from intel_grapher.transform import base, merge, ranks
 from intel_grapher.transform.stage import Staged, digest_of, groups_of
@@ -87,7 +87,7 @@ def _look(path: Path) -> tuple[int, int]:
     return found.st_size, found.st_mtime_ns
 
 
-def code_of(ruled: Rulings) -> str:
+def code_of(ruled: Overrides) -> str:
     """Return a mark of what all groups' rows follow from: the analyst's rulings, the sources, the code that merges."""
     said = (
         sorted(ruled.nodes_out),

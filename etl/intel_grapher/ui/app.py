@@ -19,7 +19,9 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 import intel_grapher
-from intel_grapher import edits, schema
+from intel_grapher import schema
+from intel_grapher.analyst import journal
+from intel_grapher.analyst.entries import VERDICTS, AnalystEntry, relationships_of
 from intel_grapher.ask import Graph, Told, saved
 from intel_grapher.cache import Cache
 from intel_grapher.errors import GrapherError, LoadError, UsageError
@@ -66,13 +68,6 @@ class Enrich(msgspec.Struct, frozen=True):
     sources: list[str] = []
 
 
-class Edit(msgspec.Struct, frozen=True):
-    """An entry, and who makes it."""
-
-    author: str
-    said: edits.Said
-
-
 class Number(msgspec.Struct, frozen=True):
     """A job's number."""
 
@@ -110,9 +105,9 @@ def application(page: Page) -> Starlette:
         "raw": (Raw, _raw),
         "plan": (Enrich, _plan),
         "enrich": (Enrich, _enrich),
-        "edit": (Edit, _edit),
+        "edit": (AnalystEntry, _edit),
         "entries": (Nothing, _entries),
-        "offered": (NodeRef, lambda _page, ref: {"offered": edits.offered(looking.label_of(ref))}),
+        "offered": (NodeRef, lambda _page, ref: {"offered": relationships_of(looking.label_of(ref))}),
         "job": (Number, _job),
         "jobs": (Nothing, lambda page, _: {"jobs": [asdict(each) for each in page.jobs.running()]}),
         "investigations": (Nothing, lambda page, _: {"investigations": keeping.listed(_kept(page))}),
@@ -132,7 +127,7 @@ def application(page: Page) -> Starlette:
     )
 
 
-def _route(name: str, type_: type[T], answer: Callable[[T], Any]) -> Route:
+def _route(name: str, type_: Any, answer: Callable[[Any], Any]) -> Route:  # noqa: ANN401 - a union has no type
     """Return the route of one question; errors are told as they are on the command line."""
     decoder = msgspec.json.Decoder(type_)
 
@@ -205,7 +200,7 @@ def _start(page: Page, _: Nothing) -> dict[str, Any]:
         },
         "types": {name: {"both_ways": each.both_ways, "doc": each.doc} for name, each in schema.RELATIONSHIPS.items()},
         "sources": {name: each.title for name, each in discover().items()},
-        "verdicts": edits.VERDICTS,
+        "verdicts": VERDICTS,
         "queries": [
             {"name": each.name, "doc": each.doc, "cypher": each.cypher,
              "parameters": [{"name": own.name, "doc": own.doc, "default": own.default} for own in each.parameters]}
@@ -265,17 +260,16 @@ def _enrich(page: Page, asked: Enrich) -> dict[str, Any]:
     return asdict(page.jobs.enrich(f"ask about {what}", indicators, asked.sources or list(discover())))
 
 
-def _edit(page: Page, asked: Edit) -> dict[str, Any]:
+def _edit(page: Page, entry: AnalystEntry) -> dict[str, Any]:
     with Cache(page.places.data) as cache:
-        kept = edits.keep(cache, asked.author, asked.said)
+        stored = journal.keep(cache, entry)
     job = page.jobs.rebuild("take in the edits")
-    return {"entry": asdict(kept), "touched": edits.touched(kept), "job": asdict(job)}
+    return {"entry": stored, "job": asdict(job)}
 
 
 def _entries(page: Page, _: Nothing) -> dict[str, Any]:
     with Cache(page.places.data) as cache:
-        found = edits.entries(cache)
-    return {"entries": [asdict(each) | {"touched": edits.touched(each)} for each in found]}
+        return {"entries": journal.stored(cache)}
 
 
 def _job(page: Page, asked: Number) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from intel_grapher.analyst.overrides import overrides_of
 from intel_grapher.cache import Cache
 from intel_grapher.errors import BusyError, GrapherError
 from intel_grapher.fetch.asking import Indicator
@@ -20,7 +21,6 @@ from intel_grapher.fetch.run import fetch
 from intel_grapher.fetch.summary import Summary
 from intel_grapher.files import Files
 from intel_grapher.load import Embedded, Retraction, Server, load
-from intel_grapher.overridden import overridden
 from intel_grapher.source import discover, named
 from intel_grapher.transform.run import Options as TransformOptions
 from intel_grapher.transform.run import transform
@@ -194,7 +194,7 @@ def _retraction(places: Places) -> Retraction | None:
     if isinstance(places.target, Embedded):
         return None
     with Cache(places.data) as cache:
-        return Retraction(*overridden(cache))
+        return Retraction(*overrides_of(cache).stale)
 
 
 def _patiently(work: Callable[[], Any]) -> Any:  # noqa: ANN401 - what the work gives

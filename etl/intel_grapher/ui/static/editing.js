@@ -13,7 +13,7 @@ export class Editing {
   get author() { return localStorage.getItem(AUTHOR) ?? this.app.schema.author; }
 
   async say(said, { undoable = true } = {}) {
-    const answer = await ask("edit", { author: this.author, said });
+    const answer = await ask("edit", { author: this.author, ...said });
     this.#entries = null;
     this.app.jobs.watch(answer.job);
     if (undoable) {
@@ -53,8 +53,8 @@ export class Editing {
     }, { ok: "Add" });
     if (!given) return;
     await this.#try(async () => {
-      const { touched } = await this.#keep(given, { what: "node", node: { label: given.label, key: given.key } });
-      this.#pending(touched);
+      const { entry } = await this.#keep(given, { what: "node", label: given.label, key: given.key });
+      this.#pending(entry.touched);
     });
   }
 
@@ -128,7 +128,8 @@ export class Editing {
 
 const ref = ({ label, key }) => ({ label, key });
 
-function said({ what, body }) {
+function said({ what, body, fault }) {
+  if (fault) return `${what.replace("_", " ")}, which is passed over: ${fault}`;
   switch (what) {
     case "node": return `added ${body.label} ${body.key}`;
     case "relationship": return `added ${body.start.key} ${body.type} ${body.end.key}`;

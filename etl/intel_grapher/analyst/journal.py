@@ -1,0 +1,83 @@
+"""Adding analysts' entries to a raw cache, and listing those that it has."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from intel_grapher import times
+from intel_grapher.analyst.entries import (
+    SOURCE,
+    VARIANTS,
+    AnalystEntry,
+    InvalidEntry,
+    UndoEntry,
+    document,
+    encode,
+    read,
+)
+from intel_grapher.analyst.overrides import overrides_of, replies
+from intel_grapher.cache import Cache, Entry
+from intel_grapher.errors import UsageError
+from intel_grapher.model import NodeRef
+
+
+@dataclass(frozen=True)
+class StoredEntry:
+    """An entry of a cache: its id, when it was made (ISO 8601), its variant's tag, what it says, whether it is undone.
+
+    `touched` are the nodes that it names. `fault` says why an entry is passed over; it then has no `body`.
+    """
+
+    id: str
+    author: str
+    at: str
+    what: str
+    body: dict[str, Any]
+    touched: tuple[NodeRef, ...]
+    undone: bool = False
+    fault: str = ""
+
+
+def keep(cache: Cache, entry: AnalystEntry) -> StoredEntry:
+    """Check an entry and add it to the cache; return it. It is durable then.
+
+    Raises UsageError where it can't be said, BusyError where another process writes to the cache.
+    """
+    try:
+        entry = entry.checked()
+    except InvalidEntry as invalid:
+        raise UsageError(invalid.detail) from invalid
+    if isinstance(entry, UndoEntry) and entry.undoes not in {reply.key for reply, _ in replies(cache)}:
+        raise UsageError(f"there is no entry {entry.undoes!r} to undo")
+    id_, at, what = uuid.uuid4().hex, int(time.time()), _tag(entry)
+    with cache.writer("an analyst's entry") as writer:
+        writer.add(Entry(source=SOURCE, endpoint=what, key=id_, fetched_at=at, status=200, body=encode(entry)))
+    return StoredEntry(id_, entry.author, times.text(at), what, document(entry), entry.nodes)
+
+
+def check(reply: Entry) -> None:
+    """Raise InvalidEntry where a reply that is to be added to a cache is an analyst's entry that must not be."""
+    if reply.source == SOURCE:
+        read(reply.endpoint, reply.body)
+
+
+def stored(cache: Cache) -> list[StoredEntry]:
+    """Return all entries of a cache, newest first, those that are undone or faulty included."""
+    undone = overrides_of(cache).undone
+    found = []
+    for reply, what in replies(cache):
+        id_, at = reply.key, times.text(reply.epoch)
+        try:
+            entry = read(what, reply.content)
+        except InvalidEntry as invalid:
+            found.append(StoredEntry(id_, "", at, what, {}, (), id_ in undone, invalid.reason))
+        else:
+            found.append(StoredEntry(id_, entry.author, at, what, document(entry), entry.nodes, id_ in undone))
+    return sorted(found, key=lambda entry: entry.at, reverse=True)
+
+
+def _tag(entry: AnalystEntry) -> str:
+    return next(tag for tag, variant in VARIANTS.items() if isinstance(entry, variant))
