@@ -97,7 +97,7 @@ def statements() -> list[str]:
             IS_NAME.format('"end"'),
             "ends_with(\"end\", '.' || start)",
         ),
-        table("exposes", facts("key", "key || ':' || r || '/tcp'", INTERNETDB, each("internetdb/ip", "ports")), "true"),
+        table("exposes", facts("key", "key || ':' || r", INTERNETDB, each("internetdb/ip", "ports")), "true"),
         table(
             "vulnerable_to",
             facts("key", "upper(r)", INTERNETDB, each("internetdb/ip", "vulns")),
@@ -177,7 +177,7 @@ def rows(group: Group, has: set[str]) -> str:
         "sources": f"list_filter([{names}], lambda name, place: (bits >> (place - 1)::UTINYINT) & 1 = 1)",
         "algorithm": "CASE length(\"key\") WHEN 32 THEN 'md5' ELSE 'sha256' END",
         "port": "string_split(string_split(\"key\", ':')[-1], '/')[1]::BIGINT",
-        "transport": "'tcp'",
+        "transport": "NULL",
     }
     key = ['start, "end"'] if group.type else [f'"key" AS {quoted(group.keys[0])}']
     return ", ".join(

@@ -97,7 +97,7 @@ class Transform:
             key = pl.col(group.keys[0])
             derived["algorithm"] = pl.when(key.str.len_bytes() == 32).then(pl.lit("md5")).otherwise(pl.lit("sha256"))
             derived["port"] = key.str.extract(r":(\d+)/").cast(pl.Int64)
-            derived["transport"] = pl.lit("tcp")
+            derived["transport"] = pl.lit(None, pl.String)
         columns = [
             (pl.col(each.name) if each.name in has else derived.get(each.name, pl.lit(None))).cast(TYPES[each.type])
             .alias(each.name)
@@ -146,7 +146,7 @@ class Transform:
             self.facts(reports[0], "subdomains", THREATCROWD, registrable, name(r)),
             holds=end.str.contains(IS_NAME) & end.str.ends_with(pl.concat_str(pl.lit("."), start)),
         )
-        service = pl.concat_str(key, pl.lit(":"), r.cast(pl.String), pl.lit("/tcp"))
+        service = pl.concat_str(key, pl.lit(":"), r.cast(pl.String))
         exposes = self.merged(
             "exposes", self.facts("internetdb/ip", "ports", INTERNETDB, key, service), holds=pl.lit(value=True)
         )

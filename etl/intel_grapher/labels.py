@@ -41,7 +41,9 @@ _ALGORITHM = Property(
     "algorithm", Type.TEXT, Merge.MAX, "md5, sha1, sha256, …: told by the key's length", keys.digest_algorithm
 )
 _PORT = Property("port", Type.INTEGER, Merge.MAX, "the port, out of the key", keys.service_port)
-_TRANSPORT = Property("transport", Type.TEXT, Merge.MAX, "tcp or udp, out of the key", keys.service_transport)
+_TRANSPORT = Property(
+    "transport", Type.TEXT, Merge.MAX, "tcp or udp, out of the key; none where it is not known", keys.service_transport
+)
 
 
 def _newest(name: str, doc: str, type_: Type = Type.TEXT) -> Property:
@@ -179,7 +181,7 @@ ORGANIZATION = _label("Organization", "name", "As the source spells it.", "#6666
 SERVICE = _label(
     "Service",
     "name",
-    "ip:port/transport.",
+    "ip:port/transport; ip:port where no source tells the transport.",
     "#F0E442",
     _PORT,
     _TRANSPORT,

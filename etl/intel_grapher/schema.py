@@ -7,6 +7,7 @@ docs) is derived from here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from hashlib import sha256
@@ -82,6 +83,9 @@ MitigationId = NewType("MitigationId", str)
 NoteId = NewType("NoteId", str)
 AnyNode = NewType("AnyNode", str)
 Term = NewType("Term", str)
+
+
+_BYTES = re.compile(r"([0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,18})(?:\s?(?:b|byte|bytes))?", re.IGNORECASE)
 
 
 def _numbered(prefix: str) -> Callable[[str], str]:
@@ -224,9 +228,23 @@ def hosts(names: Iterable[Hostname], **seen: object) -> Fact:
     return HOSTS.each([domain for domain, _ in found], [name for _, name in found], **seen)
 
 
-def service_name(address: Address, port: int, transport: str = "tcp") -> ServiceName:
-    """Return the raw name of the service at an address's port."""
-    return ServiceName(f"[{address}]:{port}/{transport}" if ":" in address else f"{address}:{port}/{transport}")
+def service_name(address: Address, port: int, transport: str | None = None) -> ServiceName:
+    """Return the raw name of the service at an address's port; of a bare port the transport is not known."""
+    name = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    return ServiceName(f"{name}/{transport}" if transport else name)
+
+
+def fingerprint(digits: str | None) -> str | None:
+    """Return a fingerprint in lower case; None for one of zeros alone, which stands for none."""
+    return digits.lower() if digits and digits.strip("0:") else None
+
+
+def byte_count(size: str | float | None) -> int | str | None:
+    """Return a file's size in bytes: of 546304, "546304" and "546304 bytes"; else what was told, for a reject."""
+    if not isinstance(size, str):
+        return None if size is None else int(size)
+    match = _BYTES.fullmatch(size.strip())
+    return int(match[1].replace(",", "")) if match else size or None
 
 
 def refanged(indicator: str) -> str:

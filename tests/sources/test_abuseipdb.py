@@ -27,7 +27,8 @@ def test_a_block_and_the_blacklist() -> None:
         "abuseipdb", "check-block", "198.51.100.0/24", fixture("abuseipdb/check-block/rapid7_check_cidr_data.json")
     )
     assert block.nodes == {
-        node("IPAddress 198.51.100.100", abuse_score=11, country="CN", last_seen="2019-08-28T20:08:34Z")
+        node("Network 198.51.100.0/24"),
+        node("IPAddress 198.51.100.100", abuse_score=11, country="CN", last_seen="2019-08-28T20:08:34Z"),
     }
     blacklist = told("abuseipdb", "blacklist", "all", fixture("abuseipdb/blacklist/rapid7_get_blacklist_data.json"))
     assert blacklist.nodes == {node(f"IPAddress 198.51.100.{last}", abuse_score=100) for last in (100, 101, 102)}
@@ -35,4 +36,5 @@ def test_a_block_and_the_blacklist() -> None:
 
 def test_an_error_is_no_answer() -> None:
     body = b'{"errors": [{"detail": "The ip address must be a valid IPv4 or IPv6 address.", "status": 422}]}'
-    assert told("abuseipdb", "check", "192.0.2.1", body) == ("not found", set(), set(), set())
+    found = told("abuseipdb", "check", "192.0.2.1", body)
+    assert (found.outcome, found.nodes, found.edges) == ("unreadable", set(), set())

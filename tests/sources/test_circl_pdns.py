@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from replies import edge, fixture, sample, told
+from replies import edge, fixture, node, sample, told
 
 
 def test_a_real_reply() -> None:
     path = "circl_pdns/pdns_query/www.circl.lu__01Oct2019_534.ndjson"
     found = told("circl_pdns", "pdns_query", "www.circl.lu", fixture(path))
     name = "SubDomain www.circl.lu"
-    assert found.nodes == set()
+    assert found.nodes == {node(name)}
     assert found.rejects == set()
     assert found.edges == {
         edge(

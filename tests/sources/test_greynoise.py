@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from replies import edge, fixture, node, told
+from replies import edge, fixture, node, sample, told
 
 
 def test_a_real_scanner_is_known_but_not_by_what_it_tries_at_others() -> None:
@@ -30,3 +30,36 @@ def test_a_common_service() -> None:
 def test_an_address_that_was_never_seen() -> None:
     body = b'{"ip": "192.0.2.1", "noise": false, "riot": false, "message": "IP not observed scanning the internet"}'
     assert told("greynoise", "community", "192.0.2.1", body) == ("not found", set(), set(), set())
+
+
+def test_version_3_says_both_that_it_scans_and_whose_service_it_is() -> None:
+    found = told("greynoise", "ip", "192.0.2.10", sample("greynoise", "ip", "192.0.2.10"))
+    address, seen = "IPAddress 192.0.2.10", {"first_seen": "2026-02-28", "last_seen": "2026-11-12"}
+    assert found.nodes == {
+        node(
+            address,
+            classification="malicious",
+            country="NL",
+            tags=("SSH Bruteforcer", "hosting", "noise", "riot", "tor", "vpn"),
+            **seen,
+        )
+    }
+    owner = "Organization Example Hosting BV"
+    assert found.edges == {
+        edge(address, "ANNOUNCED_BY", "ASN AS64500", **seen),
+        edge(address, "OPERATED_BY", owner, **seen),
+        edge(address, "OPERATED_BY", owner, last_seen="2026-11-10T00:00:00Z"),
+        edge("SubDomain login.example.com", "RESOLVES", address, **seen),
+    }
+    assert found.rejects == set()
+    query = told("greynoise", "gnql", "tags", sample("greynoise", "gnql", 'tags:"SSH Bruteforcer"'))
+    assert (query.nodes, query.edges) == (found.nodes, found.edges)
+
+
+def test_version_3_of_an_address_that_was_never_seen() -> None:
+    found = told("greynoise", "ip", "203.0.113.80", sample("greynoise", "ip", "203.0.113.80"))
+    assert found == ("not found", set(), set(), set())
+    quick = b'{"ip": "192.0.2.1", "internet_scanner_intelligence": {"found": true, "classification": "benign"}}'
+    assert told("greynoise", "ip", "192.0.2.1", quick).nodes == {
+        node("IPAddress 192.0.2.1", classification="benign", tags=("noise",))
+    }

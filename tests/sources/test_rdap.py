@@ -18,6 +18,7 @@ def test_a_domains_contacts_by_their_roles() -> None:
             registrar="Lantern Names Ltd",
             created="2025-11-20T08:11:12Z",
             updated="2026-04-11T08:00:00Z",
+            expires="2027-11-20T08:11:12Z",
             status="active",
         )
     }
@@ -47,7 +48,9 @@ def test_a_real_domain_whose_contacts_have_no_cards() -> None:
 def test_a_network_with_zeros_before_its_numbers() -> None:
     found = told("rdap", "ip", "74.125.225.229", fixture("rdap/ip/ipwhois_74.125.225.229.json"))
     network = "Network 74.125.0.0/16"
-    assert found.nodes == {node(network, name="GOOGLE", created="2007-03-13T16:09:54Z", updated="2012-02-24T14:44:34Z")}
+    assert found.nodes - {node("IPAddress 74.125.225.229")} == {
+        node(network, name="GOOGLE", created="2007-03-13T16:09:54Z", updated="2012-02-24T14:44:34Z")
+    }
     assert found.edges == {
         edge("IPAddress 74.125.225.229", "IN_NETWORK", network),
         edge(network, "OPERATED_BY", "Organization Google Inc."),

@@ -36,7 +36,7 @@ def _matching(pattern: str, lengths: range) -> Plain:
 
 ip_address = _matching(_ADDRESS, range(7, 16))
 email = _matching(rf"[a-z0-9_]+(?:[.+-][a-z0-9_]+)*@{_NAME}", _SHORT)
-service = _matching(rf"{_ADDRESS}:(?:[1-9][0-9]{{0,3}}|[1-5][0-9]{{4}})/(?:tcp|udp)", range(13, 26))
+service = _matching(rf"{_ADDRESS}:(?:[1-9][0-9]{{0,3}}|[1-5][0-9]{{4}})(?:/(?:tcp|udp))?", range(9, 26))
 cve = _matching("CVE-[0-9]{4}-[0-9]{4,19}", range(13, 29))
 number = _matching("[1-9][0-9]*", range(1, 40))
 screen_name = _matching("[a-z0-9_]+", range(1, 21))

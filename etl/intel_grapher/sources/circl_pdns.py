@@ -2,6 +2,9 @@
 
 https://www.circl.lu/services/passive-dns: the Passive DNS Common Output Format, a JSON object a line, times in epoch
 seconds. `rdata` is one value or several; an exchanger may have its preference before it. An empty answer is "nothing".
+How often a record was seen, and by which sensor, is left out.
+
+Compared with that page and the format's draft on 2026-11-26.
 """
 
 from msgspec import Struct

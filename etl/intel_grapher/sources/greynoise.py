@@ -3,6 +3,12 @@
 https://docs.greynoise.io: `noise` tells that it was seen to scan, `riot` that a known service runs it; `name` is then
 its owner's or its actor's. The ports and vulnerabilities that are told of it are what it tries at others: they say
 nothing of what it has itself, and are left out. The community's API is free; the others need a paid key.
+
+Version 3 answers of an address and of a query in two parts: `internet_scanner_intelligence` (noise) and
+`business_service_intelligence` (riot), each with `found`. Version 2 had a request for each, and ended on 2026-01-01:
+its kept replies stay readable as `context`, `riot` and `gnql`.
+
+Compared with https://docs.greynoise.io on 2026-11-26.
 """
 
 from msgspec import Struct
@@ -22,6 +28,7 @@ from intel_grapher.schema import (
 from intel_grapher.source import DAYS, ApiKey, Outcome, Rate, Source
 
 PAID = "for paid keys only"
+ENDED = "version 2 ended on 2026-01-01; ip says the same"
 
 
 class Community(Struct):
@@ -51,8 +58,50 @@ class Context(Struct):
     vpn: bool = False
 
 
+class Tag(Struct):
+    name: str = ""
+
+
+class Whereabouts(Struct, frozen=True):
+    asn: ASNumber | None = None
+    organization: OrganizationName | None = None
+    rdns: Hostname | None = None
+    source_country_code: str | None = None
+
+
+class Scanner(Struct, frozen=True):
+    classification: str | None = None
+    first_seen: str | None = None
+    found: bool = False
+    last_seen: str | None = None
+    metadata: Whereabouts = Whereabouts()
+    tags: list[Tag] = []
+    tor: bool = False
+    vpn: bool = False
+
+
+class Service(Struct, frozen=True):
+    category: str | None = None
+    found: bool = False
+    last_updated: str | None = None
+    name: OrganizationName | None = None
+
+
+class Lookup(Struct, rename={"scanner": "internet_scanner_intelligence", "service": "business_service_intelligence"}):
+    ip: Address = Address("")
+    scanner: Scanner = Scanner()
+    service: Service = Service()
+
+
+class Result(Context, rename={"scanner": "internet_scanner_intelligence", "service": "business_service_intelligence"}):
+    """What a query found of one address: in version 2 a context, in version 3 two parts."""
+
+    scanner: Scanner = Scanner()
+    service: Service = Service()
+
+
 class Query(Struct):
-    data: list[Context] = []
+    data: list[Result] = []
 
 
 class Riot(Struct):
@@ -63,8 +112,10 @@ class Riot(Struct):
     riot: bool = False
 
 
-def judge(reply: Community | Context | Query | Riot) -> Outcome:
+def judge(reply: Community | Context | Lookup | Query | Riot) -> Outcome:
     """Tell an address that was never seen to scan, and is no service's, from the others."""
+    if isinstance(reply, Lookup):
+        return Outcome.FOUND if reply.scanner.found or reply.service.found else Outcome.NOT_FOUND
     if isinstance(reply, Community):
         return Outcome.FOUND if reply.noise or reply.riot else Outcome.NOT_FOUND
     if isinstance(reply, Riot):
@@ -93,17 +144,23 @@ def community(asked: Address | Term, reply: Community) -> Facts:
         yield OPERATED_BY.each(reply.ip, reply.name, last_seen=reply.last_seen)
 
 
-@source.get("/v2/noise/context/{key}", kept_only=PAID)
+@source.get("/v3/ip/{key}", kept_only=PAID)
+def ip(asked: Address | Term, reply: Lookup) -> Facts:
+    """Classification, tags, network, name and common service of an address."""
+    yield from _looked_up(reply)
+
+
+@source.get("/v2/noise/context/{key}", kept_only=ENDED)
 def context(asked: Address | Term, reply: Context) -> Facts:
     """Classification, tags, network and name of an address that scans the internet."""
     yield from _scanner(reply)
 
 
-@source.get("/v2/experimental/gnql", {"query": "{key}"}, kept_only=PAID)
+@source.get("/v3/gnql", {"query": "{key}"}, kept_only=PAID)
 def gnql(asked: Term, reply: Query) -> Facts:
     """What a query found: classification, tags, networks and names of addresses that scan the internet."""
     for each in reply.data:
-        yield from _scanner(each)
+        yield from _looked_up(each) if each.scanner.found or each.service.found else _scanner(each)
 
 
 def _scanner(it: Context) -> Facts:
@@ -118,7 +175,29 @@ def _scanner(it: Context) -> Facts:
         yield RESOLVES.each(told.rdns, it.ip, **seen)
 
 
-@source.get("/v2/riot/{key}", kept_only=PAID)
+def _looked_up(it: Lookup | Result) -> Facts:
+    known, service, where = it.scanner, it.service, it.scanner.metadata
+    if known.found:
+        seen = {"first_seen": known.first_seen, "last_seen": known.last_seen}
+        tags = [each.name for each in known.tags] + [
+            name for name, holds in (("noise", True), ("vpn", known.vpn), ("tor", known.tor)) if holds
+        ]
+        country = where.source_country_code
+        yield ADDRESS.each(it.ip, classification=known.classification, country=country, tags=tags, **seen)
+        if where.asn:
+            yield ANNOUNCED_BY.each(it.ip, where.asn, **seen)
+        if where.organization:
+            yield OPERATED_BY.each(it.ip, where.organization, **seen)
+        if where.rdns:
+            yield RESOLVES.each(where.rdns, it.ip, **seen)
+    if service.found:
+        tags = ["riot", *([service.category] if service.category else [])]
+        yield ADDRESS.each(it.ip, tags=tags, last_seen=service.last_updated)
+        if service.name:
+            yield OPERATED_BY.each(it.ip, service.name, last_seen=service.last_updated)
+
+
+@source.get("/v2/riot/{key}", kept_only=ENDED)
 def riot(asked: Address | Term, reply: Riot) -> Facts:
     """The common service that an address belongs to."""
     yield ADDRESS.each(reply.ip, tags=[each for each in (reply.category,) if each], last_seen=reply.last_updated)

@@ -2,10 +2,12 @@
 
 https://hackertarget.com/ip-tools: a line each, of a name and an address parted by a comma, or of a name alone. What is
 wrong is said in prose with status 200: "error …", "API count exceeded …", "No records found".
+
+Compared with https://hackertarget.com/ip-tools on 2026-11-26.
 """
 
 from intel_grapher.model import Facts
-from intel_grapher.schema import HOSTS, RESOLVES, Address, DomainName, Hostname, SubdomainName
+from intel_grapher.schema import RESOLVES, Address, DomainName, Hostname, hosts
 from intel_grapher.source import DAYS, ApiKey, Outcome, Rate, Source
 
 NOTHING = ("no records", "no dns")
@@ -40,8 +42,7 @@ def hostsearch(asked: DomainName, reply: str) -> Facts:
     """Names beneath a domain, and their addresses."""
     pairs = [line.strip().partition(",") for line in reply.splitlines() if line.strip()]
     yield RESOLVES.each([Hostname(name) for name, _, _ in pairs], [Address(address) for _, _, address in pairs])
-    beneath = [SubdomainName(Hostname(name)) for name, _, _ in pairs if name.lower().endswith(f".{asked}")]
-    yield HOSTS.each(asked, beneath)
+    yield hosts([Hostname(name) for name, _, _ in pairs if name.lower().endswith(f".{asked}")])
 
 
 @source.get("/reverseiplookup/", {"q": "{key}"}, format="text", also=("reverseip",))

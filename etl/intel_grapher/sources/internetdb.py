@@ -1,6 +1,8 @@
 """Shodan's InternetDB: what Shodan last saw at an address. No key; for non-commercial use.
 
-https://internetdb.shodan.io: it doesn't tell a port's transport, and names tcp's by far the most; they are taken so.
+https://internetdb.shodan.io: it does not tell a port's transport: tcp's and udp's are in one list.
+
+Compared with https://internetdb.shodan.io/docs on 2026-11-26.
 """
 
 from msgspec import Struct

@@ -53,7 +53,6 @@ ORGANIZATION, INDIVIDUAL = "org", "individual"
 
 
 class Entity(Struct, rename="camel"):
-    handle: str = ""
     roles: list[str] = []
     vcard_array: tuple[str, list[list[Any]]] | None = None
     entities: list[Entity] = []
@@ -82,7 +81,7 @@ class Entity(Struct, rename="camel"):
     def organization(self) -> str | None:
         """Return the organisation that it is, or that its card names; None for a person, a team and a maintainer."""
         names = self.texts("org") + (self.texts("fn") if self.kind == ORGANIZATION else [])
-        return next((name for name in names if name != self.handle), None)
+        return next(iter(names), None)
 
     @property
     def title(self) -> str | None:
@@ -142,7 +141,6 @@ class Reply(Struct, rename="camel"):
 
 class Domain(Reply, rename="camel"):
     ldh_name: Hostname | None = None
-    unicode_name: Hostname | None = None
     nameservers: list[Nameserver] = []
 
 
@@ -175,7 +173,6 @@ class Network(
 
 
 class Autnum(Reply, rename="camel"):
-    handle: str = ""
     start_autnum: int = 0
     end_autnum: int = 0
     country: str | None = None
@@ -214,7 +211,7 @@ def _emails(entities: Iterable[Entity], *roles: str) -> list[EmailAddress]:
 @source.get("/domain/{key}")
 def domain(asked: DomainName, reply: Domain) -> Facts:
     """Registrar, contacts, owner, name servers, status and dates of a domain."""
-    name = registered(asked, reply.ldh_name, reply.unicode_name)
+    name = registered(asked, reply.ldh_name)
     registrars = [each for each in reply.entities if each.has({"registrar"})]
     others = [each for each in reply.entities if not each.has({"registrar"})]
     yield DOMAIN_NAME.each(
@@ -272,6 +269,6 @@ def autnum(asked: ASNumber | Term, reply: Autnum) -> Facts:
     """An AS's name, whose it is, its status and dates; of a registry's whole block of numbers nothing is taken."""
     if reply.start_autnum != reply.end_autnum:
         return
-    number = ASNumber(f"AS{reply.start_autnum}" if reply.start_autnum else reply.handle or asked)
+    number = ASNumber(f"AS{reply.start_autnum}" if reply.start_autnum else asked)
     yield AS_NUMBER.each(number, name=reply.name, country=reply.country, **reply.standing)
     yield OPERATED_BY.each(number, reply.owner)

@@ -1,9 +1,12 @@
 """Shodan: what answers at an address's ports, and the DNS as Shodan saw it.
 
-https://developer.shodan.io/api: a host comes with a banner for each service; what is no banner's port is told without
-its transport, and taken for tcp's, as by far the most are. Banners of IPv6 hosts have `ipv6` in place of `ip_str`. A
-certificate's serial number is an integer beyond 64 bits, its dates are ASN.1's, its names lie in the raw extension. A
-banner's `vulns` is an object, a host's is a list; one that begins with "!" was found not to be there.
+https://developer.shodan.io/api: a host comes with a banner for each service; of a port that has no banner the transport
+is not told. Banners of IPv6 hosts have `ipv6` in place of `ip_str`. A certificate's serial number is an integer beyond
+64 bits, its dates are ASN.1's, its names lie in the raw extension. A banner's `vulns` is an object, a host's is a list;
+one that begins with "!" was found not to be there. The numbers to which Shodan hashes a banner, a page or an icon are
+kept as text. Where an address lies, what a page holds, ciphers and a certificate's own key are left out.
+
+Compared with https://developer.shodan.io/api/banner-specification on 2026-11-26.
 """
 
 import re
@@ -20,10 +23,8 @@ from intel_grapher.schema import (
     CVE,
     DOMAIN_NAME,
     EXPOSES,
-    HOSTS,
     MAIL_SERVER,
     NAME_SERVER,
-    NAMES,
     OPERATED_BY,
     RESOLVES,
     SERVICE_NAME,
@@ -36,8 +37,10 @@ from intel_grapher.schema import (
     Hostname,
     OrganizationName,
     ServiceName,
-    SubdomainName,
     Term,
+    certificate_names,
+    fingerprint,
+    hosts,
     service_name,
 )
 from intel_grapher.source import ApiKey, Outcome, Rate, Source
@@ -55,6 +58,7 @@ class Party(Struct, frozen=True, rename={"name": "CN", "organization": "O"}):
 
 class Fingerprint(Struct):
     sha256: CertificateId
+    sha1: str | None = None
 
 
 class Extension(Struct):
@@ -74,6 +78,17 @@ class Certificate(Struct):
 
 class Tls(Struct, frozen=True):
     cert: Certificate | None = None
+    ja3s: str | None = None
+    jarm: str | None = None
+
+
+class Icon(Struct, frozen=True):
+    hash: int | None = None
+
+
+class Http(Struct, frozen=True):
+    favicon: Icon | None = None
+    html_hash: int | None = None
 
 
 class Location(Struct, frozen=True):
@@ -85,8 +100,11 @@ class Banner(Struct):
     asn: ASNumber | None = None
     cpe: str | list[str] = []
     cpe23: str | list[str] = []
+    hash: int | None = None
     hostnames: list[Hostname] = []
+    http: Http | None = None
     ip_str: Address | None = None
+    isp: str | None = None
     ipv6: Address | None = None
     location: Location = Location()
     org: OrganizationName | None = None
@@ -94,7 +112,7 @@ class Banner(Struct):
     ssl: Tls | None = None
     tags: list[str] = []
     timestamp: str | None = None
-    transport: str = "tcp"
+    transport: str | None = None
     version: str | int | float | None = None
     vulns: dict[CVE, Any] | list[CVE] = []
 
@@ -109,6 +127,7 @@ class Host(Reply):
     data: list[Banner] = []
     hostnames: list[Hostname] = []
     ip_str: Address = Address("")
+    isp: str | None = None
     last_update: str | None = None
     org: OrganizationName | None = None
     ports: list[int] = []
@@ -161,7 +180,9 @@ def host(asked: Address | Term, reply: Host) -> Facts:
     cpes = [cpe for each in reply.data for cpe in _cpes(each)]
     others = set(reply.ports) - {each.port for each in reply.data}
     if address:
-        yield ADDRESS.each(address, country=reply.country_code, cpes=cpes, tags=reply.tags, last_seen=seen)
+        yield ADDRESS.each(
+            address, country=reply.country_code, isp=reply.isp, cpes=cpes, tags=reply.tags, last_seen=seen
+        )
         yield RESOLVES.each(reply.hostnames, address, last_seen=seen)
         yield EXPOSES.each(address, [service_name(address, port) for port in sorted(others)], last_seen=seen)
         yield VULNERABLE_TO.each(address, list(reply.vulns), last_seen=seen)
@@ -175,7 +196,9 @@ def host_search(asked: Term, reply: Found) -> Facts:
     """Services, certificates, names, networks and possible vulnerabilities that a search found."""
     for each in reply.matches:
         address = each.ip_str or each.ipv6 or Address("")
-        yield ADDRESS.each(address, country=each.location.country_code, cpes=_cpes(each), seen=each.timestamp)
+        yield ADDRESS.each(
+            address, country=each.location.country_code, isp=each.isp, cpes=_cpes(each), seen=each.timestamp
+        )
         yield from _placed(address, each.asn, each.org)
         yield from _banner(address, each)
 
@@ -189,12 +212,23 @@ def _placed(address: Address, number: ASNumber | None, organization: Organizatio
 
 def _banner(address: Address, it: Banner) -> Facts:
     service, seen = service_name(address, it.port, it.transport), it.timestamp
-    yield SERVICE_NAME.each(service, product=_text(it.product), version=_text(it.version), tags=it.tags)
+    tls, http = it.ssl or Tls(), it.http or Http()
+    yield SERVICE_NAME.each(
+        service,
+        product=_text(it.product),
+        version=_text(it.version),
+        banner_hash=_text(it.hash),
+        html_hash=_text(http.html_hash),
+        favicon_hash=_text(http.favicon.hash) if http.favicon else None,
+        jarm=fingerprint(tls.jarm),
+        ja3s=fingerprint(tls.ja3s),
+        tags=it.tags,
+    )
     yield EXPOSES.each(address, service, seen=seen)
     yield RESOLVES.each(it.hostnames, address, seen=seen)
     yield VULNERABLE_TO.each(service, list(it.vulns), seen=seen)
-    if it.ssl and it.ssl.cert:
-        yield from _certificate(service, it.ssl.cert, seen)
+    if tls.cert:
+        yield from _certificate(service, tls.cert, seen)
 
 
 def _certificate(service: ServiceName, it: Certificate, seen: str | None) -> Facts:
@@ -202,6 +236,7 @@ def _certificate(service: ServiceName, it: Certificate, seen: str | None) -> Fac
     yield CERTIFICATE_ID.each(
         number,
         serial=None if it.serial is None else f"{it.serial:x}",  # hex, as all others write it
+        sha1=fingerprint(it.fingerprint.sha1),
         issuer=it.issuer.name or it.issuer.organization,
         subject=it.subject.name or it.subject.organization,
         not_before=it.issued,
@@ -210,7 +245,7 @@ def _certificate(service: ServiceName, it: Certificate, seen: str | None) -> Fac
     yield USES.each(service, number, seen=seen)
     for each in it.extensions:
         if each.name == "subjectAltName":
-            yield NAMES.each(number, _names(each.data))
+            yield from certificate_names(number, _names(each.data))
 
 
 def _names(extension: str) -> list[Hostname]:
@@ -232,7 +267,7 @@ def dns_domain(asked: DomainName | Term, reply: Zone) -> Facts:
     """Sub-domains and DNS records of a domain: the first page, since each takes a query credit."""
     domain = DomainName(reply.domain)
     yield DOMAIN_NAME.each(domain, tags=reply.tags)
-    yield HOSTS.each(domain, [SubdomainName(_beneath(domain, each)) for each in reply.subdomains])
+    yield hosts([_beneath(domain, each) for each in reply.subdomains])
     for each in reply.data:
         name, seen = _beneath(domain, each.subdomain), each.last_seen
         if each.type in {"A", "AAAA"}:

@@ -1,7 +1,10 @@
 """ThreatMiner: passive DNS, URIs, files, registrations and reports. No key; reported down.
 
 https://www.threatminer.org/api.php, known from its documentation and clients: `rt` is what is asked for, and each has
-results of its own shape. `status_code` "404" says that there are none. Dates have no zone and are UTC.
+results of its own shape. `status_code` "404" says that there are none. Dates have no zone and are UTC. A size may have
+its unit behind it: "546304 bytes".
+
+Compared with what is left of https://www.threatminer.org/api.php on 2026-11-26.
 """
 
 from typing import Any
@@ -19,13 +22,14 @@ from intel_grapher.schema import (
     DETECTED_AS,
     DIGEST,
     DOMAIN_NAME,
-    HOSTS,
     IN_NETWORK,
     LINK,
     NAME_SERVER,
+    ON,
     OPERATED_BY,
     OWNS,
     REFERENCE,
+    REGISTERED_TO,
     REPORTED_IN,
     RESOLVES,
     Address,
@@ -39,8 +43,10 @@ from intel_grapher.schema import (
     OrganizationName,
     Reference,
     SubdomainName,
+    byte_count,
+    hosts,
     on_hosts,
-    registrable,
+    registered,
     same_file,
 )
 from intel_grapher.source import MINUTES, Outcome, Rate, Source
@@ -76,6 +82,7 @@ class Resolutions(Reply):
 
 class Uri(Struct):
     uri: Link
+    ip: Address | None = None
     last_seen: str | None = None
 
 
@@ -92,9 +99,16 @@ class Pages(Reply):
     results: list[Page] = []
 
 
+class Owner(Struct, frozen=True, rename={"organization": "Organization"}):
+    organization: OrganizationName | None = None
+
+
 class Whois(Struct):
     registrar: str | None = None
     creation_date: str | None = None
+    updated_date: str | None = None
+    expiration_date: str | None = None
+    registrant_info: Owner = Owner()
     emails: dict[str, EmailAddress | None] = {}
     nameservers: list[Hostname] = []
 
@@ -125,8 +139,10 @@ class Metadata(Struct):
     sha256: Digest | None = None
     sha512: Digest | None = None
     file_name: str | None = None
-    file_size: int | None = None
+    file_size: int | str | None = None
     file_type: str | None = None
+    imphash: str | None = None
+    ssdeep: str | None = None
 
 
 class Metadatas(Reply):
@@ -184,6 +200,8 @@ def _uris(reply: Uris) -> Facts:
     links = [each.uri for each in reply.results]
     yield LINK.each(links, last_seen=[each.last_seen for each in reply.results])
     yield on_hosts(links)
+    served = [(each.uri, each.ip) for each in reply.results if each.ip]
+    yield ON.each([link for link, _ in served], [address for _, address in served])
 
 
 def _pages(asked: Hostname | Address | Digest, reply: Pages) -> Facts:
@@ -195,9 +213,17 @@ def _pages(asked: Hostname | Address | Digest, reply: Pages) -> Facts:
 @source.get("/domain.php", asks(1))
 def domain_whois(asked: Hostname, reply: Registrations) -> Facts:
     """A domain's registrar, contacts, name servers and age."""
-    domain = registrable(asked)
+    domain = registered(asked)
     for whois in [each.whois for each in reply.results if each.whois]:
-        yield DOMAIN_NAME.each(domain, registrar=whois.registrar, created=whois.creation_date)
+        yield DOMAIN_NAME.each(
+            domain,
+            registrar=whois.registrar,
+            created=whois.creation_date,
+            updated=whois.updated_date,
+            expires=whois.expiration_date,
+        )
+        if whois.registrant_info.organization:
+            yield REGISTERED_TO.each(domain, whois.registrant_info.organization)
         yield OWNS.each([each for each in whois.emails.values() if each], domain)
         yield NAME_SERVER.each(domain, whois.nameservers)
 
@@ -226,7 +252,7 @@ def domain_samples(asked: Hostname, reply: Files) -> Facts:
 @source.get("/domain.php", asks(5))
 def domain_subdomains(asked: Hostname, reply: Subdomains) -> Facts:
     """Names beneath a domain."""
-    yield HOSTS.each(registrable(asked), reply.results)
+    yield hosts(reply.results)
 
 
 @source.get("/domain.php", asks(6))
@@ -262,6 +288,7 @@ def host_passive_dns(asked: Address, reply: Resolutions) -> Facts:
 def host_uris(asked: Address, reply: Uris) -> Facts:
     """URLs at an address."""
     yield from _uris(reply)
+    yield ON.each([each.uri for each in reply.results], asked)
 
 
 @source.get("/host.php", asks(4))
@@ -281,7 +308,14 @@ def sample_metadata(asked: Digest, reply: Metadatas) -> Facts:
     """A file's digests, names, size and type."""
     for each in reply.results:
         names = [name for name in (each.file_name,) if name]
-        yield DIGEST.each(asked, size=each.file_size, file_type=each.file_type, names=names)
+        yield DIGEST.each(
+            asked,
+            size=byte_count(each.file_size),
+            file_type=each.file_type,
+            imphash=each.imphash,
+            ssdeep=each.ssdeep,
+            names=names,
+        )
         yield same_file(asked, each.md5, each.sha1, each.sha256, each.sha512)
 
 

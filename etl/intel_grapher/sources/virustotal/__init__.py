@@ -158,7 +158,7 @@ def domains_urls(asked: Hostname, reply: Urls) -> Facts:
 @source.get("/domains/{key}/historical_whois", PAGE, more=next_page)
 def domains_historical_whois(asked: Hostname, reply: WhoisRecords) -> Facts:
     """Contacts and name servers in a domain's whois records of all times; registrar and dates in the newest."""
-    dates = [each.attributes.last_updated or each.attributes.first_seen_date or 0 for each in reply.data]
+    dates = [each.attributes.first_seen_date or 0 for each in reply.data]
     for each, date in zip(reply.data, dates, strict=True):
         record = [
             (field, value) for field, values in each.attributes.whois_map.items() for value in values.split(" | ")

@@ -29,6 +29,7 @@ from intel_grapher.schema import (
     Link,
     Term,
     certificate_names,
+    fingerprint,
     on_hosts,
     same_file,
 )
@@ -52,7 +53,7 @@ def about_domain(it: Domain) -> Facts:
         name,
         reputation=said.reputation,
         malicious=said.last_analysis_stats.malicious,
-        jarm=said.jarm,
+        jarm=fingerprint(said.jarm),
         tags=[*said.tags, *said.categories.values()],
     )
     yield from registration(
@@ -87,7 +88,7 @@ def about_address(it: IpAddress) -> Facts:
         reputation=said.reputation,
         malicious=said.last_analysis_stats.malicious,
         country=said.country,
-        jarm=said.jarm,
+        jarm=fingerprint(said.jarm),
         tags=said.tags,
     )
     if said.network:
@@ -104,7 +105,7 @@ def _certificate(host: Hostname | Address, it: Certificate, date: int | None) ->
     yield CERTIFICATE_ID.each(
         it.thumbprint_sha256,
         serial=it.serial_number,
-        sha1=it.thumbprint,
+        sha1=fingerprint(it.thumbprint),
         issuer=it.issuer.name or it.issuer.organization,
         subject=it.subject.name or it.subject.organization,
         not_before=it.validity.not_before,
@@ -130,7 +131,7 @@ def about_file(it: File) -> Facts:
         first_seen=min(filter(None, (said.first_submission_date, said.first_seen_itw_date)), default=None),
         last_seen=said.last_submission_date,
     )
-    yield same_file(it.id, said.md5, said.sha1, said.sha256)
+    yield same_file(it.id, said.md5, said.sha1)
     called = [
         each.result for each in said.last_analysis_results.values() if each.category in {"malicious", "suspicious"}
     ]

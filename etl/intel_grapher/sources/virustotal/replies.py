@@ -142,7 +142,6 @@ class FileAttributes(Struct, frozen=True):
     popular_threat_classification: Classification = Classification()
     sandbox_verdicts: dict[str, Sandbox] = {}
     sha1: Digest | None = None
-    sha256: Digest | None = None
     size: int | None = None
     ssdeep: str | None = None
     tags: list[str] = []
@@ -222,7 +221,6 @@ class Resolutions(Listing):
 
 class WhoisAttributes(Struct):
     first_seen_date: int | None = None
-    last_updated: int | None = None
     whois_map: dict[str, str] = {}
 
 
