@@ -89,6 +89,63 @@ def test_a_transform_replaces_nothing_but_flat_files(filled: Desk) -> None:
     assert mine.read_text() == "years of work"
 
 
+NOT_UTF8 = os.fsdecode(b"b\xffd")
+
+
+@pytest.mark.parametrize(
+    "words", [("transform", "--import"), ("load", "--db"), ("run", "example.com", "--import"), ("show", "x", "--db")]
+)
+@pytest.mark.parametrize(
+    ("folder", "fault"),
+    [("/", "is the root of the file system"), (NOT_UTF8, "is not UTF-8"), (f"{NOT_UTF8}/x", "UTF-8")],
+)
+def test_a_folder_that_nothing_can_be_put_in_is_named(
+    filled: Desk, words: tuple[str, ...], folder: str, fault: str
+) -> None:
+    ran = filled.run(*words, folder)
+    assert (ran.code, ran.out) == (2, "")
+    assert fault in ran.err
+    assert not list(filled.folder.glob("*b*d*"))
+
+
+def test_a_cache_may_lie_at_a_path_that_is_not_utf8(filled: Desk) -> None:
+    (filled.folder / "data").rename(filled.folder / NOT_UTF8)
+    words = (
+        *(("cache", "list"), ("cache", "verify"), ("cache", "coverage"), ("cache", "show", "example.com")),
+        *(("plan", "example.com"), ("fetch", "status"), ("transform",), ("doctor",), ("doctor", "--json")),
+        *(("neo4j", "status", "--json"), ("queries",), ("cache", "compact", "--json")),
+    )
+    for word in words:
+        ran = filled.process(*word, "--data", NOT_UTF8)  # in a process: its streams have an encoding
+        assert ran.code == 0, ran.err
+    ran = filled.process("cache", "list", "--data", f"{NOT_UTF8}.not")
+    assert (ran.code, "there is no cache at b\\udcffd.not" in ran.err) == (2, True)
+
+
+def test_files_whose_names_are_not_utf8_are_added_or_named(filled: Desk) -> None:
+    folder = filled.folder / NOT_UTF8
+    folder.mkdir()
+    for name in ("x.example.json", f"{NOT_UTF8}.json"):
+        (folder / name).write_bytes(b'{"Status":0}')
+    words = ("cache", "add", NOT_UTF8, "--source", "doh", "--endpoint", "resolve")
+    ran = filled.process(*words, "--json")
+    assert (ran.code, ran.json["added"], ran.json["left_out"]) == (3, 1, 1), ran.err
+    assert ran.json["skipped"][0]["where"] == "b\\udcffd/b\\udcffd.json"
+    assert "left out: b\\udcffd/b\\udcffd.json: " in filled.process(*words).err
+    assert filled.process("plan", "--file", f"{NOT_UTF8}/none.txt").code == 2
+
+
+def test_a_folder_of_work_that_is_not_utf8_is_named(filled: Desk) -> None:
+    place = Desk(filled.folder.parent / NOT_UTF8)
+    filled.folder.rename(place.folder)
+    for words in (("cache", "list"), ("plan", "example.com"), ("fetch", "status")):
+        assert place.process(*words).code == 0
+    for word in ("transform", "load", "doctor"):
+        ran = place.process(word)
+        assert (ran.code, ran.out) == (2, "")
+        assert "b\\udcffd/import is not UTF-8, and the engines take no other path" in ran.err
+
+
 # --- outputs ----------------------------------------------------------------------------------------------------------
 
 

@@ -33,6 +33,7 @@ from intel_grapher.errors import GrapherError
 DEBUG = "INTEL_GRAPHER_DEBUG"
 SECRET_NAME = re.compile(r"KEY|TOKEN|PASSWORD|SECRET")
 SHORTEST_SECRET = 6
+LONGEST_SHOWN = 200
 
 COMMANDS = {
     "fetch": "Ask the sources what the cache lacks, and keep every reply.",
@@ -143,6 +144,10 @@ def main() -> None:
         _say_traceback()
         say(f"error: the system refused: {masked(str(error))}; mend that and run the command again")
         discard(sys.stdout)
+        sys.exit(1)
+    except UnicodeEncodeError as error:  # a path of this folder's, handed to an engine
+        _say_traceback()
+        say(f"error: {masked(error.object)[:LONGEST_SHOWN]!r} is not UTF-8: work in a folder whose path is")
         sys.exit(1)
     except Exception as error:  # noqa: BLE001 - a fault of the program ends without a traceback, too
         _say_traceback()

@@ -60,7 +60,7 @@ def fetch(
     indicators: Indicators,
     settings: FetchSettings,
     data: options.Data = options.DATA,
-    import_: options.Import = options.IMPORT,
+    import_: options.HubsImport = options.IMPORT,
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Ask nothing; print what it would cost.")] = False,
     explain: options.Explain = False,

@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -22,11 +23,35 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from intel_grapher import times
+from intel_grapher.cli.output import encodable
 from intel_grapher.errors import BadValue, UsageError
 
+
+def _usable(path: Path) -> Path:
+    """Return the path of a folder that an engine reads or a command replaces.
+
+    Raises UsageError for the root, which can't be replaced, and for a path that is not UTF-8, which no engine takes.
+    """
+    real = os.path.realpath(path)
+    if not Path(real).name:
+        raise UsageError(f"{path} is the root of the file system: name a folder below it")
+    if encodable(real) != real:
+        raise UsageError(f"{real} is not UTF-8, and the engines take no other path: name another folder")
+    return path
+
+
 Data = Annotated[Path, typer.Option("--data", envvar="INTEL_GRAPHER_DATA", help="Folder of the raw cache.")]
-Import = Annotated[Path, typer.Option("--import", envvar="INTEL_GRAPHER_IMPORT", help="Folder of the flat files.")]
-Db = Annotated[Path, typer.Option("--db", envvar="INTEL_GRAPHER_DB", help="Folder of the embedded graph.")]
+Import = Annotated[
+    Path,
+    typer.Option("--import", envvar="INTEL_GRAPHER_IMPORT", callback=_usable, help="Folder of the flat files."),
+]
+HubsImport = Annotated[
+    Path,
+    typer.Option("--import", envvar="INTEL_GRAPHER_IMPORT", help="Folder of the flat files: what is a hub."),
+]
+Db = Annotated[
+    Path, typer.Option("--db", envvar="INTEL_GRAPHER_DB", callback=_usable, help="Folder of the embedded graph.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 NoProgress = Annotated[bool, typer.Option("--no-progress", help="Show no progress bar, even on a terminal.")]
 Explain = Annotated[bool, typer.Option("--explain", help="With a plan, print why each indicator is followed.")]

@@ -26,7 +26,7 @@ def plan(
     indicators: Indicators,
     settings: FetchSettings,
     data: options.Data = options.DATA,
-    import_: options.Import = options.IMPORT,
+    import_: options.HubsImport = options.IMPORT,
     *,
     explain: options.Explain = False,
     json: options.Json = False,

@@ -11,7 +11,7 @@ from intel_grapher import ask
 from intel_grapher.ask import saved as queries
 from intel_grapher.cli import graph
 from intel_grapher.cli.options import grouped
-from intel_grapher.cli.output import print_json, say
+from intel_grapher.cli.output import encodable, print_json, say
 from intel_grapher.errors import UsageError
 
 app = typer.Typer(add_completion=False)
@@ -34,6 +34,8 @@ def query(
     if (cypher is None) == (saved is None):
         raise UsageError("give a question in Cypher, or the name of a saved one with --saved")
     texts = parameters(parameter or [])
+    if any(text != encodable(text) for text in (cypher or "", *texts, *texts.values())):
+        raise UsageError("the question is not valid UTF-8, so no graph can take it")
     known = queries.saved(reading.data / "queries")
     values: Mapping[str, object] = texts
     with reading.opened() as opened:

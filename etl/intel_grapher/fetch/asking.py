@@ -164,5 +164,8 @@ def is_private(kind: str, key: str) -> bool:
 
 
 def _is_reserved(address: str) -> bool:
-    parsed = ipaddress.ip_address(address)
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:  # a name that ends in a digit, such as foo.co1
+        return False
     return not parsed.is_global or parsed.is_multicast
