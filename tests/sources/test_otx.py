@@ -17,7 +17,10 @@ def resolves(name: str, address: str, first: str, last: str) -> Edge:
 def test_addresses_of_a_real_domain() -> None:
     found = told("otx", "passive_dns", "jppost-tu.top", fixture("otx/passive_dns/jppost-tu.top__18Jun2022_1276.json"))
     domain = "Domain jppost-tu.top"
-    assert found.nodes == {node("ASN AS20473", name="the constant company  llc"), node("ASN AS16276", name="ovh sas")}
+    assert found.nodes == {
+        node("ASN AS20473", name="the constant company  llc"),
+        node("ASN AS16276", name="ovh sas"),
+    }
     assert found.edges == {
         resolves(domain, "193.148.69.37", "2019-09-04T05:32:29Z", "2019-09-04T18:16:07Z"),
         resolves(domain, "89.35.39.84", "2019-09-02T01:30:07Z", "2019-09-02T01:30:07Z"),
@@ -40,12 +43,18 @@ def test_a_pulse_names_an_address() -> None:
         *("domains", "download urls", "file hash", "file hashes", "jjccbb", "observed", "qakbot c2s"),
         *("qakbot payload", "xlsb file", "zip file"),
     )
+    pages = (
+        "https://twitter.com/ankit_anubhav/status/3",
+        "https://twitter.com/executemalware/status/1",
+        "https://twitter.com/executemalware/status/2",
+    )
     assert found.nodes == {
         node(address, country="NP"),
         node("ASN AS17501", name="WorldLink Communications Pvt Ltd"),
-        node("Report otx:1", title="QakBot IOCs", created="2022-03-02T13:59:28Z", tags=tags),
+        node("Report otx:1", title="QakBot IOCs", created="2022-03-02T13:59:28Z", tags=tags, links=pages),
     }
     assert found.edges == {
+        *(edge("Report otx:1", "CITES", f"Report {each}") for each in pages),
         edge(address, "ANNOUNCED_BY", "ASN AS17501"),
         edge(address, "REPORTED_IN", "Report otx:1"),
     }
@@ -60,13 +69,73 @@ def test_what_a_url_gave() -> None:
         edge(url, "ON", "Domain example.com"),
         edge(url, "ON", "IPAddress 198.51.100.100", seen),
         edge(url, "DELIVERS", file, seen),
+        edge(file, "SAME_FILE", "Hash 44d88612fea8a8f36de82e1278abb02f"),
+    }
+    assert found.nodes == {node(url, first_seen=seen, last_seen=seen), node("URL https://example.com/")}
+
+
+def test_urls_of_an_address() -> None:
+    path = "otx/ipv4_url_list/rapid7_get_indicator_details_ipv4_url_list.json"
+    found = told("otx", "ipv4_url_list", "198.51.100.100", fixture(path))
+    one, other, address = "URL http://198.50.100.100/", "URL http://198.50.100.100:443/", "IPAddress 198.50.100.100"
+    assert found.edges == {edge(one, "ON", address), edge(other, "ON", address)}
+    assert found.nodes == {
+        node(one, first_seen="2022-03-02T14:12:54Z", last_seen="2022-03-02T14:12:54Z"),
+        node(other, first_seen="2022-03-02T14:11:03Z", last_seen="2022-03-02T14:11:03Z"),
+        node("IPAddress 198.51.100.100"),  # which was asked for, and which the masked reply does not name
     }
 
 
+def test_two_addresses_of_a_name() -> None:
+    path = "otx/hostname_passive_dns/rapid7_get_indicator_details_hostname_passive_dns.json"
+    found = told("otx", "hostname_passive_dns", "example.com", fixture(path))
+    assert found.edges == {
+        resolves("Domain example.com", "198.50.100.100", "2021-09-16T07:00:12Z", "2022-03-02T14:29:50Z"),
+        resolves("Domain example.com", "198.50.100.101", "2021-04-16T03:37:52Z", "2021-04-16T03:37:52Z"),
+        edge("IPAddress 198.50.100.100", "ANNOUNCED_BY", "ASN AS21499"),
+        edge("IPAddress 198.50.100.101", "ANNOUNCED_BY", "ASN AS398101"),
+    }
+
+
+def test_what_a_pulse_is_about_and_what_it_draws_on() -> None:
+    pulse = {
+        "id": "5bbf59f5d47a1b46ca035b00",
+        "name": "Pulse",
+        "references": ["https://blog.example.com/a", "not a page"],
+        "malware_families": [
+            {"id": "x", "display_name": "ExampleRAT"},
+            "ExampleBot",
+            {"display_name": "Unknown malware"},
+        ],
+        "adversary": "Example Bear",
+        "attack_ids": [{"id": "T1566", "display_name": "T1566 - Phishing"}],
+    }
+    body = {"indicator": "http://example.com/a", "type": "url", "pulse_info": {"pulses": [pulse]}}
+    found = told("otx", "general", "http://example.com/a", json.dumps(body).encode())
+    report = "Report otx:5bbf59f5d47a1b46ca035b00"
+    assert found.edges == {
+        edge("URL http://example.com/a", "REPORTED_IN", report),
+        edge("URL http://example.com/a", "ON", "Domain example.com"),
+        edge(report, "CITES", "Report https://blog.example.com/a"),
+        edge(report, "CONCERNS", "Malware ExampleRAT"),
+        edge(report, "CONCERNS", "Malware ExampleBot"),
+        edge(report, "CONCERNS", "Technique T1566"),
+        edge(report, "BLAMES", "Group Example Bear"),
+    }
+    assert found.nodes == {node(report, title="Pulse", links=("https://blog.example.com/a", "not a page"))}
+    assert {value for _, value, _ in found.rejects} == {"not a page", "Unknown malware"}
+
+
 def test_files_of_a_host_and_records_of_other_types() -> None:
-    body = {"data": [{"hash": "0" * 63 + "1", "datetime_int": 1772668800, "detections": {}}, {"hash": "-"}], "count": 2}
+    names = {"avast": "Win32:Example", "avg": None}
+    known = {"hash": "0" * 63 + "1", "datetime_int": 1772668800, "detections": names}
+    body = {"data": [known, {"hash": "-"}], "count": 2}
     found = told("otx", "malware", "example.com", json.dumps(body).encode())
-    assert found.edges == {edge("Domain example.com", "ASSOCIATED", f"Hash {'0' * 63}1", "2026-03-05T00:00:00Z")}
+    file = f"Hash {'0' * 63}1"
+    assert found.edges == {
+        edge("Domain example.com", "ASSOCIATED", file, "2026-03-05T00:00:00Z"),
+        edge(file, "DETECTED_AS", "Malware Win32:Example"),
+    }
     assert found.rejects == {("$.data[1].hash", "-", "placeholder")}
     rows = [
         {"hostname": "example.com", "address": address, "record_type": type_}

@@ -2,7 +2,7 @@
 
 A line may be a comment (#, ;, //, !), end in one, or be a line of a hosts file. In CSV the header's names say which
 columns hold indicators and when they were seen; without a known name it is the first column. Defanged ones are
-refanged. What is an indicator and of which kind, its form says.
+refanged. What is an indicator and of which kind, its form says. Looked at on 2026-11-26.
 """
 
 import re

@@ -3,6 +3,7 @@
 https://github.com/mitre-attack/attack-stix-data: one file for each of enterprise, mobile and ICS. An object's own id is
 a UUID; the ATT&CK id is the first external reference of MITRE's. A technique names its tactics by kill chain and short
 name. What MITRE revoked or deprecated is left out, and so are campaigns, assets, data sources and detections.
+Looked at on 2026-11-26.
 """
 
 from collections.abc import Iterable

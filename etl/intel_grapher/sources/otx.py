@@ -1,8 +1,9 @@
 """AlienVault OTX: passive DNS, the files and URLs of a host, and the pulses that name an indicator.
 
 https://otx.alienvault.com/api: the path tells the indicator's kind, and domains from what lies beneath them. A pulse is
-a report by a user. Dates have no zone and are UTC. An AS is "AS20473 name", or "ASNone " where none is known. What is
-asked for URLs is read from kept replies, for they are not asked for.
+a report by a user, with the pages that it draws on, the malware and techniques that it is about, and whom it blames.
+Dates have no zone and are UTC. An AS is "AS20473 name", or "ASNone " where none is known. What is asked for URLs is
+read from kept replies, for they are not asked for. Looked at on 2026-11-26.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,7 +17,11 @@ from intel_grapher.schema import (
     ANNOUNCED_BY,
     AS_NUMBER,
     ASSOCIATED,
+    BLAMES,
+    CITES,
+    CONCERNS,
     DELIVERS,
+    DETECTED_AS,
     INDICATOR,
     LINK,
     MAIL_SERVER,
@@ -28,11 +33,15 @@ from intel_grapher.schema import (
     Address,
     ASNumber,
     Digest,
+    GroupId,
     Hostname,
     Link,
+    MalwareName,
     Reference,
+    TechniqueId,
     Term,
     on_hosts,
+    same_file,
 )
 from intel_grapher.source import HOURS, ApiKey, Outcome, Rate, Source
 
@@ -41,11 +50,34 @@ class Reply(Struct):
     detail: str = ""
 
 
+class Named(Struct, frozen=True):
+    """A malware family by its name, or a technique by its ATT&CK id."""
+
+    display_name: str = ""
+    id: str = ""
+
+
 class Pulse(Struct):
     id: str
+    adversary: str | None = None
+    attack_ids: list[Named | TechniqueId] = []
     created: str | None = None
+    malware_families: list[Named | MalwareName] = []
     name: str | None = None
+    references: list[Reference] = []
     tags: list[str] = []
+
+    @property
+    def malware(self) -> list[MalwareName]:
+        """Return the names of the malware that it is about."""
+        told = [each.display_name or each.id if isinstance(each, Named) else each for each in self.malware_families]
+        return [MalwareName(each) for each in told if each]
+
+    @property
+    def techniques(self) -> list[TechniqueId]:
+        """Return the ids of the techniques that it is about."""
+        told = [each.id if isinstance(each, Named) else each for each in self.attack_ids]
+        return [TechniqueId(each) for each in told if each]
 
 
 class PulseInfo(Struct, frozen=True):
@@ -75,6 +107,7 @@ class PassiveDns(Reply):
 
 class Worker(Struct, frozen=True):
     ip: Address | None = None
+    md5: Digest | None = None
     sha256: Digest | None = None
 
 
@@ -102,6 +135,7 @@ class Full(Reply):
 class Sample(Struct):
     hash: Digest
     datetime_int: int | None = None
+    detections: dict[str, str | None] = {}
 
 
 class Malware(Reply):
@@ -146,7 +180,15 @@ def general(asked: Hostname | Address | Digest | Link | Term, reply: General) ->
     pulses = [Reference(f"otx:{each.id}") for each in reply.pulse_info.pulses]
     yield REPORTED_IN.each(indicator, pulses)
     for reference, each in zip(pulses, reply.pulse_info.pulses, strict=True):
-        yield REFERENCE.each(reference, title=each.name, created=each.created, tags=each.tags)
+        yield REFERENCE.each(
+            reference, title=each.name, created=each.created, tags=each.tags, links=list(each.references)
+        )
+        yield CITES.each(reference, each.references)
+        yield CONCERNS.each(reference, [*each.malware, *each.techniques])
+        if each.adversary:
+            yield BLAMES.each(reference, GroupId(each.adversary))
+    if reply.type.lower() == "url":
+        yield on_hosts([Link(reply.indicator)])
     if reply.type.startswith("IPv"):
         yield ADDRESS.each(Address(reply.indicator), country=reply.country_code)
         yield from _announced(Address(reply.indicator), reply.asn)
@@ -176,8 +218,10 @@ def passive_dns(asked: Hostname | Address | Term, reply: PassiveDns) -> Facts:
 
 @source.get(at("malware"))
 def malware(asked: Hostname | Address, reply: Malware) -> Facts:
-    """Files seen with a host."""
+    """Files seen with a host, and scanners' names for them."""
     yield ASSOCIATED.each(asked, [each.hash for each in reply.data], seen=[each.datetime_int for each in reply.data])
+    for each in reply.data:
+        yield DETECTED_AS.each(each.hash, [MalwareName(name) for name in each.detections.values() if name])
 
 
 @source.get(
@@ -196,6 +240,7 @@ def url_list(asked: Hostname | Address | Link | Term, reply: UrlList) -> Facts:
             yield ON.each(each.url, answer.ip, seen=each.date)
         if answer.sha256:
             yield DELIVERS.each(each.url, answer.sha256, seen=each.date)
+            yield same_file(answer.sha256, answer.md5)
 
 
 @source.get(at("full"), kept_only="a client's way to keep several sections in one", also=("param_url_full",))

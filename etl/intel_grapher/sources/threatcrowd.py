@@ -1,7 +1,7 @@
 """ThreatCrowd v2: passive DNS, malware and registration contacts. It no longer answers; kept replies serve on.
 
 Its contract is known from captured replies alone: `response_code` is "1" or 1 for an answer and "0" for none, and
-`votes` are -1 malicious, 0 even, 1 benign.
+`votes` are -1 malicious, 0 even, 1 benign. Looked at on 2026-11-26: there is no documentation any more.
 """
 
 from msgspec import Struct

@@ -3,6 +3,7 @@
 https://docs.x.com/x-api: a bearer token; 15-minute windows; reads are paid for. An answer may lack what is hidden or
 gone and then carries `errors` beside `data`. Numbers are texts, for they are beyond 2^53. Users are known by number in
 most places: their names stand in `includes` and in mentions. A retweet passes a tweet on and is none of its own.
+Looked at on 2026-11-26.
 """
 
 from collections.abc import Mapping

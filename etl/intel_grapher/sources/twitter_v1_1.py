@@ -3,6 +3,7 @@
 Known from captured replies. `id` is a number beyond 2^53, which other tools may have rounded: `id_str` is read. The
 text is `text`, or `full_text`, or in `extended_tweet` where a stream cut it. A retweet and a quotation carry the whole
 of the other tweet, and a user the last tweet. Lists of numbers alone (followers/ids, …) name nobody: no mapping.
+Looked at on 2026-11-26: its documentation is gone.
 """
 
 from __future__ import annotations

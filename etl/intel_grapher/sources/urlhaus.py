@@ -1,7 +1,8 @@
 """URLhaus by abuse.ch: URLs that give malware, and what they gave.
 
-https://urlhaus-api.abuse.ch: forms are posted, with a free Auth-Key; numbers come as texts, moments end in UTC. The
-lists that it offers for download come in by `cache add`: CSV with # before its header, or JSON by number.
+https://urlhaus-api.abuse.ch: forms are posted, with a free Auth-Key; numbers come as texts, timestamps end in UTC. The
+lists that it offers for download come in by `cache add`: CSV with # before its header, or JSON by number. Looked at on
+2026-11-26.
 """
 
 from collections.abc import Sequence
@@ -50,6 +51,7 @@ class Reply(Struct):
 
 
 class Urls(Reply):
+    urlhaus_reference: Reference | None = None
     urls: list[Listed] = []
 
 
@@ -86,6 +88,9 @@ class File(Reply):
     md5_hash: Digest | None = None
     file_size: int | None = None
     file_type: str | None = None
+    imphash: str | None = None
+    ssdeep: str | None = None
+    tlsh: str | None = None
     signature: MalwareName | None = None
     firstseen: str | None = None
     lastseen: str | None = None
@@ -144,8 +149,10 @@ def _listed(
 
 @source.post("/host/", form={"host": "{key}"})
 def host(asked: Hostname | Address, reply: Urls) -> Facts:
-    """URLs of a host that give malware."""
+    """URLs of a host that give malware, and the page that reports the host."""
     yield from _urls(reply)
+    if reply.urlhaus_reference:
+        yield REPORTED_IN.each(asked, reply.urlhaus_reference)
 
 
 @source.post("/urls/recent/", kept_only="it is asked for no indicator")
@@ -180,7 +187,15 @@ def payload(asked: Digest, reply: File) -> Facts:
     """A file's digests and name of malware, and the URLs that gave it."""
     given = reply.urls or []
     names = [each.filename for each in given if each.filename]
-    yield DIGEST.each(reply.sha256_hash, size=reply.file_size, file_type=reply.file_type, names=names)
+    yield DIGEST.each(
+        reply.sha256_hash,
+        size=reply.file_size,
+        file_type=reply.file_type,
+        names=names,
+        imphash=reply.imphash,
+        ssdeep=reply.ssdeep,
+        tlsh=reply.tlsh,
+    )
     yield from _file(reply.sha256_hash, reply.md5_hash, reply.signature, reply.firstseen, reply.lastseen)
     urls = [each.url for each in given]
     first, last = [each.firstseen for each in given], [each.lastseen or each.firstseen for each in given]

@@ -1,20 +1,28 @@
 """urlscan.io: pages that its browser visited, where they led, and what answered for them.
 
 https://docs.urlscan.io: a search finds visits (`task` is what was asked for, `page` where the browser ended up); a
-visit's result has every request that the page made, with the address that answered and the SHA-256 of what it gave.
-Only public visits are found. A next page is asked for by the last visit's `sort`: milliseconds and id.
+visit's result has every request that the page made, with the address that answered and the SHA-256 of what it gave. A
+request that was redirected has the answers on the way, each as `redirectResponse` of the request that it led to. A
+verdict's brands are names in one place and objects in another. Only public visits are found. A next page is asked for
+by the last visit's `sort`: milliseconds and id. Looked at on 2026-11-26.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
 from msgspec import Struct
 
+from intel_grapher.errors import BadValue
 from intel_grapher.model import Facts
 from intel_grapher.schema import (
     ADDRESS,
     ANNOUNCED_BY,
     AS_NUMBER,
+    ASSOCIATED,
+    CIDR,
+    CIDR_RANGE,
     DELIVERS,
+    IN_NETWORK,
     LINK,
     ON,
     REDIRECTS_TO,
@@ -48,16 +56,32 @@ class Page(Struct, frozen=True):
     country: str | None = None
     domain: Hostname | None = None
     ip: Address | None = None
+    ptr: Hostname | None = None
+    title: str | None = None
     url: Link | None = None
 
 
-class Overall(Struct, frozen=True):
+class Brand(Struct, frozen=True):
+    name: str | None = None
+
+
+Brands = list[Brand | str]
+
+
+class Verdict(Struct, frozen=True):
     malicious: bool = False
+    brands: Brands = []
 
 
 class Verdicts(Struct, frozen=True):
     malicious: bool = False
-    overall: Overall = Overall()
+    overall: Verdict = Verdict()
+    urlscan: Verdict = Verdict()
+
+    @property
+    def bad(self) -> bool:
+        """Tell whether the visit is held for malicious."""
+        return self.malicious or self.overall.malicious or self.urlscan.malicious
 
 
 class Visit(Struct):
@@ -65,32 +89,54 @@ class Visit(Struct):
     page: Page = Page()
     sort: list[int | str] = []
     verdicts: Verdicts = Verdicts()
+    brand: Brands | None = None
+
+    @property
+    def brands(self) -> list[str]:
+        """Return the brands that the page imitates."""
+        return _named(self.brand or [], self.verdicts)
 
 
 class Search(Struct):
     has_more: bool = False
-    results: list[Visit] = []
+    results: list[Visit] | None = None
 
 
 class Asked(Struct):
     url: Link
 
 
-class Sent(Struct):
-    request: Asked
-
-
 class Transfer(Struct, frozen=True, rename={"remote_address": "remoteIPAddress"}):
+    url: Link | None = None
     remote_address: Address | None = None
+
+
+class Sent(Struct, rename={"redirect": "redirectResponse"}):
+    """A request; `redirect` is the answer to the one before it, which led to it."""
+
+    request: Asked
+    redirect: Transfer | None = None
+
+
+class System(Struct, frozen=True):
+    """The AS and the route of an address."""
+
+    ip: Address | None = None
+    asn: ASNumber | None = None
+    country: str | None = None
+    description: str | None = None
+    route: CIDR | None = None
 
 
 class Got(Struct, frozen=True):
     hash: Digest | None = None
     response: Transfer = Transfer()
+    asn: System | None = None
 
 
 class Exchange(Struct):
     request: Sent
+    requests: list[Sent] = []
     response: Got = Got()
 
 
@@ -98,8 +144,45 @@ class Traffic(Struct, frozen=True):
     requests: list[Exchange] = []
 
 
+class Systems(Struct, frozen=True):
+    data: list[System] = []
+
+
+class Place(Struct, frozen=True):
+    country: str | None = None
+
+
+class Located(Struct, frozen=True):
+    ip: Address
+    geoip: Place = Place()
+
+
+class Places(Struct, frozen=True):
+    data: list[Located] = []
+
+
+class Pointer(Struct, frozen=True):
+    ip: Address
+    ptr: Hostname
+
+
+class Pointers(Struct, frozen=True):
+    data: list[Pointer] = []
+
+
+class Processors(Struct, frozen=True):
+    asn: Systems = Systems()
+    geoip: Places = Places()
+    rdns: Pointers = Pointers()
+
+
+class Meta(Struct, frozen=True):
+    processors: Processors = Processors()
+
+
 class Result(Struct):
     data: Traffic = Traffic()
+    meta: Meta = Meta()
     page: Page = Page()
     task: Task | None = None
     verdicts: Verdicts = Verdicts()
@@ -111,9 +194,12 @@ def next_page(reply: Search) -> Mapping[str, str] | None:
 
 
 def judge(reply: Search | Result) -> Outcome:
-    """Tell a search that found something, and a visit that took place, from the others."""
-    found = reply.results if isinstance(reply, Search) else reply.task
-    return Outcome.FOUND if found else Outcome.NOT_FOUND
+    """Tell a search that found something, and a visit that took place, from the others and from an error."""
+    if isinstance(reply, Result):
+        return Outcome.FOUND if reply.task else Outcome.NOT_FOUND
+    if reply.results is None:
+        return Outcome.FAILED
+    return Outcome.FOUND if reply.results else Outcome.NOT_FOUND
 
 
 source = Source(
@@ -131,8 +217,8 @@ source = Source(
 @source.get("/search/", {"q": 'domain:"{key}"', **PAGE}, more=next_page)
 def search(asked: Hostname | Term, reply: Search) -> Facts:
     """Visits to pages that asked a name for something: where they led, and what answered."""
-    for each in reply.results:
-        yield from _visit(each.task, each.page, each.verdicts)
+    for each in reply.results or []:
+        yield from _visit(each.task, each.page, each.verdicts, each.brands)
 
 
 @source.get("/search/", {"q": 'ip:"{key}"', **PAGE}, more=next_page)
@@ -145,43 +231,93 @@ def search_ip(asked: Address, reply: Search) -> Facts:
 def search_hash(asked: Digest, reply: Search) -> Facts:
     """Visits to pages that were given a file."""
     yield from search(Term(asked), reply)
+    visits = reply.results or []
+    yield ASSOCIATED.each(
+        [each.page.url or each.task.url for each in visits], asked, seen=[each.task.time for each in visits]
+    )
 
 
 @source.get("/result/{key}/", kept_only="asked for by a visit's id")
 def result(asked: Term, reply: Result) -> Facts:
-    """A visit to a page: where it led, every URL it asked for, what answered and what it gave."""
+    """A visit to a page: where it led, every URL it asked for, what answered and what it gave, the routes there."""
     if reply.task is None:
         return
-    yield from _visit(reply.task, reply.page, reply.verdicts)
-    requests, seen = reply.data.requests, reply.task.time
-    links = [each.request.request.url for each in requests]
-    yield on_hosts(links)
-    yield REPORTED_IN.each(links, _reference(reply.task), seen=seen)
-    for each in requests:
-        url, answer = each.request.request.url, each.response
-        if answer.response.remote_address:
-            yield ON.each(url, answer.response.remote_address, seen=seen)
-        if answer.hash:
-            yield DELIVERS.each(url, answer.hash, seen=seen)
+    yield from _visit(reply.task, reply.page, reply.verdicts, _named([], reply.verdicts))
+    seen = reply.task.time
+    for each in reply.data.requests:
+        yield from _exchanged(each, _reference(reply.task), seen)
+    yield from _located(reply.meta.processors, seen)
+    told = [each.response.asn for each in reply.data.requests if each.response.asn]
+    yield from _routed({each.ip: each for each in (*told, *reply.meta.processors.asn.data) if each.ip}.values(), seen)
 
 
-def _visit(task: Task, page: Page, verdicts: Verdicts) -> Facts:
+def _visit(task: Task, page: Page, verdicts: Verdicts, brands: list[str]) -> Facts:
     seen, end = task.time, page.url or task.url
-    malicious = ["malicious"] if verdicts.malicious or verdicts.overall.malicious else []
+    malicious = ["malicious"] if verdicts.bad else []
     yield LINK.each([task.url, end], tags=[*task.tags, *malicious], seen=seen)
+    yield LINK.each(end, title=page.title, brands=brands)
     yield on_hosts([task.url, end])
-    if end != task.url:
-        yield REDIRECTS_TO.each(task.url, end, seen=seen)
+    yield from _redirected(task.url, end, seen)
     yield REPORTED_IN.each([task.url, end], _reference(task), seen=seen)
     yield REFERENCE.each(_reference(task), created=seen)
     if page.ip:
         yield ADDRESS.each(page.ip, country=page.country)
         yield ON.each(end, page.ip, seen=seen)
-        if page.domain:
-            yield RESOLVES.each(page.domain, page.ip, last_resolved=seen, seen=seen)
+        for name in (page.domain, page.ptr):
+            if name:
+                yield RESOLVES.each(name, page.ip, last_resolved=seen, seen=seen)
         if page.asn:
             yield ANNOUNCED_BY.each(page.ip, page.asn, seen=seen)
             yield AS_NUMBER.each(page.asn, name=page.asnname)
+
+
+def _redirected(link: Link, end: Link, seen: str | None) -> Facts:
+    """Yield that a URL leads to another: not to itself, which a browser only spells otherwise."""
+    with suppress(BadValue):
+        if LINK.canonical(link) != LINK.canonical(end):
+            yield REDIRECTS_TO.each(link, end, seen=seen)
+
+
+def _exchanged(exchange: Exchange, reference: Reference, seen: str | None) -> Facts:
+    """Yield what a request and those that led to it tell, and what answered each."""
+    link, got = exchange.request.request.url, exchange.response
+    answers = [(link, got.response.remote_address)]
+    for hop in (*exchange.requests, exchange.request):
+        if hop.redirect and hop.redirect.url:
+            answers.append((hop.redirect.url, hop.redirect.remote_address))
+            yield from _redirected(hop.redirect.url, hop.request.url, seen)
+    links = list(dict.fromkeys(each for each, _ in answers))
+    yield on_hosts(links)
+    yield REPORTED_IN.each(links, reference, seen=seen)
+    known = [(each, address) for each, address in dict.fromkeys(answers) if address]
+    yield ON.each([each for each, _ in known], [address for _, address in known], seen=seen)
+    if got.hash:
+        yield DELIVERS.each(link, got.hash, seen=seen)
+
+
+def _located(processors: Processors, seen: str | None) -> Facts:
+    places, pointers = processors.geoip.data, processors.rdns.data
+    yield ADDRESS.each([each.ip for each in places], country=[each.geoip.country for each in places])
+    yield RESOLVES.each([each.ptr for each in pointers], [each.ip for each in pointers], last_resolved=seen, seen=seen)
+
+
+def _routed(systems: Iterable[System], seen: str | None) -> Facts:
+    for each in systems:
+        if each.ip and each.route:
+            yield IN_NETWORK.each(each.ip, each.route, seen=seen)
+            yield CIDR_RANGE.each(each.route, country=each.country)
+        if each.asn:
+            yield AS_NUMBER.each(each.asn, name=each.description)
+            ends: list[Address | CIDR] = [end for end in (each.ip, each.route) if end]
+            yield ANNOUNCED_BY.each(ends, each.asn, seen=seen)
+
+
+def _named(brands: Brands, verdicts: Verdicts) -> list[str]:
+    """Return the names of brands; those that are keys (paypal) where another place has names (PayPal) are dropped."""
+    told = [*brands, *verdicts.urlscan.brands]
+    whole = [each.name for each in told if isinstance(each, Brand) and each.name]
+    keys = [each for each in (*told, *verdicts.overall.brands) if isinstance(each, str)]
+    return list(dict.fromkeys(whole or keys))
 
 
 def _reference(task: Task) -> Reference:

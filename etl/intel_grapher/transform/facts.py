@@ -10,7 +10,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from functools import partial, reduce
+from functools import reduce
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -150,7 +150,8 @@ class Batch:
 
         A reply that says something may say nothing of it by name: a search finds pages, and not the file.
         """
-        if self.endpoint.untied or any(map(partial(_is_at, asked), facts)) or not any(map(_begins_well, facts)):
+        named = any(_is_at(asked, fact) and _begins_well(fact) for fact in facts)
+        if self.endpoint.untied or named or not any(map(_begins_well, facts)):
             return
         for kind in self.endpoint.kinds:
             with suppress(BadValue):
@@ -322,7 +323,7 @@ class Batch:
 
 def _is_at(asked: str, fact: Fact) -> bool:
     """Tell whether all of a fact starts or ends at what was asked for, and nothing that is checked can undo it."""
-    return (fact.starts is asked or fact.ends is asked) and not _can_fail(fact.what)
+    return asked in (fact.starts, fact.ends) and not _can_fail(fact.what)
 
 
 def _begins_well(fact: Fact) -> bool:
