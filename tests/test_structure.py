@@ -76,8 +76,9 @@ LAYERS = {
     "load": {"errors", "disk", "lock", "sql", "model", "schema", "files", "neo4j"},
     "ask": {"errors", "keys", "times", "model", "schema", "load"},
     "testing": BELOW,
-    "ui": BELOW,
-    "cli": BELOW | {"ui"},
+    "pipeline": BELOW,
+    "ui": BELOW | {"pipeline"},
+    "cli": BELOW | {"pipeline", "ui"},
     "__main__": {"cli"},
 }
 LAYER_OF = {"analyst.entries": "entries", "diff": "files", "reject_paths": "reading", "sqlite": "lock"}

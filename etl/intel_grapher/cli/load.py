@@ -9,14 +9,13 @@ from typing import Annotated, get_args
 
 import typer
 
-from intel_grapher.analyst.overrides import overrides_of
-from intel_grapher.cache import Cache
 from intel_grapher.cli import graph, options
 from intel_grapher.cli.options import grouped
 from intel_grapher.cli.output import interruptible, print_json, print_line, print_table, progress, say
 from intel_grapher.errors import UsageError
 from intel_grapher.files import Files
-from intel_grapher.load import SHARE, Embedded, Loaded, Method, Retraction, Server, load
+from intel_grapher.load import SHARE, Embedded, Loaded, Method, load
+from intel_grapher.pipeline import retraction
 
 app = typer.Typer(add_completion=False)
 
@@ -70,17 +69,9 @@ def loaded(settings: LoadSettings, import_: Path, db: Path, data: Path, *, no_pr
     with progress("rows", hidden=no_progress) as shown, interruptible(shown) as advance:
         return load(
             Files(import_), target, method=settings.method, replace=settings.replace,  # type: ignore[arg-type]
-            prune=(1.0 if settings.yes else SHARE) if settings.prune else None, retraction=_retraction(target, data),
+            prune=(1.0 if settings.yes else SHARE) if settings.prune else None, retraction=retraction(data, target),
             progress=advance,
         )  # fmt: skip
-
-
-def _retraction(target: Embedded | Server, data: Path) -> Retraction | None:
-    """Return what an analyst's entries took out, which a Neo4j may still hold; None for the embedded graph."""
-    if isinstance(target, Embedded) or not data.is_dir():
-        return None
-    with Cache(data) as cache:
-        return Retraction(*overrides_of(cache).stale)
 
 
 def print_loaded(done: Loaded) -> None:

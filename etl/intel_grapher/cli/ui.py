@@ -9,7 +9,7 @@ import typer
 
 from intel_grapher.cli import graph, options
 from intel_grapher.cli.output import print_line, say
-from intel_grapher.ui.jobs import Places
+from intel_grapher.pipeline import Places
 from intel_grapher.ui.server import serve
 
 app = typer.Typer(add_completion=False)

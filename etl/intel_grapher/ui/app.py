@@ -28,10 +28,11 @@ from intel_grapher.errors import GrapherError, LoadError, UsageError
 from intel_grapher.fetch.asking import Indicator
 from intel_grapher.fetch.plan import plan
 from intel_grapher.model import NodeRef
-from intel_grapher.source import discover
+from intel_grapher.pipeline import Places
+from intel_grapher.registry import Registry
 from intel_grapher.ui import evidence, keeping, looking
 from intel_grapher.ui.graphs import Graphs
-from intel_grapher.ui.jobs import Jobs, Places
+from intel_grapher.ui.jobs import Jobs
 
 STATIC: Final = Path(__file__).parent / "static"
 LARGEST: Final = 80 << 20
@@ -43,6 +44,7 @@ class Page:
     """What the page works on."""
 
     places: Places
+    registry: Registry
     graphs: Graphs
     jobs: Jobs
 
@@ -199,7 +201,7 @@ def _start(page: Page, _: Nothing) -> dict[str, Any]:
             for name, each in schema.LABELS.items()
         },
         "types": {name: {"both_ways": each.both_ways, "doc": each.doc} for name, each in schema.RELATIONSHIPS.items()},
-        "sources": {name: each.title for name, each in discover().items()},
+        "sources": {name: each.title for name, each in page.registry.items()},
         "verdicts": VERDICTS,
         "queries": [
             {"name": each.name, "doc": each.doc, "cypher": each.cypher,
@@ -231,7 +233,7 @@ def _indicators(asked: Enrich) -> list[Indicator]:
 
 def _plan(page: Page, asked: Enrich) -> dict[str, Any]:
     """Return what asking the sources would cost: requests, what is kept already, what stands in the way."""
-    known = discover()
+    known = page.registry
     with Cache(page.places.data) as cache:
         made = plan(cache, list(known.values()), _indicators(asked))
     return {
@@ -257,7 +259,7 @@ def _plan(page: Page, asked: Enrich) -> dict[str, Any]:
 def _enrich(page: Page, asked: Enrich) -> dict[str, Any]:
     indicators = _indicators(asked)
     what = indicators[0][1] if len(indicators) == 1 else f"{len(indicators)} nodes"
-    return asdict(page.jobs.enrich(f"ask about {what}", indicators, asked.sources or list(discover())))
+    return asdict(page.jobs.enrich(f"ask about {what}", indicators, asked.sources or list(page.registry)))
 
 
 def _edit(page: Page, entry: AnalystEntry) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Fetch, transform and load as the command line does them, in a process of their own, with progress; one at a time."""
+"""The page's jobs: the pipeline in a process of its own, one job at a time, with progress and a result."""
 
 from __future__ import annotations
 
@@ -6,43 +6,39 @@ import itertools
 import multiprocessing
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
-from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from intel_grapher.analyst.overrides import overrides_of
-from intel_grapher.cache import Cache
-from intel_grapher.errors import BusyError, GrapherError
+from intel_grapher import pipeline
+from intel_grapher.errors import GrapherError
 from intel_grapher.fetch.asking import Indicator
-from intel_grapher.fetch.run import Options as FetchOptions
-from intel_grapher.fetch.run import fetch
 from intel_grapher.fetch.summary import Summary
-from intel_grapher.files import Files
-from intel_grapher.load import Embedded, Retraction, Server, load
-from intel_grapher.source import discover, named
-from intel_grapher.transform.run import Options as TransformOptions
-from intel_grapher.transform.run import transform
+from intel_grapher.files import Manifest
+from intel_grapher.load import Loaded
+from intel_grapher.pipeline import Places
+from intel_grapher.registry import Registry
 
-WAIT = 0.5
-TRIES = 60  # times WAIT: how long another process at the cache or the files is waited for
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where a job works."""
-
-    data: Path
-    import_: Path
-    target: Embedded | Server
+PATIENCE = 30.0  # seconds to wait for another process at the cache, the files or the graph
+REPORT_INTERVAL = 0.1  # seconds between two reports of progress: enough for a bar
+Kind = Literal["ask", "rebuild"]
 
 
 @dataclass
 class Job:
-    """What was asked for, and how far it is. `done` of `of` is of the stage; `error` is why it ended early."""
+    """A job and its progress.
+
+    kind          "ask" asks sources first, "rebuild" only makes the files and the graph anew
+    stage         "waiting", "starting", or a stage of the pipeline
+    done, of      units of the stage that are done, and all of them; 0 while unknown
+    said          sentences about the result
+    error         the reason why it ended early; empty if it did not
+    started       epoch seconds
+    """
 
     number: int
+    kind: Kind
     title: str
     stage: str = "waiting"
     done: int = 0
@@ -54,7 +50,7 @@ class Job:
 
 
 class Jobs:
-    """Runs jobs one after the other. A rebuild that waits takes in what is asked for meanwhile."""
+    """Runs jobs one after the other. A rebuild that still waits serves every edit that is made meanwhile."""
 
     def __init__(self, places: Places) -> None:
         self._places = places
@@ -67,17 +63,17 @@ class Jobs:
         threading.Thread(target=self._run, name="jobs", daemon=True).start()
 
     def rebuild(self, title: str) -> Job:
-        """Ask for files and graph to be made anew."""
+        """Return the job that makes files and graph anew: the one that waits, or a new one."""
         with self._lock:
-            for job, indicators, _ in self._queue:
-                if not indicators and job.stage == "waiting":
+            for job, _, _ in self._queue:
+                if job.kind == "rebuild" and job.stage == "waiting":
                     return job
-            return self._add(title, [], [])
+            return self._add(Job(next(self._numbers), "rebuild", title), [], [])
 
     def enrich(self, title: str, indicators: Sequence[Indicator], sources: Sequence[str]) -> Job:
-        """Ask sources about indicators, then make files and graph anew."""
+        """Return a new job that asks the named sources about indicators, then makes files and graph anew."""
         with self._lock:
-            return self._add(title, list(indicators), list(sources))
+            return self._add(Job(next(self._numbers), "ask", title), list(indicators), list(sources))
 
     def get(self, number: int) -> Job | None:
         """Return a job by its number."""
@@ -85,10 +81,10 @@ class Jobs:
 
     def running(self) -> list[Job]:
         """Return the jobs that have not ended."""
-        return [each for each in self._jobs.values() if not each.ended]
+        return [job for job in self._jobs.values() if not job.ended]
 
     def close(self) -> None:
-        """End what runs; what it has fetched is kept."""
+        """End the running job and take no more. What was fetched stays in the cache."""
         with self._lock:
             self._closed = True
             self._lock.notify_all()
@@ -97,8 +93,7 @@ class Jobs:
             process.terminate()
             process.join(5)
 
-    def _add(self, title: str, indicators: list[Indicator], sources: list[str]) -> Job:
-        job = Job(next(self._numbers), title)
+    def _add(self, job: Job, indicators: list[Indicator], sources: list[str]) -> Job:
         self._jobs[job.number] = job
         self._queue.append((job, indicators, sources))
         self._lock.notify_all()
@@ -117,22 +112,20 @@ class Jobs:
 
     def _work(self, job: Job, indicators: list[Indicator], sources: list[str]) -> None:
         context = multiprocessing.get_context("spawn")
-        here, there = context.Pipe(duplex=False)
-        process = context.Process(target=_job, args=(there, self._places, indicators, sources), name="job")
+        receiver, sender = context.Pipe(duplex=False)
+        process = context.Process(target=_job, args=(sender, self._places, indicators, sources), name="job")
         process.start()
-        there.close()
+        sender.close()
         self._process = process
         try:
             while True:
-                what, *values = here.recv()
-                if what == "stage":
-                    job.stage, job.done, job.of = values[0], 0, 0
-                elif what == "progress":
-                    job.done, job.of = values
-                elif what == "said":
+                message, *values = receiver.recv()
+                if message == "progress":
+                    job.stage, job.done, job.of = values
+                elif message == "said":
                     job.said.append(values[0])
                 else:
-                    job.error = values[0] if values else ""
+                    job.error = values[0]
                     break
         except EOFError:
             job.error = "it was ended before it was done; what was fetched is kept"
@@ -141,83 +134,44 @@ class Jobs:
         job.ended = True
 
 
-def _job(to: Connection, places: Places, indicators: list[Indicator], sources: list[str]) -> None:
-    """Do the work, and tell of it."""
+def _job(sender: Connection, places: Places, indicators: list[Indicator], sources: list[str]) -> None:
+    """Run the pipeline, in the job's own process. Sends its progress, its result and, last, the error or nothing."""
+    shown, latest = "", 0.0
+    asked: dict[str, tuple[int, int]] = {}
 
-    def tell(*message: object) -> None:
-        to.send(message)
+    def progress(stage: str, step: str, done: int, total: int) -> None:
+        nonlocal shown, latest
+        if stage == "fetch" and step:
+            asked[step] = done, total
+            done, total = sum(each for each, _ in asked.values()), sum(each for _, each in asked.values())
+        now = time.monotonic()
+        if stage != shown or now - latest > REPORT_INTERVAL:
+            shown, latest = stage, now
+            sender.send(("progress", stage, done, total))
 
-    latest = 0.0
+    def finished(result: Summary | Manifest | Loaded) -> None:
+        for sentence in _sentences(result):
+            sender.send(("said", sentence))
 
-    def progress(done: int, of: int) -> None:
-        nonlocal latest
-        if time.monotonic() - latest > 0.1:  # noqa: PLR2004 - ten times a second is enough for a bar
-            latest = time.monotonic()
-            tell("progress", done, of)
-
+    registry = Registry.installed()
+    options = pipeline.PipelineOptions(progress=progress, finished=finished, patience=PATIENCE)
     try:
-        if indicators:
-            tell("stage", "fetch")
-            with Cache(places.data) as cache:
-                known = discover()
-                chosen = [named(each, known) for each in sources]
-                told = lambda now: progress(*_asked(now))  # noqa: E731 - one line of it
-                summary = _patiently(lambda: fetch(cache, chosen, indicators, FetchOptions(), told))
-            for line in _told(summary):
-                tell("said", line)
-        tell("stage", "transform")
-        with Cache(places.data) as cache:
-            _patiently(lambda: _transform(cache, places.import_, progress))
-        tell("stage", "load")
-        loaded = _patiently(
-            lambda: load(
-                Files(places.import_),
-                places.target,
-                retraction=_retraction(places),
-                progress=lambda _step, done, of: progress(done, of),
-            )
-        )
-        tell("said", f"{loaded.nodes} nodes, {loaded.relationships} relationships")
-        tell("done")
-    except GrapherError as wrong:
-        tell("failed", str(wrong))
+        chosen = [registry.named(name) for name in sources]
+        pipeline.run(places, indicators, sources=chosen, registry=registry, options=options)
+        sender.send(("ended", ""))
+    except GrapherError as error:
+        sender.send(("ended", str(error)))
 
 
-def _transform(cache: Cache, place: Path, progress: Callable[[int, int], None]) -> None:
-    options = TransformOptions()
-    options.progress = lambda _step, done, of: progress(done, of)
-    transform(cache, place, options)
-
-
-def _retraction(places: Places) -> Retraction | None:
-    """Return what the analyst's entries took out, which a Neo4j may still hold: a load merges."""
-    if isinstance(places.target, Embedded):
-        return None
-    with Cache(places.data) as cache:
-        return Retraction(*overrides_of(cache).stale)
-
-
-def _patiently(work: Callable[[], Any]) -> Any:  # noqa: ANN401 - what the work gives
-    """Do some work as soon as no other process is in the way."""
-    for left in range(TRIES, 0, -1):
-        try:
-            return work()
-        except BusyError:
-            if left == 1:
-                raise
-            time.sleep(WAIT)
-    raise AssertionError
-
-
-def _asked(summary: Summary) -> tuple[int, int]:
-    tallies = summary.sources.values()
-    return sum(each.asked for each in tallies), sum(each.to_ask for each in tallies)
-
-
-def _told(summary: Summary) -> list[str]:
-    return [
-        f"{name}: {each.found} found, {each.not_found} not found, {each.cached} kept already"
-        + "".join(f", {count} {reason}" for reason, count in (*each.failed.items(), *each.skipped.items()))
-        for name, each in summary.sources.items()
-        if each.asked or each.cached or each.skipped
-    ]
+def _sentences(result: Summary | Manifest | Loaded) -> list[str]:
+    """Return what the page tells of a stage's result."""
+    if isinstance(result, Summary):
+        return [
+            f"{name}: {tally.found} found, {tally.not_found} not found, {tally.cached} kept already"
+            + "".join(f", {count} {reason}" for reason, count in (*tally.failed.items(), *tally.skipped.items()))
+            for name, tally in result.sources.items()
+            if tally.asked or tally.cached or tally.skipped
+        ]
+    if isinstance(result, Loaded):
+        return [f"{result.nodes} nodes, {result.relationships} relationships"]
+    return []

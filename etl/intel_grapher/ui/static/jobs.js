@@ -34,7 +34,7 @@ export class Jobs {
     const { model, actions } = this.app;
     const before = new Map(model.nodes().map((id) => [id, model.node(id).degree ?? 0]));
     await actions.refresh();
-    if (job.title.startsWith("ask")) {
+    if (job.kind === "ask") {
       toast(`${job.title}: done. ${job.said.slice(0, -1).join("; ")}`);
       // What a node that was asked about has more neighbours for now is what came in.
       const grown = (this.enriched ?? []).filter((id) => model.graph.hasNode(id) && (model.node(id).degree ?? 0) > (before.get(id) ?? 0));
