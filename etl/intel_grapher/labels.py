@@ -5,6 +5,10 @@ Relationship types and the kinds of raw string are in `etl/intel_grapher/schema.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pyarrow as pa
+
 from intel_grapher import keys
 from intel_grapher.model import Label, Merge, Property, Type
 
@@ -31,8 +35,16 @@ COMMENTS = Property("comments", Type.TEXTS, Merge.UNION, "what the report says o
 LAST_RESOLVED = Property("last_resolved", Type.TIMESTAMP, Merge.MAX, "when the name last pointed there")
 
 
-def _label(name: str, key: str, doc: str, colour: str, *properties: Property, shape: str = "circle") -> Label:
-    return Label(name, key, doc, (*properties, *SEEN), colour, shape)
+def _label(
+    name: str,
+    key: str,
+    doc: str,
+    colour: str,
+    *properties: Property,
+    shape: str = "circle",
+    vague: Callable[[pa.Array], pa.Array] | None = None,
+) -> Label:
+    return Label(name, key, doc, (*properties, *SEEN), colour, shape, vague)
 
 
 # --- labels (colours: Okabe and Ito's, which the colour-blind can tell apart; shape is the second sign) -------------
@@ -194,6 +206,7 @@ SERVICE = _label(
     _newest("ja3s", "the JA3S fingerprint of its TLS server"),
     TAGS,
     shape="square",
+    vague=keys.without_transport,
 )
 CERTIFICATE = _label(
     "Certificate",

@@ -89,7 +89,11 @@ class Property:
 
 @dataclass(frozen=True)
 class Label:
-    """A node label: its key, and what is known of a node besides."""
+    """A node label: its key, and what is known of a node besides.
+
+    `vague` takes a column of canonical keys and returns, for each that has one, the key of the same thing that says
+    less: the node with that key is merged into the one that says more. Null where a key says no more than another can.
+    """
 
     name: str
     key: str
@@ -97,6 +101,7 @@ class Label:
     properties: tuple[Property, ...]
     colour: str
     shape: str = "circle"
+    vague: Callable[[pa.Array], pa.Array] | None = None
 
     def property(self, name: str) -> Property | None:
         """Return the property of that name, or None."""

@@ -27,6 +27,7 @@ from intel_grapher.keys.identifiers import (
 )
 from intel_grapher.keys.indicators import IndicatorKind, detect, refang
 from intel_grapher.keys.names import domain, hostname, is_registrable, registered, registrable, subdomain
+from intel_grapher.keys.plain import without_transport
 from intel_grapher.keys.texts import hashtag, list_item, name_text, reference, text
 from intel_grapher.keys.urls import url
 from intel_grapher.keys.withheld import malware, organization, own_contacts
@@ -66,4 +67,5 @@ __all__ = [
     "subdomain",
     "text",
     "url",
+    "without_transport",
 ]

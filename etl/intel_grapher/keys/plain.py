@@ -100,3 +100,10 @@ def subdomain(raws: pa.Array) -> pa.Array:
     """Return 0 for a plain name that is not registrable."""
     places = hostname(raws)
     return pc.if_else(pc.equal(places, 1), pa.scalar(0, pa.int8()), None)
+
+
+def without_transport(services: pa.Array) -> pa.Array:
+    """Return the services without their transport; null for those that have none."""
+    with_transport = pc.match_substring(services, "/")
+    bare = pc.utf8_slice_codeunits(services, 0, -len("/tcp"))
+    return pc.if_else(with_transport, bare, pa.scalar(None, pa.string()))

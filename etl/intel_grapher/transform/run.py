@@ -45,6 +45,7 @@ from intel_grapher.transform.merge import Merger
 from intel_grapher.transform.retirement import superseded
 from intel_grapher.transform.stage import Staged, groups_of, keys_of
 from intel_grapher.transform.unchanged import WRITTEN, Unchanged, code_of, marks_of
+from intel_grapher.transform.vague import with_vague_keys
 
 INLINE = 16 << 20  # a cache smaller than this is not worth other processes
 EACH = 384 << 20  # bytes that one process takes to map
@@ -126,6 +127,7 @@ def _make(cache: Cache, sets: tuple[Files, Files], kept: Path, options: Options)
     ruled = overrides_of(cache, options.as_of)
     segments = sorted(filter(gives_facts, cache.segments()), key=lambda each: each.path)
     staged = _stage_all(cache, segments, kept, work, options, undone=ruled.undone)
+    ruled = with_vague_keys(ruled, staged)
     outcomes = sum((Counter(each.outcomes) for each in staged), Counter[str]())
     manifest = Manifest(
         version=VERSION,
