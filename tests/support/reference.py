@@ -1,14 +1,15 @@
 """A slow and obvious transform to hold the fast one against: dicts and sets, one fact at a time."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from intel_grapher import keys, reading, times
 from intel_grapher.cache import Cache
 from intel_grapher.errors import BadValue
 from intel_grapher.files import Group
-from intel_grapher.model import Kind, Merge, Relationship, Type
-from intel_grapher.source import Outcome, discover
+from intel_grapher.model import Fact, Kind, Merge, Relationship, Type
+from intel_grapher.source import Endpoint, Outcome, discover
 
 Row = dict[str, Any]
 
@@ -40,7 +41,9 @@ def _facts(cache: Cache) -> Iterator[tuple[Group, tuple[str, ...], Row]]:
                 continue
             if not 200 <= reply.status < 300 or source.judge(typed) is not Outcome.FOUND:
                 continue
+            says_something = False
             for fact in endpoint.mapping(key, typed):
+                says_something = says_something or _begins_well(fact)
                 starts, ends = fact.starts, fact.ends
                 lengths = [len(each) for each in (starts, ends) if each is not None and not isinstance(each, str)]
                 for place in range(lengths[0] if lengths else 1):
@@ -49,6 +52,33 @@ def _facts(cache: Cache) -> Iterator[tuple[Group, tuple[str, ...], Row]]:
                     row = _row(fact.what, fact.properties, place)
                     row |= {"sources": [segment.source], "fetched_at": reply.epoch}
                     yield from _joined(fact.what, start, end, row)
+            if says_something and not endpoint.untied:
+                yield from _asked(endpoint, key, {"sources": [segment.source], "fetched_at": reply.epoch})
+
+
+def _begins_well(fact: Fact) -> bool:
+    """Tell whether the first row of a fact has good keys."""
+    sides = [fact.starts] if fact.ends is None else [fact.starts, fact.ends]
+    kinds = [fact.what.start, fact.what.end] if isinstance(fact.what, Relationship) else [fact.what]
+    if not all(sides):
+        return False
+    try:
+        for kind, raws in zip(kinds, sides, strict=True):
+            kind.resolve(raws if isinstance(raws, str) else raws[0])
+    except BadValue:
+        return False
+    return True
+
+
+def _asked(endpoint: Endpoint, key: str, row: Row) -> Iterator[tuple[Group, tuple[str, ...], Row]]:
+    """Yield that what was asked for is a node."""
+    for kind in endpoint.kinds:
+        if kind.labels:
+            with suppress(BadValue):
+                label, canonical = kind.resolve(key)
+                if canonical == key:
+                    yield Group(label.name), (key,), row
+                    return
 
 
 def _joined(

@@ -49,8 +49,8 @@ def test_one_run_or_many_in_any_order(order: tuple[Entry, ...], tmp_path: Path) 
         }
         transform(cache, tmp_path / "anew")
         assert bytes_of(tmp_path / "import") == bytes_of(tmp_path / "anew")
-    found = rows(tmp_path / "import")["Service"]
-    nodes = {name: (row["port"], row["transport"]) for (name,), row in found.items()}
+    table = rows(tmp_path / "import")["Service"]
+    nodes = {name: (row["port"], row["transport"]) for (name,), row in table.items()}
     assert nodes == {
         f"{ADDRESS}:161/udp": (161, "udp"),
         f"{ADDRESS}:443": (443, None),
