@@ -22,7 +22,7 @@ from intel_grapher.cli.cache import resolve
 from intel_grapher.cli.fetch_settings import FetchSettings
 from intel_grapher.cli.transform import TransformSettings
 from intel_grapher.errors import BadValue, GrapherError
-from intel_grapher.fetch.asking import is_private
+from intel_grapher.fetch.private import is_private
 from intel_grapher.load import Embedded
 from intel_grapher.registry import Registry
 

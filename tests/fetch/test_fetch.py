@@ -16,7 +16,7 @@ from loopback import NOTHING, Answer, Asked, Loopback, at_path, found, loopback,
 
 from intel_grapher.cache import Cache, Entry, FailedBody
 from intel_grapher.errors import BusyError, CacheError, KeyMissingError
-from intel_grapher.fetch.asking import Freshness, Indicator, is_private
+from intel_grapher.fetch.asking import Freshness, Indicator
 from intel_grapher.fetch.ledger import Ledger
 from intel_grapher.fetch.run import Options, fetch
 from intel_grapher.fetch.service import backoff
@@ -176,13 +176,6 @@ def test_private_addresses_never_leave(service: Loopback, cache: Cache, address:
 def test_public_addresses_are_asked_in_the_path(service: Loopback, cache: Cache) -> None:
     fetch(cache, [at_path(service.home)], names("8.8.8.8", "2001:4860:4860::8888"))
     assert sorted(each.path for each in service.asked) == ["/ip/2001%3A4860%3A4860%3A%3A8888", "/ip/8.8.8.8"]
-
-
-def test_private_names() -> None:
-    for key in ("printer.local", "db.corp", "host.home.arpa", "someone@mail.internal", "www.test"):
-        assert is_private(*detect(key)), key
-    for key in ("example.com", "local.example.org", "someone@example.net"):
-        assert not is_private(*detect(key)), key
 
 
 def test_pages_are_followed_and_kept_apart(service: Loopback, cache: Cache) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, Final, NamedTuple
-from urllib.parse import urlsplit
 
 from intel_grapher import schema
 from intel_grapher.cache.envelope import canonical_params
@@ -20,14 +18,6 @@ PRIVATE: Final = "kept private"
 UNGIVEN: Final = "its look-up gave nothing"
 Indicator = tuple[str, str]
 """Kind and canonical key, as `keys.detect` gives them."""
-
-# Names that mean something in one network only: RFC 6761, 6762, 8375, ICANN's .internal, and what offices use.
-_PRIVATE_ZONES: Final = (
-    *(".localhost", ".local", ".internal", ".home.arpa", ".test", ".example", ".invalid", ".onion"),
-    *(".localdomain", ".lan", ".intranet", ".private", ".corp", ".home"),
-)
-# All that is not global among IPv4 addresses begins with one of these.
-_MAYBE_PRIVATE: Final = frozenset(map(str, (0, 10, 100, 127, 169, 172, 192, 198, 203, *range(224, 256))))
 
 
 class Question(NamedTuple):
@@ -149,23 +139,3 @@ def secrets(source: Source) -> list[str]:
             "or line breaks; several keys are parted by commas."
         )
     return found
-
-
-def is_private(kind: str, key: str) -> bool:
-    """Tell whether an indicator means something in a private network only, or nothing at all: it is never sent out."""
-    if kind == "ip":
-        return key.partition(".")[0] in _MAYBE_PRIVATE and _is_reserved(key) if "." in key else _is_reserved(key)
-    if kind == "network":
-        return not ipaddress.ip_network(key).is_global
-    if kind == "url":
-        host = urlsplit(key).hostname or ""
-        return host.endswith(_PRIVATE_ZONES) or ((":" in host or host[-1:].isdigit()) and _is_reserved(host))
-    return kind in {"domain", "email"} and key.endswith(_PRIVATE_ZONES)
-
-
-def _is_reserved(address: str) -> bool:
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:  # a name that ends in a digit, such as foo.co1
-        return False
-    return not parsed.is_global or parsed.is_multicast

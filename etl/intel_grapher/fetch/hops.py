@@ -16,8 +16,9 @@ from typing import Any, Final, NamedTuple, Self
 
 from intel_grapher.cache import Cache, Found
 from intel_grapher.errors import BadValue, CacheError, SourceError
-from intel_grapher.fetch.asking import PRIVATE, Indicator, is_private
+from intel_grapher.fetch.asking import PRIVATE, Indicator
 from intel_grapher.fetch.frontier import Frontier, no_room
+from intel_grapher.fetch.private import is_private
 from intel_grapher.model import Fact, Kind, Relationship
 from intel_grapher.schema import BY_INDICATOR
 from intel_grapher.source import Endpoint, Outcome, Source

@@ -26,6 +26,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 import intel_grapher
 from intel_grapher.errors import SourceError
+from intel_grapher.fetch.private import is_reserved
 from intel_grapher.source import Request, Source
 
 CONNECT_SECONDS: Final = 10.0
@@ -283,7 +284,7 @@ def is_public(origin: tuple[str, str, int] | None) -> bool:
         found = socket.getaddrinfo(origin[1], origin[2], type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         return False
-    return all(ipaddress.ip_address(str(each[4][0]).partition("%")[0]).is_global for each in found)
+    return not any(is_reserved(ipaddress.ip_address(str(each[4][0]).partition("%")[0])) for each in found)
 
 
 def _is_drained(raw: urllib3.BaseHTTPResponse) -> bool:

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from intel_grapher.fetch.asking import PRIVATE, UNGIVEN, Ask, Menu, Question, is_private, secrets
+from intel_grapher.fetch.asking import PRIVATE, UNGIVEN, Ask, Menu, Question, secrets
 from intel_grapher.fetch.frontier import Frontier
+from intel_grapher.fetch.private import is_private
 from intel_grapher.fetch.shelf import NOTHING, Held, Shelf
 from intel_grapher.source import Source
 
