@@ -120,7 +120,14 @@ class Fact(msgspec.Struct, frozen=True, gc=False):
     properties: dict[str, Any]
 
 
-Facts = Iterator[Fact]
+class LeftOut(msgspec.Struct, frozen=True, gc=False):
+    """Values of a reply that a mapping knows to be no fact, each with the reason. They become rejects."""
+
+    values: Sequence[str]
+    reasons: Sequence[str]
+
+
+Facts = Iterator[Fact | LeftOut]
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from intel_grapher import intake
 from intel_grapher.errors import BadValue
 from intel_grapher.source import Endpoint
 
@@ -81,7 +82,7 @@ def _as_json(endpoint: Endpoint, content: bytes | msgspec.Raw) -> bytes | msgspe
         return b"[" + b",".join(line for line in bytes(content).splitlines() if line.strip()) + b"]"
     if not bytes(content).strip():
         raise BadValue("an empty body")
-    return msgspec.json.encode(bytes(content).decode("utf-8", "replace"))
+    return msgspec.json.encode(intake.decoded(bytes(content)))
 
 
 def _prune(type_: Any, reply: Any) -> tuple[Any, list[Fault]]:  # noqa: ANN401 - a reply may be anything

@@ -26,7 +26,7 @@ import msgspec
 
 from intel_grapher import schema, sources
 from intel_grapher.errors import BadValue, SourceError, UsageError
-from intel_grapher.model import Facts, Kind
+from intel_grapher.model import Fact, Facts, Kind, LeftOut
 
 SECONDS = 1.0
 MINUTES = 60.0
@@ -178,6 +178,14 @@ class Endpoint:
             json=None if self.json is None else {**filled(self.json), **params},
             params=params,
         )
+
+    def mapped(self, asked: str, reply: Any) -> tuple[list[Fact], list[LeftOut]]:  # noqa: ANN401 - typed by the mapping
+        """Return what the mapping yields for a canonical key and a typed reply: facts, and values it leaves out."""
+        facts: list[Fact] = []
+        left_out: list[LeftOut] = []
+        for item in self.mapping(asked, reply):
+            (facts if isinstance(item, Fact) else left_out).append(item)  # type: ignore[arg-type]
+        return facts, left_out
 
     @cached_property
     def decoder(self) -> msgspec.json.Decoder[Any]:

@@ -25,8 +25,10 @@ def test_one_a_line() -> None:
     assert found.edges == {
         *(edge(each, "REPORTED_IN", f"Report indicators:{key}") for each in (*named, url)),
         edge(url, "ON", "Domain cdn-update.example"),
+        edge("IPAddress 203.0.113.5", "EXPOSES", "Service 203.0.113.5:8443"),
+        edge("Service 203.0.113.5:8443", "REPORTED_IN", f"Report indicators:{key}"),
     }
-    assert found.rejects == {("$[10]", "not", "a single label")}
+    assert found.rejects == set()
 
 
 def test_a_list_known_by_its_address_is_a_report_of_that_address() -> None:
@@ -45,13 +47,56 @@ def test_columns_are_known_by_their_header() -> None:
         edge("Domain invoice-portal.example", "REPORTED_IN", report, "2026-04-11"),
         edge(url, "REPORTED_IN", report, "2026-07-28T09:00:00Z"),
         edge(url, "ON", "Domain cdn-update.example"),
+        edge("IPAddress 203.0.113.5", "EXPOSES", "Service 203.0.113.5:8443"),
+        edge("Service 203.0.113.5:8443", "REPORTED_IN", report, first_seen="2026-07-28", last_seen="2026-11-01"),
     }  # fmt: skip
-    assert {each[1:] for each in found.rejects} == {("-", "placeholder")}
+    assert found.rejects == {("$[5]", '"2026-07-28", "-", "domain", ""', "a row without an indicator")}
 
 
 def test_without_a_header_the_first_column_counts() -> None:
     found = told("indicators", "table", "headless", sample("indicators", "table", "headless"))
     assert found.edges == {edge("Domain example.net", "REPORTED_IN", "Report indicators:headless")}
+
+
+def test_a_list_may_begin_with_a_bracket_and_be_in_any_encoding() -> None:
+    text = "[2001:db8::1]\r\n<http://a.example/x>\r\n"
+    expected = {
+        edge("IPAddress 2001:db8::1", "REPORTED_IN", "Report indicators:k"),
+        edge("URL http://a.example/x", "REPORTED_IN", "Report indicators:k"),
+        edge("URL http://a.example/x", "ON", "Domain a.example"),
+    }
+    for encoding in ("utf-8", "utf-8-sig", "utf-16"):
+        assert told("indicators", "plain", "k", text.encode(encoding)).edges == expected
+
+
+def test_a_page_or_json_in_place_of_a_list_is_none() -> None:
+    for body in (b"<!DOCTYPE html><html>a.example</html>", b'{"error": "a.example"}', b'["a.example"]'):
+        assert told("indicators", "plain", "k", body).edges == set()
+
+
+def test_every_kind_is_reported() -> None:
+    found = told("indicators", "plain", "k", b"192.0.2.0/24\nAS64500\n@someone\n192.0.2.1 - 192.0.2.2\n")
+    assert {start for start, *_ in found.edges} == {
+        *("Network 192.0.2.0/24", "ASN AS64500", "TwitterUser someone", "IPAddress 192.0.2.1", "IPAddress 192.0.2.2"),
+    }
+
+
+def test_what_is_left_out_is_a_reject_with_its_place() -> None:
+    found = told(
+        "indicators", "plain", "k", b"evil.example:8080\nit runs rundll32.exe\n255.255.255.255 broadcasthost\n"
+    )
+    assert found.edges == {edge("Domain evil.example", "REPORTED_IN", "Report indicators:k")}
+    assert found.rejects == {
+        ("$[0]", "evil.example:8080", "a port of a name: services are known by their address"),
+        ("$[1]", "rundll32.exe", "a file name"),
+        ("$[2]", "255.255.255.255", "an address of the list's own machinery"),
+    }
+
+
+def test_no_two_names_of_lists_are_one_report() -> None:
+    names = ("APT 28", "APT-28", "\u043e\u0442\u0447\u0451\u0442", "\u5831\u544a\u66f8", "a~20b", "a b")
+    reports = {told("indicators", "plain", name, b"a.example\n").edges.pop()[2] for name in names}
+    assert len(reports) == len(names)
 
 
 def test_urlhauss_own_list_names_urls_hosts_and_addresses() -> None:

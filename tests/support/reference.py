@@ -42,7 +42,7 @@ def _facts(cache: Cache) -> Iterator[tuple[Group, tuple[str, ...], Row]]:
             if not 200 <= reply.status < 300 or source.judge(typed) is not Outcome.FOUND:
                 continue
             says_something = False
-            for fact in endpoint.mapping(key, typed):
+            for fact in endpoint.mapped(key, typed)[0]:
                 says_something = says_something or _begins_well(fact)
                 starts, ends = fact.starts, fact.ends
                 lengths = [len(each) for each in (starts, ends) if each is not None and not isinstance(each, str)]

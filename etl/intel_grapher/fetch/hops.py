@@ -195,7 +195,7 @@ def _facts(endpoint: Endpoint, key: str, verdict: Verdict) -> list[Fact]:
     if verdict.outcome is not Outcome.FOUND:
         return []
     try:
-        return list(endpoint.mapping(endpoint.canonical(key), verdict.reply))
+        return endpoint.mapped(endpoint.canonical(key), verdict.reply)[0]
     except SourceError:
         raise
     except Exception:  # noqa: BLE001 - one reply's surprise leads nowhere; the transform lists it

@@ -83,8 +83,9 @@ def read_table(text: str) -> Table | None:
     header, rows = _parted(lines, delimiter)
     columns = _columns(header, [row for _, row in rows[:SAMPLE]])
     table = Table(delimiter, columns, [], [])
+    text_of = dict(lines)
     for number, row in rows:
-        _read_row(number, row, table)
+        _read_row(number, text_of[number].strip(), row, table)
     return table
 
 
@@ -194,7 +195,7 @@ def _holds_indicators(cell: str) -> bool:
     return bool(parts) and any(map(_found, parts)) and len(parts) <= 2 + 2 * sum(map(bool, map(_found, parts)))
 
 
-def _read_row(number: int, row: list[str], table: Table) -> None:
+def _read_row(number: int, line: str, row: list[str], table: Table) -> None:
     """Add a row's indicators to a table; a row without any is a leftover."""
     by_role: dict[str, str] = {}
     for column, cell in zip(table.columns, row, strict=False):
@@ -215,7 +216,7 @@ def _read_row(number: int, row: list[str], table: Table) -> None:
             elif found is not None:
                 table.leftovers.append(Leftover(number, part[:SHOWN], found.reason))
     if len(table.entries) == before and len(table.leftovers) == listed:
-        table.leftovers.append(Leftover(number, table.delimiter.join(row)[:SHOWN], BARREN))
+        table.leftovers.append(Leftover(number, line[:SHOWN], BARREN))
 
 
 def _with_port(found: words.Found, port: str) -> words.Found:

@@ -58,7 +58,10 @@ _CVE_LIKE = _shape(r"cve[-\u2010-\u2015 ]?[0-9].*")
 
 
 def trimmed(word: str) -> str:
-    """Return a word without the quotes, brackets and punctuation around it; what is balanced inside stays."""
+    """Return a word without the quotes, brackets and punctuation around it, "" where nothing else is in it.
+
+    Brackets that are balanced inside of it stay.
+    """
     while True:
         start = word[:1]
         if start == "[" and word.count("[") == word.count("]") and "]:" in word:
@@ -72,7 +75,7 @@ def trimmed(word: str) -> str:
         if word[-1] == "]" and word.count("[") >= word.count("]"):
             break
         word = word[:-1]
-    return word
+    return word if any(map(str.isalnum, word)) else ""
 
 
 def classify(raw: str, *, is_value: bool = False) -> Found | Odd | None:

@@ -1,35 +1,41 @@
-"""Lists of indicators from anywhere, brought in with `cache add`: one a line, or as CSV. The key is the list's name.
+"""Lists of indicators from anywhere, brought in with `cache add`, as text or in columns. The key is the list's name.
 
-A line may be a comment (#, ;, //, !), end in one, or be a line of a hosts file. In CSV the header's names say which
-columns hold indicators and when they were seen; without a known name it is the first column. Defanged ones are
-refanged. What is an indicator and of which kind, its form says. Looked at on 2026-11-26.
+`intel_grapher.intake` reads them: which words are indicators, which look like one and are left out, and why. Looked at
+on 2026-11-26.
 """
 
 import re
-from collections.abc import Iterator
 
-from intel_grapher.model import Facts
-from intel_grapher.schema import REPORTED_IN, Hostname, Link, Reference, Term, on_hosts, refanged
+import msgspec
+
+from intel_grapher import intake
+from intel_grapher.intake.table import read_table
+from intel_grapher.intake.text import Leftover
+from intel_grapher.intake.words import Found
+from intel_grapher.model import Facts, LeftOut
+from intel_grapher.schema import EXPOSES, REPORTED_IN, Address, Hostname, Link, Reference, Term, on_hosts, service_name
 from intel_grapher.source import Outcome, Rate, Source
-from intel_grapher.sources._rows import cells, rows
 
-COMMENTS = ("#", ";", "//", "!")
-NOWHERE = {"0.0.0.0", "127.0.0.1", "::", "::1"}  # noqa: S104 - where hosts files send names
-INDICATORS = {
-    *("ioc", "ioc_value", "indicator", "value", "url", "domain", "hostname", "host", "fqdn", "email", "cve"),
-    *("ip", "ip_address", "ipaddress", "address", "dst_ip", "src_ip"),
-    *("hash", "md5", "sha1", "sha256", "md5_hash", "sha1_hash", "sha256_hash"),
-}
-FIRST = {"first_seen", "firstseen", "dateadded", "date_added", "date", "added", "created"}
-LAST = {"last_seen", "lastseen", "last_online"}
-_PORT = re.compile(r"([0-9]+(?:\.[0-9]+){3}):[0-9]+")
-_NO_ID = re.compile(r"[^A-Za-z0-9._~-]+")
+_MARKUP = re.compile(r"\s*<(?:!doctype|html|head|body|\?xml)\b", re.IGNORECASE)
+_NO_ID = re.compile(r"[^A-Za-z0-9._-]")
+_LONGEST_ID = 255
 
 
 def judge(reply: str) -> Outcome:
-    """Tell a list from a page or an object in its place."""
-    start = reply.lstrip()[:1]
-    return Outcome.FAILED if start in {"<", "{", "["} else Outcome.FOUND if start else Outcome.NOT_FOUND
+    """Tell a list from a page or from JSON in its place."""
+    if not reply.strip():
+        return Outcome.NOT_FOUND
+    return Outcome.FAILED if _MARKUP.match(reply) or _is_json(reply) else Outcome.FOUND
+
+
+def _is_json(reply: str) -> bool:
+    if reply.lstrip()[:1] not in {"{", "["}:
+        return False
+    try:
+        msgspec.json.decode(reply)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 source = Source(
@@ -48,47 +54,49 @@ BY_ADDING = "lists are brought in with `cache add`"
 
 @source.get("/{key}/", kept_only=BY_ADDING, format="text", also=("list", "txt", "text"))
 def plain(asked: Reference | Term, reply: str) -> Facts:
-    """Indicators, one a line: that the list names them."""
-    found = [_indicator(line) for line in reply.splitlines() if line.strip() and not line.strip().startswith(COMMENTS)]
-    yield from _named(asked, [(each, None, None) for each in found])
-
-
-def _indicator(line: str) -> str:
-    words = re.split(r"\s+[#;]|\s+//\s", line.strip(), maxsplit=1)[0].split()
-    return words[1] if len(words) > 1 and words[0] in NOWHERE else words[0]
+    """Indicators in a text: that the list names them."""
+    mentions, leftovers, _ = intake.read(reply)
+    found = [Found(mention.kind, mention.key, mention.port) for mention in mentions]
+    yield from _reported(asked, found, None, None, leftovers)
 
 
 @source.get("/{key}/", kept_only=BY_ADDING, format="text", also=("csv",))
 def table(asked: Reference | Term, reply: str) -> Facts:
     """Indicators in columns: that the list names them, and when they were seen."""
-    yield from _named(asked, list(_in_columns(reply)))
+    read = read_table(reply)
+    if read is None:
+        yield from plain(asked, reply)
+        return
+    found = [entry.found for entry in read.entries]
+    first, last = [entry.first or None for entry in read.entries], [entry.last or None for entry in read.entries]
+    yield from _reported(asked, found, first, last, read.leftovers)
 
 
-def _in_columns(reply: str) -> Iterator[tuple[str, str | None, str | None]]:
-    header: list[str] | None = None
-    for line in reply.splitlines():
-        names = [re.sub(r"[^a-z0-9]+", "_", cell.lower()).strip("_").removesuffix("_utc") for cell in cells(line)]
-        if INDICATORS.intersection(names):
-            header = names
-            break
-        if line.strip() and not line.lstrip().startswith("#"):
-            break
-    for _, row in rows(reply):
-        by_name = dict(zip(header or ["value"], row, strict=False))
-        first = next((by_name[name] for name in by_name if name in FIRST), None)
-        last = next((by_name[name] for name in by_name if name in LAST), None)
-        for name, cell in by_name.items():
-            if name in INDICATORS and re.sub(r"[^a-z0-9]+", "_", cell.lower()) != name:  # not the header itself
-                yield cell, first, last
-
-
-def _named(asked: Reference | Term, found: list[tuple[str, str | None, str | None]]) -> Facts:
-    report = Reference(asked if "://" in asked else f"indicators:{_NO_ID.sub('-', asked)[:255]}")
-    indicators = [_PORT.sub(r"\1", refanged(each)) for each, _, _ in found]
+def _reported(
+    asked: Reference | Term,
+    found: list[Found],
+    first: list[str | None] | None,
+    last: list[str | None] | None,
+    leftovers: list[Leftover],
+) -> Facts:
+    report = Reference(asked if "://" in asked else f"indicators:{_NO_ID.sub(_escaped, asked)[:_LONGEST_ID]}")
+    keys = [f"@{each.key}" if each.kind == "user" else each.key for each in found]
+    yield REPORTED_IN.each([Hostname(key) for key in keys], report, first_seen=first, last_seen=last)
+    ported = [(index, each) for index, each in enumerate(found) if each.kind == "ip" and each.port]
+    services = [service_name(Address(each.key), each.port) for _, each in ported]
+    yield EXPOSES.each([Address(each.key) for _, each in ported], services)
     yield REPORTED_IN.each(
-        [Hostname(each) for each in indicators],
+        [Hostname(service) for service in services],
         report,
-        first_seen=[first for _, first, _ in found],
-        last_seen=[last or first for _, first, last in found],
+        first_seen=first and [first[index] for index, _ in ported],
+        last_seen=last and [last[index] for index, _ in ported],
     )
-    yield on_hosts([Link(each) for each in indicators if "://" in each])
+    yield on_hosts([Link(each.key) for each in found if each.kind == "url"])
+    yield LeftOut([leftover.raw for leftover in leftovers], [leftover.reason for leftover in leftovers])
+    names = [f"{each.key}:{each.port}" for each in found if each.kind == "domain" and each.port]
+    yield LeftOut(names, ["a port of a name: services are known by their address"] * len(names))
+
+
+def _escaped(match: re.Match[str]) -> str:
+    """Return the UTF-8 bytes of a character that no id has, each as ~ and two hex digits: no two names are one."""
+    return "".join(f"~{byte:02X}" for byte in match[0].encode("utf-8", "surrogatepass"))

@@ -303,10 +303,10 @@ def _copied(value: Any) -> Any:  # noqa: ANN401 - a reply may be anything
 
 
 def what_is_said(endpoint: Endpoint, reply: Reply, typed: Any) -> tuple[object, ...]:  # noqa: ANN401
-    facts = list(endpoint.mapping(endpoint.canonical(reply.key), typed))
-    said = [(each.what, each.starts, each.ends, each.properties) for each in facts]
+    facts, left_out = endpoint.mapped(endpoint.canonical(reply.key), typed)
+    said = [(fact.what, fact.starts, fact.ends, fact.properties) for fact in facts]
     gives = [each.told(typed) for each in endpoint.source.endpoints.values() if each.lookup is endpoint]
-    return endpoint.source.judge(typed), endpoint.more(typed) if endpoint.more else None, gives, repr(said)
+    return endpoint.source.judge(typed), endpoint.more(typed) if endpoint.more else None, gives, repr((said, left_out))
 
 
 # --- spoiled replies --------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from intel_grapher import reading, reject_paths
 from intel_grapher.cache.envelope import Envelope
 from intel_grapher.errors import BadValue, SourceError
 from intel_grapher.files import Group
-from intel_grapher.model import Fact, Kind, Relationship, Type
+from intel_grapher.model import Fact, Kind, LeftOut, Relationship, Type
 from intel_grapher.source import Endpoint, Outcome
 from intel_grapher.transform.columns import Columns, Numbering, as_arrow, counted, is_column, property_of
 from intel_grapher.transform.memory import Memory
@@ -132,7 +132,8 @@ class Batch:
         if verdict.outcome is Outcome.FOUND:
             asked = self._asked_for(reply.key) if asked is None else asked
             try:
-                facts = [(fact, *laid_out(fact)) for fact in self.endpoint.mapping(asked, verdict.reply)]
+                mapped, left_out = self.endpoint.mapped(asked, verdict.reply)
+                facts = [(fact, *laid_out(fact)) for fact in mapped]
             except (BadValue, SourceError):
                 raise
             except Exception as wrong:  # one reply's surprise must not cost the others theirs; it is listed
@@ -142,6 +143,8 @@ class Batch:
             for fact, rows, starts, ends in facts:
                 if rows:
                     self._columns_of(fact.what).add(number, fact, rows, starts, ends)
+            for row, bad in enumerate(bad for left in left_out for bad in zip(left.values, left.reasons, strict=True)):
+                self._missed.setdefault(number, set()).add((LeftOut, row, *bad))
             self._mark(number, asked, [fact for fact, rows, _, _ in facts if rows])
         return [fact for fact, *_ in facts]
 
