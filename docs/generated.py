@@ -1,4 +1,4 @@
-"""What the docs say that the code already knows: cog puts it into the pages, and the gate fails where it is stale."""
+"""The parts of the docs that are printed from the code. cog puts them into the pages; `make check` finds stale ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from intel_grapher.cache import Cache
 from intel_grapher.cli import app
 from intel_grapher.files import Group
 from intel_grapher.model import Property
-from intel_grapher.source import DAYS, HOURS, MINUTES, Rate, Source, discover
+from intel_grapher.registry import Registry
+from intel_grapher.source import DAYS, HOURS, MINUTES, MONTHS, Rate, Source
 from intel_grapher.transform.coverage import coverage
 
 SAMPLES = Path(__file__).resolve().parents[1] / "data" / "samples"
@@ -30,8 +31,10 @@ PERIODS = {
     HOURS: "an hour",
     DAYS: "a day",
     7 * DAYS: "a week",
-    30 * DAYS: "a month",
+    MONTHS: "a month",
 }
+"""How a period in seconds reads after "15,500 requests"."""
+REGISTRY = Registry.installed()
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -49,7 +52,7 @@ def sources() -> str:
     """Return the table of all sources."""
     gives = _gives()
     columns = ("source", "asks", "gives", "key", "rate", "status", "terms")
-    return table(columns, [_source(each, gives[each.name]) for each in discover().values()])
+    return table(columns, [_source(each, gives[each.name]) for each in REGISTRY.values()])
 
 
 def _source(source: Source, gives: tuple[list[str], list[str]]) -> list[str]:
@@ -67,7 +70,7 @@ def _source(source: Source, gives: tuple[list[str], list[str]]) -> list[str]:
 
 def _gives() -> dict[str, tuple[list[str], list[str]]]:
     """Return the labels and the relationship types that each source's samples give."""
-    found: dict[str, set[Group]] = {each: set() for each in discover()}
+    found: dict[str, set[Group]] = {each: set() for each in REGISTRY}
     for each in coverage(Cache(SAMPLES)):
         found[each.source] |= {Group.parse(name) for name in each.facts}
     return {
@@ -86,8 +89,15 @@ def _key(source: Source) -> str:
 
 
 def _rate(rate: Rate) -> str:
-    number, unit = (rate.per / MINUTES, "minutes") if rate.per >= MINUTES else (rate.per, "seconds")
-    return f"{rate.requests:,} {PERIODS.get(rate.per) or f'in {number:g} {unit}'}"
+    """Return a rate as text: 15,500 a month, or 20 in 10 minutes."""
+    if rate.per in PERIODS:
+        return f"{rate.requests:,} {PERIODS[rate.per]}"
+    period, unit = next(
+        (period, unit)
+        for period, unit in ((DAYS, "days"), (HOURS, "hours"), (MINUTES, "minutes"), (1.0, "seconds"))
+        if rate.per >= period or period == 1.0
+    )
+    return f"{rate.requests:,} in {rate.per / period:g} {unit}"
 
 
 def endpoints() -> str:
@@ -113,7 +123,7 @@ def endpoints() -> str:
                 for each in source.endpoints.values()
             ],
         )
-        for source in discover().values()
+        for source in REGISTRY.values()
     )
 
 
