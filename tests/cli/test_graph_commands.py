@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from command import Desk, contents
 
 
@@ -14,11 +15,13 @@ def test_show_tells_properties_and_neighbours(loaded: Desk) -> None:
     assert re.search(r"^RESOLVES\t->\tIPAddress\t192\.0\.2\.10\t", ran.out, re.MULTILINE)
 
 
-def test_what_is_not_in_the_graph_is_said_with_the_next_step(loaded: Desk) -> None:
-    ran = loaded.run("show", "nowhere.example")
+@pytest.mark.parametrize("words", [("show",), ("path", "example.com"), ("rank", "example.com")], ids=" ".join)
+def test_what_is_not_in_the_graph_is_said_with_the_next_step(loaded: Desk, words: tuple[str, ...]) -> None:
+    ran = loaded.run(*words, "nowhere.example")
     assert (ran.code, ran.out) == (1, "")
     assert "not in the graph: Domain nowhere.example" in ran.err
     assert "next: intel-grapher fetch" in ran.err
+    assert loaded.run(*words, "66.0.543.66").code == 2
 
 
 def test_query_reads_and_does_nothing_else(loaded: Desk) -> None:

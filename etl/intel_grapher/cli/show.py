@@ -12,7 +12,7 @@ from intel_grapher.ask import look
 from intel_grapher.cli import graph
 from intel_grapher.cli.options import grouped
 from intel_grapher.cli.output import print_csv, print_json, print_line, print_table, say
-from intel_grapher.errors import NotInGraphError, UsageError
+from intel_grapher.errors import NotInGraphError
 
 COLUMNS = ("type", "direction", "label", "neighbour", "first_seen", "last_seen", "sources")
 
@@ -31,14 +31,10 @@ def show(
     That is: properties and neighbours, who says so, and since when.
     """
     with reading.opened() as opened:
-        try:
-            label, key = graph.find(opened, indicator)
-        except NotInGraphError as error:
-            say(str(error))
-            raise typer.Exit(1) from error
+        label, key = graph.find(opened, indicator)
         shown = look.show(opened, schema.LABELS[label], key, limit=limit)
     if shown is None:
-        raise UsageError(f"{label} {key} has gone from the graph meanwhile: ask again")
+        raise NotInGraphError(f"{label} {key} has gone from the graph meanwhile: ask again")
     rows = [
         (it.type, it.direction, it.label, it.key, *(it.properties.get(name) for name in COLUMNS[4:]))
         for it in shown.neighbours
