@@ -48,13 +48,21 @@ test-page: .venv/ready ## Run the page's tests alone (Debian's chromium; PAGE_ON
 lint: .venv/ready ## Check style
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/oxlint --deny-warnings --ignore-pattern "**/vendor/**" etl/intel_grapher/ui/static
 
 format: .venv/ready ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-types: .venv/ready ## Check types
+types: .venv/ready .venv/js/ready ## Check types
 	$(BIN)/mypy
+	.venv/js/node_modules/.bin/tsc --project tests/ui/types
+
+.venv/js/ready: tests/ui/types/package.json tests/ui/types/package-lock.json | .venv/ready
+	@mkdir -p .venv/js
+	@cp tests/ui/types/package*.json .venv/js
+	@npm ci --prefix .venv/js --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
 
 docs: .venv/ready ## Print the generated parts of the docs anew
 	$(BIN)/cog -I docs -r README.md docs/*.md

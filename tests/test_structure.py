@@ -23,6 +23,8 @@ MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__").strip("."): path
     for path in sorted(PACKAGE.rglob("*.py"))
 }
+SCRIPTS = sorted((PACKAGE / "ui" / "static").glob("*.js"))
+LONGEST_LINE = 120
 LONGEST = 475  # the schema's length: it is data
 
 # The layers, each with the layers that it may import besides itself. ARCHITECTURE.md draws them. A module is in the
@@ -162,6 +164,22 @@ def test_the_schemas_names_stand_in_the_schema_the_sources_and_the_queries_that_
         if module != "schema" and layer(module) != "sources" and module != "ask.saved":
             words = set(re.findall(r"\b[A-Z_]{4,}\b", path.read_text()))
             assert not words & {name for name in schema.RELATIONSHIPS if "_" in name or name == "RESOLVES"}, module
+
+
+def test_labels_are_named_by_the_schema_the_sources_and_the_queries_that_ship() -> None:
+    quoted = re.compile(r"""(?<!button\()(["'])(""" + "|".join(schema.LABELS) + r""")\1""")
+    allowed = {"labels", "schema", "ask.saved", "fetch.service"}  # in fetch.service it is the name of a class
+    for module, path in MODULES.items():
+        if module not in allowed and layer(module) not in {"sources", "testing"}:
+            assert not quoted.findall(path.read_text()), module
+    for script in SCRIPTS:
+        assert not quoted.findall(script.read_text()), script.name
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_lines_of_scripts_are_as_short_as_pythons(script: Path) -> None:
+    long = [number for number, line in enumerate(script.read_text().splitlines(), 1) if len(line) > LONGEST_LINE]
+    assert long == []
 
 
 def test_no_file_is_long() -> None:

@@ -43,8 +43,10 @@ def _label(
     *properties: Property,
     shape: str = "circle",
     vague: Callable[[pa.Array], pa.Array] | None = None,
+    title: tuple[str, ...] = (),
+    title_with_key: bool = False,
 ) -> Label:
-    return Label(name, key, doc, (*properties, *SEEN), colour, shape, vague)
+    return Label(name, key, doc, (*properties, *SEEN), colour, shape, vague, title, title_with_key)
 
 
 # --- labels (colours: Okabe and Ito's, which the colour-blind can tell apart; shape is the second sign) -------------
@@ -162,7 +164,7 @@ TWITTER_USER = _label(
 )
 TWEET = _label(
     "Tweet", "id", "Twitter's number.", "#CC79A7", _newest("text", "what it says"), _newest("lang", "its language"),
-    _CREATED, shape="square",
+    _CREATED, shape="square", title=("text",),
 )  # fmt: skip
 HASHTAG = _label("Hashtag", "tag", "Without #, case folded.", "#CC79A7", shape="hexagon")
 ASN = _label(
@@ -176,6 +178,8 @@ ASN = _label(
     _UPDATED,
     _STATUS,
     shape="hexagon",
+    title=("name",),
+    title_with_key=True,
 )
 NETWORK = _label(
     "Network",
@@ -240,13 +244,15 @@ REPORT = _label(
     _CREATED,
     _all("links", "pages that it draws on"),
     TAGS,
+    title=("title",),
 )
 
 
 def _attack(name: str, doc: str, colour: str, shape: str) -> Label:
+    description = _newest("description", "MITRE's first paragraph")
     aliases = _all("aliases", "other names of it")
     return _label(
-        name, "id", doc, colour, _NAME, _newest("description", "MITRE's first paragraph"), aliases, shape=shape
+        name, "id", doc, colour, _NAME, description, aliases, shape=shape, title=("name",), title_with_key=True
     )
 
 
@@ -266,4 +272,5 @@ NOTE = _label(
     _newest("tag", "the tag"),
     _newest("verdict", "malicious, suspicious, benign or unknown"),
     shape="diamond",
+    title=("text", "tag", "verdict"),
 )

@@ -93,6 +93,8 @@ class Label:
 
     `vague` takes a column of canonical keys and returns, for each that has one, the key of the same thing that says
     less: the node with that key is merged into the one that says more. Null where a key says no more than another can.
+    `title` names the properties by which a person knows a node, best first; without a value of any, it is the key.
+    `title_with_key` says that the key is shown before the title.
     """
 
     name: str
@@ -102,6 +104,8 @@ class Label:
     colour: str
     shape: str = "circle"
     vague: Callable[[pa.Array], pa.Array] | None = None
+    title: tuple[str, ...] = ()
+    title_with_key: bool = False
 
     def property(self, name: str) -> Property | None:
         """Return the property of that name, or None."""

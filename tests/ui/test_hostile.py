@@ -114,7 +114,7 @@ def test_a_kept_investigation_that_someone_else_wrote_is_text(sites: Sites, targ
     site.ask("save", name="from elsewhere", content=content)
     page.click("#open")
     page.get_by_role("button", name="from elsewhere", exact=True).click()
-    page.wait_for_function("() => app.keep.name === 'from elsewhere'")
+    page.wait_for_function("() => app.investigation.name === 'from elsewhere'")
     idle(page)
     nothing_but_text(page)
 

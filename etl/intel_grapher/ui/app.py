@@ -27,7 +27,7 @@ from intel_grapher.cache import Cache
 from intel_grapher.errors import GrapherError, LoadError, UsageError
 from intel_grapher.fetch.asking import Indicator
 from intel_grapher.fetch.plan import plan
-from intel_grapher.model import NodeRef
+from intel_grapher.model import Label, NodeRef
 from intel_grapher.pipeline import Places
 from intel_grapher.registry import Registry
 from intel_grapher.ui import evidence, keeping, looking
@@ -195,11 +195,7 @@ def _start(page: Page, _: Nothing) -> dict[str, Any]:
         "author": getpass.getuser(),
         "nodes": nodes,
         "error": error,
-        "labels": {
-            name: {"key": each.key, "doc": each.doc, "colour": each.colour, "shape": each.shape,
-                   "properties": {own.name: own.doc for own in each.properties}}
-            for name, each in schema.LABELS.items()
-        },
+        "labels": {name: _label(label) for name, label in schema.LABELS.items()},
         "types": {name: {"both_ways": each.both_ways, "doc": each.doc} for name, each in schema.RELATIONSHIPS.items()},
         "sources": {name: each.title for name, each in page.registry.items()},
         "verdicts": VERDICTS,
@@ -211,6 +207,19 @@ def _start(page: Page, _: Nothing) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _label(label: Label) -> dict[str, Any]:
+    return {
+        "key": label.key,
+        "doc": label.doc,
+        "colour": label.colour,
+        "shape": label.shape,
+        "title": label.title,
+        "title_with_key": label.title_with_key,
+        "can_be_added": label in schema.ANY_NODE.labels,
+        "properties": {own.name: own.doc for own in label.properties},
+    }
+
+
 def _raw(page: Page, asked: Raw) -> dict[str, Any]:
     with Cache(page.places.data) as cache:
         if asked.digest:
@@ -218,10 +227,7 @@ def _raw(page: Page, asked: Raw) -> dict[str, Any]:
         return {"pieces": evidence.pieces(cache, asked.keys[:2], asked.asked[:60], asked.sources)}
 
 
-_KINDS: Final = {
-    "Domain": "domain", "SubDomain": "domain", "IPAddress": "ip", "Email": "email", "Hash": "hash",
-    "TwitterUser": "user", "URL": "url", "Vulnerability": "cve", "ASN": "asn", "Network": "network",
-}  # fmt: skip
+_KINDS: Final = {label.name: name for name, kind in schema.BY_INDICATOR.items() for label in kind.labels}
 
 
 def _indicators(asked: Enrich) -> list[Indicator]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -192,6 +192,14 @@ def rows(graph: Graph, cypher: str, values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+# Labels by the columns that name a node: a label's own name, or "" for the key of an indicator. `id` is left out,
+# because that of a certificate is a digest and would be taken for a file's.
+_BY_COLUMN: Final = {
+    **{label.key: "" for kind in schema.BY_INDICATOR.values() for label in kind.labels if label.key != "id"},
+    **{label.lower(): label for label in schema.LABELS},
+}
+
+
 def _named_in(columns: Sequence[str], rows_: Iterable[Sequence[Any]]) -> list[NodeRef]:
     """Return the nodes that rows name in columns called label and key, or by the key's own name."""
     pairs = [
@@ -199,8 +207,7 @@ def _named_in(columns: Sequence[str], rows_: Iterable[Sequence[Any]]) -> list[No
         for label, key in (("label", "key"), ("to_label", "to_key"), ("label", "name"))
         if label in columns and key in columns
     ]
-    single = {"domain": "Domain", "address": "IPAddress", "vulnerability": "Vulnerability", "name": ""}
-    alone = [(place, single[name]) for place, name in enumerate(columns) if name in single and not pairs]
+    alone = [(place, _BY_COLUMN[name]) for place, name in enumerate(columns) if name in _BY_COLUMN and not pairs]
     found = []
     for row in rows_:
         found += [NodeRef(row[label], row[key]) for label, key in pairs if row[label] in schema.LABELS and row[key]]

@@ -14,7 +14,9 @@ export class Actions {
   // Nodes that are in the graph, with their relationships to what is there.
   async bring(nodes, { near = null, select = true } = {}) {
     const wanted = nodes.filter((node) => !this.model.graph.hasNode(idOf(node)));
-    const found = wanted.length ? (await ask("nodes", { nodes: wanted.map(({ label, key }) => ({ label, key })) })).nodes : [];
+    const found = wanted.length
+      ? (await ask("nodes", { nodes: wanted.map(({ label, key }) => ({ label, key })) })).nodes
+      : [];
     const fresh = this.model.add({ nodes: found }, { near });
     if (select && nodes.length) this.model.select(idOf(nodes[0]));
     await this.#join(fresh);
@@ -32,7 +34,13 @@ export class Actions {
   async grow(id, group = {}, limit = STEP) {
     const { label, key } = this.model.node(id);
     const skip = group.type ? this.shownOf(id, group) : 0;
-    const answer = await ask("grow", { label, key, limit, skip, ...(group.type ? { type: group.type, direction: group.direction, other: group.label } : {}) });
+    const answer = await ask("grow", {
+      label,
+      key,
+      limit,
+      skip,
+      ...(group.type ? { type: group.type, direction: group.direction, other: group.label } : {}),
+    });
     const rest = this.#rest(id, answer.groups);
     const stale = answer.groups.map((each) => moreId(id, each)).filter((each) => this.model.graph.hasNode(each));
     const fresh = this.model.add(
@@ -47,12 +55,20 @@ export class Actions {
 
   shownOf(id, group) {
     const { graph } = this.model;
-    return graph.reduceEdges(id, (count, _, edge, start, end) => {
-      const other = start === id ? end : start;
-      const direction = group.direction === "--" ? "--" : start === id ? "->" : "<-";
-      const same = !edge.more && edge.type === group.type && direction === group.direction && this.model.node(other).label === group.label;
-      return count + (same ? 1 : 0);
-    }, 0);
+    return graph.reduceEdges(
+      id,
+      (count, _, edge, start, end) => {
+        const other = start === id ? end : start;
+        const direction = group.direction === "--" ? "--" : start === id ? "->" : "<-";
+        const same =
+          !edge.more &&
+          edge.type === group.type &&
+          direction === group.direction &&
+          this.model.node(other).label === group.label;
+        return count + (same ? 1 : 0);
+      },
+      0,
+    );
   }
 
   // What a hub has more than is shown is one node that stands for all of it.
@@ -61,7 +77,15 @@ export class Actions {
     const edges = [];
     for (const group of groups.filter((each) => each.count > each.shown)) {
       const more = moreId(id, group);
-      nodes.push({ id: more, more: true, of: id, group, count: group.count - group.shown, label: group.label, key: more });
+      nodes.push({
+        id: more,
+        more: true,
+        of: id,
+        group,
+        count: group.count - group.shown,
+        label: group.label,
+        key: more,
+      });
       const { label, key } = this.model.node(id);
       edges.push({ start: { label, key }, type: group.type, end: { label: "more", key: more, id: more }, more: true });
     }
@@ -71,19 +95,34 @@ export class Actions {
   // Neighbours that hang on this node alone go.
   collapse(id) {
     const { graph } = this.model;
-    const alone = graph.filterNeighbors(id, (other) => graph.neighbors(other).every((each) => each === id) && !this.model.node(other).pinned);
+    const alone = graph.filterNeighbors(
+      id,
+      (other) => graph.neighbors(other).every((each) => each === id) && !this.model.node(other).pinned,
+    );
     this.model.remove(alone);
     this.layout.start();
     return alone.length;
   }
 
   async path(start, end, options = {}) {
-    const answer = await ask("path", { start: ref(this.model.node(start)), end: ref(this.model.node(end)), ...options });
+    const answer = await ask("path", {
+      start: ref(this.model.node(start)),
+      end: ref(this.model.node(end)),
+      ...options,
+    });
     this.show(answer, { near: start });
-    const around = answer.hubs.length ? ` Hubs not entered: ${answer.hubs.slice(0, 3).map((each) => each.key).join(", ")}.` : "";
-    toast(answer.paths.length
-      ? `${plural(answer.paths.length, "path")} of ${plural(answer.paths[0].length, "step")}.${around}`
-      : `No path of at most ${options.longest ?? 6} steps.${around}`, { wrong: false });
+    const around = answer.hubs.length
+      ? ` Hubs not entered: ${answer.hubs
+          .slice(0, 3)
+          .map((each) => each.key)
+          .join(", ")}.`
+      : "";
+    toast(
+      answer.paths.length
+        ? `${plural(answer.paths.length, "path")} of ${plural(answer.paths[0].length, "step")}.${around}`
+        : `No path of at most ${options.longest ?? 6} steps.${around}`,
+      { wrong: false },
+    );
     return answer;
   }
 
@@ -118,7 +157,10 @@ export class Actions {
   async #join(fresh) {
     const { model } = this;
     if (!fresh.length || model.graph.order < 2 || model.graph.order > 3000) return;
-    const { edges } = await ask("between", { nodes: model.refs(), new: model.refs(fresh.filter((id) => model.graph.hasNode(id)).slice(0, 300)) });
+    const { edges } = await ask("between", {
+      nodes: model.refs(),
+      new: model.refs(fresh.filter((id) => model.graph.hasNode(id)).slice(0, 300)),
+    });
     model.add({ edges }, { quiet: true });
   }
 }

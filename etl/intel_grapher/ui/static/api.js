@@ -26,7 +26,11 @@ function waiting(more) {
 
 export async function ask(name, question = {}) {
   waiting(1);
-  try { return await answered(name, question); } finally { waiting(-1); }
+  try {
+    return await answered(name, question);
+  } finally {
+    waiting(-1);
+  }
 }
 
 async function answered(name, question) {
@@ -40,8 +44,12 @@ async function answered(name, question) {
   } catch {
     throw new Refusal("The server does not answer: start `intel-grapher ui` again, and open the link it prints.", 0);
   }
-  const answer = await response.json().catch(() => ({ error: `the server failed (${response.status}); its terminal says why` }));
-  if (!response.ok || answer.error && Object.keys(answer).length === 1) throw new Refusal(answer.error, response.status, answer);
-  if (answer.cypher?.length) asked.dispatchEvent(new CustomEvent("cypher", { detail: { name, questions: answer.cypher } }));
+  const answer = await response
+    .json()
+    .catch(() => ({ error: `the server failed (${response.status}); its terminal says why` }));
+  if (!response.ok || (answer.error && Object.keys(answer).length === 1))
+    throw new Refusal(answer.error, response.status, answer);
+  if (answer.cypher?.length)
+    asked.dispatchEvent(new CustomEvent("cypher", { detail: { name, questions: answer.cypher } }));
   return answer;
 }

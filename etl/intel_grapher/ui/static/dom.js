@@ -9,7 +9,9 @@ export function el(tag, attributes = {}, ...children) {
     else if (name === "value" || name === "checked" || name === "disabled") element[name] = value;
     else element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(
+    ...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false),
+  );
   return element;
 }
 
@@ -18,12 +20,19 @@ export const fill = (element, ...children) => {
   return element;
 };
 
-export const button = (text, onclick, attributes = {}) => el("button", { type: "button", onclick, ...attributes }, text);
+export const button = (text, onclick, attributes = {}) =>
+  el("button", { type: "button", onclick, ...attributes }, text);
 
 // What a person is told in passing; errors stay until they are closed.
 export function toast(text, { wrong = false, action = null } = {}) {
   const box = el("div", { class: wrong ? "toast wrong" : "toast" }, el("span", {}, String(text)));
-  if (action) box.append(button(action.text, () => { box.remove(); action.run(); }));
+  if (action)
+    box.append(
+      button(action.text, () => {
+        box.remove();
+        action.run();
+      }),
+    );
   if (wrong) box.append(button("Close", () => box.remove()));
   else setTimeout(() => box.remove(), 5000);
   document.getElementById("toasts").append(box);
@@ -34,21 +43,55 @@ export function dialog(title, fields, { ok = "OK", content = [], danger = false 
   return new Promise((resolve) => {
     const inputs = Object.entries(fields).map(([name, field]) => {
       const input = field.options
-        ? el("select", { name }, field.options.map((each) => el("option", { value: each.value ?? each }, each.text ?? each)))
-        : el(field.long ? "textarea" : "input", { name, rows: field.long ? 4 : null, type: field.long ? null : (field.type ?? "text"), placeholder: field.hint, spellcheck: "false" });
+        ? el(
+            "select",
+            { name },
+            field.options.map((each) => el("option", { value: each.value ?? each }, each.text ?? each)),
+          )
+        : el(field.long ? "textarea" : "input", {
+            name,
+            rows: field.long ? 4 : null,
+            type: field.long ? null : (field.type ?? "text"),
+            placeholder: field.hint,
+            spellcheck: "false",
+          });
       if (field.value !== undefined) input.value = field.value;
       if (field.changed) input.addEventListener("input", () => field.changed(input, box));
       return el("label", { class: "field" }, el("span", {}, field.text), input);
     });
-    const close = (value) => { box.close(); box.remove(); resolve(value); };
-    const box = el("dialog", { "aria-label": title, onclose: () => { box.remove(); resolve(null); } },
+    const close = (value) => {
+      box.close();
+      box.remove();
+      resolve(value);
+    };
+    const box = el(
+      "dialog",
+      {
+        "aria-label": title,
+        onclose: () => {
+          box.remove();
+          resolve(null);
+        },
+      },
       el("h2", {}, title),
-      el("form", { onsubmit: (event) => {
-        event.preventDefault();
-        close(Object.fromEntries([...box.querySelectorAll("[name]")].map((each) => [each.name, each.value])));
-      } }, content, inputs, el("div", { class: "end" },
-        ok === null ? null : button("Cancel", () => close(null)),
-        el("button", { type: "submit", class: danger ? "danger" : "main" }, ok ?? "Close"))));
+      el(
+        "form",
+        {
+          onsubmit: (event) => {
+            event.preventDefault();
+            close(Object.fromEntries([...box.querySelectorAll("[name]")].map((each) => [each.name, each.value])));
+          },
+        },
+        content,
+        inputs,
+        el(
+          "div",
+          { class: "end" },
+          ok === null ? null : button("Cancel", () => close(null)),
+          el("button", { type: "submit", class: danger ? "danger" : "main" }, ok ?? "Close"),
+        ),
+      ),
+    );
     document.body.append(box);
     box.showModal();
     box.querySelector("input, textarea, select, button.main")?.focus();

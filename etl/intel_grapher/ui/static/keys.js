@@ -2,43 +2,86 @@
 import { dialog, el } from "./dom.js";
 
 const KEYS = [
-  ["/", "find a node"], ["arrow keys", "in the picture: to the neighbour that lies that way"], ["Enter, e", "expand"], ["c", "collapse"], ["x, Delete", "hide"],
-  ["f", "show all"], ["l", "lay out anew"], ["n", "add a node"], ["t", "table"], ["Ctrl+Z, Ctrl+Shift+Z", "undo, redo"], ["Alt+←", "back"], ["Ctrl+S", "save"], ["Escape", "select nothing"], ["?", "these keys"],
+  ["/", "find a node"],
+  ["arrow keys", "in the picture: to the neighbour that lies that way"],
+  ["Enter, e", "expand"],
+  ["c", "collapse"],
+  ["x, Delete", "hide"],
+  ["f", "show all"],
+  ["l", "lay out anew"],
+  ["n", "add a node"],
+  ["t", "table"],
+  ["Ctrl+Z, Ctrl+Shift+Z", "undo, redo"],
+  ["Alt+←", "back"],
+  ["Ctrl+S", "save"],
+  ["Escape", "select nothing"],
+  ["?", "these keys"],
 ];
 
 export function setUpKeys(app) {
   const { model, actions, picture, layout } = app;
   const click = (id) => document.getElementById(id).click();
   document.addEventListener("keydown", (event) => {
-    const typing = event.target.closest("input, textarea, select, dialog");
+    const typing = /** @type {Element} */ (event.target).closest("input, textarea, select, dialog");
     const command = event.ctrlKey || event.metaKey;
-    if (command && event.key.toLowerCase() === "z" && !typing) { event.preventDefault(); return click(event.shiftKey ? "redo" : "undo"); }
-    if (command && event.key.toLowerCase() === "y" && !typing) { event.preventDefault(); return click("redo"); }
-    if (command && event.key.toLowerCase() === "s") { event.preventDefault(); return click("save"); }
-    if (event.altKey && event.key === "ArrowLeft") { event.preventDefault(); return model.back(); }
+    if (command && event.key.toLowerCase() === "z" && !typing) {
+      event.preventDefault();
+      return click(event.shiftKey ? "redo" : "undo");
+    }
+    if (command && event.key.toLowerCase() === "y" && !typing) {
+      event.preventDefault();
+      return click("redo");
+    }
+    if (command && event.key.toLowerCase() === "s") {
+      event.preventDefault();
+      return click("save");
+    }
+    if (event.altKey && event.key === "ArrowLeft") {
+      event.preventDefault();
+      return model.back();
+    }
     if (typing || command || event.altKey) return null;
     const id = model.selected;
     switch (event.key) {
-      case "/": event.preventDefault(); return document.getElementById("find").focus();
-      case "?": return help();
-      case "f": return picture.fit();
-      case "l": return layout.start();
-      case "n": return app.editing.add();
-      case "t": return app.drawer("nodes");
-      case "Escape": return model.select(null);
-      case "e": return id && app.open(id);
-      case "c": return id && actions.collapse(id);
-      case "x": case "Delete": return model.chosen.size && model.remove([...model.chosen]);
-      default: return null;
+      case "/":
+        event.preventDefault();
+        return document.getElementById("find").focus();
+      case "?":
+        return help();
+      case "f":
+        return picture.fit();
+      case "l":
+        return layout.start();
+      case "n":
+        return app.editing.add();
+      case "t":
+        return app.drawer("nodes");
+      case "Escape":
+        return model.select(null);
+      case "e":
+        return id && app.open(id);
+      case "c":
+        return id && actions.collapse(id);
+      case "x":
+      case "Delete":
+        return model.chosen.size && model.remove([...model.chosen]);
+      default:
+        return null;
     }
   });
   document.getElementById("picture").addEventListener("keydown", (event) => {
     const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
-    if (event.key === "Enter" && model.selected) { event.preventDefault(); app.open(model.selected); }
+    if (event.key === "Enter" && model.selected) {
+      event.preventDefault();
+      app.open(model.selected);
+    }
     if (!way || event.altKey) return;
     event.preventDefault();
     const next = toward(model, way);
-    if (next) { model.select(next); picture.look(next); }
+    if (next) {
+      model.select(next);
+      picture.look(next);
+    }
   });
 }
 
@@ -52,8 +95,40 @@ function toward(model, [dx, dy]) {
     const [x, y] = [model.node(other).x - from.x, model.node(other).y - from.y];
     return (x * dx + y * dy) / (Math.hypot(x, y) || 1);
   };
-  const near = graph.neighbors(id).filter((each) => each !== id && model.seesNode(each)).sort((a, b) => score(b) - score(a));
+  const near = graph
+    .neighbors(id)
+    .filter((each) => each !== id && model.seesNode(each))
+    .sort((a, b) => score(b) - score(a));
   return near.length && score(near[0]) > 0.1 ? near[0] : null;
 }
 
-export const help = () => dialog("Keys", {}, { ok: null, content: [el("table", {}, el("tbody", {}, KEYS.map(([keys, text]) => el("tr", {}, el("td", {}, keys.split(", ").flatMap((key, i) => [i ? " " : "", el("kbd", {}, key)])), el("td", {}, text)))))] });
+export const help = () =>
+  dialog(
+    "Keys",
+    {},
+    {
+      ok: null,
+      content: [
+        el(
+          "table",
+          {},
+          el(
+            "tbody",
+            {},
+            KEYS.map(([keys, text]) =>
+              el(
+                "tr",
+                {},
+                el(
+                  "td",
+                  {},
+                  keys.split(", ").flatMap((key, i) => [i ? " " : "", el("kbd", {}, key)]),
+                ),
+                el("td", {}, text),
+              ),
+            ),
+          ),
+        ),
+      ],
+    },
+  );

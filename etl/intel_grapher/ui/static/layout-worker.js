@@ -1,14 +1,15 @@
-// The layout, off the main thread: ForceAtlas2 steps on the matrices it is given, and the places as they change.
+// The layout, in a worker: iterates ForceAtlas2 on the matrices that it is sent, and posts the positions back.
 const steps = "/static/vendor/forceatlas2-iterate.js";
 // Trusted Types: the one script that this worker may load.
-const policy = self.trustedTypes?.createPolicy("our-worker", { createScriptURL: (url) => (url === steps ? url : "") });
-self.module = {};
-importScripts(policy ? policy.createScriptURL(steps) : steps);
-const iterate = self.module.exports;
+const scope = /** @type {any} */ (self); // a worker's scope, which the types of a page do not have
+const policy = scope.trustedTypes?.createPolicy("our-worker", { createScriptURL: (url) => (url === steps ? url : "") });
+scope.module = {};
+scope.importScripts(policy ? policy.createScriptURL(steps) : steps);
+const iterate = scope.module.exports;
 const NODE = 10; // numbers a node has in the matrix: x, y, …
 let run = 0;
 
-self.onmessage = ({ data }) => {
+scope.onmessage = ({ data }) => {
   ({ run } = data);
   if (data.nodes) work(run, data);
 };
@@ -19,7 +20,8 @@ function work(mine, { nodes, edges, settings, calm, seconds }) {
   const step = () => {
     if (mine !== run) return null;
     const slice = performance.now() + 45;
-    do iterate(settings, nodes, edges); while (performance.now() < slice);
+    do iterate(settings, nodes, edges);
+    while (performance.now() < slice);
     if (calm && performance.now() < until) return setTimeout(step, 0);
     const places = new Float32Array(2 * count);
     let moved = 0;
@@ -29,7 +31,7 @@ function work(mine, { nodes, edges, settings, calm, seconds }) {
       moved += Math.abs(nodes[NODE * i + 2]) + Math.abs(nodes[NODE * i + 3]);
     }
     const ended = performance.now() > until || Number.isNaN(moved);
-    self.postMessage({ run, places, ended }, [places.buffer]);
+    scope.postMessage({ run, places, ended }, [places.buffer]);
     return ended ? null : setTimeout(step, 12);
   };
   step();

@@ -1,4 +1,4 @@
-// The page, put together.
+// Puts the page together.
 import { Actions } from "./actions.js";
 import { ask } from "./api.js";
 import { Cypher } from "./cypher.js";
@@ -7,7 +7,7 @@ import { Editing } from "./editing.js";
 import { Filters } from "./filters.js";
 import { setUpFind } from "./find.js";
 import { Jobs } from "./jobs.js";
-import { Keep } from "./keep.js";
+import { Investigation } from "./investigation.js";
 import { help, setUpKeys } from "./keys.js";
 import { Layout } from "./layout.js";
 import { Model } from "./model.js";
@@ -19,11 +19,13 @@ import { Time } from "./time.js";
 
 const byId = (id) => document.getElementById(id);
 const THEME = "intel-grapher theme";
-document.documentElement.dataset.theme = localStorage.getItem(THEME) ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+document.documentElement.dataset.theme =
+  localStorage.getItem(THEME) ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
 
 async function begin() {
   const start = await ask("start");
   learn(start.labels);
+  /** @type {any} */
   const app = { start, schema: start };
   app.model = new Model();
   app.model.bothWays = (type) => start.types[type]?.both_ways;
@@ -34,35 +36,47 @@ async function begin() {
   app.editing = new Editing(app);
   app.open = (id) => {
     const node = app.model.node(id);
-    return (node.more ? app.actions.grow(node.of, node.group) : app.actions.grow(id)).catch((wrong) => toast(wrong.message, { wrong: true }));
+    return (node.more ? app.actions.grow(node.of, node.group) : app.actions.grow(id)).catch((wrong) =>
+      toast(wrong.message, { wrong: true }),
+    );
   };
   app.picture = new Picture(byId("picture"), app.model, { onopen: app.open });
   app.filters = new Filters(app.model, start);
   app.time = new Time(app.model);
   app.panel = new Panel(app);
-  app.keep = new Keep(app);
+  app.investigation = new Investigation(app);
   setUpDrawer(app);
   app.empty = () => showEmpty(app);
   setUpFind(app);
   setUpKeys(app);
   setUpTools(app);
-  const status = () => { byId("status").textContent = app.model.graph.order ? `${plural(app.model.nodes().length, "node")}, ${plural(app.model.graph.size, "relationship")}` : ""; showEmpty(app); };
+  const status = () => {
+    byId("status").textContent = app.model.graph.order
+      ? `${plural(app.model.nodes().length, "node")}, ${plural(app.model.graph.size, "relationship")}`
+      : "";
+    showEmpty(app);
+  };
   app.model.addEventListener("change", status);
   app.model.addEventListener("select", () => {
     const node = app.model.node(app.model.selected ?? "");
-    if (node) byId("picture").setAttribute("aria-label", `${node.label} ${node.key}, ${plural(node.degree ?? 0, "relationship")}. Arrow keys go to neighbours, Enter expands.`);
+    if (!node) return;
+    const name = `${node.label} ${node.key}, ${plural(node.degree ?? 0, "relationship")}`;
+    byId("picture").setAttribute("aria-label", `${name}. Arrow keys go to neighbours, Enter expands.`);
   });
   status();
   app.colourOf = colourOf;
   globalThis.app = app; // for the console, and for the tests that look at what is drawn
-  await app.keep.fromLink();
+  await app.investigation.fromLink();
   const { jobs } = await ask("jobs");
   jobs.forEach((job) => app.jobs.watch(job));
   document.documentElement.dataset.ready = "true";
 }
 
-function setUpTools({ model, picture, layout, editing, keep, filters, time }) {
-  const on = (id, run) => byId(id).addEventListener("click", () => Promise.resolve(run()).catch((wrong) => toast(wrong.message, { wrong: true })));
+function setUpTools({ model, picture, layout, editing, investigation, filters, time }) {
+  const on = (id, run) =>
+    byId(id).addEventListener("click", () =>
+      Promise.resolve(run()).catch((wrong) => toast(wrong.message, { wrong: true })),
+    );
   on("back", () => model.back());
   on("undo", () => model.undo());
   on("redo", () => model.redo());
@@ -70,9 +84,9 @@ function setUpTools({ model, picture, layout, editing, keep, filters, time }) {
   on("layout", () => layout.start());
   on("add", () => editing.add());
   on("edits", () => editing.log());
-  on("open", () => keep.open());
-  on("save", () => keep.save());
-  on("export", () => keep.exports());
+  on("open", () => investigation.open());
+  on("save", () => investigation.save());
+  on("export", () => investigation.exports());
   on("help", help);
   on("theme", () => {
     const theme = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
@@ -83,9 +97,9 @@ function setUpTools({ model, picture, layout, editing, keep, filters, time }) {
     model.tell("select");
   });
   const enable = () => {
-    byId("undo").disabled = !model.canUndo;
-    byId("redo").disabled = !model.canRedo;
-    byId("back").disabled = !model.canGoBack;
+    for (const [id, possible] of Object.entries({ undo: model.canUndo, redo: model.canRedo, back: model.canGoBack })) {
+      /** @type {HTMLButtonElement} */ (byId(id)).disabled = !possible;
+    }
   };
   model.addEventListener("change", enable);
   model.addEventListener("select", enable);
@@ -93,13 +107,27 @@ function setUpTools({ model, picture, layout, editing, keep, filters, time }) {
 }
 
 function setUpDrawer(app) {
-  const [drawer, sheet, tabs] = [byId("drawer"), document.querySelector("#drawer .sheet"), document.querySelector("#drawer .tabs")];
+  const [drawer, sheet, tabs] = [
+    byId("drawer"),
+    document.querySelector("#drawer .sheet"),
+    document.querySelector("#drawer .tabs"),
+  ];
   app.table = new Table(app.model, sheet);
   app.cypher = new Cypher(app);
   const shown = el("span", { class: "soft", id: "shown-rows", "aria-live": "polite" });
-  const filter = el("input", { type: "search", placeholder: "Filter the table", "aria-label": "Filter the table", oninput: (event) => { app.table.text = event.target.value; app.model.filter(); } });
+  const filter = el("input", {
+    type: "search",
+    placeholder: "Filter the table",
+    "aria-label": "Filter the table",
+    oninput: (event) => {
+      app.table.text = event.target.value;
+      app.model.filter();
+    },
+  });
   const kinds = { nodes: "Nodes", edges: "Relationships", cypher: "Cypher" };
-  const buttons = Object.entries(kinds).map(([kind, text]) => button(text, () => app.drawer(kind), { role: "tab", "aria-selected": "false", id: `tab-${kind}` }));
+  const buttons = Object.entries(kinds).map(([kind, text]) =>
+    button(text, () => app.drawer(kind), { role: "tab", "aria-selected": "false", id: `tab-${kind}` }),
+  );
   fill(tabs, buttons, shown, filter);
   let open = null;
   app.drawer = (kind, { keep = false } = {}) => {
@@ -108,19 +136,54 @@ function setUpDrawer(app) {
     buttons.forEach((each) => each.setAttribute("aria-selected", String(each.id === `tab-${open}`)));
     shown.textContent = "";
     filter.hidden = !open || open === "cypher";
-    if (open === "cypher") { app.table.close(); fill(sheet, app.cypher.element); } else if (open) app.table.open(open);
-    setTimeout(() => { app.picture.sigma.resize(); app.picture.redraw(); }, 0);
+    if (open === "cypher") {
+      app.table.close();
+      fill(sheet, app.cypher.element);
+    } else if (open) app.table.open(open);
+    setTimeout(() => {
+      app.picture.sigma.resize();
+      app.picture.redraw();
+    }, 0);
   };
   app.drawer("nodes");
 }
 
-function showEmpty({ model, start, drawer, actions }) {
+function showEmpty({ model, start, drawer }) {
   const box = byId("empty");
   box.hidden = model.graph.order > 0;
   if (!box.hidden) {
-    fill(box, start.error || !start.nodes
-      ? [el("strong", {}, "There is no graph yet"), el("p", {}, start.error || "The graph is empty."), el("p", {}, "Paste indicators above to ask sources about them, or run: intel-grapher run --file indicators.txt")]
-      : [el("strong", {}, `${number(start.nodes)} nodes are in the graph`), el("p", {}, "Type a domain, an address, a hash, a name above; or paste a list of indicators, defanged or not."), el("p", {}, button("What are its hubs?", () => { drawer("cypher", { keep: true }); const { saved } = globalThis.app.cypher; saved.value = "hubs"; saved.dispatchEvent(new Event("change")); globalThis.app.cypher.run(); }))]);
+    fill(
+      box,
+      start.error || !start.nodes
+        ? [
+            el("strong", {}, "There is no graph yet"),
+            el("p", {}, start.error || "The graph is empty."),
+            el(
+              "p",
+              {},
+              "Paste indicators above to ask sources about them, or run: intel-grapher run --file indicators.txt",
+            ),
+          ]
+        : [
+            el("strong", {}, `${number(start.nodes)} nodes are in the graph`),
+            el(
+              "p",
+              {},
+              "Type a domain, an address, a hash, a name above; or paste a list of indicators, defanged or not.",
+            ),
+            el(
+              "p",
+              {},
+              button("What are its hubs?", () => {
+                drawer("cypher", { keep: true });
+                const { saved } = globalThis.app.cypher;
+                saved.value = "hubs";
+                saved.dispatchEvent(new Event("change"));
+                globalThis.app.cypher.run();
+              }),
+            ),
+          ],
+    );
   }
 }
 

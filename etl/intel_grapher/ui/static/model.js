@@ -17,18 +17,41 @@ export class Model extends EventTarget {
   #undone = [];
   #visited = [];
 
-  get large() { return this.graph.order > LARGE; }
-  get canUndo() { return this.#done.length > 0; }
-  get canRedo() { return this.#undone.length > 0; }
-  get canGoBack() { return this.#visited.length > 1; }
-  get selected() { return [...this.chosen].at(-1) ?? null; }
+  get large() {
+    return this.graph.order > LARGE;
+  }
+  get canUndo() {
+    return this.#done.length > 0;
+  }
+  get canRedo() {
+    return this.#undone.length > 0;
+  }
+  get canGoBack() {
+    return this.#visited.length > 1;
+  }
+  get selected() {
+    return [...this.chosen].at(-1) ?? null;
+  }
 
-  tell(what, detail) { this.dispatchEvent(new CustomEvent(what, { detail })); }
-  node(id) { return this.graph.hasNode(id) ? this.graph.getNodeAttributes(id) : null; }
-  nodes() { return this.graph.filterNodes((_, node) => !node.more); }
-  refs(ids = this.nodes()) { return ids.map((id) => this.node(id)).map(({ label, key }) => ({ label, key })); }
-  missing(id) { const node = this.node(id); return node.more ? 0 : Math.max(0, (node.degree ?? 0) - this.#shown(id)); }
-  #shown(id) { return this.graph.reduceEdges(id, (sum, edge, attributes) => sum + (attributes.more ? 0 : 1), 0); }
+  tell(what, detail) {
+    this.dispatchEvent(new CustomEvent(what, { detail }));
+  }
+  node(id) {
+    return this.graph.hasNode(id) ? this.graph.getNodeAttributes(id) : null;
+  }
+  nodes() {
+    return this.graph.filterNodes((_, node) => !node.more);
+  }
+  refs(ids = this.nodes()) {
+    return ids.map((id) => this.node(id)).map(({ label, key }) => ({ label, key }));
+  }
+  missing(id) {
+    const node = this.node(id);
+    return node.more ? 0 : Math.max(0, (node.degree ?? 0) - this.#shown(id));
+  }
+  #shown(id) {
+    return this.graph.reduceEdges(id, (sum, edge, attributes) => sum + (attributes.more ? 0 : 1), 0);
+  }
 
   // Add what is not there yet; update what is. Returns the ids of new nodes. `near` is where they come from.
   add({ nodes = [], edges = [] }, { near = null, quiet = false, replace = [] } = {}) {
@@ -82,10 +105,17 @@ export class Model extends EventTarget {
   }
 
   // A step that reaches beyond the picture: an entry of the analyst's, which the server takes back.
-  did(undo, redo) { this.#did({ undo, redo }); this.tell("change", {}); }
+  did(undo, redo) {
+    this.#did({ undo, redo });
+    this.tell("change", {});
+  }
 
-  async undo() { await this.#step(this.#done, this.#undone, "undo"); }
-  async redo() { await this.#step(this.#undone, this.#done, "redo"); }
+  async undo() {
+    await this.#step(this.#done, this.#undone, "undo");
+  }
+  async redo() {
+    await this.#step(this.#undone, this.#done, "redo");
+  }
 
   clear() {
     this.graph.clear();
@@ -115,7 +145,9 @@ export class Model extends EventTarget {
 
   // --- what is seen ---
 
-  filter() { this.tell("filter"); }
+  filter() {
+    this.tell("filter");
+  }
   inWindow(properties) {
     if (!this.window) return true;
     const from = properties?.first_seen ?? properties?.last_seen;
@@ -134,7 +166,9 @@ export class Model extends EventTarget {
     if (!this.window || this.chosen.has(id) || this.graph.degree(id) === 0) return true;
     return this.graph.someEdge(id, (edge, attributes) => this.seesFact(attributes));
   }
-  seesFact(edge) { return !this.hidden.type.has(edge.type) && this.#toldBy(edge.properties) && this.inWindow(edge.properties); }
+  seesFact(edge) {
+    return !this.hidden.type.has(edge.type) && this.#toldBy(edge.properties) && this.inWindow(edge.properties);
+  }
   seesEdge(id) {
     const [start, end] = this.graph.extremities(id);
     return this.seesFact(this.graph.getEdgeAttributes(id)) && this.seesNode(start) && this.seesNode(end);
@@ -161,7 +195,10 @@ export class Model extends EventTarget {
       const taken = this.#take(step.added.nodes, step.added.edges);
       const back = { nodes: [], edges: [] };
       for (const { id, ...attributes } of step.removed.nodes) {
-        if (!this.graph.hasNode(id)) { this.graph.addNode(id, attributes); back.nodes.push(id); }
+        if (!this.graph.hasNode(id)) {
+          this.graph.addNode(id, attributes);
+          back.nodes.push(id);
+        }
       }
       for (const { id, ...attributes } of step.removed.edges) {
         const [start, end] = [idOf(attributes.start), attributes.more ? attributes.end.id : idOf(attributes.end)];

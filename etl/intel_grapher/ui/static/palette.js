@@ -3,7 +3,25 @@
 export const SHAPES = ["circle", "square", "diamond", "triangle", "hexagon", "star", "cross"];
 let labels = {};
 
-export const learn = (schema) => { labels = schema; };
+/**
+ * Takes over the schema's labels, as the server states them.
+ * @param {Record<string, any>} schema
+ */
+export const learn = (schema) => {
+  labels = schema;
+};
+
+/**
+ * Returns the text by which a person knows a node: the label's title property, or the key.
+ * @param {{label: string, key: string, properties?: Record<string, any>}} node
+ */
+export function titleOf({ label, key, properties = {} }) {
+  const { title = [], title_with_key: withKey = false } = labels[label] ?? {};
+  const text = title.map((name) => properties[name]).find(Boolean);
+  if (!text) return key;
+  return withKey ? `${key} ${text}` : text;
+}
+
 export const isDark = () => document.documentElement.dataset.theme === "dark";
 
 // The style's own colours; asked for each node and line, so kept until the theme changes.
@@ -31,19 +49,40 @@ function luminance(colour) {
 
 // Corners of each shape in the unit circle; the circle has none.
 export function corners(shape) {
-  const around = (count, turn, radius = () => 1) => Array.from({ length: count }, (_, i) => {
-    const angle = turn + (2 * Math.PI * i) / count;
-    return [radius(i) * Math.cos(angle), radius(i) * Math.sin(angle)];
-  });
+  const around = (count, turn, radius = (_i) => 1) =>
+    Array.from({ length: count }, (_, i) => {
+      const angle = turn + (2 * Math.PI * i) / count;
+      return [radius(i) * Math.cos(angle), radius(i) * Math.sin(angle)];
+    });
   const up = -Math.PI / 2;
   switch (shape) {
-    case "square": return around(4, Math.PI / 4);
-    case "diamond": return around(4, 0);
-    case "triangle": return around(3, up);
-    case "hexagon": return around(6, 0);
-    case "star": return around(10, up, (i) => (i % 2 ? 0.45 : 1));
-    case "cross": return [[-.3, -.95], [.3, -.95], [.3, -.3], [.95, -.3], [.95, .3], [.3, .3], [.3, .95], [-.3, .95], [-.3, .3], [-.95, .3], [-.95, -.3], [-.3, -.3]];
-    default: return null;
+    case "square":
+      return around(4, Math.PI / 4);
+    case "diamond":
+      return around(4, 0);
+    case "triangle":
+      return around(3, up);
+    case "hexagon":
+      return around(6, 0);
+    case "star":
+      return around(10, up, (i) => (i % 2 ? 0.45 : 1));
+    case "cross":
+      return [
+        [-0.3, -0.95],
+        [0.3, -0.95],
+        [0.3, -0.3],
+        [0.95, -0.3],
+        [0.95, 0.3],
+        [0.3, 0.3],
+        [0.3, 0.95],
+        [-0.3, 0.95],
+        [-0.3, 0.3],
+        [-0.95, 0.3],
+        [-0.95, -0.3],
+        [-0.3, -0.3],
+      ];
+    default:
+      return null;
   }
 }
 
@@ -52,8 +91,18 @@ const SVG = "http://www.w3.org/2000/svg";
 export function mark(shape, colour, x, y, radius) {
   const points = corners(shape);
   const element = document.createElementNS(SVG, points ? "polygon" : "circle");
-  if (points) element.setAttribute("points", points.map(([px, py]) => `${(x + radius * px).toFixed(1)},${(y + radius * py).toFixed(1)}`).join(" "));
-  else for (const [name, value] of [["cx", x], ["cy", y], ["r", radius]]) element.setAttribute(name, value.toFixed(1));
+  if (points)
+    element.setAttribute(
+      "points",
+      points.map(([px, py]) => `${(x + radius * px).toFixed(1)},${(y + radius * py).toFixed(1)}`).join(" "),
+    );
+  else
+    for (const [name, value] of [
+      ["cx", x],
+      ["cy", y],
+      ["r", radius],
+    ])
+      element.setAttribute(name, value.toFixed(1));
   element.setAttribute("fill", colour);
   return element;
 }

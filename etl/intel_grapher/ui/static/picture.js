@@ -1,11 +1,12 @@
-// The graph drawn by sigma: what is hidden, chosen or pointed at shows in how nodes and lines are drawn.
-import { colourOf, css, shapeOf } from "./palette.js";
+// The graph, drawn by sigma: nodes and lines show what is hidden, selected or under the pointer.
+import { colourOf, css, shapeOf, titleOf } from "./palette.js";
 import { number, shortened } from "./dom.js";
-import { glide } from "./glide.js";
-import { ArrowProgram, ThinProgram } from "./lines.js";
-import { ShapeProgram } from "./shapes.js";
+import { panFast } from "./fast-pan.js";
+import { ArrowProgram, ThinProgram } from "./edge-programs.js";
+import { ShapeProgram } from "./node-program.js";
 
 const MANY_EDGES = 4000;
+const DIGEST = /^[0-9a-f]{32,}$/; // its beginning tells it apart
 
 export class Picture {
   #hovered = null;
@@ -39,8 +40,10 @@ export class Picture {
     });
     this.sigma.getCanvases().edgeLabels.style.display = "none"; // none are drawn
     this.sigma.getNodeAtPosition = (place) => this.at(place);
-    glide(this.sigma, () => this.#many);
-    model.addEventListener("bulk", ({ detail }) => this.sigma.setGraph(detail === "begin" ? new globalThis.graphology.Graph() : model.graph));
+    panFast(this.sigma, () => this.#many);
+    model.addEventListener("bulk", ({ detail }) =>
+      this.sigma.setGraph(detail === "begin" ? new globalThis.graphology.Graph() : model.graph),
+    );
     this.#listen(onopen);
     model.addEventListener("change", () => this.#settings());
     model.addEventListener("select", () => this.redraw());
@@ -59,14 +62,19 @@ export class Picture {
       const node = all[id];
       const reach = sigma.scaleSize(node.size) * pixel;
       if (node.hidden || Math.abs(node.x - here.x) > reach || Math.abs(node.y - here.y) > reach) continue;
-      if (Math.hypot(node.x - here.x, node.y - here.y) <= reach && node.zIndex >= level) [found, level] = [id, node.zIndex];
+      if (Math.hypot(node.x - here.x, node.y - here.y) <= reach && node.zIndex >= level)
+        [found, level] = [id, node.zIndex];
     }
     return found;
   }
 
-  redraw() { this.sigma.refresh({ skipIndexation: false }); }
+  redraw() {
+    this.sigma.refresh({ skipIndexation: false });
+  }
 
-  fit() { this.sigma.getCamera().animate({ x: 0.5, y: 0.5, ratio: 1, angle: 0 }, { duration: calm(250) }); }
+  fit() {
+    this.sigma.getCamera().animate({ x: 0.5, y: 0.5, ratio: 1, angle: 0 }, { duration: calm(250) });
+  }
 
   look(id) {
     const place = this.sigma.getNodeDisplayData(id);
@@ -75,7 +83,9 @@ export class Picture {
     camera.animate({ x: place.x, y: place.y, ratio: Math.min(camera.ratio, 0.8) }, { duration: calm(250) });
   }
 
-  get #many() { return this.model.large || this.model.graph.size > MANY_EDGES; }
+  get #many() {
+    return this.model.large || this.model.graph.size > MANY_EDGES;
+  }
 
   // A large graph is drawn with less: its lines are thin, its labels few.
   #settings() {
@@ -93,11 +103,12 @@ export class Picture {
     const { model } = this;
     const dim = this.#hovered && id !== this.#hovered && !this.#near.has(id);
     const chosen = model.chosen.has(id);
-    const size = (model.large ? 1.4 : 6) + (model.large ? 0.5 : 1.3) * Math.log2(1 + (node.more ? 8 : node.degree ?? 0));
+    const size =
+      (model.large ? 1.4 : 6) + (model.large ? 0.5 : 1.3) * Math.log2(1 + (node.more ? 8 : (node.degree ?? 0)));
     return {
       ...node,
       type: "shape",
-      label: node.more ? `${number(node.count)} more` : shortened(named(node), node.label === "Hash" ? 13 : 32),
+      label: node.more ? `${number(node.count)} more` : shortened(titleOf(node), DIGEST.test(node.key) ? 13 : 32),
       shape: node.more ? "hexagon" : shapeOf(node.label),
       color: dim ? css("--line") : colourOf(node.label),
       size: Math.min(size, model.large ? 9 : 17) * (chosen ? 1.15 : 1),
@@ -153,13 +164,23 @@ export class Picture {
 
   #listen(onopen) {
     const { sigma, model } = this;
-    sigma.on("clickNode", ({ node, event }) => model.select(node, { more: event.original.shiftKey || event.original.ctrlKey }));
+    sigma.on("clickNode", ({ node, event }) =>
+      model.select(node, { more: event.original.shiftKey || event.original.ctrlKey }),
+    );
     sigma.on("clickStage", () => model.select(null));
-    sigma.on("doubleClickNode", ({ node, preventSigmaDefault }) => { preventSigmaDefault(); onopen(node); });
+    sigma.on("doubleClickNode", ({ node, preventSigmaDefault }) => {
+      preventSigmaDefault();
+      onopen(node);
+    });
     sigma.on("enterNode", ({ node }) => this.#hover(node));
     sigma.on("leaveNode", () => this.#hover(null));
-    // Where nodes lie thick, one is dragged only when it was chosen before: whoever takes hold of the picture moves that.
-    sigma.on("downNode", ({ node }) => { if (this.#many && !model.chosen.has(node)) return; this.#dragged = node; this.moved = false; if (!sigma.getCustomBBox()) sigma.setCustomBBox(sigma.getBBox()); });
+    // In a large picture only a selected node is dragged, so that a drag elsewhere moves the picture.
+    sigma.on("downNode", ({ node }) => {
+      if (this.#many && !model.chosen.has(node)) return;
+      this.#dragged = node;
+      this.moved = false;
+      if (!sigma.getCustomBBox()) sigma.setCustomBBox(sigma.getBBox());
+    });
     sigma.getMouseCaptor().on("mousemovebody", (event) => {
       if (!this.#dragged || !model.graph.hasNode(this.#dragged)) return;
       this.moved = true;
@@ -168,7 +189,10 @@ export class Picture {
       event.original.preventDefault();
       event.original.stopPropagation();
     });
-    const drop = () => { this.#dragged = null; sigma.setCustomBBox(null); };
+    const drop = () => {
+      this.#dragged = null;
+      sigma.setCustomBBox(null);
+    };
     sigma.on("upNode", drop);
     sigma.on("upStage", drop);
   }
@@ -185,15 +209,28 @@ export class Picture {
   seen() {
     const { model, sigma } = this;
     const at = (id) => sigma.graphToViewport(model.node(id));
-    const nodes = model.graph.nodes().filter((id) => model.seesNode(id)).map((id) => {
-      const data = this.#node(id, model.node(id));
-      return { id, ...at(id), radius: data.size, colour: colourOf(data.label && model.node(id).label), shape: data.shape, text: data.label };
-    });
+    const nodes = model.graph
+      .nodes()
+      .filter((id) => model.seesNode(id))
+      .map((id) => {
+        const data = this.#node(id, model.node(id));
+        return {
+          id,
+          ...at(id),
+          radius: data.size,
+          colour: colourOf(data.label && model.node(id).label),
+          shape: data.shape,
+          text: data.label,
+        };
+      });
     const places = new Map(nodes.map((node) => [node.id, node]));
-    const edges = model.graph.edges().filter((id) => model.seesEdge(id)).map((id) => {
-      const [start, end] = model.graph.extremities(id);
-      return { type: model.graph.getEdgeAttribute(id, "type"), start: places.get(start), end: places.get(end) };
-    });
+    const edges = model.graph
+      .edges()
+      .filter((id) => model.seesEdge(id))
+      .map((id) => {
+        const [start, end] = model.graph.extremities(id);
+        return { type: model.graph.getEdgeAttribute(id, "type"), start: places.get(start), end: places.get(end) };
+      });
     return { ...sigma.getDimensions(), nodes, edges };
   }
 
@@ -209,12 +246,10 @@ export class Picture {
     context.fillStyle = css("--canvas");
     context.fillRect(0, 0, canvas.width, canvas.height);
     const layers = this.sigma.getCanvases();
-    for (const name of ["edges", "nodes", "edgeLabels", "labels"]) if (layers[name]) context.drawImage(layers[name], 0, 0, canvas.width, canvas.height);
+    for (const name of ["edges", "nodes", "edgeLabels", "labels"])
+      if (layers[name]) context.drawImage(layers[name], 0, 0, canvas.width, canvas.height);
     return canvas;
   }
 }
-
-// What a person knows it by: a note by what it says, a technique or a tweet not by its number.
-const named = ({ label, key, properties = {} }) => (label === "Note" ? properties.text ?? properties.tag ?? properties.verdict : label === "Tweet" ? properties.text : ["ASN", "Tactic", "Technique", "Software", "Group", "Mitigation"].includes(label) ? properties.name && `${key} ${properties.name}` : label === "Report" ? properties.title : null) ?? key;
 
 const calm = (milliseconds) => (matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : milliseconds);

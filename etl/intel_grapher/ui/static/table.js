@@ -1,20 +1,31 @@
-// The table: the same nodes and relationships as the picture, in words; only the lines in view are made.
+// The table of what the picture shows. Only the lines in view are elements.
 import { day, el, fill, number } from "./dom.js";
 import { idOf } from "./model.js";
 
 const LINE = 25;
+/** @type {[string, string, (node: any) => any][]} */
 const NODES = [
-  ["label", "Label", (node) => node.label], ["key", "Key", (node) => node.key],
+  ["label", "Label", (node) => node.label],
+  ["key", "Key", (node) => node.key],
   ["degree", "Neighbours", (node) => node.degree ?? 0],
-  ["first", "First seen", (node) => day(node.properties?.first_seen)], ["last", "Last seen", (node) => day(node.properties?.last_seen)],
-  ["sources", "Said by", (node) => (node.properties?.sources ?? []).join(", ")], ["tags", "Tags", (node) => (node.properties?.tags ?? []).join(", ")],
+  ["first", "First seen", (node) => day(node.properties?.first_seen)],
+  ["last", "Last seen", (node) => day(node.properties?.last_seen)],
+  ["sources", "Said by", (node) => (node.properties?.sources ?? []).join(", ")],
+  ["tags", "Tags", (node) => (node.properties?.tags ?? []).join(", ")],
 ];
+/** @type {[string, string, (edge: any) => any][]} */
 const EDGES = [
-  ["start", "From", (edge) => edge.start.key], ["type", "Type", (edge) => edge.type], ["end", "To", (edge) => edge.end.key],
-  ["first", "First seen", (edge) => day(edge.properties?.first_seen)], ["last", "Last seen", (edge) => day(edge.properties?.last_seen)],
+  ["start", "From", (edge) => edge.start.key],
+  ["type", "Type", (edge) => edge.type],
+  ["end", "To", (edge) => edge.end.key],
+  ["first", "First seen", (edge) => day(edge.properties?.first_seen)],
+  ["last", "Last seen", (edge) => day(edge.properties?.last_seen)],
   ["sources", "Said by", (edge) => (edge.properties?.sources ?? []).join(", ")],
 ];
-const WIDE = { nodes: "110px minmax(240px, 2fr) 90px 92px 92px minmax(120px, 1fr) minmax(120px, 1fr)", edges: "minmax(200px, 1.4fr) 140px minmax(200px, 1.4fr) 92px 92px minmax(120px, 1fr)" };
+const WIDE = {
+  nodes: "110px minmax(240px, 2fr) 90px 92px 92px minmax(120px, 1fr) minmax(120px, 1fr)",
+  edges: "minmax(200px, 1.4fr) 140px minmax(200px, 1.4fr) 92px 92px minmax(120px, 1fr)",
+};
 
 export class Table {
   sort = { by: "key", down: false };
@@ -25,32 +36,67 @@ export class Table {
     this.sheet = sheet;
     sheet.addEventListener("scroll", () => this.#draw());
     for (const what of ["change", "filter"]) model.addEventListener(what, () => this.#later());
-    model.addEventListener("select", () => { this.#draw(); this.#follow(); });
+    model.addEventListener("select", () => {
+      this.#draw();
+      this.#follow();
+    });
   }
 
-  open(kind) { this.kind = kind; this.sort = { by: kind === "nodes" ? "key" : "start", down: false }; this.#make(); }
-  close() { this.kind = null; }
-  get columns() { return this.kind === "nodes" ? NODES : EDGES; }
+  open(kind) {
+    this.kind = kind;
+    this.sort = { by: kind === "nodes" ? "key" : "start", down: false };
+    this.#make();
+  }
+  close() {
+    this.kind = null;
+  }
+  get columns() {
+    return this.kind === "nodes" ? NODES : EDGES;
+  }
 
   #later() {
     if (!this.kind || this.waiting) return;
-    this.waiting = setTimeout(() => { this.waiting = null; if (this.kind) this.#fill(); }, 80);
+    this.waiting = setTimeout(() => {
+      this.waiting = null;
+      if (this.kind) this.#fill();
+    }, 80);
   }
 
   #make() {
     this.head = el("div", { class: "line top", role: "row" });
     this.body = el("div", { class: "body", role: "rowgroup" });
-    fill(this.sheet, el("div", { class: "grid", role: "table", "aria-label": this.kind === "nodes" ? "Nodes in the picture" : "Relationships in the picture" }, this.head, this.body));
+    fill(
+      this.sheet,
+      el(
+        "div",
+        {
+          class: "grid",
+          role: "table",
+          "aria-label": this.kind === "nodes" ? "Nodes in the picture" : "Relationships in the picture",
+        },
+        this.head,
+        this.body,
+      ),
+    );
     this.#fill();
   }
 
   rows() {
     const { model, kind } = this;
     const wanted = this.text.toLowerCase();
-    const rows = kind === "nodes"
-      ? model.nodes().filter((id) => model.seesNode(id)).map((id) => ({ id, ...model.node(id) }))
-      : model.graph.edges().filter((id) => !model.graph.getEdgeAttribute(id, "more") && model.seesEdge(id)).map((id) => ({ id, ...model.graph.getEdgeAttributes(id) }));
-    const found = wanted ? rows.filter((row) => this.columns.some(([, , value]) => String(value(row)).toLowerCase().includes(wanted))) : rows;
+    const rows =
+      kind === "nodes"
+        ? model
+            .nodes()
+            .filter((id) => model.seesNode(id))
+            .map((id) => ({ id, ...model.node(id) }))
+        : model.graph
+            .edges()
+            .filter((id) => !model.graph.getEdgeAttribute(id, "more") && model.seesEdge(id))
+            .map((id) => ({ id, ...model.graph.getEdgeAttributes(id) }));
+    const found = wanted
+      ? rows.filter((row) => this.columns.some(([, , value]) => String(value(row)).toLowerCase().includes(wanted)))
+      : rows;
     const [, , value] = this.columns.find(([name]) => name === this.sort.by);
     const compared = new Intl.Collator("en", { numeric: true });
     found.sort((a, b) => compared.compare(value(a), value(b)));
@@ -60,11 +106,28 @@ export class Table {
 
   #fill() {
     this.lines = this.rows();
-    fill(this.head, this.columns.map(([name, title]) => {
-      const mine = this.sort.by === name;
-      return el("span", { role: "columnheader", "aria-sort": mine ? (this.sort.down ? "descending" : "ascending") : "none" },
-        el("button", { type: "button", onclick: () => { this.sort = { by: name, down: mine && !this.sort.down }; this.sheet.scrollTop = 0; this.#fill(); } }, title + (mine ? (this.sort.down ? " ↓" : " ↑") : "")));
-    }));
+    fill(
+      this.head,
+      this.columns.map(([name, title]) => {
+        const mine = this.sort.by === name;
+        return el(
+          "span",
+          { role: "columnheader", "aria-sort": mine ? (this.sort.down ? "descending" : "ascending") : "none" },
+          el(
+            "button",
+            {
+              type: "button",
+              onclick: () => {
+                this.sort = { by: name, down: mine && !this.sort.down };
+                this.sheet.scrollTop = 0;
+                this.#fill();
+              },
+            },
+            title + (mine ? (this.sort.down ? " ↓" : " ↑") : ""),
+          ),
+        );
+      }),
+    );
     this.head.style.gridTemplateColumns = WIDE[this.kind];
     this.body.style.height = `${this.lines.length * LINE}px`;
     this.#draw();
@@ -76,26 +139,44 @@ export class Table {
     const { model } = this;
     const first = Math.max(0, Math.floor(this.sheet.scrollTop / LINE) - 8);
     const last = Math.min(this.lines.length, first + Math.ceil(this.sheet.clientHeight / LINE) + 16);
-    const focused = this.body.contains(document.activeElement) ? document.activeElement.getAttribute("aria-rowindex") : null;
-    fill(this.body, this.lines.slice(first, last).map((row, i) => {
-      const id = this.kind === "nodes" ? row.id : idOf(row.start);
-      const line = el("div", { class: `line${model.chosen.has(row.id) ? " selected" : ""}`, role: "row", tabindex: "0", "aria-rowindex": first + i + 2,
-        onclick: (event) => model.select(id, { more: event.shiftKey || event.ctrlKey }),
-        onkeydown: (event) => this.#key(event, first + i, id) },
-      this.columns.map(([, , value]) => el("span", { role: "cell" }, String(value(row)))));
-      line.style.top = `${(first + i) * LINE}px`;
-      line.style.gridTemplateColumns = WIDE[this.kind];
-      return line;
-    }));
+    const focused = this.body.contains(document.activeElement)
+      ? document.activeElement.getAttribute("aria-rowindex")
+      : null;
+    fill(
+      this.body,
+      this.lines.slice(first, last).map((row, i) => {
+        const id = this.kind === "nodes" ? row.id : idOf(row.start);
+        const line = el(
+          "div",
+          {
+            class: `line${model.chosen.has(row.id) ? " selected" : ""}`,
+            role: "row",
+            tabindex: "0",
+            "aria-rowindex": first + i + 2,
+            onclick: (event) => model.select(id, { more: event.shiftKey || event.ctrlKey }),
+            onkeydown: (event) => this.#key(event, first + i, id),
+          },
+          this.columns.map(([, , value]) => el("span", { role: "cell" }, String(value(row)))),
+        );
+        line.style.top = `${(first + i) * LINE}px`;
+        line.style.gridTemplateColumns = WIDE[this.kind];
+        return line;
+      }),
+    );
     if (focused) this.#focus(focused); // whoever walks through the table by keys stays where they are
   }
 
   #focus(index) {
-    [...this.body.children].find((line) => line.getAttribute("aria-rowindex") === index)?.focus({ preventScroll: true });
+    [...this.body.children]
+      .find((line) => line.getAttribute("aria-rowindex") === index)
+      ?.focus({ preventScroll: true });
   }
 
   #key(event, at, id) {
-    if (event.key === "Enter" || event.key === " ") { this.model.select(id); event.preventDefault(); }
+    if (event.key === "Enter" || event.key === " ") {
+      this.model.select(id);
+      event.preventDefault();
+    }
     const next = { ArrowDown: at + 1, ArrowUp: at - 1 }[event.key];
     if (next === undefined || next < 0 || next >= this.lines.length) return;
     event.preventDefault();
@@ -111,7 +192,9 @@ export class Table {
 
   #reveal(at) {
     const top = at * LINE;
-    if (top < this.sheet.scrollTop || top > this.sheet.scrollTop + this.sheet.clientHeight - 3 * LINE) { this.sheet.scrollTop = Math.max(0, top - this.sheet.clientHeight / 3); }
+    if (top < this.sheet.scrollTop || top > this.sheet.scrollTop + this.sheet.clientHeight - 3 * LINE) {
+      this.sheet.scrollTop = Math.max(0, top - this.sheet.clientHeight / 3);
+    }
     this.#draw();
   }
 
@@ -126,7 +209,10 @@ export class Table {
       this.kind = each;
       const by = this.sort;
       this.sort = { by: each === "nodes" ? "key" : "start", down: false };
-      const lines = [this.columns.map(([, title]) => cell(title)), ...this.rows().map((row) => this.columns.map(([, , value]) => cell(value(row))))];
+      const lines = [
+        this.columns.map(([, title]) => cell(title)),
+        ...this.rows().map((row) => this.columns.map(([, , value]) => cell(value(row)))),
+      ];
       this.sort = by;
       return lines.map((line) => line.join(",")).join("\r\n");
     });

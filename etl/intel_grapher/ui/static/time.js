@@ -1,4 +1,4 @@
-// The time slider, over when relationships and nodes were first and last seen; the bars are how many.
+// The time slider: a window over the dates at which relationships and nodes were seen, with bars of their number.
 import { el, fill } from "./dom.js";
 import { css } from "./palette.js";
 
@@ -6,23 +6,34 @@ const DAY = 86_400_000;
 const BARS = 120;
 
 export class Time {
+  from = this.#slider("seen from", "0");
+  to = this.#slider("seen until", "1000");
+  first = el("span");
+  last = el("span");
+
   constructor(model) {
     this.model = model;
     this.element = document.getElementById("time");
-    const range = (title) => el("input", { type: "range", min: "0", max: "1000", "aria-label": title, oninput: () => this.#moved() });
-    [this.from, this.to] = [range("seen from"), range("seen until")];
-    [this.first, this.last] = [el("span"), el("span")];
     this.canvas = el("canvas", { "aria-hidden": "true" });
     fill(this.element, this.first, el("div", { class: "track" }, this.canvas, this.from, this.to), this.last);
-    [this.from.value, this.to.value] = ["0", "1000"];
     model.addEventListener("change", () => this.#later());
     addEventListener("resize", () => this.#bars());
     this.draw();
   }
 
+  #slider(title, value) {
+    const slider = { type: "range", min: "0", max: "1000", "aria-label": title, oninput: () => this.#moved() };
+    const element = /** @type {HTMLInputElement} */ (el("input", slider));
+    element.value = value;
+    return element;
+  }
+
   #later() {
     if (this.waiting) return;
-    this.waiting = setTimeout(() => { this.waiting = null; this.draw(); }, 150);
+    this.waiting = setTimeout(() => {
+      this.waiting = null;
+      this.draw();
+    }, 150);
   }
 
   draw() {
@@ -43,23 +54,38 @@ export class Time {
     this.#bars();
   }
 
-  #at(value) { return this.least + ((this.most - this.least) * value) / 1000; }
-  #iso(moment) { return `${new Date(moment).toISOString().slice(0, 19)}Z`; }
+  #at(value) {
+    return this.least + ((this.most - this.least) * value) / 1000;
+  }
+  #iso(moment) {
+    return `${new Date(moment).toISOString().slice(0, 19)}Z`;
+  }
 
   #moved() {
     const [a, b] = [Number(this.from.value), Number(this.to.value)];
-    if (a > b) [this.from.value, this.to.value] = [b, a];
+    if (a > b) [this.from.value, this.to.value] = [String(b), String(a)];
     const whole = this.from.value === "0" && this.to.value === "1000";
-    this.model.window = whole ? null : [this.#iso(this.#at(Number(this.from.value))), this.#iso(this.#at(Number(this.to.value)))];
+    this.model.window = whole
+      ? null
+      : [this.#iso(this.#at(Number(this.from.value))), this.#iso(this.#at(Number(this.to.value)))];
     this.#write();
     this.#bars();
     if (this.pending) return;
-    this.pending = requestAnimationFrame(() => { this.pending = null; this.model.filter(); });
+    this.pending = requestAnimationFrame(() => {
+      this.pending = null;
+      this.model.filter();
+    });
   }
 
   #write() {
-    if (!this.spans.length) { this.first.textContent = "no dates yet"; this.last.textContent = ""; return; }
-    [this.first.textContent, this.last.textContent] = [this.from, this.to].map((each) => this.#iso(this.#at(Number(each.value))).slice(0, 10));
+    if (!this.spans.length) {
+      this.first.textContent = "no dates yet";
+      this.last.textContent = "";
+      return;
+    }
+    [this.first.textContent, this.last.textContent] = [this.from, this.to].map((each) =>
+      this.#iso(this.#at(Number(each.value))).slice(0, 10),
+    );
     this.from.setAttribute("aria-valuetext", this.first.textContent);
     this.to.setAttribute("aria-valuetext", this.last.textContent);
   }
@@ -70,8 +96,9 @@ export class Time {
     [this.canvas.width, this.canvas.height] = [width * ratio, height * ratio];
     if (!this.spans.length || !width) return;
     const context = this.canvas.getContext("2d");
-    const counts = new Array(BARS).fill(0);
-    const place = (moment) => Math.max(0, Math.min(BARS - 1, Math.floor(((moment - this.least) / (this.most - this.least)) * BARS)));
+    const counts = Array.from({ length: BARS }, () => 0);
+    const place = (moment) =>
+      Math.max(0, Math.min(BARS - 1, Math.floor(((moment - this.least) / (this.most - this.least)) * BARS)));
     for (const [from, to] of this.spans) for (let i = place(from); i <= place(to); i += 1) counts[i] += 1;
     const most = Math.max(...counts);
     const [start, end] = [Number(this.from.value), Number(this.to.value)].map((value) => (value / 1000) * BARS);
@@ -79,14 +106,20 @@ export class Time {
       const tall = count ? Math.max(2 * ratio, (count / most) * this.canvas.height) : 0;
       context.fillStyle = i + 1 > start && i < end ? css("--accent") : css("--line");
       context.globalAlpha = 0.55;
-      context.fillRect((i / BARS) * this.canvas.width, this.canvas.height - tall, this.canvas.width / BARS - ratio, tall);
+      context.fillRect(
+        (i / BARS) * this.canvas.width,
+        this.canvas.height - tall,
+        this.canvas.width / BARS - ratio,
+        tall,
+      );
     });
   }
 
   restore(kept) {
     const window = kept?.length === 2 && !kept.map(Date.parse).some(Number.isNaN) ? kept : null;
     this.model.window = window;
-    const place = (moment) => String(Math.round(((Date.parse(moment) - this.least) / (this.most - this.least || 1)) * 1000));
+    const place = (moment) =>
+      String(Math.round(((Date.parse(moment) - this.least) / (this.most - this.least || 1)) * 1000));
     [this.from.value, this.to.value] = window ? window.map(place) : ["0", "1000"];
     this.#write();
     this.#bars();

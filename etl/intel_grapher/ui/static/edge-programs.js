@@ -1,4 +1,5 @@
-// Relationships: lines with an arrow's head, or, where there are very many, the thinnest lines there are. None is instanced.
+// WebGL programs of relationships: lines with an arrow's head, and thin lines for large pictures. Neither is instanced:
+// software renderers draw each instance by itself.
 
 const { EdgeProgram } = globalThis.Sigma.rendering;
 const { floatColor } = globalThis.Sigma.utils;
@@ -37,7 +38,9 @@ const POSITION = { name: "a_position", size: 2, type: FLOAT };
 const COLOR = { name: "a_color", size: 4, type: UNSIGNED_BYTE, normalized: true };
 
 export class ArrowProgram extends EdgeProgram {
-  constructor(gl, _pickingBuffer, renderer) { super(gl, null, renderer); }
+  constructor(gl, _pickingBuffer, renderer) {
+    super(gl, null, renderer);
+  }
 
   getDefinition() {
     return {
@@ -46,7 +49,12 @@ export class ArrowProgram extends EdgeProgram {
       FRAGMENT_SHADER_SOURCE: FRAGMENT,
       METHOD: TRIANGLES,
       UNIFORMS: ["u_matrix", "u_sizeRatio", "u_correctionRatio"],
-      ATTRIBUTES: [POSITION, { name: "a_direction", size: 2, type: FLOAT }, { name: "a_offset", size: 2, type: FLOAT }, COLOR],
+      ATTRIBUTES: [
+        POSITION,
+        { name: "a_direction", size: 2, type: FLOAT },
+        { name: "a_offset", size: 2, type: FLOAT },
+        COLOR,
+      ],
     };
   }
 
@@ -68,9 +76,15 @@ export class ArrowProgram extends EdgeProgram {
       array[at++] = side;
       array[at++] = color;
     };
-    put(source, 0, half); put(source, 0, -half); put(target, neck, half);
-    put(source, 0, -half); put(target, neck, -half); put(target, neck, half);
-    put(target, neck, wide); put(target, neck, -wide); put(target, edge.plain ? 0 : tip, 0);
+    put(source, 0, half);
+    put(source, 0, -half);
+    put(target, neck, half);
+    put(source, 0, -half);
+    put(target, neck, -half);
+    put(target, neck, half);
+    put(target, neck, wide);
+    put(target, neck, -wide);
+    put(target, edge.plain ? 0 : tip, 0);
   }
 
   setUniforms({ matrix, sizeRatio, correctionRatio }, { gl, uniformLocations }) {
@@ -81,10 +95,19 @@ export class ArrowProgram extends EdgeProgram {
 }
 
 export class ThinProgram extends EdgeProgram {
-  constructor(gl, _pickingBuffer, renderer) { super(gl, null, renderer); }
+  constructor(gl, _pickingBuffer, renderer) {
+    super(gl, null, renderer);
+  }
 
   getDefinition() {
-    return { VERTICES: 2, VERTEX_SHADER_SOURCE: THIN, FRAGMENT_SHADER_SOURCE: FRAGMENT, METHOD: LINES, UNIFORMS: ["u_matrix"], ATTRIBUTES: [POSITION, COLOR] };
+    return {
+      VERTICES: 2,
+      VERTEX_SHADER_SOURCE: THIN,
+      FRAGMENT_SHADER_SOURCE: FRAGMENT,
+      METHOD: LINES,
+      UNIFORMS: ["u_matrix"],
+      ATTRIBUTES: [POSITION, COLOR],
+    };
   }
 
   processVisibleItem(_id, start, source, target, edge) {
@@ -94,5 +117,7 @@ export class ThinProgram extends EdgeProgram {
     [array[start + 3], array[start + 4], array[start + 5]] = [target.x, target.y, color];
   }
 
-  setUniforms({ matrix }, { gl, uniformLocations }) { gl.uniformMatrix3fv(uniformLocations.u_matrix, false, matrix); }
+  setUniforms({ matrix }, { gl, uniformLocations }) {
+    gl.uniformMatrix3fv(uniformLocations.u_matrix, false, matrix);
+  }
 }

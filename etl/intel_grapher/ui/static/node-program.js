@@ -1,4 +1,4 @@
-// One WebGL program draws every shape: the distance to its edge is worked out for each pixel.
+// The WebGL program of nodes: draws every shape by the distance of each pixel to its edge.
 import { SHAPES } from "./palette.js";
 
 const { NodeProgram } = globalThis.Sigma.rendering;
@@ -61,7 +61,7 @@ void main() {
 }`;
 
 export class ShapeProgram extends NodeProgram {
-  // Without a second pass for picking: which node the mouse is on is worked out from their places (picture.js).
+  // There is no second pass for picking: picture.js finds the node under the pointer by its position.
   constructor(gl, _pickingBuffer, renderer) {
     super(gl, null, renderer);
   }
