@@ -10,6 +10,8 @@ from typing import Final, Literal
 from intel_grapher import disk
 
 BUSY_SECONDS: Final = 60.0
+FAULTS: Final = (sqlite3.DatabaseError, UnicodeDecodeError)
+"""What a statement raises on a file that can't be used or is corrupt; the second for text in it that is not UTF-8."""
 _PAUSE: Final = 0.01
 
 
@@ -21,7 +23,7 @@ def files(path: Path) -> list[Path]:
 def connect(path: Path | Literal[":memory:"]) -> sqlite3.Connection:
     """Return a connection to a file, or to ":memory:", in autocommit mode, for any thread.
 
-    Raises sqlite3.Error where the file can't be used, or is a symbolic link.
+    Raises one of FAULTS where the file can't be used, is corrupt, or is a symbolic link.
 
     To change a new file to a write-ahead log takes a lock that SQLite asks for without waiting, whatever its timeout
     (sqlite.org/wal.html, "Sometimes queries return SQLITE_BUSY"): of two that begin at once, one is refused at first.
@@ -41,7 +43,7 @@ def connect(path: Path | Literal[":memory:"]) -> sqlite3.Connection:
                     raise
                 time.sleep(_PAUSE)
         db.execute("PRAGMA synchronous = NORMAL")
-    except sqlite3.Error:
+    except BaseException:
         db.close()
         raise
     return db

@@ -144,6 +144,7 @@ def test_the_index_says_what_a_scan_says(
             fault(root)
         with Cache(root) as cache:
             check(cache)
+            assert {Path(problem.where).name for problem in verify(cache)} <= {"index.sqlite"}
             assert verify(cache) == []
 
 
@@ -261,3 +262,53 @@ def test_a_look_up_takes_microseconds(tmp_path: Path) -> None:
                 cache.newest("dns", "a", f"{number}.example")
             best = min(best, (time.perf_counter() - begun) / 200)
     assert best < 100e-6  # a tenth of it on an idle machine
+
+
+def test_a_flipped_bit_makes_no_summary_and_no_found_reply_wrong_and_is_told(tmp_path: Path) -> None:
+    """Flip a bit of every eighth byte that is in use: what is found is there, and what `verify` leaves is right."""
+    chance = random.Random(20)  # noqa: S311 - repeatable
+    with Cache(tmp_path, 2000) as cache, cache.writer() as writer:
+        for number in range(40):
+            writer.add(reply(f"{number % 30}.example", number))
+    with sqlite3.connect(tmp_path / "index.sqlite") as db:
+        db.execute("PRAGMA journal_mode = DELETE")
+    db.close()
+    with Cache(tmp_path) as cache:
+        truth = cache.holdings()
+        replies = {key: cache.newest("dns", "a", key) for key in [f"{number}.example" for number in range(30)]}
+        held = cache.held(list(replies))
+    whole = (tmp_path / "index.sqlite").read_bytes()
+    used = [position for position, byte in enumerate(whole) if byte]
+    silent = 0
+    for position in used[::8]:
+        flipped = bytearray(whole)
+        flipped[position] ^= 1 << chance.randrange(8)
+        for file in tmp_path.glob("index.sqlite*"):
+            file.unlink()
+        (tmp_path / "index.sqlite").write_bytes(flipped)
+        with Cache(tmp_path) as cache:
+            found = {key: cache.newest("dns", "a", key) for key in replies}
+            assert all(cache.read(one).epoch == one.fetched_at for one in found.values() if one)
+            assert cache.holdings() == truth, position
+            told = verify(cache)
+            silent += not told
+            assert {key: cache.newest("dns", "a", key) for key in replies} == replies
+            assert cache.held(list(replies)) == held
+            if not told:
+                assert found == replies, position
+    assert silent < len(used[::8]) / 4  # bits that SQLite does not read
+
+
+def test_an_index_that_is_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    other = tmp_path / "other.sqlite"
+    with sqlite3.connect(other) as db:
+        db.execute("CREATE TABLE theirs (x)")
+    db.close()
+    before = other.read_bytes()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "index.sqlite").symlink_to(other)
+    with Cache(tmp_path / "data") as cache, cache.writer() as writer:
+        writer.add(reply())
+    with Cache(tmp_path / "data") as cache:
+        check(cache)
+    assert other.read_bytes() == before

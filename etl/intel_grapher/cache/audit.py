@@ -33,8 +33,7 @@ def verify(cache: Cache, on_segment: Callable[[Segment], None] = lambda _: None)
     The index is corrected on the way: corrupt records leave it, so that they are asked for again. `on_segment` is
     called with each segment before it is read.
     """
-    cache.refresh()
-    problems: list[Problem] = []
+    problems = list(check_index(cache))
     for segment in cache.segments(AREAS):
         on_segment(segment)
         problems += _check_segment(cache, segment)
@@ -45,6 +44,17 @@ def verify(cache: Cache, on_segment: Callable[[Segment], None] = lambda _: None)
 def quarantined(root: Path) -> list[Path]:
     """Return the files that hold what could not stay in its segment: torn lines, and segments before their repair."""
     return sorted(path for path in (root / QUARANTINE).rglob("*") if disk.is_own(path))
+
+
+def check_index(cache: Cache) -> Iterator[Problem]:
+    """Yield a problem if the index, when it was opened or now, was not what had been written. It is then made anew."""
+    cache.refresh()
+    whole = cache.index.check()
+    if cache.index.rebuilt or not whole:
+        cache.index.rebuilt = False
+        yield Problem(
+            str(cache.root / "index.sqlite"), "the index was corrupt", "Nothing to do: it has been made anew."
+        )
 
 
 def _check_segment(cache: Cache, segment: Segment) -> Iterator[Problem]:

@@ -1,14 +1,20 @@
-"""Where each reply stands, for quick look-ups: `data/index.sqlite`.
+"""The index of the cache, for quick look-ups: `data/index.sqlite`.
 
 It is derived from the segments and never the truth: it can be deleted at any time, and catches up by reading what it
 does not know yet. That is also how it is made in the first place. Where the folder can't be written it is made in
 memory.
+
+Each row has a checksum of itself (`seal`), and each segment's row the count of its replies. A look-up compares the
+seals of the rows that it returns, a summary those of all rows and the counts, `check` the whole file. Where one does
+not hold the index is made anew from the segments. So a flipped bit can make a look-up miss a reply, which is then asked
+for again, until the next summary or check; it never yields a reply that is not there.
 """
 
 import os
 import sqlite3
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock
@@ -16,75 +22,34 @@ from typing import Any, Final
 
 import msgspec
 
+from intel_grapher.cache import statements
 from intel_grapher.cache.envelope import Area, Entry, canonical_params, crc_of, digest
 from intel_grapher.cache.segment import Record, Segment, list_segments
 from intel_grapher.errors import CacheError
-from intel_grapher.sqlite import connect
+from intel_grapher.sqlite import FAULTS, connect, files
 
-_VERSION: Final = 1
-_DAMAGED: Final = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_CORRUPT: Final = {
+    *(sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CONSTRAINT),
+    *(sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG),
+}
 _SHORT_READ: Final = 522  # SQLITE_IOERR_SHORT_READ: the file has been cut
-_SCHEMA: Final = f"""
-    BEGIN IMMEDIATE;
-    CREATE TABLE IF NOT EXISTS folders (
-        id INTEGER PRIMARY KEY, area TEXT, source TEXT, endpoint TEXT, UNIQUE (area, source, endpoint)
-    );
-    CREATE TABLE IF NOT EXISTS segments (
-        id INTEGER PRIMARY KEY, folder INTEGER, number INTEGER, name TEXT,
-        indexed INTEGER,                 -- bytes, uncompressed, up to the end of the last record that is known
-        mark INTEGER, mark_crc TEXT,     -- where that record begins and its checksum: is it still the same file?
-        UNIQUE (folder, name)
-    );
-    CREATE TABLE IF NOT EXISTS replies (
-        segment INTEGER, folder INTEGER, offset INTEGER, length INTEGER, key TEXT, params TEXT,
-        fetched_at INTEGER, status INTEGER, digest BLOB,
-        PRIMARY KEY (segment, offset)
-    ) WITHOUT ROWID;
-    CREATE INDEX IF NOT EXISTS replies_by_key ON replies (key, folder, params, fetched_at);
-    PRAGMA user_version = {_VERSION};
-    COMMIT;
-"""
-_FOLDER: Final = "(SELECT id FROM folders WHERE area = ? AND source = ? AND endpoint = ?)"
-_NEWEST: Final = f"""
-    SELECT r.fetched_at, r.status, s.number, s.name, r.offset, r.length, r.digest
-    FROM replies r JOIN segments s ON s.id = r.segment
-    WHERE r.key = ? AND r.folder = {_FOLDER} AND r.params = ?
-    ORDER BY r.fetched_at DESC, r.digest DESC LIMIT 1
-"""  # noqa: S608 - only our own constant goes in
-_HISTORY: Final = """
-    SELECT f.area, f.source, f.endpoint, r.params, r.fetched_at, r.status,
-           s.number, s.name, r.offset, r.length, r.digest
-    FROM replies r JOIN segments s ON s.id = r.segment JOIN folders f ON f.id = r.folder
-    WHERE r.key = :key AND f.source = coalesce(:source, f.source) AND f.endpoint = coalesce(:endpoint, f.endpoint)
-    ORDER BY r.fetched_at DESC, f.area DESC, f.source, f.endpoint, r.params, r.digest DESC
-"""
-_HELD: Final = """
-    SELECT f.area, r.key, f.source, f.endpoint, r.params, max(r.fetched_at), r.status, r.digest
-    FROM json_each(?) asked CROSS JOIN replies r ON r.key = asked.value JOIN folders f ON f.id = r.folder
-    WHERE f.source = coalesce(?, f.source)
-    GROUP BY r.key, r.folder, r.params
-"""
-_HAS: Final = f"""
-    SELECT 1 FROM replies WHERE key = ? AND folder = {_FOLDER} AND params = ? AND fetched_at = ? AND digest = ?
-"""  # noqa: S608 - only our own constant goes in
-_ROWS: Final = f"""
-    SELECT offset, length, key, params, fetched_at, status, digest FROM replies
-    WHERE segment = (SELECT id FROM segments WHERE folder = {_FOLDER} AND name = ?) ORDER BY offset
-"""  # noqa: S608 - only our own constant goes in
-_SUMMARY: Final = """
-    SELECT f.area, f.source, f.endpoint, count(*), count(DISTINCT r.key), sum(r.length),
-           min(r.fetched_at), max(r.fetched_at)
-    FROM replies r JOIN folders f ON f.id = r.folder
-    GROUP BY f.id ORDER BY f.area DESC, f.source, f.endpoint
-"""
-_STATUSES: Final = """
-    SELECT f.area, f.source, f.endpoint, r.status, count(*)
-    FROM replies r JOIN folders f ON f.id = r.folder GROUP BY f.id, r.status
-"""
+
+
+class _NotSealedError(sqlite3.DatabaseError):
+    """A row is not the one that was written."""
+
+    sqlite_errorcode = sqlite3.SQLITE_CORRUPT
 
 
 class Found(msgspec.Struct, frozen=True, gc=False):
-    """A reply that the cache holds, without its body: `Cache.read` gives that."""
+    """A reply that the cache holds, without its body: `Cache.read` returns that.
+
+    Attributes:
+        segment: the name of the segment's file as it was indexed; an open one may have been closed since.
+        offset: the byte at which its line begins, in the segment's uncompressed content.
+        length: the line's bytes, newline included.
+        digest: what tells the reply from all others, 16 bytes (`envelope.digest`).
+    """
 
     area: Area
     source: str
@@ -93,9 +58,7 @@ class Found(msgspec.Struct, frozen=True, gc=False):
     params: dict[str, str]
     fetched_at: int
     status: int
-    number: int
     segment: str
-    """The name of the segment's file as it was indexed; an open one may have been closed since."""
     offset: int
     length: int
     digest: bytes
@@ -103,7 +66,7 @@ class Found(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What is there of one endpoint. Times are epoch seconds; `size` is in bytes, uncompressed.
+    """What the cache has of one endpoint. Times are epoch seconds; `size` is in bytes, uncompressed.
 
     `statuses` has the number of replies by HTTP status.
     """
@@ -120,7 +83,7 @@ class Holding:
 
 
 def row_of(record: Record) -> tuple[int, int, str, str, int, int, bytes]:
-    """Give what the index keeps of a record, in the order of its columns from `offset` on."""
+    """Return what the index keeps of a record: offset, length, key, parameters, epoch seconds, status, digest."""
     envelope = record.envelope
     return (
         record.offset,
@@ -134,7 +97,11 @@ def row_of(record: Record) -> tuple[int, int, str, str, int, int, bytes]:
 
 
 class Index:
-    """The index of the cache at `root`; opening it lets it catch up. Any thread may ask it."""
+    """The index of the cache at `root`. Opening it lets it catch up. Any thread may ask it.
+
+    `rebuilt` tells whether it was found corrupt, and made anew, since it was opened. Every method raises CacheError
+    where the file can't be used.
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -142,6 +109,7 @@ class Index:
         writable = root.is_dir() and os.access(root, os.W_OK) and (not path.exists() or os.access(path, os.W_OK))
         self._path = path if writable else None
         self._lock = RLock()
+        self.rebuilt = False
         self._db = self._open()
         self.catch_up()
 
@@ -156,47 +124,64 @@ class Index:
             self._db.close()
 
     def newest(self, area: Area, source: str, endpoint: str, key: str, params: dict[str, str]) -> Found | None:
-        """Give the newest reply; of several of one second the one with the largest digest, so that order is nothing."""
-        rows = self._ask(_NEWEST, (key, area, source, endpoint, canonical_params(params)))
+        """Return the newest reply: of several of one second the one with the largest digest, whatever their order."""
+        rows = self._ask(statements.NEWEST, (key, area, source, endpoint, canonical_params(params)))
         if not rows:
             return None
-        return Found(area, source, endpoint, key, params, *rows[0])
+        fetched_at, mark, status, name, offset, length = max(rows)
+        return Found(area, source, endpoint, key, params, fetched_at, status, name, offset, length, mark)
 
     def held(self, keys: Sequence[str], source: str | None) -> list[Any]:
         """Return the newest reply to each question in each area, for many keys.
 
         A row has area, key, source, endpoint, parameters as text, fetched_at, status, digest.
         """
-        return self._ask(_HELD, (msgspec.json.encode(keys).decode(), source))
+        return self._ask(statements.HELD, (msgspec.json.encode(keys).decode(), source))
 
     def history(self, key: str, source: str | None, endpoint: str | None) -> list[Found]:
-        """Give every reply for a key, newest first, failures among them."""
-        rows = self._ask(_HISTORY, {"key": key, "source": source, "endpoint": endpoint})
+        """Return every reply for a key, newest first, failures among them."""
+        rows = self._ask(statements.HISTORY, {"key": key, "source": source, "endpoint": endpoint})
         return [
             Found(area, where, what, key, msgspec.json.decode(params) if params else {}, *rest)
             for area, where, what, params, *rest in rows
         ]
 
     def has(self, segment: Segment, entry: Entry, mark: bytes) -> bool:
-        """Whether this very reply, by its digest, is known in the folder of `segment`."""
+        """Tell whether this very reply, by its digest, is known in the folder of `segment`."""
         place = (segment.area, segment.source, segment.endpoint)
-        return bool(self._ask(_HAS, (entry.key, *place, canonical_params(entry.params), entry.fetched_at, mark)))
+        return bool(
+            self._ask(statements.HAS, (entry.key, *place, canonical_params(entry.params), entry.fetched_at, mark))
+        )
 
     def summary(self) -> list[Holding]:
-        """Give what there is of each endpoint, answers before failures."""
+        """Return what there is of each endpoint, answers before failures."""
+        self._ask(statements.TOTALS, ())
+        rows = self._ask(statements.SUMMARY, ())
         statuses: dict[tuple[str, str, str], dict[int, int]] = {}
-        for area, source, endpoint, status, count in self._ask(_STATUSES, ()):
+        for area, source, endpoint, status, count in self._ask(statements.STATUSES, ()):
             statuses.setdefault((area, source, endpoint), {})[status] = count
-        rows = self._ask(_SUMMARY, ())
         return [Holding(*row, statuses.get(row[:3], {})) for row in rows]  # type: ignore[call-arg]
 
     def rows(self, segment: Segment) -> list[Any]:
-        """Give what is known of a segment, in its order, as `row_of` gives it."""
-        return self._ask(_ROWS, (segment.area, segment.source, segment.endpoint, segment.path.name))
+        """Return what is known of a segment, in its order, as `row_of` returns it."""
+        return self._ask(statements.ROWS, (segment.area, segment.source, segment.endpoint, segment.path.name))
+
+    def check(self) -> bool:
+        """Tell whether the whole file is what was written. Where it is not, it is made anew."""
+        with self._lock:
+            try:
+                if self._execute("PRAGMA integrity_check").fetchall() != [("ok",)]:
+                    raise _NotSealedError
+                self._checked(statements.TOTALS, ())
+                self._checked(statements.SUMMARY, ())
+            except FAULTS as error:
+                self._rebuild(error)
+                return False
+            return True
 
     def catch_up(self) -> None:
         """Index what is new in the segments, and forget those that are gone or are not the same file any more."""
-        with self._mending():
+        with self._recovering():
             stale, behind = self._compare()
             if stale:
                 with self._transaction():
@@ -207,86 +192,98 @@ class Index:
 
     def follow(self, segment: Segment) -> None:
         """Index what has been added to one segment."""
-        with self._mending():
+        with self._recovering():
             self._read(segment)
 
     def renamed(self, segment: Segment, name: str) -> None:
         """Note that an open segment was closed, with the same records at the same offsets."""
-        with self._mending(), self._transaction():
-            self._execute(
-                "UPDATE segments SET name = ? WHERE folder = ? AND name = ?",
-                (name, self._folder(segment), segment.path.name),
-            )
+        with self._recovering(), self._transaction():
+            known = self._known(segment)
+            if known is not None:
+                self._change(known[0], "name = ?", name)
 
     def forget(self, segment: Segment) -> None:
-        """Drop what is known of a segment, so that it is read anew. Records that are damaged now are then unknown."""
-        with self._mending(), self._transaction():
-            self._drop(
-                self._execute(
-                    "SELECT id FROM segments WHERE folder = ? AND name = ?",
-                    (self._folder(segment), segment.path.name),
-                ).fetchall()
-            )
+        """Drop what is known of a segment, so that it is read anew. Records that are corrupt now are then unknown."""
+        with self._recovering(), self._transaction():
+            known = self._known(segment)
+            if known is not None:
+                self._drop([known[:1]])
 
     def _open(self) -> sqlite3.Connection:
         try:
             return self._connect()
-        except sqlite3.DatabaseError as error:
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGED:
+        except FAULTS as error:
+            if not _is_corrupt(error):
                 raise self._failure(error) from error
+            self.rebuilt = True
             return self._anew()
 
     def _connect(self) -> sqlite3.Connection:
+        for file in files(self._path) if self._path is not None else []:
+            if file.is_symlink():
+                file.unlink()
         db = connect(self._path or ":memory:")
         try:
+            for arguments in (1, 2):
+                db.create_function("crc32", arguments, zlib.crc32, deterministic=True)
             db.execute("PRAGMA cache_size = -65536")  # KiB
             (version,) = db.execute("PRAGMA user_version").fetchone()
             if version == 0:
-                db.executescript(_SCHEMA)
-        except sqlite3.DatabaseError:
+                db.executescript(statements.SCHEMA)
+        except FAULTS:
             db.close()
             raise
-        if version in (0, _VERSION):
+        if version in (0, statements.VERSION):
             return db
         db.close()
         return self._anew()
 
     def _anew(self) -> sqlite3.Connection:
-        if self._path is not None:
-            for ending in ("", "-wal", "-shm"):
-                Path(f"{self._path}{ending}").unlink(missing_ok=True)
+        for file in files(self._path) if self._path is not None else []:
+            file.unlink(missing_ok=True)
         return self._connect()
 
     @contextmanager
-    def _mending(self) -> Iterator[None]:
-        """Replace a damaged index by a new one; the segments have everything that the block would have noted."""
+    def _recovering(self) -> Iterator[None]:
+        """Replace a corrupt index by a new one; the segments have everything that the block would have noted."""
         with self._lock:
             try:
                 yield
-            except sqlite3.DatabaseError as error:
-                self._mend(error)
+            except FAULTS as error:
+                self._rebuild(error)
 
-    def _mend(self, damage: sqlite3.DatabaseError) -> None:
-        code = getattr(damage, "sqlite_errorcode", 0)
-        if code != _SHORT_READ and code & 0xFF not in _DAMAGED:
-            raise self._failure(damage) from damage
+    def _rebuild(self, fault: Exception) -> None:
+        if not _is_corrupt(fault):
+            raise self._failure(fault) from fault
         try:
-            self._db.close()
+            with suppress(sqlite3.Error):
+                self._db.close()
             self._db = self._anew()
+            self.rebuilt = True
             for segment in self._compare()[1]:
                 self._read(segment)
-        except sqlite3.DatabaseError as error:
+        except FAULTS as error:
             raise self._failure(error) from error
 
     def _ask(self, sql: str, values: Sequence[object] | dict[str, object]) -> list[Any]:
+        """Return a query's rows without their first column, which tells whether the row is the one that was written."""
         with self._lock:
             try:
-                return self._db.execute(sql, values).fetchall()
+                return self._checked(sql, values)
             except UnicodeEncodeError:
                 return []  # a key that is not text can't have been kept
-            except sqlite3.DatabaseError as error:
-                self._mend(error)
-            return self._db.execute(sql, values).fetchall()
+            except FAULTS as error:
+                self._rebuild(error)
+            try:
+                return self._checked(sql, values)
+            except FAULTS as error:
+                raise self._failure(error) from error
+
+    def _checked(self, sql: str, values: Sequence[object] | dict[str, object]) -> list[Any]:
+        rows = self._db.execute(sql, values).fetchall()
+        if not all(row[0] for row in rows):
+            raise _NotSealedError
+        return [row[1:] for row in rows]
 
     def _execute(self, sql: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
         return self._db.execute(sql, values)
@@ -302,12 +299,14 @@ class Index:
                 self._execute("ROLLBACK")
 
     def _compare(self) -> tuple[list[tuple[int]], list[Segment]]:
-        """Give the ids of segments to be dropped, and the segments that have more than is known."""
+        """Return the ids of segments to be dropped, and the segments that have more than is known."""
+        self._checked(statements.FOLDERS, ())
+        self._checked(statements.SEGMENTS, ())
         known = {
             tuple(row[:4]): row[4:]
             for row in self._execute(
                 "SELECT f.area, f.source, f.endpoint, s.name, s.id, s.indexed, s.mark, s.mark_crc "
-                "FROM segments s JOIN folders f ON f.id = s.folder"
+                "FROM segments s LEFT JOIN folders f ON f.id = s.folder"
             )
         }
         stale: list[tuple[int]] = []
@@ -327,19 +326,17 @@ class Index:
         return stale, behind
 
     def _read(self, segment: Segment) -> None:
-        """Index a segment from where it is known. Damaged records are left out: nothing is known of them."""
+        """Index a segment from where it is known on. Corrupt records are left out: nothing is known of them."""
         with self._transaction():
             folder = self._folder(segment)
-            known = self._execute(
-                "SELECT id, indexed FROM segments WHERE folder = ? AND name = ?", (folder, segment.path.name)
-            ).fetchone()
+            known = self._known(segment)
             if known and segment.closed:
                 return
             number, end = known or (None, 0)
             if number is None:
                 number = self._execute(
-                    "INSERT INTO segments (folder, number, name, indexed) VALUES (?, ?, ?, 0)",
-                    (folder, segment.number, segment.path.name),
+                    "INSERT INTO segments (folder, name, indexed, records) VALUES (?, ?, 0, 0)",
+                    (folder, segment.path.name),
                 ).lastrowid
             last: Record | None = None
 
@@ -349,25 +346,46 @@ class Index:
                     last = record
                     yield number, folder, *row_of(record)
 
-            self._db.executemany("INSERT INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows())
-            if last is not None:
-                self._execute(
-                    "UPDATE segments SET indexed = ?, mark = ?, mark_crc = ? WHERE id = ?",
-                    (last.offset + last.length, last.offset, crc_of(last.raw), number),
-                )
+            added = self._db.executemany(statements.INSERT, rows()).rowcount
+            if last is None:
+                self._change(number, "indexed = indexed")
+            else:
+                values = (last.offset + last.length, added, last.offset, crc_of(last.raw))
+                self._change(number, "indexed = ?, records = records + ?, mark = ?, mark_crc = ?", *values)
+
+    def _known(self, segment: Segment) -> tuple[int, int] | None:
+        """Return the id of a segment and how many bytes of it are known; None for one that is not."""
+        place = (segment.area, segment.source, segment.endpoint, segment.path.name)
+        rows = self._checked(statements.KNOWN, place)
+        return rows[0] if rows else None
+
+    def _change(self, number: int | None, what: str, *values: object) -> None:
+        """Change the row of a segment, and seal it."""
+        self._execute(f"UPDATE segments SET {what} WHERE id = ?", (*values, number))  # noqa: S608 - only our own text
+        self._execute(f"UPDATE segments SET seal = {statements.SEGMENT_SEAL} WHERE id = ?", (number,))  # noqa: S608 - only our own text
 
     def _folder(self, segment: Segment) -> int:
         place = (segment.area, segment.source, segment.endpoint)
-        self._execute("INSERT OR IGNORE INTO folders (area, source, endpoint) VALUES (?, ?, ?)", place)
-        return int(self._execute(f"SELECT {_FOLDER}", place).fetchone()[0])
+        added = self._execute("INSERT OR IGNORE INTO folders (area, source, endpoint) VALUES (?, ?, ?)", place)
+        if added.rowcount:
+            self._execute(f"UPDATE folders SET seal = {statements.FOLDER_SEAL} WHERE id = ?", (added.lastrowid,))  # noqa: S608 - only our own text
+        return int(self._execute(f"SELECT {statements.FOLDER}", place).fetchone()[0])
 
     def _drop(self, numbers: Iterable[tuple[int]]) -> None:
         for number in numbers:
             self._execute("DELETE FROM replies WHERE segment = ?", number)
             self._execute("DELETE FROM segments WHERE id = ?", number)
 
-    def _failure(self, error: sqlite3.DatabaseError) -> CacheError:
+    def _failure(self, error: Exception) -> CacheError:
         return CacheError(
             f"{self._path or 'the index in memory'} can't be used: {error}. The replies themselves are safe. "
             "Free room or give permission and run this again; the file can be deleted at any time."
         )
+
+
+def _is_corrupt(error: Exception) -> bool:
+    """Tell whether an error says that the file is corrupt, and not that it can't be read or written."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:  # of the module itself: text, of a row or of an error, that is not UTF-8
+        return isinstance(error, UnicodeDecodeError) or "decode" in str(error)
+    return code == _SHORT_READ or code & 0xFF in _CORRUPT

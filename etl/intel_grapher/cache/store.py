@@ -6,9 +6,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from intel_grapher.cache.envelope import AREAS, Area, Envelope, decode, digest
+from intel_grapher.cache.envelope import Area, Envelope, decode, digest
 from intel_grapher.cache.index import Found, Holding, Index
-from intel_grapher.cache.segment import Segment, list_segments
+from intel_grapher.cache.segment import Segment, list_folder, list_segments
 from intel_grapher.cache.writer import SEGMENT_BYTES, Writer
 from intel_grapher.errors import BadValue, CacheError
 from intel_grapher.lock import locked
@@ -128,10 +128,9 @@ class Cache:
 
     def _places(self, found: Found) -> list[Segment]:
         """Give the segments that may hold it: the file by its name, or what it has been closed to."""
-        listed = [
-            one
-            for one in list_segments(self.root, AREAS)
-            if (one.area, one.source, one.endpoint, one.number)
-            == (found.area, found.source, found.endpoint, found.number)
-        ]
-        return [one for one in listed if one.path.name == found.segment] or listed
+        folder = self.root / found.area / found.source / found.endpoint
+        like = Segment(folder, found.area, found.source, found.endpoint, 0, 0)
+        listed = list_folder(folder, like) if folder.is_dir() else []
+        number = found.segment[: len(found.segment) - len(found.segment.lstrip("0123456789"))]
+        listed = [segment for segment in listed if segment.path.name.startswith((f"{number}.", f"{number}-"))]
+        return [segment for segment in listed if segment.path.name == found.segment] or listed

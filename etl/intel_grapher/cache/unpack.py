@@ -1,7 +1,7 @@
-"""The files in files, folders, compressed files and archives, one by one, as streams; nothing is written anywhere.
+"""The files in folders, compressed files and archives, one by one, as streams. Nothing is written anywhere.
 
-Names found inside are only ever looked at, never opened. What is packed may be hostile, so every stream stops, with a
-reason, when it gives out of all proportion to what was packed.
+A name inside an archive is only compared, and never opened. Packed content may be hostile, so each stream ends, with a
+reason, when it yields out of all proportion to what was packed.
 """
 
 import gzip
@@ -22,7 +22,7 @@ from intel_grapher.errors import BadValue, UsageError
 
 MAX_RATIO: Final = 200
 FREE_BYTES: Final = 256 << 20
-"""What a packed file may always expand to; beyond that, to MAX_RATIO times its size."""
+"""Bytes to which any packed file may expand; beyond that, to MAX_RATIO times its size."""
 
 _BUFFER: Final = 64 << 10
 _HEADER_BYTES: Final = 1 << 20  # of a tar: its extended headers are read into memory
@@ -35,9 +35,13 @@ _BROKEN: Final = (zlib.error, zstd.ZstdError, zipfile.BadZipFile, tarfile.TarErr
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One file: where it is (to be shown), the folders and the name it has, when it was last changed, its bytes.
+    """One file.
 
-    Reading the stream raises BadValue where the bytes are damaged, cut short or too many.
+    Attributes:
+        where: its path and, in an archive, its name there; printable.
+        path: the folders and the name, from which source, endpoint and key are derived.
+        modified: when it was last changed, in epoch seconds.
+        stream: its bytes. Reading raises BadValue where they are damaged, cut short or too many.
     """
 
     where: str
@@ -48,16 +52,16 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A file that can't be read, or the rest of an archive, and why."""
+    """A file, or the rest of an archive, that can't be read, with the reason."""
 
     where: str
     reason: str
 
 
 def unpack(paths: Iterable[Path]) -> Iterator[Item | Unreadable]:
-    """Give every file under the paths; hidden ones are left out. Read an item's stream before asking for the next.
+    """Yield every file under the paths except hidden ones. Read an item's stream before asking for the next.
 
-    Raises UsageError, before anything is given, for a path that does not exist.
+    Raises UsageError, before anything is yielded, for a path that does not exist.
     """
     wanted = list(paths)
     for path in wanted:
@@ -72,7 +76,7 @@ def unpack(paths: Iterable[Path]) -> Iterator[Item | Unreadable]:
 
 
 def printable(text: str) -> str:
-    """Make a name from elsewhere fit to be shown: what does not print is escaped."""
+    """Return a text in which each character that does not print is escaped."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
@@ -83,7 +87,7 @@ class _Readable(Protocol):
 
 
 class _Guarded(io.RawIOBase):
-    """Reads through another stream; turns its many errors into BadValue, and stops it when `left` bytes are given."""
+    """A stream that turns another one's errors into BadValue, and raises it when more than `left` bytes were read."""
 
     def __init__(self, inner: _Readable, left: int | None = None) -> None:
         self._inner = inner
@@ -167,7 +171,7 @@ def _open(path: Path) -> Iterator[Item | Unreadable]:
 
 
 def _allowed(size: int) -> int:
-    """Give the bytes to which a file of this size may expand."""
+    """Return the bytes to which a file of this size may expand."""
     return max(FREE_BYTES, MAX_RATIO * size)
 
 
@@ -199,10 +203,10 @@ def _tar(where: str, folder: PurePath, stream: _Guarded) -> Iterator[Item | Unre
         with tarfile.open(fileobj=meter, mode="r|") as archive:
             for member in archive:
                 meter.left = member.size + _HEADER_BYTES  # until the next one is found
-                place = _place(where, folder, member.name)
-                if member.isdir() or place is None:
+                named = _named(where, folder, member.name)
+                if member.isdir() or named is None:
                     continue
-                within, path = place
+                within, path = named
                 if not member.isreg() or member.issparse():
                     yield Unreadable(within, "a link or a device, not a file")
                 elif content := archive.extractfile(member):
@@ -222,10 +226,10 @@ def _zip(where: str, path: Path, file: IO[bytes], modified: int, left: int) -> I
         if left < 0:
             yield Unreadable(where, "expands out of all proportion: the rest was left out")
             return
-        place = _place(where, path.absolute().with_suffix(""), member.filename)
-        if member.is_dir() or place is None:
+        named = _named(where, path.absolute().with_suffix(""), member.filename)
+        if member.is_dir() or named is None:
             continue
-        within, inside = place
+        within, inside = named
         if stat.S_ISLNK(member.external_attr >> 16):
             yield Unreadable(within, "a link or a device, not a file")
             continue
@@ -243,8 +247,8 @@ def _zip(where: str, path: Path, file: IO[bytes], modified: int, left: int) -> I
         left = guard.left or 0
 
 
-def _place(where: str, folder: PurePath, name: str) -> tuple[str, PurePath] | None:
-    """Give how a member is shown, and its folders and name; None if it is hidden."""
+def _named(where: str, folder: PurePath, name: str) -> tuple[str, PurePath] | None:
+    """Return how an archive's member is shown, and its folders and name; None if it is hidden."""
     parts = [part for part in name.replace("\\", "/").split("/") if part not in {"", ".", ".."}]
     if not parts or any(part.startswith(".") for part in parts):
         return None

@@ -95,6 +95,8 @@ def _folders(data: Path, import_: Path, db: Path) -> Iterator[Finding]:
 def _cache(data: Path, *, deep: bool) -> Iterator[Finding]:
     with Cache(data) as cache:
         holdings = cache.holdings()
+        if cache.index.rebuilt:
+            yield Finding("cache index", NOTE, "it was corrupt and has been made anew", "nothing to do")
         replies = sum(holding.replies for holding in holdings)
         yield Finding(
             "cache", OK if holdings else NOTE, f"{replies} replies of {len(holdings)} endpoints",
