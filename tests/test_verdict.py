@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import pytest
 from loopback import Answer, Loopback, loopback
 
-from intel_grapher.cache import Cache, Entry, adopt
+from intel_grapher.cache import Cache, Entry, import_replies
 from intel_grapher.cli.cache import standing
 from intel_grapher.fetch.failures import failed
 from intel_grapher.fetch.frontier import Frontier
@@ -155,7 +155,7 @@ def test_cache_add_asks_it_and_a_plan_knows(case: Case, cache: Cache, tmp_path: 
     names = {"source": case.source, "endpoint": case.endpoint, "key": case.key, "fetched_at": 1_700_000_000}
     path.write_text(json.dumps({**names, "status": case.status, "text": case.body.decode()}))
     with cache.writer() as writer:
-        added = adopt(writer, [path], judge=partial(standing, SOURCES))
+        added = import_replies(writer, [path], judge=partial(standing, SOURCES))
     assert (added.added, dict(added.failures)) == (1, {} if is_answer(case) else {case.reason: 1})
     areas = {segment.area for segment in cache.segments(["raw", "failed"])}
     assert areas == ({"raw"} if is_answer(case) else {"raw", "failed"} if case.outcome is UNREADABLE else {"failed"})
@@ -164,7 +164,7 @@ def test_cache_add_asks_it_and_a_plan_knows(case: Case, cache: Cache, tmp_path: 
     assert (planned.cached, planned.to_ask) == ((1, 0) if is_answer(case) else (0, 1)), "a failure stops no question"
     assert [each.reason for each in failed(cache, list(SOURCES.values()))] == ([] if is_answer(case) else [case.reason])
     with cache.writer() as writer:
-        assert adopt(writer, [path], judge=partial(standing, SOURCES)).already_there == 1
+        assert import_replies(writer, [path], judge=partial(standing, SOURCES)).already_there == 1
 
 
 @every_case

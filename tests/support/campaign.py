@@ -7,7 +7,7 @@ from pathlib import Path
 
 from places import SAMPLES
 
-from intel_grapher.cache import Cache, Entry, adopt
+from intel_grapher.cache import Cache, Entry, import_replies
 from intel_grapher.cli.cache import standing
 from intel_grapher.files import Files
 from intel_grapher.load import Embedded, Server, load
@@ -21,7 +21,7 @@ def campaign(folder: Path, *more: Entry, sources: str = "*", load: bool = True) 
     `sources` is a pattern of those whose samples go in; a small graph is made anew in a moment.
     """
     with Cache(folder / "data") as cache, cache.writer() as writer:
-        adopt(writer, sorted(SAMPLES.glob(sources)), judge=partial(standing, discover()))
+        import_replies(writer, sorted(SAMPLES.glob(sources)), judge=partial(standing, discover()))
         for entry in more:
             writer.add(entry)
     if load:

@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from places import FIXTURES, SAMPLES
 
-from intel_grapher.cache import Cache, Corruption, Entry, Envelope, Segment, adopt
+from intel_grapher.cache import Cache, Corruption, Entry, Envelope, Segment, import_replies
 from intel_grapher.cli.cache import resolve, standing
 from intel_grapher.errors import BusyError, TransformError
 from intel_grapher.files import Files, Manifest
@@ -91,7 +91,7 @@ def filled(root: Path, replies: list[Entry]) -> Cache:
 def adopted(root: Path, *paths: Path) -> Cache:
     cache, known = Cache(root), Registry.installed()
     with cache.writer() as writer:
-        adopt(writer, paths, judge=partial(standing, known), resolve=lambda *place: resolve(known, *place))
+        import_replies(writer, paths, judge=partial(standing, known), resolve=lambda *place: resolve(known, *place))
     return cache
 
 

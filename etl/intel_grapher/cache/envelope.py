@@ -1,14 +1,17 @@
-"""One reply as one line: what is written, and how a line is read back.
+"""The envelope: one reply as one line of JSON, how it is written and read back.
 
     {"crc":"1c291ca3","source":"threatcrowd","endpoint":"domain","key":"example.com","params":{…},
      "fetched_at":"2024-05-01T10:00:00Z","status":200,"body":{…}}
 
 The checksum is the CRC-32 of every byte after `{"crc":"xxxxxxxx",`, without the newline. `params` is left out when
-there are none. The reply itself is the last member: `body` where it is JSON, byte for byte save that CR and LF (which
-in valid JSON only stand between tokens) become spaces and white space around it goes; `text` where it is other UTF-8;
-`base64` for the rest.
+there are none. The reply itself is the last member:
+
+- `body` where it is JSON: byte for byte, except that CR and LF (which in valid JSON are only between tokens) become
+  spaces, and white space around it is removed;
+- `text` where it is other UTF-8, `base64` for the rest. A large text of mostly control characters is `base64` as well.
 """
 
+import codecs
 import re
 import time
 import zlib
@@ -25,8 +28,8 @@ Area = Literal["raw", "failed"]
 Form = Literal["json", "text", "base64"]
 
 AREAS: Final[tuple[Area, Area]] = ("raw", "failed")
-MAX_BODY: Final = 128 << 20
-"""Bytes. A larger reply is refused: a line must fit into memory wherever it is read."""
+MAX_BODY: Final = 64 << 20
+"""Bytes. A larger reply is refused: a line must fit into memory wherever it is read. Older caches may have some."""
 MAX_NESTING: Final = 200
 """JSON nested deeper is kept as text, so that no reader of a segment (jq stops at 256) trips over one reply."""
 EXCERPT: Final = 2000
@@ -39,6 +42,8 @@ _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_]{0,63}")
 _STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 _SPACE: Final = b" \t\r\n"
 _ONE_LINE: Final = bytes.maketrans(b"\r\n", b"  ")
+_CHUNK: Final = 1 << 20
+_utf8: Final = codecs.getincrementaldecoder("utf-8")
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 
 
@@ -47,7 +52,7 @@ Status = Annotated[int, msgspec.Meta(ge=0, le=999)]
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A reply to be kept: who was asked what, when (epoch seconds, UTC), and what came back."""
+    """A reply to be kept: source, endpoint, key and parameters of the question, epoch seconds, HTTP status, body."""
 
     source: str
     endpoint: str
@@ -71,7 +76,7 @@ class FailedBody(msgspec.Struct):
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A line as read. Of `body`, `text` and `base64` one is set: `form` says which."""
+    """A line as read. One of `body`, `text` and `base64` is set: `form` says which."""
 
     source: str
     endpoint: str
@@ -90,7 +95,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def form(self) -> Form:
-        """How the reply is kept. Only `json` can be decoded; a view of its bytes is in `body`."""
+        """How the reply is kept. Only `json` can be decoded; `body` is a view of its bytes."""
         if self.text is not msgspec.UNSET:
             return "text"
         return "json" if self.base64 is msgspec.UNSET else "base64"
@@ -117,22 +122,20 @@ _skip: Final = msgspec.json.Decoder(msgspec.Raw).decode
 
 
 def check_name(kind: str, name: str) -> str:
-    """Give the source's or endpoint's name back. Raises UsageError for one that could not be a folder of ours."""
+    """Return the name of a source or an endpoint. Raises UsageError for one that can't be a folder of the cache."""
     if _NAME.fullmatch(name):
         return name
     raise UsageError(f"{name!r} is no {kind}: lower-case letters, digits and '_' only, at most 64")
 
 
 def canonical_params(params: dict[str, str]) -> str:
-    """One text for equal parameters, whatever their order; empty when there are none."""
+    """Return one text for equal parameters, whatever their order; empty where there are none."""
     return msgspec.json.encode(params, order="deterministic").decode() if params else ""
 
 
 def form_of(body: bytes) -> Form:
-    """Say how a reply is kept: as JSON where it is valid and not nested absurdly, else as text, else as base64."""
-    try:
-        body.decode()
-    except UnicodeDecodeError:
+    """Return how a reply is kept: as JSON where it is valid and not nested too deep, else as text, else as base64."""
+    if not _is_text(body):
         return "base64"
     try:
         _skip(body)
@@ -142,7 +145,7 @@ def form_of(body: bytes) -> Form:
 
 
 def encode(entry: Entry) -> bytes:
-    """Give the entry's line, newline included.
+    """Return the entry's line, newline included.
 
     Raises UsageError for a source or endpoint that is no name, a time or status out of range, a key that is not
     text, or a reply that is too large.
@@ -170,7 +173,7 @@ def encode(entry: Entry) -> bytes:
 
 
 def decode(line: bytes, *, check: bool) -> Envelope:
-    """Read a line (without its newline). `check` compares the checksum.
+    """Return the envelope in a line without its newline. `check`: compare the checksum.
 
     Raises BadValue, with the reason, where the line is not what was written.
     """
@@ -183,7 +186,7 @@ def decode(line: bytes, *, check: bool) -> Envelope:
 
 
 def decode_all(lines: bytes) -> list[Envelope]:
-    """Read whole lines at once, at half of what `decode` takes, their checksums not compared; BadValue as there."""
+    """Return the envelopes in lines, in half the time of `decode`; checksums are not compared. Raises BadValue."""
     try:
         return _decoder.decode_lines(lines)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -191,17 +194,17 @@ def decode_all(lines: bytes) -> list[Envelope]:
 
 
 def crc_of(line: bytes) -> str:
-    """Give the checksum that the line states; it need not hold. Empty where there is none at its place."""
+    """Return the checksum that a line states, whether it holds or not; empty where there is none in its place."""
     return line[8:16].decode("latin-1") if line.startswith(b'{"crc":"') and line[16:18] == b'",' else ""
 
 
 def crc_holds(line: bytes) -> bool:
-    """Whether the line (without its newline) states a checksum and is what it was taken of."""
+    """Tell whether a line without its newline states a checksum that is its own."""
     return crc_of(line) == f"{zlib.crc32(memoryview(line)[_CRC_END:]):08x}"
 
 
 def digest(line: bytes | memoryview) -> bytes:
-    """16 bytes that tell a reply (a line without its newline) from all others, by all that is in it."""
+    """Return 16 bytes that identify a reply by all that its line, without the newline, says."""
     return blake2b(memoryview(line)[_CRC_END:], digest_size=16).digest()
 
 
@@ -209,16 +212,47 @@ def _last_member(body: bytes) -> tuple[bytes, ...]:
     form = form_of(body)
     if form == "json":
         return b',"body":', body.strip(_SPACE).translate(_ONE_LINE)
-    if form == "text":
-        return b',"text":', msgspec.json.encode(body.decode())
+    if form == "text" and (text := _json_text(body)):
+        return b',"text":"', *text, b'"'
     return b',"base64":"', b64encode(body), b'"'
 
 
+def _is_text(body: bytes) -> bool:
+    """Tell whether a reply is UTF-8, a chunk at a time: as a string it may take four times its size."""
+    decoder = _utf8()
+    view = memoryview(body)
+    try:
+        for start in range(0, len(body), _CHUNK):
+            decoder.decode(view[start : start + _CHUNK])
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _json_text(body: bytes) -> list[bytes]:
+    """Return a text as the parts of a JSON string, without its quotes; empty where base64 is a good deal shorter.
+
+    A control character takes six bytes, so only a text of more than one chunk is looked at.
+    """
+    decoder = _utf8()
+    view = memoryview(body)
+    parts: list[bytes] = []
+    size = 0
+    for start in range(0, len(body), _CHUNK):
+        text = decoder.decode(view[start : start + _CHUNK], final=start + _CHUNK >= len(body))
+        parts.append(msgspec.json.encode(text)[1:-1])
+        size += len(parts[-1])
+        if 2 * size > 3 * len(body) > 3 * _CHUNK:
+            return []
+    return parts or [b""]
+
+
 def _is_shallow(body: bytes) -> bool:
-    """Whether valid JSON is nested at most MAX_NESTING deep."""
+    """Tell whether valid JSON is nested at most MAX_NESTING deep."""
     if body.count(b"[") + body.count(b"{") <= MAX_NESTING:
         return True
     brackets = _STRING.sub(b"", body).translate(None, _NOT_BRACKETS)
-    for _ in range(MAX_NESTING):  # each turn takes the innermost level away
+    for _ in range(MAX_NESTING):  # each round removes the innermost level
         brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
     return not brackets

@@ -1,4 +1,4 @@
-"""The raw cache as the rest of the program sees it."""
+"""The raw cache as the rest of the program uses it."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,9 +18,9 @@ Held = dict[tuple[str, str, str], tuple[int, int]]
 
 
 class Cache:
-    """Every reply ever kept, under `root` (`data/`). Reading needs no lock, and goes on while another process writes.
+    """Every reply ever kept, under `root` (`data/`). Reading takes no lock, and goes on while another process writes.
 
-    `segment_bytes` is the size, uncompressed, at which a segment is closed. Use it in a `with`, or close it.
+    `segment_bytes` is the size, uncompressed, at which a segment is closed. Use it in a `with` statement, or close it.
     """
 
     def __init__(self, root: Path, segment_bytes: int = SEGMENT_BYTES) -> None:
@@ -29,31 +29,30 @@ class Cache:
         self._opened: Index | None = None
 
     def __enter__(self) -> Self:
-        """Give itself."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close it."""
+        """Close the index."""
         self.close()
 
     def close(self) -> None:
-        """Close the index. It is opened again when it is asked."""
+        """Close the index. The next look-up opens it again."""
         if self._opened is not None:
             self._opened.close()
             self._opened = None
 
     @property
     def index(self) -> Index:
-        """The index; it catches up when it is first asked for."""
+        """The index; it catches up with the segments when it is first asked for."""
         if self._opened is None:
             self._opened = Index(self.root)
         return self._opened
 
     @contextmanager
     def writer(self, command: str = "intel-grapher") -> Iterator[Writer]:
-        """Add replies, as the only process that does. `command` is what others are told is running.
+        """Yield the writer, of which there is one at a time. `command` is what other processes are told is running.
 
         Raises BusyError, naming the process, where another one holds the cache; CacheError where it can't be written.
         """
@@ -72,19 +71,19 @@ class Cache:
             self._opened.catch_up()
 
     def segments(self, areas: Iterable[Area] = ("raw",)) -> list[Segment]:
-        """Give the segments as they are now, by area, source, endpoint and number."""
+        """Return the segments as they are now, by area, source, endpoint and number."""
         return list_segments(self.root, areas)
 
     def newest(
         self, source: str, endpoint: str, key: str, params: dict[str, str] = _NO_PARAMS, area: Area = "raw"
     ) -> Found | None:
-        """Give the newest answer (or, in the area `failed`, failure), as far as it is synced. Takes microseconds."""
+        """Return the newest answer (in the area `failed`: failure), as far as it is synced; None without one."""
         return self.index.newest(area, source, endpoint, key, params)
 
     def held(self, keys: Sequence[str], source: str | None = None) -> dict[str, Held]:
-        """Give for each key that has answers when the newest to each question came, and its status.
+        """Return, for each key that has answers, the time (epoch seconds) and status of the newest to each question.
 
-        A question is told by source, endpoint and parameters (as `canonical_params` gives them). For many keys at
+        A question is a tuple of source, endpoint and parameters (as `canonical_params` returns them). For many keys at
         once this is several times quicker than `newest`. A reply that `cache add` has kept in both areas, since it
         can't be read, is no answer.
         """
@@ -97,15 +96,15 @@ class Cache:
         return found
 
     def history(self, key: str, source: str | None = None, endpoint: str | None = None) -> list[Found]:
-        """Give all that was answered for a key, newest first, failures among it; `read` gives the bodies."""
+        """Return all replies for a key, newest first, failures among them; `read` returns the bodies."""
         return self.index.history(key, source, endpoint)
 
     def holdings(self) -> list[Holding]:
-        """Give what there is of each source's endpoints: answers first, then failures."""
+        """Return what the cache has of each source's endpoints: answers first, then failures."""
         return self.index.summary()
 
     def read(self, found: Found) -> Envelope:
-        """Give a reply that was found. Raises CacheError where it has been damaged since: `newest` then forgets it."""
+        """Return a reply that was found. Raises CacheError where it has become corrupt: `newest` then forgets it."""
         for segment in self._places(found):
             line = segment.line_at(found.offset, found.length)
             if digest(line) == found.digest:
@@ -120,14 +119,14 @@ class Cache:
             "`intel-grapher cache verify` lists what is; `intel-grapher fetch` asks again."
         )
 
-    def forget(self, damaged: Iterable[Segment]) -> None:
-        """Take the damaged records of segments out of the index, so that `newest` does not find them any more."""
-        for segment in damaged:
+    def forget(self, corrupt: Iterable[Segment]) -> None:
+        """Take the corrupt records of segments out of the index, so that `newest` does not find them any more."""
+        for segment in corrupt:
             self.index.forget(segment)
         self.index.catch_up()
 
     def _places(self, found: Found) -> list[Segment]:
-        """Give the segments that may hold it: the file by its name, or what it has been closed to."""
+        """Return the segments that may hold a reply: the file of its name, or what that has been closed to."""
         folder = self.root / found.area / found.source / found.endpoint
         like = Segment(folder, found.area, found.source, found.endpoint, 0, 0)
         listed = list_folder(folder, like) if folder.is_dir() else []

@@ -17,7 +17,7 @@ import typer
 from intel_grapher import keys, times
 from intel_grapher.analyst.entries import SOURCE, WITHOUT_FACTS
 from intel_grapher.analyst.journal import check
-from intel_grapher.cache import Cache, Entry, Holding, Standing, adopt, compact, verify
+from intel_grapher.cache import Cache, Entry, Holding, Standing, compact, import_replies, verify
 from intel_grapher.cli import options
 from intel_grapher.cli.output import print_json, print_line, print_table, say
 from intel_grapher.errors import BadValue, UsageError
@@ -69,7 +69,7 @@ def add(
     fetched = options.timestamp("--fetched-at", fetched_at)
     warnings: dict[str, None] = {}
     with Cache(data) as cache, cache.writer("cache add") as writer:
-        added = adopt(
+        added = import_replies(
             writer, paths, source=source, endpoint=endpoint, key=key, key_from=key_from,
             fetched_at=fetched, resolve=partial(resolve, registry, warn=warnings.setdefault),
             judge=partial(standing, registry),

@@ -1,9 +1,14 @@
-"""Bringing in replies that were kept elsewhere: files, folders, JSON Lines, archives."""
+"""Import of replies that were kept elsewhere: files, folders, JSON Lines, archives.
+
+Memory is bounded: a file is read as a stream, a reply has at most MAX_BODY bytes, a line at most MAX_LINE, and of a
+reply only the members that are asked for are decoded.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from io import BufferedReader
 from itertools import chain
 from pathlib import Path
@@ -22,9 +27,10 @@ Check = Callable[[Entry], None]
 
 MAX_LISTED: Final = 1000
 MAX_LINE: Final = 2 * MAX_BODY
+OTHER_REASONS: Final = "for other reasons"
 _CHUNK: Final = 1 << 20
 _LINES: Final = {".jsonl", ".ndjson"}
-# What a file's last suffix must be to be no part of the key: example.com may well be a file's whole name.
+# A file's last suffix is no part of the key only if it is one of these: example.com may well be a file's whole name.
 _EXTENSIONS: Final = frozenset(
     f".{name}"
     for name in (
@@ -35,11 +41,10 @@ _EXTENSIONS: Final = frozenset(
 
 
 class Standing(NamedTuple):
-    """Where an adopted reply belongs.
+    """The area of an imported reply, and why it is no answer.
 
-    `area` is `failed` for a failure. `reason` says why the reply is no answer; it is empty for an answer. A reply that
-    is no answer and yet goes to `raw` is one that can't be read: the transform lists it, and a later version may read
-    it.
+    `area` is `failed` for a failure. `reason` is empty for an answer. A reply that is no answer and yet goes to `raw`
+    can't be read: the transform lists it, and a later version may read it.
     """
 
     area: Area
@@ -51,17 +56,22 @@ Judge = Callable[[Entry], Standing]
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A reply that did not go in: where it is, and why."""
+    """A reply that was left out: where it is, and the reason."""
 
     where: str
     reason: str
 
 
 @dataclass(slots=True)
-class Adopted:
-    """What became of the replies. All that were skipped are in `reasons`, the first MAX_LISTED also in `skipped`.
+class Imported:
+    """The outcome of an import, in counts.
 
-    `failures` counts, by reason, the added replies that are no answers.
+    Attributes:
+        added: replies that were added.
+        already_there: replies that the cache had.
+        failures: by reason, the added replies that are no answers.
+        reasons: by reason, the replies that were left out; after MAX_LISTED reasons the others count as one.
+        skipped: the first MAX_LISTED replies that were left out.
     """
 
     added: int = 0
@@ -71,8 +81,8 @@ class Adopted:
     reasons: Counter[str] = field(default_factory=Counter)
 
     def skip(self, where: str, reason: str) -> None:
-        """Note a reply that did not go in."""
-        self.reasons[reason] += 1
+        """Note a reply that was left out."""
+        self.reasons[reason if reason in self.reasons or len(self.reasons) < MAX_LISTED else OTHER_REASONS] += 1
         if len(self.skipped) < MAX_LISTED:
             self.skipped.append(Skipped(where, reason))
 
@@ -92,11 +102,11 @@ class _Line(msgspec.Struct):
 
 
 def as_it_is(source: str, endpoint: str, key: str) -> tuple[str, str, str]:
-    """Take every name and key as it is."""
+    """Return the three unchanged."""
     return source, endpoint, key
 
 
-def adopt(
+def import_replies(
     writer: Writer,
     paths: Iterable[Path],
     *,
@@ -109,38 +119,41 @@ def adopt(
     resolve: Resolve = as_it_is,
     one_reply: OneReply = lambda _source, _endpoint: True,
     check: Check = lambda _reply: None,
-) -> Adopted:
-    """Add every reply under the paths that is not in the cache yet.
+) -> Imported:
+    """Add every reply under the paths that is not in the cache yet; return the counts.
 
-    A file holds one reply, save for `.jsonl` and `.ndjson` whose lines are envelopes (ours, or `{"key":…,"body":…}`)
-    or bare replies; `.gz`, `.zst`, `.zip`, `.tar` and `.tar.gz` are looked into. What an envelope says holds; else
-    source and endpoint are those given, or the two folders above the file (`…/<source>/<endpoint>/<file>`, `-` read
-    as `_`); the key is the one given, or what the reply's member `key_from` says (`ip`, `data.id`), or the file's name
-    up to the first `__`, or up to its extension; the time (epoch seconds) is the one given, or the file's own.
+    A file holds one reply, except `.jsonl` and `.ndjson`, whose lines are envelopes (ours, or `{"key":…,"body":…}`)
+    or bare replies. `.gz`, `.zst`, `.zip`, `.tar` and `.tar.gz` are unpacked. An envelope states source, endpoint, key
+    and time. For a bare reply:
 
-    `judge` says whether a reply is an answer. One that is none is kept so that it stops no question.
-    `one_reply` tells, of a source and an endpoint as they are named there, whether several bare lines are one reply.
-    `resolve` gives the source, endpoint and key as the program knows them; it raises UsageError or BadValue for what
-    it does not, and that reply is skipped, with the reason. So is one for which `check` raises BadValue. Raises
-    UsageError for a path that does not exist.
+    - source and endpoint are the arguments, or the two folders above the file (`…/<source>/<endpoint>/<file>`, `-`
+      read as `_`);
+    - the key is the argument, or the reply's member `key_from` (`ip`, `data.id`), or the file's name up to the first
+      `__` or up to its extension;
+    - the time is the argument, in epoch seconds, or the file's own.
+
+    `judge` says whether a reply is an answer; one that is none is kept so that it stops no question. `one_reply` tells,
+    for the names of a source and an endpoint, whether several bare lines are one reply. `resolve` returns source,
+    endpoint and key as the program knows them, or raises UsageError or BadValue; that reply is left out, with the
+    reason. So is one for which `check` raises BadValue. Raises UsageError for a path that does not exist.
     """
-    adoption = _Adoption(writer, judge, source, endpoint, key, fetched_at, key_from, resolve, one_reply, check)
+    work = _Import(writer, judge, source, endpoint, key, fetched_at, key_from, resolve, one_reply, check)
     for item in unpack(paths):
         if isinstance(item, Unreadable):
-            adoption.outcome.skip(item.where, item.reason)
+            work.outcome.skip(item.where, item.reason)
             continue
         try:
             if item.path.suffix.lower() in _LINES:
-                adoption.lines(item)
+                work.add_lines(item)
             else:
-                adoption.reply(item, b"")
+                work.add_file(item, bytearray())
         except BadValue as bad:
-            adoption.outcome.skip(item.where, bad.reason)
-    return adoption.outcome
+            work.outcome.skip(item.where, bad.reason)
+    return work.outcome
 
 
 @dataclass(slots=True)
-class _Adoption:
+class _Import:
     writer: Writer
     judge: Judge
     source: str | None
@@ -151,41 +164,43 @@ class _Adoption:
     resolve: Resolve
     one_reply: OneReply
     check: Check
-    outcome: Adopted = field(default_factory=Adopted)
+    outcome: Imported = field(default_factory=Imported)
 
-    def reply(self, item: Item, begun: bytes) -> None:
-        """Add a file that is one reply; `begun` has been read of it."""
+    def add_file(self, item: Item, begun: bytearray) -> None:
+        """Add a file that is one reply; `begun` is what has been read of it."""
         body = _read(item.stream, begun)
-        self._add(item.where, item, _Line(self.key or self._said(body) or _key(item.path.name)), body)
+        self._add(item.where, item, _Line(self.key or self._stated_key(body) or _key(item.path.name)), body)
 
-    def lines(self, item: Item) -> None:
-        """Add the replies that are a file's lines; where they are none by themselves, the file is one reply."""
-        begun, lines = b"", _lines(item.stream)
+    def add_lines(self, item: Item) -> None:
+        """Add the replies that are a file's lines. Where the lines are none by themselves, the file is one reply."""
+        begun, lines = bytearray(), _lines(item.stream)
         for number, line in lines:
             begun += line
             first = number, line
             if bare := line.strip():
                 break
+            _refuse_large(len(begun))
         else:
-            self.reply(item, begun)
+            self.add_file(item, begun)
             return
         if _line(bare) is None and not crc_of(bare):
-            following = (
-                None if self._is_one_reply(item, bare) else next((each for each in lines if each[1].strip()), None)
-            )
+            following = None
+            if not self._is_one_reply(item, bare):
+                following = next((numbered for numbered in lines if numbered[1].strip()), None)
             if following is None:
-                self.reply(item, begun)
+                self.add_file(item, begun)
                 return
             lines = chain([following], lines)
-        for place, each in chain([first], lines):
-            if each.strip():
-                self._one(f"{item.where}:{place}", item, each.strip())
+        begun.clear()
+        for number, line in chain([first], lines):
+            if line.strip():
+                self._add_line(f"{item.where}:{number}", item, line.strip())
 
     def _is_one_reply(self, item: Item, line: bytes) -> bool:
-        """Tell whether a file's lines are one reply: so are those of a JSON value that takes several."""
-        return self.one_reply(*self._place(item)) or _decoded(line) is None
+        """Tell whether a file's lines are one reply, as are those of a JSON value that takes several."""
+        return self.one_reply(*self._names(item)) or not _is_json(line)
 
-    def _one(self, where: str, item: Item, line: bytes) -> None:
+    def _add_line(self, where: str, item: Item, line: bytes) -> None:
         """Add the reply that a line is."""
         found = _line(line)
         if found is not None and crc_of(line) and not crc_holds(line):
@@ -196,32 +211,36 @@ class _Adoption:
         elif self._is_one_reply(item, line):
             self.outcome.skip(where, "not an envelope")
         elif self.key_from is None:
-            self.outcome.skip(where, "one of several bare replies: say with --key-from which member tells its key")
+            self.outcome.skip(where, "one of several bare replies: say with --key-from which member is its key")
         else:
             try:
-                self._add(where, item, _Line(self._said(line)), line)
+                self._add(where, item, _Line(self._stated_key(line)), line)
             except BadValue as bad:
                 self.outcome.skip(where, bad.reason)
 
-    def _said(self, body: bytes) -> str:
-        """Return the key that a reply itself tells; empty where that is not looked for. BadValue where it does not."""
+    def _stated_key(self, body: bytes) -> str:
+        """Return the key that a reply states in its member `key_from`; empty without that. Raises BadValue."""
         if self.key_from is None:
             return ""
-        value = _decoded(body)
+        value = body
         for name in self.key_from.split("."):
-            value = value.get(name) if isinstance(value, dict) else None
-        if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
-            raise BadValue(f"has no {self.key_from} that tells what was asked for")
-        return str(value)
+            value = _member(value, name)
+        try:
+            found: str | int = _key_decoder.decode(value)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            found = ""
+        if found == "":
+            raise BadValue(f"has no {self.key_from} that says what was asked for")
+        return str(found)
 
-    def _place(self, item: Item) -> tuple[str, str]:
+    def _names(self, item: Item) -> tuple[str, str]:
         """Return the source and the endpoint of a file's bare replies."""
         folders = item.path.parts[:-1]
         source = self.source or (folders[-2] if len(folders) > 1 else "")
         return _fold(source), _fold(self.endpoint or (folders[-1] if folders else ""))
 
     def _add(self, where: str, item: Item, line: _Line, body: bytes) -> None:
-        source, endpoint = self._place(item)
+        source, endpoint = self._names(item)
         try:
             source, endpoint, key = self.resolve(
                 _fold(line.source or source), _fold(line.endpoint or endpoint), line.key
@@ -261,23 +280,43 @@ def _lines(stream: BufferedReader) -> Iterator[tuple[int, bytes]]:
         yield number, line
 
 
-def _decoded(body: bytes) -> Any:  # noqa: ANN401 - a reply may be anything
-    """Return a JSON value; None where it is none."""
+def _is_json(text: bytes) -> bool:
+    """Tell whether a text is one JSON value other than null."""
     try:
-        return msgspec.json.decode(body)
+        return bytes(_skip(text)) != b"null"
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
+        return False
 
 
-def _read(stream: BufferedReader, begun: bytes) -> bytes:
-    chunks = [begun]
-    size = len(begun)
+def _member(text: bytes, name: str) -> bytes:
+    """Return the JSON text of a member of a JSON object; empty where it is none or has none of this name."""
+    try:
+        return bytes(_member_decoder(name).decode(text).value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return b""
+
+
+@cache
+def _member_decoder(name: str) -> msgspec.json.Decoder[Any]:
+    """Return a decoder that reads one member of an object and skips all others."""
+    fields = [("value", msgspec.Raw, msgspec.Raw())]
+    return msgspec.json.Decoder(msgspec.defstruct("_Member", fields, rename={"value": name}))
+
+
+def _read(stream: BufferedReader, begun: bytearray) -> bytes:
+    """Return the whole of a file, of which `begun` has been read; BadValue where it is too large."""
+    _refuse_large(len(begun))
     while chunk := stream.read(_CHUNK):
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > MAX_BODY:
-            raise BadValue(f"larger than the {MAX_BODY >> 20} MiB that a reply may have")
-    return b"".join(chunks)
+        begun += chunk
+        _refuse_large(len(begun))
+    body = bytes(begun)
+    begun.clear()
+    return body
+
+
+def _refuse_large(size: int) -> None:
+    if size > MAX_BODY:
+        raise BadValue(f"larger than the {MAX_BODY >> 20} MiB that a reply may have")
 
 
 def _line(line: bytes) -> _Line | None:
@@ -312,3 +351,5 @@ def _time(stated: str | int | None, otherwise: int) -> int:
 
 
 _decode: Final = msgspec.json.Decoder(_Line).decode
+_skip: Final = msgspec.json.Decoder(msgspec.Raw).decode
+_key_decoder: Final = msgspec.json.Decoder(str | int)

@@ -5,6 +5,8 @@ import io
 import json
 import os
 import shutil
+import subprocess
+import sys
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -12,9 +14,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from places import FIXTURES
+from places import FIXTURES, ROOT
 
-from intel_grapher.cache import Adopted, Cache, Envelope, Found, adopt
+from intel_grapher.cache import Cache, Envelope, Found, Imported, import_replies
 from intel_grapher.cache.frames import zstd
 from intel_grapher.cli.cache import standing
 from intel_grapher.errors import BadValue, UsageError
@@ -31,9 +33,9 @@ def lay(path: Path, content: bytes = BODY) -> Path:
     return path
 
 
-def add(root: Path, *paths: Path, **flags: object) -> Adopted:
+def add(root: Path, *paths: Path, **flags: object) -> Imported:
     with Cache(root) as cache, cache.writer() as writer:
-        return adopt(writer, paths, judge=BY_STATUS, **flags)  # type: ignore[arg-type] # the tests' own
+        return import_replies(writer, paths, judge=BY_STATUS, **flags)  # type: ignore[arg-type] # the tests' own
 
 
 def held(root: Path) -> dict[tuple[str, str, str], list[tuple[Found, Envelope]]]:
@@ -162,8 +164,8 @@ def test_another_cache_is_taken_in_and_its_damage_is_not(tmp_path: Path) -> None
     source = lay(tmp_path / "dns" / "b" / "some.jsonl", LINES)
     add(tmp_path / "one", source)
     with Cache(tmp_path / "one", segment_bytes=1) as cache, cache.writer() as writer:
-        adopt(writer, [source], judge=BY_STATUS, source="dns", endpoint="c", fetched_at=MTIME)
-        adopt(writer, [lay(tmp_path / "dns" / "a" / "last.example.json")], judge=BY_STATUS)
+        import_replies(writer, [source], judge=BY_STATUS, source="dns", endpoint="c", fetched_at=MTIME)
+        import_replies(writer, [lay(tmp_path / "dns" / "a" / "last.example.json")], judge=BY_STATUS)
     opened = next(s.path for s in Cache(tmp_path / "one").segments() if not s.closed)
     outcome = add(tmp_path / "two", tmp_path / "one" / "raw", tmp_path / "one" / "failed")
     assert (outcome.added, outcome.skipped) == (6, [])
@@ -192,7 +194,7 @@ def test_bare_lines_are_a_reply_each_where_an_endpoint_answers_with_one_value(tm
     assert {place[1:] for place in held(tmp_path / "data")} == {("a", f"{each}.example") for each in "xyz"}
     assert (outcome.added, set(places)) == (3, {("dns", "a")})
     assert [(each.where, each.reason) for each in outcome.skipped] == [
-        (f"{file}:4", "has no id that tells what was asked for"),
+        (f"{file}:4", "has no id that says what was asked for"),
         (f"{file}:6", "not an envelope"),
     ]
 
@@ -309,8 +311,8 @@ def test_packed_files_that_are_cut_short_are_told(tmp_path: Path, name: str) -> 
 def test_bombs_are_stopped(tmp_path: Path, name: str, added: int, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("intel_grapher.cache.unpack.FREE_BYTES", 64 << 20)
     monkeypatch.setattr("intel_grapher.cache.unpack.MAX_RATIO", 1)
-    monkeypatch.setattr("intel_grapher.cache.adoption.MAX_BODY", 16 << 20)
-    monkeypatch.setattr("intel_grapher.cache.adoption.MAX_LINE", 16 << 20)
+    monkeypatch.setattr("intel_grapher.cache.imports.MAX_BODY", 16 << 20)
+    monkeypatch.setattr("intel_grapher.cache.imports.MAX_LINE", 16 << 20)
     path = tmp_path / "dns" / "a" / name
     path.parent.mkdir(parents=True)
     block = b" " * (1 << 20)
@@ -382,3 +384,45 @@ def test_real_replies_go_in(tmp_path: Path) -> None:
     assert (outcome.added, outcome.skipped) == (len(files), [])
     shutil.make_archive(str(tmp_path / "all"), "tar", FIXTURES)
     assert add(tmp_path / "data", tmp_path / "all.tar").already_there == len(files)
+
+
+MEASURED = """
+import sys
+from pathlib import Path
+from intel_grapher.cache import Cache, Standing, import_replies
+with Cache(Path(sys.argv[1])) as cache, cache.writer() as writer:
+    done = import_replies(
+        writer, map(Path, sys.argv[3:]), judge=lambda _: Standing("raw"), source="dns", endpoint="a", key="x.example",
+        fetched_at=1, key_from=sys.argv[2] or None,
+    )
+status = Path("/proc/self/status").read_text()
+print(done.added, *done.reasons, int(status.partition("VmHWM:")[2].split()[0]) >> 10, sep="|")
+"""
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "key_from", "added"),
+    [
+        (lambda: bytes(60 << 20), "zeros.txt.gz", "", 1),
+        (lambda: bytes(70 << 20), "large.txt.gz", "", 0),
+        (lambda: b"\xff" * (40 << 20), "binary.gz", "", 1),
+        (lambda: "\U0001f600".encode() * (10 << 20), "emoji.txt.gz", "", 1),
+        (lambda: b'"' * (40 << 20), "quotes.txt.gz", "", 1),
+        (lambda: b'{"id":"x","a":[' + b"[],\n" * (10 << 20) + b"[]]}", "lists.json.gz", "id", 1),
+        (lambda: b"\n" * (70 << 20), "newlines.jsonl.gz", "", 0),
+        (lambda: b'{"a":1}\n' + b"x" * (130 << 20), "line.jsonl.gz", "", 0),
+    ],
+)
+def test_a_small_file_that_expands_takes_little_memory(
+    tmp_path: Path, make: Callable[[], bytes], name: str, key_from: str, added: int
+) -> None:
+    (tmp_path / name).write_bytes(gzip.compress(make(), 1))
+    arguments = [str(tmp_path / "data"), key_from, str(tmp_path / name)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "etl")}
+    ran = subprocess.run(
+        [sys.executable, "-c", MEASURED, *arguments], env=environment, capture_output=True, text=True, check=True
+    )
+    count, *reasons, mebibytes = ran.stdout.strip().split("|")
+    assert int(count) == added
+    assert added or "larger than" in " ".join(reasons)
+    assert int(mebibytes) < 500
