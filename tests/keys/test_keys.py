@@ -100,6 +100,8 @@ GOOD: list[tuple[Callable[[str], str], str, str]] = [
     (keys.asn, "as20473", "AS20473"),
     (keys.asn, "AS64496 EXAMPLE, ZZ", "AS64496"),
     (keys.service, "192.0.2.1:443/TCP", "192.0.2.1:443/tcp"),
+    (keys.service, "192.0.2.1:0443", "192.0.2.1:443"),
+    (keys.service, "[2001:DB8::1]:443", "[2001:db8::1]:443"),
     (keys.service, "2001:DB8::1:53/udp", "[2001:db8::1]:53/udp"),
     (keys.service, "[::ffff:192.0.2.1]:0080/tcp", "192.0.2.1:80/tcp"),
     (keys.email, "John.Doe+x@Example.COM.", "john.doe+x@example.com"),
@@ -147,6 +149,7 @@ GOOD: list[tuple[Callable[[str], str], str, str]] = [
     (keys.certificate, "crtsh:123", "crtsh:123"),
 ]
 
+HEX = "hex of no digest's length (32, 40, 56, 64, 96, 128)"
 BAD: list[tuple[Callable[[str], object], str, str]] = [
     *((keys.hostname, raw, "placeholder") for raw in ("", " ", "-", ".", "N/A", "none", "NULL", "0.0.0.0", "::")),  # noqa: S104 - refused, not bound
     (keys.hostname, "%E2%80%A2hawahome.example.com", "percent-escapes"),
@@ -183,18 +186,15 @@ BAD: list[tuple[Callable[[str], object], str, str]] = [
     (keys.subdomain, "example.com", "a registrable name"),
     *((keys.ip_address, raw, "placeholder") for raw in ("-", "", "0.0.0.0", "::", "::ffff:0.0.0.0", "[::]")),  # noqa: S104 - refused, not bound
     *((keys.ip_address, raw, "an impossible address") for raw in ("66.0.543.66", "1.2.3", "192.0.02.1", "2001:::1")),
-    *(
-        (keys.ip_address, raw, "not an IP address")
-        for raw in ("x", "fe80::1%eth0", "192.0.2.1:80", "\u0661.0.0.1", ":")
-    ),
+    *((keys.ip_address, raw, "not an IP address") for raw in ("x", "fe80::1%eth0", "\u0661.0.0.1", ":")),
     *((keys.network, raw, "placeholder") for raw in ("-", "0.0.0.0/0", "::/0")),
     (keys.network, "192.0.2.0/33", "an impossible network"),
-    (keys.network, "192.0.2.1", "not a network"),
+    (keys.network, "192.0.2.1", "an address: a network, ADDRESS/LENGTH, is wanted"),
     *((keys.asn, raw, "placeholder") for raw in ("ASNone ", "AS0", "0", "NA", "", "-")),
     *((keys.asn, raw, "not an AS number") for raw in ("AS4294967296", "AS1x", "x", "AS\u0661")),
     (keys.service, "192.0.2.1:0/tcp", "an impossible port"),
     (keys.service, "192.0.2.1:65536/tcp", "an impossible port"),
-    (keys.service, "192.0.2.1:80", "not a service"),
+    (keys.service, "2001:db8::1:80", "not a service"),
     (keys.service, "example.com:80/tcp", "not an IP address"),
     *((keys.email, raw, "placeholder") for raw in ("", "-", "REDACTED FOR PRIVACY")),
     *(
@@ -212,8 +212,24 @@ BAD: list[tuple[Callable[[str], object], str, str]] = [
     (keys.email, "a@example..com", "an empty label"),
     (keys.email, "a@192.0.2.1", "an IP address, not a name"),
     *((keys.digest, raw, "placeholder") for raw in ("", "-")),
-    *((keys.digest, raw, "not a hash") for raw in ("a" * 31, "g" * 32, "\u0661" * 32, "a" * 4096)),
-    (keys.digest_algorithm, "a" * 33, "not a hash"),
+    *((keys.digest, raw, HEX) for raw in ("a" * 31, "a" * 4096)),
+    *((keys.digest, raw, "not a hash") for raw in ("g" * 32, "\u0661" * 32)),
+    (keys.digest, "96:abcdef:abc", "an ssdeep hash: a file's digest is wanted"),
+    (keys.digest, "T1" + "0A" * 35, "a TLSH hash: a file's digest is wanted"),
+    (keys.digest, "a.exe|" + "0" * 32, "a name before the digest: the digest is wanted"),
+    (keys.ip_address, "192.0.2.0/24", "a network: one address is wanted"),
+    (keys.ip_address, "192[.]0[.]2[.]1", "defanged: the plain form is wanted"),
+    (keys.ip_address, "192.0.2.1:80", "a port after the address: the address is wanted"),
+    (keys.ip_address, "[2001:db8::1]:80", "a port after the address: the address is wanted"),
+    (keys.ip_address, "192.0.2.1 - 192.0.2.9", "a range of addresses: one address is wanted"),
+    (keys.ip_address, "192.0.2.1, 192.0.2.2", "several addresses: one is wanted"),
+    (keys.network, "192.0.2.0 - 192.0.2.255", "a range of addresses: ADDRESS/LENGTH is wanted"),
+    (keys.hostname, "evil[.]example[.]com", "defanged: the plain form is wanted"),
+    (keys.hostname, "192.0.2.0/24", "a network, not a name"),
+    (keys.url, "hxxp://example.com/", "defanged: the plain form is wanted"),
+    (keys.email, "a[at]example.com", "defanged: the plain form is wanted"),
+    (keys.email, "Jo Doe <jo@example.com>", "a name before the address: the address is wanted"),
+    (keys.digest_algorithm, "a" * 33, HEX),
     *((keys.screen_name, raw, "placeholder") for raw in ("", "-")),
     *((keys.screen_name, raw, "not a Twitter name") for raw in ("@", "@@a", "a.b", "a" * 21, "\u0661")),
     *((keys.url, raw, "placeholder") for raw in ("", "-", "http://0.0.0.0/")),
@@ -230,9 +246,9 @@ BAD: list[tuple[Callable[[str], object], str, str]] = [
             "http://example.com/a\nb",
             "http://example.com/\ud800",
             "http\u017f://example.com/",
-            "example.com/x",
         )
     ),
+    (keys.url, "example.com/x", "a URL without its scheme"),
     (keys.url, "javascript:alert(1)", "a scheme other than http, https, ftp"),
     (keys.url, "tcp://192.0.2.1:80", "a scheme other than http, https, ftp"),
     (keys.url, "http://example.com:65536/", "an impossible port"),
@@ -378,7 +394,7 @@ def test_the_kind_of_an_indicator_is_told(raw: str, kind: str, key: str) -> None
         ("example.com/x", "a URL without its scheme"),
         ("*.example.com", "a wildcard"),
         ("localhost", "a single label"),
-        ("0" * 33, "not a hash"),
+        ("0" * 33, HEX),
         ("@a.b", "not a Twitter name"),
         ("tcp://example.com", "a scheme other than http, https, ftp"),
         ("", "placeholder"),

@@ -6,6 +6,7 @@ import ipaddress
 import re
 
 from intel_grapher.errors import BadValue
+from intel_grapher.keys.looks import looks
 from intel_grapher.keys.words import IMPOSSIBLE_ADDRESS, NOT_AN_ADDRESS, PLACEHOLDER, PLACEHOLDERS
 
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
@@ -24,8 +25,9 @@ _GREATEST_PORT = 65_535
 def ip_address(raw: str) -> str:
     """Return IPv4 dotted, or IPv6 compressed (RFC 5952) without brackets; an IPv4-mapped IPv6 address as IPv4.
 
-    Raises BadValue: "placeholder" ("-", "0.0.0.0", "::", …), "an impossible address" (66.0.543.66, leading zeros) or
-    "not an IP address" (one with a zone, too: it means nothing elsewhere).
+    Raises BadValue: "placeholder" ("-", "0.0.0.0", "::", …), "an impossible address" (66.0.543.66, leading zeros),
+    what it looks like ("a network: one address is wanted", "defanged: …"), or "not an IP address" (one with a zone,
+    too: it means nothing elsewhere).
     """
     if IPV4.fullmatch(raw) and raw != "0.0.0.0":  # noqa: S104 - refused, not bound
         return raw
@@ -39,7 +41,7 @@ def ip_address(raw: str) -> str:
     elif value.lower() in PLACEHOLDERS:
         raise BadValue(PLACEHOLDER)
     else:
-        raise BadValue(IMPOSSIBLE_ADDRESS if _LIKE_AN_ADDRESS.fullmatch(value) else NOT_AN_ADDRESS)
+        raise BadValue(_fault(value))
     if address.is_unspecified:
         raise BadValue(PLACEHOLDER)
     return str(address)
@@ -51,21 +53,27 @@ def _ipv6(value: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     try:
         address = ipaddress.IPv6Address(value)
     except ValueError:
-        raise BadValue(IMPOSSIBLE_ADDRESS if _LIKE_AN_ADDRESS.fullmatch(value) else NOT_AN_ADDRESS) from None
+        raise BadValue(_fault(value)) from None
     return address.ipv4_mapped or address
+
+
+def _fault(value: str) -> str:
+    """Return why this is no IP address, and what it looks like."""
+    return looks(value, "address", IMPOSSIBLE_ADDRESS if _LIKE_AN_ADDRESS.fullmatch(value) else NOT_AN_ADDRESS)
 
 
 def network(raw: str) -> str:
     """Return a CIDR block, its address the network's own, IPv6 compressed, an IPv4-mapped one as IPv4.
 
-    Raises BadValue: "placeholder" (the whole address space, too), "an impossible network" or "not a network".
+    Raises BadValue: "placeholder" (the whole address space, too), "an impossible network", what it looks like, or
+    "not a network".
     """
     value = raw.strip()
     if value.lower() in PLACEHOLDERS:
         raise BadValue(PLACEHOLDER)
     match = _NETWORK.fullmatch(value)
     if match is None:
-        raise BadValue("not a network")
+        raise BadValue(looks(value, "network", "not a network"))
     try:
         block = ipaddress.ip_network(f"{match[1]}/{int(match[2])}", strict=False)
         mapped = block.network_address.ipv4_mapped if isinstance(block, ipaddress.IPv6Network) else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from intel_grapher.errors import BadValue
+from intel_grapher.keys.looks import looks
 from intel_grapher.keys.names import hostname
 from intel_grapher.keys.words import PLACEHOLDER, PLACEHOLDERS
 
@@ -35,7 +36,7 @@ def email(raw: str) -> str:
     local, _, host = value.rpartition("@")
     local = local.lower() if local.isascii() else ""
     if not host or len(local) > _LONGEST_LOCAL_PART or not _LOCAL_PART.fullmatch(local):
-        raise BadValue(PLACEHOLDER if value.lower() in PLACEHOLDERS else _NOT_AN_EMAIL)
+        raise BadValue(PLACEHOLDER if value.lower() in PLACEHOLDERS else looks(value, "email", _NOT_AN_EMAIL))
     return f"{local}@{hostname(host)}"
 
 
@@ -58,14 +59,15 @@ def screen_name(raw: str) -> str:
 def digest(raw: str) -> str:
     """Return a file's digest in lower case hex; an empty file's is one, too.
 
-    Raises BadValue: "placeholder" or "not a hash" (the length is that of no algorithm, or there is more than hex).
+    Raises BadValue: "placeholder", what it looks like (an ssdeep hash, hex of another length), or "not a hash".
     """
     if len(raw) in _ALGORITHMS and _HEX.fullmatch(raw):
         return raw
     value = raw.strip()
     value = value.lower() if value.isascii() else ""
     if len(value) not in _ALGORITHMS or not _HEX.fullmatch(value):
-        raise BadValue(PLACEHOLDER if raw.strip().lower() in PLACEHOLDERS else "not a hash")
+        placeholder = raw.strip().lower() in PLACEHOLDERS
+        raise BadValue(PLACEHOLDER if placeholder else looks(raw.strip(), "digest", "not a hash"))
     return value
 
 

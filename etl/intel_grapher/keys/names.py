@@ -11,7 +11,8 @@ from publicsuffixlist import PublicSuffixList
 
 from intel_grapher.errors import BadValue
 from intel_grapher.keys.addresses import ip_address
-from intel_grapher.keys.words import IMPOSSIBLE_ADDRESS, NOT_A_NAME, NOT_AN_ADDRESS, TOO_LONG
+from intel_grapher.keys.looks import looks
+from intel_grapher.keys.words import IMPOSSIBLE_ADDRESS, NOT_A_NAME, PLACEHOLDER, TOO_LONG
 
 _LONGEST_LABEL = 63
 _LONGEST_NAME = 253
@@ -69,11 +70,12 @@ def _name_fault(name: str) -> str:
     try:
         ip_address(name)
     except BadValue as bad:
-        if bad.reason != NOT_AN_ADDRESS:
+        if bad.reason in {IMPOSSIBLE_ADDRESS, PLACEHOLDER}:
             return bad.reason
     else:
         return "an IP address, not a name"
-    return next((reason for reason, pattern in _NAME_FAULTS if pattern.match(name)), NOT_A_NAME)
+    plain = next((reason for reason, pattern in _NAME_FAULTS if pattern.match(name)), NOT_A_NAME)
+    return looks(name, "name", plain)
 
 
 class _Rules(PublicSuffixList):

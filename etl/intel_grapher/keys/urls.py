@@ -6,6 +6,7 @@ import re
 
 from intel_grapher.errors import BadValue
 from intel_grapher.keys.addresses import IPV4, bracketed, ip_address, port
+from intel_grapher.keys.looks import looks
 from intel_grapher.keys.names import PLAIN_NAME, hostname
 from intel_grapher.keys.words import PLACEHOLDER, PLACEHOLDERS, TOO_LONG
 
@@ -66,7 +67,7 @@ def is_plain_url(raw: str) -> bool:
 def _url_fault(value: str) -> str:
     if value.lower() in PLACEHOLDERS:
         return PLACEHOLDER
-    return "a scheme other than http, https, ftp" if _OTHER_SCHEME.match(value) else _NOT_A_URL
+    return looks(value, "url", "a scheme other than http, https, ftp" if _OTHER_SCHEME.match(value) else _NOT_A_URL)
 
 
 def _url_host(host: str) -> str:
