@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,8 @@ import typer
 import typer.core
 from typer.testing import CliRunner
 
+from intel_grapher import keys, schema
 from intel_grapher import labels as node_labels
-from intel_grapher import schema
 from intel_grapher.cache import Cache
 from intel_grapher.cli import app
 from intel_grapher.files import Group
@@ -173,6 +175,44 @@ def own_properties() -> str:
 
 def _property(each: Property) -> tuple[str, str, str, str]:
     return f"`{each.name}`", each.type.title, "the key tells it" if each.derive else each.merge.value, each.doc
+
+
+# --- docs/truth.md ----------------------------------------------------------------------------------------------------
+
+
+def checks() -> str:
+    """Return the table of what is checked of relationships by arithmetic."""
+    return table(
+        ("relationship", "a reject where it is"),
+        [(f"`{name}`", each.check.fault) for name, each in schema.RELATIONSHIPS.items() if each.check is not None],
+    )
+
+
+def looks() -> str:
+    """Return the table of what a value may look like that is no key of the kind that is wanted."""
+    return table(
+        ("wanted", "what the value is, and what would be right"),
+        [(wanted, "; ".join(reason for _, reason in forms)) for wanted, forms in keys.looks.LOOKS.items()],
+    )
+
+
+def truth() -> str:
+    """Return for each source what its file says, and what the endpoints of its samples become and leave out."""
+    found: dict[str, list[Sequence[str]]] = {}
+    for each in coverage(Cache(SAMPLES)):
+        becomes = ", ".join(f"`{name}`" for name in sorted(each.facts))
+        unread = ", ".join(f"`{path.removeprefix('$').removeprefix('.') or '$'}`" for path in sorted(each.unread))
+        found.setdefault(each.source, []).append((f"`{each.endpoint}`", becomes, unread))
+    return "\n\n".join(
+        f"### {source.title}\n\n{_said(source)}\n\n{table(('endpoint', 'becomes', 'left out'), found.get(name, []))}"
+        for name, source in REGISTRY.items()
+    )
+
+
+def _said(source: Source) -> str:
+    """Return what a source's file says of the service, without its first line."""
+    mapping = next(iter(source.endpoints.values())).mapping
+    return inspect.cleandoc(sys.modules[mapping.__module__].__doc__ or "").partition("\n\n")[2]
 
 
 # --- docs/cli.md ------------------------------------------------------------------------------------------------------

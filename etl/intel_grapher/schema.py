@@ -15,7 +15,7 @@ from itertools import combinations
 from typing import Any, NewType
 from urllib.parse import urlsplit
 
-from intel_grapher import keys
+from intel_grapher import keys, labels
 from intel_grapher.errors import BadValue
 from intel_grapher.keys import pairs
 from intel_grapher.labels import (
@@ -424,7 +424,7 @@ BY_INDICATOR: dict[str, Kind[Any]] = {
 KINDS: dict[Any, Kind[Any]] = {
     each.type: each for each in list(vars().values()) if isinstance(each, Kind) and each.type
 }
-LABELS: dict[str, Label] = {each.name: each for each in list(vars().values()) if isinstance(each, Label)}
+LABELS: dict[str, Label] = {each.name: each for each in vars(labels).values() if isinstance(each, Label)}
 RELATIONSHIPS: dict[str, Relationship[Any, Any]] = {
     each.type: each for each in list(vars().values()) if isinstance(each, Relationship)
 }

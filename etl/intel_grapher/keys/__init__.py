@@ -5,7 +5,7 @@ few fixed phrases. All are idempotent: a canonical form is its own canonical for
 as most are, takes the short way at a function's beginning.
 """
 
-from intel_grapher.keys import plain
+from intel_grapher.keys import looks, plain
 from intel_grapher.keys.addresses import (
     asn,
     asn_after_as,
@@ -49,6 +49,7 @@ __all__ = [
     "ip_address",
     "is_registrable",
     "list_item",
+    "looks",
     "malware",
     "name_text",
     "network",

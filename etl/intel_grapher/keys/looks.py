@@ -24,7 +24,6 @@ _NETWORK = _form(rf"{_ADDRESS}/[0-9]{{1,3}}")
 _PORT = _form(rf"(?:[0-9]{{1,3}}(?:\.[0-9]{{1,3}}){{3}}|\[{_ADDRESS}\])[:|][0-9]{{1,5}}(?:/[a-z]+)?")
 _RANGE = _form(rf"{_ADDRESS}\s*-\s*{_ADDRESS}")
 _SEVERAL = _form(rf"{_ADDRESS}(?:[\s,;]+{_ADDRESS})+")
-_URL = _form(r"[a-z][a-z0-9+.-]*://.+")
 _SSDEEP = _form(r"[0-9]{1,10}:[a-z0-9+/]{3,}:[a-z0-9+/]{3,}(?:,.*)?")
 _TLSH = _form(r"t1[0-9a-f]{70}|[0-9a-f]{70}")
 _HEX = _form(r"[0-9a-f]{8,}")
@@ -32,14 +31,14 @@ _BARE_URL = _form(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+(?::[0-9]+)?/.*")
 _NAMED = _form(r".*<[^<>]+@[^<>]+>")
 _DIGEST_AND_NAME = _form(r"[^|]*\|[0-9a-f]{32,128}")
 
-_LOOKS = {
+# By what is wanted: forms, each with the reason.
+LOOKS = {
     "address": (
         (_DEFANGED, DEFANGED),
         (_NETWORK, "a network: one address is wanted"),
         (_PORT, "a port after the address: the address is wanted"),
         (_RANGE, "a range of addresses: one address is wanted"),
         (_SEVERAL, "several addresses: one is wanted"),
-        (_URL, "a URL: an address is wanted"),
     ),
     "network": (
         (_DEFANGED, DEFANGED),
@@ -64,4 +63,4 @@ def looks(value: str, wanted: str, otherwise: str) -> str:
 
     `otherwise` is returned where it looks like nothing that is known.
     """
-    return next((reason for pattern, reason in _LOOKS[wanted] if pattern.fullmatch(value)), otherwise)
+    return next((reason for pattern, reason in LOOKS[wanted] if pattern.fullmatch(value)), otherwise)
