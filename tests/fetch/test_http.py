@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import logging
 import shutil
+import socket
 import ssl
 import subprocess
 import threading
@@ -10,6 +11,7 @@ import time
 import tracemalloc
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from loopback import Answer, Loopback, found, loopback, source
 from intel_grapher.errors import SourceError
 from intel_grapher.fetch import http
 from intel_grapher.fetch.http import Client
+from intel_grapher.fetch.service import verdict_on
 from intel_grapher.source import ApiKey, Request, Source
 
 CANARY = "canary-5f3a/91+bc"
@@ -175,10 +178,10 @@ def test_a_bomb_is_stopped_under_a_fixed_memory(service: Loopback, encoding: str
     assert peak < 32 << 20
 
 
-@pytest.mark.parametrize("drip", [b"X", b"HTTP/1.1 100 Continue\r\n\r\n"])
-def test_an_endless_head_is_given_up(service: Loopback, monkeypatch: pytest.MonkeyPatch, drip: bytes) -> None:
+@contextmanager
+def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """End what takes longer than 0.3 seconds, as a fetch does while its threads wait."""
     monkeypatch.setattr(http, "WHOLE_SECONDS", 0.3)
-    service.script = lambda _: Answer(raw=drip, drip=drip)
     over = threading.Event()
 
     def now_and_then() -> None:
@@ -187,11 +190,93 @@ def test_an_endless_head_is_given_up(service: Loopback, monkeypatch: pytest.Monk
 
     watching = threading.Thread(target=now_and_then)
     watching.start()
-    started = time.monotonic()
-    reply = ask(source(service.home))
-    over.set()
-    watching.join()
+    try:
+        yield
+    finally:
+        over.set()
+        watching.join()
+
+
+@pytest.mark.parametrize("drip", [b"X", b"HTTP/1.1 100 Continue\r\n\r\n"])
+@pytest.mark.parametrize("home", ["", "http://service.example", "https://service.example"])
+def test_an_endless_head_is_given_up_through_a_proxy_too(
+    service: Loopback, monkeypatch: pytest.MonkeyPatch, drip: bytes, home: str
+) -> None:
+    """By a proxy the head of its answer to CONNECT may drip as well."""
+    if home:
+        through(service, monkeypatch)
+    service.script = lambda _: Answer(raw=drip, drip=drip)
+    with watched(monkeypatch):
+        reply = ask(source(home or service.home))
     assert reply.fault == http.TOO_SLOW
+
+
+def test_an_endless_tls_handshake_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that sends one byte of a TLS record's header after the other."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            accepted, _ = server.accept()
+            with accepted, suppress(OSError):
+                accepted.sendall(b"\x16\x03\x03\x40\x00")
+                while True:
+                    accepted.sendall(b"\x02")
+                    time.sleep(0.05)
+
+        threading.Thread(target=drip, daemon=True).start()
+        with watched(monkeypatch):
+            reply = ask(source(f"https://127.0.0.1:{server.getsockname()[1]}"))
+    assert reply.fault == http.TOO_SLOW
+
+
+def test_what_drips_is_not_asked_again() -> None:
+    made = source("http://service.example")
+    for status in (0, 200, 503):
+        verdict = verdict_on(made.endpoints["names"], http.Reply(status, b"{", fault=http.TOO_SLOW))
+        assert (verdict.is_answer, verdict.is_transient) == (False, False)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 404 Not Fo",
+        b"HTTP/1.1 200 OK",
+        b"HTTP/1.1 200 OK\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Len",
+        b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No",
+    ],
+)
+@pytest.mark.parametrize("proxied", [False, True])
+def test_a_reply_that_ends_in_its_head_is_a_failure(
+    service: Loopback, monkeypatch: pytest.MonkeyPatch, head: bytes, *, proxied: bool
+) -> None:
+    if proxied:
+        through(service, monkeypatch)
+    service.script = lambda _: Answer(raw=head)
+    reply = ask(source("http://service.example" if proxied else service.home))
+    assert (reply.status, reply.fault) == (0, http.CUT_SHORT)
+
+
+@pytest.mark.parametrize("key", [IN_QUERY, IN_HEADER])
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_quoted_key_that_the_replys_end_cuts_is_taken_out(service: Loopback, key: ApiKey, *, whole: bool) -> None:
+    for size in range(3 if not whole else 6, len(CANARY) + 1):
+        body = f'{{"you": "{CANARY}", "again": "{CANARY[:size]}'.encode()
+        service.script = lambda _, body=body: Answer(body if whole else body + b" " * 9, cut=0 if whole else 9)  # type: ignore[misc]
+        reply = ask(source(service.home, key=key), CANARY)
+        assert reply.body == b'{"you": "[key]", "again": "[key]'
+        assert bool(reply.fault) != whole
+
+
+@pytest.mark.parametrize("drip", [b"X"])
+def test_after_one_that_drips_the_next_one_is_answered(
+    service: Loopback, monkeypatch: pytest.MonkeyPatch, drip: bytes
+) -> None:
+    service.script = lambda _: Answer(raw=drip, drip=drip)
+    started = time.monotonic()
+    with watched(monkeypatch):
+        assert ask(source(service.home)).fault == http.TOO_SLOW
     assert time.monotonic() - started < 5
 
 
@@ -262,10 +347,16 @@ def test_credentials_in_netrc_are_not_taken(
     assert "authorization" not in service.asked[0].headers
 
 
-def test_proxies_come_from_the_usual_variables(service: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("http_proxy", service.home)
+def through(proxy: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make a service a proxy, by the usual variables."""
+    for scheme in ("http", "https"):
+        monkeypatch.setenv(f"{scheme}_proxy", proxy.home)
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
+
+
+def test_proxies_come_from_the_usual_variables(service: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
+    through(service, monkeypatch)
     ask(source("http://service.example"))
     assert service.asked[0].headers["host"] == "service.example"
 

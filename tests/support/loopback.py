@@ -113,7 +113,7 @@ class Handler(BaseHTTPRequestHandler):
             time.sleep(0.01)
             self.wfile.write(answer.drip)
 
-    do_GET = do_POST = handle_any  # noqa: N815 - the base class asks for these names
+    do_GET = do_POST = do_CONNECT = handle_any  # noqa: N815 - the base class asks for these names
 
 
 class Loopback:

@@ -11,5 +11,6 @@ shelf         which answers the cache has, and fresh ones      survey       what
 service       one source: its connections, retries, waits      ledger       requests sent with each key, limits told
 http          one request, one reply, fixed error phrases      windows      the windows that rates are counted in
 rate_headers  what reply headers say of limits                 exclusive    a lock between threads and processes
+connections   connections that can be ended
 forecast      when so many requests will have been sent        private      indicators that are never sent out
 """

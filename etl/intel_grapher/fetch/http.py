@@ -13,7 +13,6 @@ import socket
 import threading
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from http import client
 from typing import Any, Final
@@ -22,22 +21,23 @@ from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit, urlunsp
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
 
 import intel_grapher
 from intel_grapher.errors import SourceError
+from intel_grapher.fetch.connections import POOLS, exchange, under_way
 from intel_grapher.fetch.private import is_reserved
 from intel_grapher.source import Request, Source
 
 CONNECT_SECONDS: Final = 10.0
 READ_SECONDS: Final = 30.0
 WHOLE_SECONDS: Final = 120.0
-"""A reply that trickles in for longer is given up."""
+"""A request that takes longer in all, from the connection to the reply's end, is given up and not sent again."""
 MAX_BODY: Final = 64 << 20
 """Bytes, uncompressed."""
 BLOCK: Final = 1 << 16
 REDACTED: Final = b"[key]"
 _SHORTEST_SECRET: Final = 6  # a shorter one is no secret, and would be found in innocent text
+_SHORTEST_CUT: Final = 3  # of a key that a reply's end cuts
 
 _HEADERS: Final = {
     "User-Agent": f"intel-grapher/{intel_grapher.__version__}",
@@ -58,7 +58,7 @@ BAD_ENCODING: Final = "the reply's compression is damaged"
 NOT_HTTP: Final = "the reply is not HTTP"
 REDIRECTED: Final = "redirected elsewhere, which is refused"
 CANT_SEND: Final = "the request can't be sent"
-LASTING: Final = frozenset({NOT_TRUSTED, TOO_LARGE, BAD_ENCODING, REDIRECTED, CANT_SEND})
+LASTING: Final = frozenset({NOT_TRUSTED, TOO_LARGE, TOO_SLOW, BAD_ENCODING, REDIRECTED, CANT_SEND})
 """Faults that asking again at once does not mend."""
 
 
@@ -73,53 +73,24 @@ for _name in ("connectionpool", "connection", "response", "util.retry", "poolman
     logging.getLogger(f"urllib3.{_name}").addFilter(_Silence())
 
 
-class _Sent(threading.local):
-    """When this thread's request was handed to the network, and when the reply began; epoch seconds, 0 before."""
-
-    at = 0.0
-    answered = 0.0
-
-
-_sent: Final = _Sent()
-_under_way: Final[dict[int, tuple[float, HTTPConnection]]] = {}
-"""By thread: since when (monotonic) it waits for a reply, and where."""
-
-
-class _PlainConnection(HTTPConnection):
-    """Notes when a request has been sent: opening the connection, and waiting for the processor, are over then."""
-
-    def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as the base class has it
-        super().request(*args, **kwargs)
-        _note_sent(self)
-
-
-class _SecureConnection(HTTPSConnection):
-    """The same with TLS."""
-
-    def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as the base class has it
-        super().request(*args, **kwargs)
-        _note_sent(self)
-
-
-def _note_sent(connection: HTTPConnection) -> None:
-    _sent.at = time.time()
-    _under_way[threading.get_ident()] = (time.monotonic(), connection)
-
-
 def hang_up_on_the_slow() -> None:
-    """End the requests that have taken too long in all, whatever still trickles in. To be called now and then."""
-    for since, connection in list(_under_way.values()):
-        if time.monotonic() - since > WHOLE_SECONDS and connection.sock is not None:
-            with suppress(OSError):
-                socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)  # the thread that reads is told so
+    """End the requests that have taken longer than WHOLE_SECONDS in all. To be called now and then."""
+    for started, connection in list(under_way.values()):
+        if time.monotonic() - started > WHOLE_SECONDS:
+            connection.hang_up()
 
 
-class _PlainPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _PlainConnection
+class _Adapter(HTTPAdapter):
+    """An adapter whose connections are cuttable, through a proxy too."""
 
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as the base class has it
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = POOLS
 
-class _SecurePool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _SecureConnection
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> urllib3.ProxyManager:  # noqa: ANN401 - the same
+        manager: urllib3.ProxyManager = super().proxy_manager_for(proxy, **kwargs)
+        manager.pool_classes_by_scheme = POOLS
+        return manager
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +132,7 @@ class Client:
             settings = usual.merge_environment_settings(source.home, {}, stream=True, verify=None, cert=None)
         self._verify = settings["verify"] or True
         self._proxies = settings["proxies"]
-        self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections)
-        self._adapter.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
+        self._adapter = _Adapter(pool_connections=1, pool_maxsize=connections)
 
     def close(self) -> None:
         """Close the connections."""
@@ -173,15 +143,15 @@ class Client:
         prepared = self._prepare(request, secret)
         if prepared is None:
             return Reply(fault=CANT_SEND, sent=False)
-        _sent.at, _sent.answered = time.time(), 0.0  # through a proxy nothing better is known
-        started = time.monotonic()
+        exchange.started = time.monotonic()
+        exchange.sent, exchange.answered = time.time(), 0.0
         try:
-            reply = self._receive(prepared, request, secret, started + WHOLE_SECONDS)
+            reply = self._receive(prepared, request, secret, exchange.started + WHOLE_SECONDS)
         finally:
-            _under_way.pop(threading.get_ident(), None)
-        if reply.fault and time.monotonic() - started > WHOLE_SECONDS:
+            under_way.pop(threading.get_ident(), None)
+        if reply.fault and time.monotonic() - exchange.started > WHOLE_SECONDS:
             reply = replace(reply, fault=TOO_SLOW)
-        return replace(reply, sent_at=_sent.at, seconds=max(0.0, _sent.answered - _sent.at))
+        return replace(reply, sent_at=exchange.sent, seconds=max(0.0, exchange.answered - exchange.sent))
 
     def _receive(self, prepared: requests.PreparedRequest, request: Request, secret: str, deadline: float) -> Reply:
         try:
@@ -194,14 +164,14 @@ class Client:
             )
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             return Reply(fault=_phrase(error), sent=not _is_any(error, _UNCONNECTED))
-        _sent.answered = time.time()
+        exchange.answered = time.time()
         try:
             body, fault = self._read(response.raw, deadline)
         finally:
             # A connection is used again only after a reply that was read to its end.
             response.raw.release_conn() if _is_drained(response.raw) else response.raw.close()
         headers = {name.lower(): _clean(value, secret) for name, value in response.headers.items()}
-        reply = Reply(response.status_code, _without(body, secret), headers, fault)
+        reply = Reply(response.status_code, _without(body, secret, cut=bool(fault)), headers, fault)
         if not fault and response.status_code in _FOLLOWED and "location" in response.headers:
             reply = self._redirected(reply, response.headers["location"], request, secret)
         return reply
@@ -291,12 +261,22 @@ def _is_drained(raw: urllib3.BaseHTTPResponse) -> bool:
     return bool(raw.closed) or getattr(raw, "length_remaining", None) == 0
 
 
-def _without(body: bytes, secret: str) -> bytes:
-    """Return the body with the key taken out, in the spellings that a service quotes it in."""
-    if len(secret) >= _SHORTEST_SECRET:
-        for spelling in {secret, quote(secret, safe=""), quote(secret), secret.replace("/", "\\/")}:
-            if (found := spelling.encode()) in body:
-                body = body.replace(found, REDACTED)
+def _without(body: bytes, secret: str, *, cut: bool = False) -> bytes:
+    """Return the body without the key, in the spellings that a service quotes it in.
+
+    The body may end in the middle of the key: such an end is taken out as well. In a body that is known to be `cut`,
+    a shorter beginning of the key counts.
+    """
+    if len(secret) < _SHORTEST_SECRET:
+        return body
+    spellings = {secret, quote(secret, safe=""), quote(secret), secret.replace("/", "\\/")}
+    for spelling in spellings:
+        if (found := spelling.encode()) in body:
+            body = body.replace(found, REDACTED)
+    for found in (spelling.encode() for spelling in spellings):
+        for size in range(len(found) - 1, (_SHORTEST_CUT if cut else _SHORTEST_SECRET) - 1, -1):
+            if body.endswith(found[:size]):
+                return body[:-size] + REDACTED
     return body
 
 

@@ -10,7 +10,7 @@ from threading import Event, Lock
 from typing import Final
 
 from intel_grapher.fetch.asking import UNGIVEN, Ask, following
-from intel_grapher.fetch.http import LASTING, Client, Reply
+from intel_grapher.fetch.http import LASTING, TOO_SLOW, Client, Reply
 from intel_grapher.fetch.ledger import Account, Permit
 from intel_grapher.fetch.rate_headers import quota_hint, retry_after
 from intel_grapher.fetch.shelf import Shelf
@@ -88,7 +88,7 @@ def verdict_on(endpoint: Endpoint, reply: Reply) -> Verdict:
         return judged(endpoint, reply.status, reply.body)
     verdict = by_status(endpoint, reply.status) if reply.status >= FIRST_ERROR else None
     if verdict is not None and not verdict.is_answer:
-        return verdict
+        return verdict._replace(is_transient=verdict.is_transient and reply.fault != TOO_SLOW)
     return Verdict(Outcome.FAILED, reply.fault, is_transient=reply.fault not in LASTING)
 
 
