@@ -70,7 +70,7 @@ CASES: Final = (
     Case("crtsh", "identity", 404, b"", FAILED, "HTTP 404"),  # it says so that it is overloaded
     Case("crtsh", "identity", 410, b"", FAILED, "HTTP 410"),
     Case("urlscan", "search", 200, b'{"results": [], "total": 0}', NOT_FOUND),
-    Case("urlscan", "search", 200, LIMIT, UNREADABLE, FOREIGN),
+    Case("urlscan", "search", 200, LIMIT, FAILED, REPORTED),
     Case("abuseipdb", "check", 200, b'{"errors": [{"detail": "Daily limit", "status": 429}]}', UNREADABLE, FOREIGN),
     Case("greynoise", "community", 200, b'{"plan": "x", "message": "You have hit your limit"}', UNREADABLE, FOREIGN),
     Case("greynoise", "community", 200, b'{"ip": "93.184.216.34", "noise": false, "riot": false}', NOT_FOUND),

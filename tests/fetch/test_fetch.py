@@ -18,6 +18,7 @@ from intel_grapher.cache import Cache, Entry, FailedBody
 from intel_grapher.errors import BusyError, CacheError, KeyMissingError
 from intel_grapher.fetch.asking import Freshness, Indicator
 from intel_grapher.fetch.ledger import Ledger
+from intel_grapher.fetch.plan import plan
 from intel_grapher.fetch.run import Options, fetch
 from intel_grapher.fetch.service import backoff
 from intel_grapher.fetch.summary import Summary, Tally
@@ -176,6 +177,32 @@ def test_private_addresses_never_leave(service: Loopback, cache: Cache, address:
 def test_public_addresses_are_asked_in_the_path(service: Loopback, cache: Cache) -> None:
     fetch(cache, [at_path(service.home)], names("8.8.8.8", "2001:4860:4860::8888"))
     assert sorted(each.path for each in service.asked) == ["/ip/2001%3A4860%3A4860%3A%3A8888", "/ip/8.8.8.8"]
+
+
+def test_an_answer_of_the_future_is_fresh_without_a_rule_and_asked_again_by_any(
+    service: Loopback, cache: Cache
+) -> None:
+    """A clock was ahead when it was kept. What this run keeps is fresh, whatever the rule."""
+    later = int(time.time() + 730 * DAYS)
+    with cache.writer() as writer:
+        writer.add(
+            Entry(source="loopback", endpoint="names", key=NAMES[0], fetched_at=later, status=200, body=found().body)
+        )
+    made = source(service.home)
+    told = fetch(cache, [made], names(NAMES[0]))
+    assert (told.future, told.sources["loopback"].cached, service.asked) == (1, 1, [])
+    for freshness in (Freshness(DAYS), Freshness(DAYS - 1, refresh=True), Freshness(DAYS - 2, {"loopback": DAYS})):
+        with Cache(cache.root / "of" / str(freshness.max_age)) as fresh:
+            with fresh.writer() as writer:
+                entry = Entry(
+                    source="loopback", endpoint="names", key=NAMES[0], fetched_at=later, status=200, body=found().body
+                )
+                writer.add(entry)
+            planned = plan(fresh, [made], names(NAMES[0]), Options(freshness=freshness))
+            assert (planned.future, planned.sources["loopback"].to_ask) == (1, 1)
+            assert fetch(fresh, [made], names(NAMES[0]), Options(freshness=freshness)).sources["loopback"].found == 1
+            again = plan(fresh, [made], names(NAMES[0]), Options(freshness=Freshness(max_age=DAYS)))
+            assert (again.future, again.sources["loopback"].cached) == (0, 1), "what came since is the newest"
 
 
 def test_pages_are_followed_and_kept_apart(service: Loopback, cache: Cache) -> None:

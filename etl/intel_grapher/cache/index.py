@@ -131,12 +131,13 @@ class Index:
         fetched_at, mark, status, name, offset, length = max(rows)
         return Found(area, source, endpoint, key, params, fetched_at, status, name, offset, length, mark)
 
-    def held(self, keys: Sequence[str], source: str | None) -> list[Any]:
+    def held(self, keys: Sequence[str], source: str | None, now: int) -> list[Any]:
         """Return the newest reply to each question in each area, for many keys.
 
-        A row has area, key, source, endpoint, parameters as text, fetched_at, status, digest.
+        A reply dated later than `now` (epoch seconds) is the newest only if there is no other.
+        A row has area, key, source, endpoint, parameters as text, fetched_at, status, digest, and its rank.
         """
-        return self._ask(statements.HELD, (msgspec.json.encode(keys).decode(), source))
+        return self._ask(statements.HELD, (now, msgspec.json.encode(keys).decode(), source))
 
     def history(self, key: str, source: str | None, endpoint: str | None) -> list[Found]:
         """Return every reply for a key, newest first, failures among them."""

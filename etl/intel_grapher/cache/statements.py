@@ -71,7 +71,8 @@ HISTORY: Final = f"""
 """  # noqa: S608 - only our own constants go in
 HELD: Final = f"""
     SELECT total({_IS_SEALED}) = count(*) AND f.id IS NOT NULL,
-           f.area, r.key, f.source, f.endpoint, r.params, max(r.fetched_at), r.status, r.digest
+           f.area, r.key, f.source, f.endpoint, r.params, r.fetched_at, r.status, r.digest,
+           max(CASE WHEN r.fetched_at > ? THEN r.fetched_at - 1000000000000 ELSE r.fetched_at END)
     FROM json_each(?) asked CROSS JOIN replies r ON r.key = asked.value LEFT JOIN folders f ON f.id = r.folder
     WHERE f.source IS coalesce(?, f.source)
     GROUP BY r.key, r.folder, r.params

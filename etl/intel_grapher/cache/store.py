@@ -1,5 +1,6 @@
 """The raw cache as the rest of the program uses it."""
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -85,12 +86,12 @@ class Cache:
 
         A question is a tuple of source, endpoint and parameters (as `canonical_params` returns them). For many keys at
         once this is several times quicker than `newest`. A reply that `cache add` has kept in both areas, since it
-        can't be read, is no answer.
+        can't be read, is no answer. An answer dated in the future is the newest only if there is no other.
         """
-        rows = self.index.held(keys, source)
-        failures = {(*question, mark) for area, *question, _, _, mark in rows if area == "failed"}
+        rows = self.index.held(keys, source, int(time.time()) + 1)
+        failures = {(*question, mark) for area, *question, _, _, mark, _ in rows if area == "failed"}
         found: dict[str, Held] = {}
-        for area, key, by, endpoint, params, fetched_at, status, mark in rows:
+        for area, key, by, endpoint, params, fetched_at, status, mark, _ in rows:
             if area == "raw" and (not failures or (key, by, endpoint, params, mark) not in failures):
                 found.setdefault(key, {})[by, endpoint, params] = (fetched_at, status)
         return found

@@ -17,7 +17,7 @@ from intel_grapher.cli.fetch_settings import FetchSettings, Limits, SourceChoice
 from intel_grapher.cli.indicators import Indicators
 from intel_grapher.cli.options import grouped
 from intel_grapher.cli.output import Advance, print_json, print_table, progress, say
-from intel_grapher.cli.plan import print_plan
+from intel_grapher.cli.plan import print_plan, say_future
 from intel_grapher.errors import KeyMissingError
 from intel_grapher.fetch import failures
 from intel_grapher.fetch import run as fetching
@@ -125,6 +125,7 @@ def exit_code(summary: Summary, chosen: Sequence[Source]) -> int:
 
     Raises KeyMissingError if a source that the user chose had something to ask and no valid key.
     """
+    say_future(summary.future)
     if summary.interrupted:
         return options.INTERRUPTED
     tallies = [(source, summary.sources[source.name]) for source in chosen]

@@ -13,7 +13,7 @@ from intel_grapher.cli import options
 from intel_grapher.cli.fetch_settings import FetchSettings, duration
 from intel_grapher.cli.indicators import Indicators
 from intel_grapher.cli.options import grouped
-from intel_grapher.cli.output import print_json, print_line, print_table
+from intel_grapher.cli.output import print_json, print_line, print_table, say
 from intel_grapher.fetch.plan import plan as plan_fetch
 from intel_grapher.registry import Registry
 
@@ -47,6 +47,7 @@ def print_plan(
     found, _ = indicators.read()
     with Cache(data) as cache:
         made = plan_fetch(cache, settings.selected(registry), found, how)
+    say_future(made.future)
     if json:
         print_json({"plan": made, "requests": made.requests, "steps": [str(step) for step in made.steps]})
         return
@@ -60,3 +61,12 @@ def print_plan(
         for step in made.steps:
             print_line(str(step))
     print_line(f"{made.requests} requests; done {times.text(int(made.done_at or time.time()))}")
+
+
+def say_future(answers: int) -> None:
+    """Say that cached answers are dated in the future, if any are."""
+    if answers:
+        say(
+            f"{answers} cached answers are dated in the future: a clock was ahead when they were kept. They stay valid "
+            "until you ask again with --refresh or --max-age"
+        )

@@ -48,11 +48,13 @@ class Plan:
 
     With hops it knows as much as the cache does: answers still to come will lead further. `steps` are the indicators
     that the cached answers lead to, in the order in which they would be asked; `left_out` counts the others.
+    `future` cached answers are dated later than now.
     """
 
     sources: dict[str, SourcePlan]
     indicators: int = 0
     unasked: int = 0
+    future: int = 0
     steps: list[Step] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     done_at: float = 0.0
@@ -79,6 +81,7 @@ def plan(
             left = None if options.requests is None else options.requests - made.requests
             seen = survey(frontier, sources, shelf, start=start, requests=left)
             made.unasked += seen.unasked
+            made.future += seen.future
             for name, count in seen.sources.items():
                 made.sources[name].cached += count.cached
                 made.sources[name].to_ask += count.to_ask

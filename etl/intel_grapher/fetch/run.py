@@ -165,6 +165,7 @@ class Run:
         """Ask all about the indicators from a place of the frontier on."""
         seen = survey(frontier, self._sources, self._shelf, start=start, requests=self._budget.left)
         self.summary.unasked += seen.unasked
+        self.summary.future += seen.future
         todo = {}
         for source in self._sources:
             tally, count = self.summary.sources[source.name], seen.sources[source.name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -15,6 +16,8 @@ from intel_grapher.verdict import Verdict, by_status, judged
 Held = Mapping[tuple[str, str, str], tuple[int, int]]
 """Of one key: when the newest answer to each question came, and its status."""
 NOTHING: Final[Held] = {}
+CLOCK_STEP: Final = 1.0
+"""Seconds. Answers are dated in whole seconds."""
 
 
 class Due(NamedTuple):
@@ -26,13 +29,18 @@ class Due(NamedTuple):
 
 
 class Shelf:
-    """Look-ups in the cache. What came since `started` (epoch seconds) is fresh, whatever the rules say."""
+    """Look-ups in the cache. What came since `started` (epoch seconds) is fresh, whatever the rules say.
+
+    `future` counts the answers looked at that are dated later than now: a clock was ahead when they were kept. They
+    are of unknown age, so any rule about age has them asked again.
+    """
 
     def __init__(self, cache: Cache, freshness: Freshness, pages: int, started: float | None = None) -> None:
         self._cache = cache
         self._freshness = freshness
         self._pages = pages
-        self._now = time.time() if started is None else started
+        self._started = time.time() if started is None else started
+        self.future = 0
 
     def held(self, keys: Sequence[str], source: str | None = None) -> Mapping[str, Held]:
         """Return what is there for many keys at once."""
@@ -97,7 +105,7 @@ class Shelf:
         by_status_ = by_status(ask.question.endpoint, status)
         if by_status_ is not None and not by_status_.is_answer:
             return False
-        age = self._now - fetched_at
+        age = self._age(fetched_at)
         source = ask.question.name[0]
         longest, not_found = self._freshness.of(source), self._freshness.of_not_found(source)
         if longest is not None and age >= max(longest, 0.0) and age > 0:
@@ -105,6 +113,13 @@ class Shelf:
         if not_found is None or age < not_found or age <= 0:
             return True
         return (by_status_ or self._verdict(ask)).outcome is Outcome.FOUND
+
+    def _age(self, fetched_at: int) -> float:
+        """Return an answer's age in seconds: 0 for one of this run, infinity for one that is dated later than now."""
+        if fetched_at > self._started and fetched_at > time.time() + CLOCK_STEP:
+            self.future += 1
+            return math.inf
+        return max(0.0, self._started - fetched_at)
 
     def _page_after(self, ask: Ask, status: int) -> Ask | None:
         if by_status(ask.question.endpoint, status) is not None:

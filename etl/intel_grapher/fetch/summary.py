@@ -67,13 +67,15 @@ class Summary:
     """A whole run. `interrupted` says that it was stopped before its end; what was answered is kept all the same.
 
     `indicators` is how many there were, hops included; `unasked` how many of them no source can be asked about.
-    `left_out` counts what the answers led to and was not followed, by reason.
+    `left_out` counts what the answers led to and was not followed, by reason. `future` cached answers are dated later
+    than now.
     """
 
     sources: dict[str, Tally] = field(default_factory=dict)
     interrupted: bool = False
     indicators: int = 0
     unasked: int = 0
+    future: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
 
     @property

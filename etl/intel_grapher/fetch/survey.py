@@ -32,12 +32,13 @@ class Count:
 class Survey:
     """A stretch of the frontier: by source what there is to do; from place `cut` on nothing is asked.
 
-    `unasked` indicators are such that no source can be asked about.
+    `unasked` indicators are such that no source can be asked about. `future` answers are dated later than now.
     """
 
     sources: dict[str, Count]
     cut: int
     unasked: int = 0
+    future: int = 0
 
 
 def bars(source: Source) -> tuple[str, str]:
@@ -61,7 +62,7 @@ def survey(
     tallies = _Tallies(sources)
     menu = Menu(sources)
     found = Survey(tallies.counts, len(frontier) + 1)
-    left = requests
+    left, future = requests, shelf.future
     for chunk in frontier.chunks(start):
         held = shelf.held([key for _, _, key in chunk])
         for place, kind, key in chunk:
@@ -77,6 +78,7 @@ def survey(
                     found.cut = place
             tallies.note(courses, missing, PRIVATE if private else BEYOND if place >= found.cut else "")
     tallies.finish()
+    found.future = shelf.future - future
     return found
 
 
