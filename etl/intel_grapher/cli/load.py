@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, get_args
 
@@ -14,8 +13,8 @@ from intel_grapher.cli.options import grouped
 from intel_grapher.cli.output import interruptible, print_json, print_line, print_table, progress, say
 from intel_grapher.errors import UsageError
 from intel_grapher.files import Files
-from intel_grapher.load import SHARE, Embedded, Loaded, Method, load
-from intel_grapher.pipeline import retraction
+from intel_grapher.load import SHARE, Embedded, Loaded, Method, Server, load
+from intel_grapher.pipeline import LoadOptions, retraction
 
 app = typer.Typer(add_completion=False)
 
@@ -31,12 +30,20 @@ class LoadSettings:
     prune: Annotated[bool, typer.Option("--prune", help="Delete what the files no longer have.")] = False
     yes: Annotated[bool, typer.Option("--yes", help=f"Let --prune delete more than {SHARE:.0%} of the rows.")] = False
 
-    def check(self) -> None:
-        """Raise UsageError for options that contradict each other, and for a method that is none."""
+    def options(self) -> LoadOptions:
+        """Return the options of a load. Raises UsageError for options that contradict each other, and for a method."""
         if self.yes and not self.prune:
             raise UsageError("--yes goes with --prune: there is nothing else to agree to")
         if self.method not in get_args(Method):
             raise UsageError(f"--method is auto, admin or bolt, not {self.method!r}")
+        share = 1.0 if self.yes else SHARE
+        return LoadOptions(self.method, self.replace, share if self.prune else None)  # type: ignore[arg-type]
+
+    def target(self, db: Path, data: Path) -> Embedded | Server:
+        """Return the graph to load into; the embedded one with the memory that it may use."""
+        memory = options.byte_size(self.memory)
+        target = graph.target(self.to, db, data)
+        return replace(target, memory=memory) if isinstance(target, Embedded) and memory else target
 
 
 @app.command("load")
@@ -61,16 +68,11 @@ def load_command(
 
 def loaded(settings: LoadSettings, import_: Path, db: Path, data: Path, *, no_progress: bool) -> Loaded:
     """Return what a load did."""
-    settings.check()
-    target = graph.target(settings.to, db, data)
-    memory = options.byte_size(settings.memory)
-    if isinstance(target, Embedded) and memory:
-        target = dataclasses.replace(target, memory=memory)
+    how, target = settings.options(), settings.target(db, data)
     with progress("rows", hidden=no_progress) as shown, interruptible(shown) as advance:
         return load(
-            Files(import_), target, method=settings.method, replace=settings.replace,  # type: ignore[arg-type]
-            prune=(1.0 if settings.yes else SHARE) if settings.prune else None, retraction=retraction(data, target),
-            progress=advance,
+            Files(import_), target, method=how.method, replace=how.replace, prune=how.prune,
+            retraction=retraction(data, target), progress=advance,
         )  # fmt: skip
 
 

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
 import typer
 
+from intel_grapher import pipeline
 from intel_grapher.cli import fetch, load, options, transform
 from intel_grapher.cli.fetch_settings import FetchSettings
 from intel_grapher.cli.indicators import Indicators
 from intel_grapher.cli.load import LoadSettings
 from intel_grapher.cli.options import grouped
-from intel_grapher.cli.output import print_json
+from intel_grapher.cli.output import Advance, interruptible, print_json, progress
 from intel_grapher.cli.transform import TransformSettings
+from intel_grapher.fetch.summary import Summary
+from intel_grapher.files import Manifest
+from intel_grapher.load import Loaded
+from intel_grapher.pipeline import PipelineOptions, Places
 from intel_grapher.registry import Registry
+from intel_grapher.source import Source
+
+UNITS = {"fetch": "requests", "transform": "rows", "load": "rows"}
+"""What the progress bars of each stage count."""
 
 app = typer.Typer(add_completion=False)
 
@@ -32,31 +44,90 @@ def run(
 ) -> None:
     """Fetch, transform and load, with the options of all three.
 
-    A step that is done in part does not stop the next one. The exit code is then 3.
+    A stage that is done in part does not stop the next one. The exit code is then 3.
     """
     registry = Registry.installed()
-    transforming.options(registry)  # raises for what is asked wrongly, before anything is asked
-    loading.check()
-    document: dict[str, object] = {}
+    stages = Stages(hidden=no_progress)
+
+    def finished(result: Summary | Manifest | Loaded) -> None:
+        stages.close()
+        report.finished(result)
+
+    how = PipelineOptions(
+        fetching=fetching.options(registry, import_),
+        transforming=transforming.options(registry),
+        loading=loading.options(),
+        progress=stages.advance,
+        finished=finished,
+    )
+    found, skipped = indicators.read()
+    places = Places(data, import_, loading.target(db, data))
+    report = Report(places, fetching.chosen(registry), as_json=json)
     try:
-        summary, skipped = fetch.fetched(indicators, fetching, registry, data, import_, no_progress=no_progress)
-        document["summary"] = summary
-        if not json:
-            fetch.print_summary(summary)
-        code = fetch.exit_code(summary, fetching.chosen(registry)) or (options.PART if skipped else 0)
-        if code == options.INTERRUPTED:
-            raise typer.Exit(code)
-        manifest = transform.transformed(transforming, registry, data, import_, no_progress=no_progress)
-        document["manifest"] = manifest
-        if not json:
-            transform.print_manifest(manifest)
-        code = transform.exit_code(manifest, import_) or code
-        done = load.loaded(loading, import_, db, data, no_progress=no_progress)
-        document["loaded"] = done
-        if not json:
-            load.print_loaded(done)
-        code = load.exit_code(done) or code
+        pipeline.run(places, found, sources=fetching.selected(registry), registry=registry, options=how)
     finally:
-        if json and document:
-            print_json(document)
-    raise typer.Exit(code)
+        stages.close()
+        if json and report.document:
+            print_json(report.document)
+    raise typer.Exit(report.code or (options.PART if skipped else 0))
+
+
+@dataclass
+class Report:
+    """What the stages of a run gave: the exit code so far, and the members of the JSON document."""
+
+    places: Places
+    chosen: list[Source]
+    as_json: bool
+    code: int = 0
+    document: dict[str, object] = field(default_factory=dict)
+
+    def finished(self, result: Summary | Manifest | Loaded) -> None:
+        """Print what a stage gave, or add it to the document; note its exit code.
+
+        Raises KeyMissingError as `fetch.exit_code` does, and UsageError if the fetch left the cache empty.
+        """
+        if isinstance(result, Summary):
+            self.document["summary"] = result
+            if not self.as_json:
+                fetch.print_summary(result)
+            code = fetch.exit_code(result, self.chosen)
+            if code != options.INTERRUPTED:
+                transform.require_replies(self.places.data)
+        elif isinstance(result, Manifest):
+            self.document["manifest"] = result
+            if not self.as_json:
+                transform.print_manifest(result)
+            code = transform.exit_code(result, self.places.import_)
+        else:
+            self.document["loaded"] = result
+            if not self.as_json:
+                load.print_loaded(result)
+            code = load.exit_code(result)
+        self.code = code or self.code
+
+
+class Stages:
+    """The progress bars of a run: those of one stage at a time."""
+
+    def __init__(self, *, hidden: bool) -> None:
+        self._hidden = hidden
+        self._stack = ExitStack()
+        self._stage = ""
+        self._advance: Advance = lambda _step, _done, _total, _note="", /: None
+
+    def advance(self, stage: str, step: str, done: int, total: int) -> None:
+        """Report one step of a stage; the bars of the stage before are closed."""
+        if stage != self._stage:
+            self.close()
+            self._stage = stage
+            shown = self._stack.enter_context(progress(UNITS[stage], hidden=self._hidden))
+            # a fetch ends in its own way after an interrupt
+            self._advance = shown if stage == "fetch" else self._stack.enter_context(interruptible(shown))
+        if step:
+            self._advance(step, done, total)
+
+    def close(self) -> None:
+        """Close the bars, so that what is printed stands below them."""
+        self._stack.close()
+        self._stage = ""

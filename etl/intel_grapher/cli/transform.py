@@ -95,11 +95,16 @@ def transformed(
 ) -> Manifest:
     """Return the manifest of the flat files that a transform made. Raises UsageError if the cache has no reply."""
     how = settings.options(registry)
-    cache = Cache(options.existing(data))
-    if not cache.segments():
-        raise UsageError(f"no reply is kept in {data}: begin with intel-grapher fetch, or cache add")
+    require_replies(data)
+    cache = Cache(data)
     with progress("rows", hidden=no_progress) as shown, interruptible(shown) as how.progress:
         return transform(cache, import_, how)
+
+
+def require_replies(data: Path) -> None:
+    """Raise UsageError if there is no cache at that place, or no reply in it."""
+    if not Cache(options.existing(data)).segments():
+        raise UsageError(f"no reply is kept in {data}: begin with intel-grapher fetch, or cache add")
 
 
 def print_manifest(manifest: Manifest) -> None:
