@@ -131,6 +131,12 @@ def test_the_verdict(case: Case) -> None:
     assert (verdict.outcome, verdict.reason, verdict.is_answer) == (case.outcome, case.reason, is_answer(case))
 
 
+def test_a_reply_of_another_endpoint_is_said_to_be_that() -> None:
+    shodan = SOURCES["shodan"].endpoints
+    verdict = judged(shodan["host"], 200, b'{"matches": [{"port": 1}]}')
+    assert (verdict.outcome, verdict.reason) == (UNREADABLE, "a reply of the endpoint host_search")
+
+
 @every_case
 def test_the_status_alone_never_contradicts_the_verdict(case: Case) -> None:
     early = by_status(case.place, case.status)

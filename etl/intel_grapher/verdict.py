@@ -105,7 +105,7 @@ def _by_body(endpoint: Endpoint, body: bytes | msgspec.Raw) -> Verdict:
     if outcome not in _ANSWERS:
         return Verdict(outcome, FAILED)
     if _is_foreign(endpoint, reply, faults, body):
-        return Verdict(Outcome.UNREADABLE, FOREIGN, faults=faults)
+        return Verdict(Outcome.UNREADABLE, _foreign(endpoint, body), faults=faults)
     return Verdict(outcome, reply=reply, faults=faults)
 
 
@@ -130,6 +130,30 @@ def _is_foreign(endpoint: Endpoint, reply: Any, faults: Sequence[Fault], body: b
         return False
     refused = {fault.path.removeprefix("$.") for fault in faults}
     return bool(found) and members.isdisjoint(found.keys() - refused)
+
+
+def _foreign(endpoint: Endpoint, body: bytes | msgspec.Raw) -> str:
+    """Return why a reply is not the endpoint's: whose it is, where exactly one other of the source can read it."""
+    others = [each.name for each in endpoint.source.endpoints.values() if each is not endpoint and _finds(each, body)]
+    return f"a reply of the endpoint {others[0]}" if len(others) == 1 else FOREIGN
+
+
+def _finds(endpoint: Endpoint, body: bytes | msgspec.Raw) -> bool:
+    """Tell whether a body reads as an endpoint's reply that found something."""
+    if endpoint.format != "json":
+        return False
+    try:
+        reply, faults = reading.read(endpoint, body)
+        return not faults and not _is_foreign(endpoint, reply, faults, body) and _is_found(endpoint, reply)
+    except BadValue:
+        return False
+
+
+def _is_found(endpoint: Endpoint, reply: Any) -> bool:  # noqa: ANN401 - typed by the endpoint
+    try:
+        return endpoint.source.judge(reply) is Outcome.FOUND
+    except Exception:  # noqa: BLE001 - a reply that the source can't judge is not this endpoint's
+        return False
 
 
 @cache

@@ -30,6 +30,7 @@ def test_a_block_and_the_blacklist() -> None:
         node("Network 198.51.100.0/24"),
         node("IPAddress 198.51.100.100", abuse_score=11, country="CN", last_seen="2019-08-28T20:08:34Z"),
     }
+    assert block.edges == {edge("IPAddress 198.51.100.100", "IN_NETWORK", "Network 198.51.100.0/24")}
     blacklist = told("abuseipdb", "blacklist", "all", fixture("abuseipdb/blacklist/rapid7_get_blacklist_data.json"))
     assert blacklist.nodes == {node(f"IPAddress 198.51.100.{last}", abuse_score=100) for last in (100, 101, 102)}
 

@@ -93,3 +93,18 @@ def test_names_of_other_domains_and_of_tenants_are_tied_to_their_own() -> None:
         edge("Domain someone.github.io", "HOSTS", "SubDomain www.someone.github.io", when),
     }
     assert found.rejects == set()
+
+
+def test_expired_certificates_are_no_fewer_facts() -> None:
+    found = told("crtsh", "identity", "example.com", fixture("crtsh/identity/opencti_example.com_expired.json"))
+    numbers = {name for name, _ in found.nodes if name.startswith("Certificate")}
+    assert numbers == {f"Certificate crtsh:{number}" for number in (8913351873, 8396709327, 10570508844, 8506962125)}
+    assert {each[:3] for each in found.edges} == {
+        *(
+            (f"Certificate crtsh:{number}", "NAMES", name)
+            for number in (8913351873, 8396709327)
+            for name in ("Domain example.com", "SubDomain www.example.com", "SubDomain www.example.org")
+        ),
+        ("Certificate crtsh:8506962125", "NAMES", "Domain example.com"),
+        ("Domain example.com", "HOSTS", "SubDomain www.example.com"),
+    }

@@ -63,3 +63,18 @@ def test_version_3_of_an_address_that_was_never_seen() -> None:
     assert told("greynoise", "ip", "192.0.2.1", quick).nodes == {
         node("IPAddress 192.0.2.1", classification="benign", tags=("noise",))
     }
+
+
+def test_kept_replies_of_version_2() -> None:
+    context = told("greynoise", "context", "1.2.3.4", fixture("greynoise/context/rapid7_context_ip.json"))
+    address, seen = "IPAddress 1.2.3.4", {"first_seen": "2019-07-29", "last_seen": "2024-11-04"}
+    assert context.nodes == {node(address, classification="benign", country="DE", tags=("Acme Inc",), **seen)}
+    assert context.edges == {
+        edge(address, "ANNOUNCED_BY", "ASN AS12345", **seen),
+        edge(address, "OPERATED_BY", "Organization Acme Inc", **seen),
+    }
+    riot = told("greynoise", "riot", "1.2.3.4", fixture("greynoise/riot/rapid7_riot_ip.json"))
+    last = "2024-11-04T17:10:58Z"
+    assert riot.nodes == {node(address, tags=("public_dns",), last_seen=last)}
+    assert riot.edges == {edge(address, "OPERATED_BY", "Organization Acme Inc", last_seen=last)}
+    assert (context.rejects, riot.rejects) == (set(), set())

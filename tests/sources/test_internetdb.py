@@ -43,3 +43,12 @@ def test_an_address_of_ipv6_stands_in_brackets() -> None:
 def test_nothing_known() -> None:
     missing = fixture("shodan_internetdb/errors/404_no_information.json")
     assert told("internetdb", "ip", "192.0.2.1", missing, 404).outcome == "not found"
+
+
+def test_an_older_real_reply() -> None:
+    found = told("internetdb", "ip", "1.1.1.1", fixture("shodan_internetdb/ip/1.1.1.1__11Apr2022_99.json"))
+    address = "IPAddress 1.1.1.1"
+    assert found.edges == {
+        *(edge(address, "EXPOSES", f"Service 1.1.1.1:{port}") for port in (53, 80, 443)),
+        edge("SubDomain one.one.one.one", "RESOLVES", address),
+    }

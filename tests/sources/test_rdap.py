@@ -75,7 +75,7 @@ def test_a_range_that_is_no_one_block_and_one_that_is_none() -> None:
     upside_down = b'{"objectClassName":"ip network","startAddress":"192.0.2.9","endAddress":"192.0.2.1"}'
     found = told("rdap", "ip", "192.0.2.1", upside_down)
     assert (found.nodes, found.edges) == (set(), set())
-    assert {reason for _, _, reason in found.rejects} == {"not a network"}
+    assert {reason for _, _, reason in found.rejects} == {"a range of addresses: ADDRESS/LENGTH is wanted"}
 
 
 def card(kind: str, name: str, *, org: str = "", email: str = "") -> list[Any]:
@@ -212,3 +212,26 @@ def test_a_person_is_an_address_and_a_privacy_service_or_a_registrar_is_nobody()
         ("Domains By Proxy, LLC", "a privacy service, not the owner"),
         ("example.com@domainsbyproxy.com", "a contact of a privacy service or a registrar, not of the owner"),
     }
+
+
+def test_real_networks_of_three_registries() -> None:
+    lacnic = told("rdap", "ip", "200.57.141.161", fixture("rdap/ip/ipwhois_200.57.141.161.json"))
+    network = "Network 200.57.141.161/32"
+    assert lacnic.nodes - {node("IPAddress 200.57.141.161")} == {
+        node(network, name="Triara.com, S.A. de C.V.", country="MX", updated="2014-07-16T15:43:45Z")
+    }
+    assert lacnic.edges == {
+        edge("IPAddress 200.57.141.161", "IN_NETWORK", network),
+        edge(network, "OPERATED_BY", "Organization Triara.com, S.A. de C.V."),
+    }
+    apnic = told("rdap", "ip", "210.107.73.73", fixture("rdap/ip/ipwhois_210.107.73.73.json"))
+    assert apnic.edges == {edge("IPAddress 210.107.73.73", "IN_NETWORK", "Network 210.107.0.0/17")}  # teams alone
+    ripe = told("rdap", "ip", "2a00:2381:ffff::1", fixture("rdap/ip/ipwhois_2a00_2381_ffff_1.json"))
+    assert ripe.edges == {edge("IPAddress 2a00:2381:ffff::1", "IN_NETWORK", "Network 2a00:2381:ffff::/64")}
+    assert (lacnic.rejects, apnic.rejects, ripe.rejects) == (set(), set(), set())
+
+
+def test_a_real_as_whose_entities_have_no_cards() -> None:
+    found = told("rdap", "autnum", "AS12345", fixture("rdap/autnum/rapid7_asn_lookup.json"))
+    assert found.nodes == {node("ASN AS12345", name="AS12345", updated="2020-05-13T13:44:31Z")}
+    assert (found.edges, found.rejects) == (set(), set())

@@ -350,3 +350,43 @@ def test_subdomains_of_a_suffix_are_tied_to_the_tenant_that_they_lie_beneath() -
     assert {name for name, _ in found.nodes} >= {"Domain one.github.io", "SubDomain www.two.github.io"}
     assert found.edges == {edge("Domain two.github.io", "HOSTS", "SubDomain www.two.github.io")}
     assert found.rejects == set()
+
+
+def test_the_address_that_served_a_url() -> None:
+    path = "virustotal_v3/urls-last_serving_ip_address/aHR0cDovL2V4YW1wbGUuY29tLw__19Oct2019.json"
+    found = told("virustotal", "urls_network_location", EXAMPLE_ID, fixture(path))
+    address, seen = "IPAddress 93.184.216.34", "2019-10-19T12:58:20Z"
+    certificate = "Certificate 9250711c54de546f4370e0c3d3a3ec45bc96092a25a4a71a1afa396af7047eb8"
+    assert found.edges == {
+        edge("URL http://example.com/", "ON", address),
+        edge(address, "ANNOUNCED_BY", "ASN AS15133"),
+        edge(address, "IN_NETWORK", "Network 93.184.216.0/22"),
+        edge(address, "USES", certificate, seen),
+        *(edge(certificate, "NAMES", f"Domain example.{tld}") for tld in ("com", "edu", "net", "org")),
+        *(edge(certificate, "NAMES", f"SubDomain www.example.{tld}") for tld in ("com", "edu", "net", "org")),
+    }
+    assert found.rejects == set()
+
+
+def test_a_url_object_as_another_client_saves_it() -> None:
+    found = told("virustotal", "urls", "x", fixture("virustotal_v3/urls/opencti_vt_test_url.json"))
+    url, seen = "URL http://soclosebutyetqq.com/69.exe", "2022-03-04T15:19:31Z"
+    empty = "Hash e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    assert found.edges == {
+        edge(url, "ON", "Domain soclosebutyetqq.com"),
+        edge(url, "INDICATES", "Malware C2/Generic-A"),
+        edge(url, "DELIVERS", empty, seen),
+    }
+
+
+def test_an_address_object_as_another_client_saves_it() -> None:
+    found = told("virustotal", "ip_addresses", "x", fixture("virustotal_v3/ip_addresses/opencti_vt_test_ipv4.json"))
+    address = "IPAddress 138.128.150.133"
+    assert found.nodes == {
+        node("ASN AS13886", name="CLOUD-SOUTH"),
+        node(address, country="GB", malicious=4, reputation=1),
+    }
+    assert found.edges == {
+        edge(address, "ANNOUNCED_BY", "ASN AS13886"),
+        edge(address, "IN_NETWORK", "Network 138.128.150.0/24"),
+    }

@@ -6,12 +6,16 @@ provider's, not its own name, and is left out; so are the reports themselves.
 Compared with https://docs.abuseipdb.com on 2026-11-26.
 """
 
+from contextlib import suppress
+from ipaddress import ip_network
+
 from msgspec import Struct
 
 from intel_grapher.model import Facts
 from intel_grapher.schema import (
     ADDRESS,
     CIDR,
+    IN_NETWORK,
     OPERATED_BY,
     RESOLVES,
     Address,
@@ -46,7 +50,16 @@ class Check(Struct):
 
 
 class Block(Struct, rename="camel"):
+    network_address: str = ""
+    netmask: str = ""
     reported_address: list[Reported] = []
+
+    @property
+    def network(self) -> CIDR:
+        """The network, in its canonical form where it is one."""
+        with suppress(ValueError):
+            return CIDR(str(ip_network(f"{self.network_address}/{self.netmask}", strict=False)))
+        return CIDR(f"{self.network_address}/{self.netmask}")
 
 
 class CheckBlock(Struct):
@@ -92,7 +105,10 @@ def check(asked: Address | Term, reply: Check) -> Facts:
 def check_block(asked: CIDR | Term, reply: CheckBlock) -> Facts:
     """How surely the addresses of a network are abused."""
     if reply.data:
-        yield from _reported(reply.data.reported_address)
+        addresses = reply.data.reported_address
+        yield from _reported(addresses)
+        if reply.data.network_address:
+            yield IN_NETWORK.each([each.ip_address for each in addresses], reply.data.network)
 
 
 @source.get("/blacklist", kept_only="one list for all: 5 a day")
