@@ -73,7 +73,7 @@ def _source(source: Source, gives: tuple[list[str], list[str]]) -> list[str]:
 def _gives() -> dict[str, tuple[list[str], list[str]]]:
     """Return the labels and the relationship types that each source's samples give."""
     found: dict[str, set[Group]] = {each: set() for each in REGISTRY}
-    for each in coverage(Cache(SAMPLES)):
+    for each in coverage(Cache(SAMPLES), REGISTRY):
         found[each.source] |= {Group.parse(name) for name in each.facts}
     return {
         name: (
@@ -199,7 +199,7 @@ def looks() -> str:
 def truth() -> str:
     """Return for each source what its file says, and what the endpoints of its samples become and leave out."""
     found: dict[str, list[Sequence[str]]] = {}
-    for each in coverage(Cache(SAMPLES)):
+    for each in coverage(Cache(SAMPLES), REGISTRY):
         becomes = ", ".join(f"`{name}`" for name in sorted(each.facts))
         unread = ", ".join(f"`{path.removeprefix('$').removeprefix('.') or '$'}`" for path in sorted(each.unread))
         found.setdefault(each.source, []).append((f"`{each.endpoint}`", becomes, unread))

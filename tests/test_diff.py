@@ -2,12 +2,13 @@ import json
 from pathlib import Path
 
 import pytest
+from transforming import transform
 
 from intel_grapher import diff
 from intel_grapher.cache import Cache, Entry
 from intel_grapher.diff import Change, Count, Row
 from intel_grapher.errors import TransformError
-from intel_grapher.transform.run import Options, transform
+from intel_grapher.transform import Options
 
 
 def seen(key: str, ports: list[int], at: int, tags: list[str] | None = None) -> Entry:
@@ -29,10 +30,10 @@ def test_what_came_went_and_changed(tmp_path: Path) -> None:
     assert list(diff.rows(before, after)) == [
         Row("IPAddress", Change.CHANGED, ("192.0.2.1",)),
         Row("IPAddress", Change.WENT, ("192.0.2.2",)),
-        Row("Service", Change.CAME, ("192.0.2.1:443/tcp",)),
-        Row("Service", Change.WENT, ("192.0.2.2:80/tcp",)),
-        Row("IPAddress-EXPOSES-Service", Change.CAME, ("192.0.2.1", "192.0.2.1:443/tcp")),
-        Row("IPAddress-EXPOSES-Service", Change.WENT, ("192.0.2.2", "192.0.2.2:80/tcp")),
+        Row("Service", Change.CAME, ("192.0.2.1:443",)),
+        Row("Service", Change.WENT, ("192.0.2.2:80",)),
+        Row("IPAddress-EXPOSES-Service", Change.CAME, ("192.0.2.1", "192.0.2.1:443")),
+        Row("IPAddress-EXPOSES-Service", Change.WENT, ("192.0.2.2", "192.0.2.2:80")),
     ]
     assert Count("Service", Change.CAME, "internetdb", 1) in diff.counts(before, after)
     assert diff.counts(after, after) == []

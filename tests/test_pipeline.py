@@ -16,7 +16,7 @@ from intel_grapher.files import Files, Manifest
 from intel_grapher.load import Embedded, Loaded
 from intel_grapher.lock import locked
 from intel_grapher.pipeline import PipelineOptions, Places, run
-from intel_grapher.transform.run import Options as TransformOptions
+from intel_grapher.transform import Options as TransformOptions
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from intel_grapher.fetch.frontier import Frontier
 from intel_grapher.fetch.hops import Hops, follow
 from intel_grapher.fetch.plan import plan
 from intel_grapher.fetch.run import Options, fetch
+from intel_grapher.registry import Registry
 from intel_grapher.source import Endpoint, Outcome, Source, discover
 from intel_grapher.transform.facts import Batch, Reply
 from intel_grapher.transform.retirement import superseded
@@ -224,7 +225,7 @@ def test_retirement_asks_it(case: Case, cache: Cache) -> None:
     )
     with cache.writer() as writer:
         writer.add(old)
-    is_superseded = superseded(cache.segments(), SOURCES, {case.source: 1_700_000_000})
+    is_superseded = superseded(cache.segments(), Registry(SOURCES.values()), {case.source: 1_700_000_000})
     replies = [each for segment in cache.segments() for each in segment.envelopes(print)]
     assert [is_superseded(each) for each in replies if each.epoch == old.fetched_at] == [case.outcome is FOUND]
 

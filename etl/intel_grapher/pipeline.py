@@ -23,8 +23,8 @@ from intel_grapher.files import Files, Manifest
 from intel_grapher.load import Embedded, Loaded, Method, Retraction, Server, load
 from intel_grapher.registry import Registry
 from intel_grapher.source import Source
-from intel_grapher.transform.run import Options as TransformOptions
-from intel_grapher.transform.run import transform
+from intel_grapher.transform import Options as TransformOptions
+from intel_grapher.transform import transform
 
 T = TypeVar("T")
 Progress = Callable[[str, str, int, int], None]
@@ -97,14 +97,15 @@ def run(
     the stages before keep what they have done.
     """
     options = options or PipelineOptions()
+    registry = registry or Registry.installed()
     summary = None
     if indicators:
-        chosen = list((registry or Registry.installed()).values()) if sources is None else sources
+        chosen = list(registry.values()) if sources is None else sources
         summary = _patiently(options, lambda: _fetched(places, indicators, chosen, options))
         options.finished(summary)
         if summary.interrupted:
             return PipelineResult(summary)
-    manifest = _patiently(options, lambda: _transformed(places, options))
+    manifest = _patiently(options, lambda: _transformed(places, registry, options))
     options.finished(manifest)
     loaded = _patiently(options, lambda: _loaded(places, options))
     options.finished(loaded)
@@ -135,12 +136,12 @@ def _fetched(
         return fetch(cache, sources, indicators, options.fetching, progress)
 
 
-def _transformed(places: Places, options: PipelineOptions) -> Manifest:
+def _transformed(places: Places, registry: Registry, options: PipelineOptions) -> Manifest:
     options.progress("transform", "", 0, 0)
     how = options.transforming
     how.progress = lambda step, done, total: options.progress("transform", step, done, total)
     with Cache(places.data) as cache:
-        return transform(cache, places.import_, how)
+        return transform(cache, places.import_, registry, how)
 
 
 def _loaded(places: Places, options: PipelineOptions) -> Loaded:

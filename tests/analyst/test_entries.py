@@ -13,6 +13,7 @@ import pytest
 from command import Desk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from transforming import transform
 
 from intel_grapher import schema
 from intel_grapher.analyst import entries, journal
@@ -21,7 +22,7 @@ from intel_grapher.analyst.overrides import overrides_of
 from intel_grapher.cache import Cache, Entry
 from intel_grapher.files import Files
 from intel_grapher.model import NodeRef
-from intel_grapher.transform.run import Options, transform
+from intel_grapher.transform import Options
 
 AT = 1_700_000_000
 OPTIONS = Options(formats=("parquet",), processes=1)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from campaign import campaign
+from transforming import transform
 
 from intel_grapher.analyst import journal
 from intel_grapher.analyst.entries import (
@@ -23,7 +24,7 @@ from intel_grapher.cache import Cache
 from intel_grapher.errors import UsageError
 from intel_grapher.files import Files, Group
 from intel_grapher.model import NodeRef
-from intel_grapher.transform.run import Options, transform
+from intel_grapher.transform import Options
 
 RESOLVES = Group("Domain", "RESOLVES", "IPAddress")
 EXAMPLE, ADDRESS = NodeRef("Domain", "example.com"), NodeRef("IPAddress", "192.0.2.10")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from intel_grapher import schema
 from intel_grapher.errors import BadValue
 from intel_grapher.model import Kind
-from intel_grapher.transform.memory import Memory
+from intel_grapher.transform.interning import Interning
 
 ALL = [each for each in vars(schema).values() if isinstance(each, Kind) and each.labels]
 PLAIN = [each for each in ALL if each.plain is not None or any(one.plain for one in each.among)]
@@ -53,9 +53,9 @@ def _by_itself(kind: Kind[Any], raw: str) -> tuple[object, str]:
 @given(raws=st.lists(NEAR, min_size=1, max_size=40, unique=True))
 def test_a_column_is_told_what_each_string_is_told(kind: Kind[Any], raws: list[str]) -> None:
     raws = [raw for raw in raws if not re.search("[\ud800-\udfff]", raw)] or ["a.example"]
-    found = Memory().resolve(kind, pa.array(raws, pa.string()))
+    found = Interning().resolve(kind, pa.array(raws, pa.string()))
     for number, raw in enumerate(raws):
-        place = found.places[number].as_py()
+        place = found.labels[number].as_py()
         told = (place, found.reasons[number]) if place < 0 else (kind.labels[place].name, found.keys[number].as_py())
         assert told == _by_itself(kind, raw), raw
 

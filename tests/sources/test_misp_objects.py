@@ -10,6 +10,7 @@ import pytest
 from replies import Edge, Told, edge, node, told
 
 from intel_grapher.cache import Cache, Entry
+from intel_grapher.registry import Registry
 from intel_grapher.transform.coverage import coverage
 
 UUID = "1f2e3d4c-0000-4000-8000-000000000001"
@@ -543,7 +544,7 @@ def test_what_no_mapping_takes_leaves_a_trace_by_its_type(tmp_path: Any) -> None
     with Cache(tmp_path) as cache:
         with cache.writer() as writer:
             writer.add(Entry(source="misp", endpoint="event", key="x", fetched_at=1, status=200, body=body))
-        (covered,) = coverage(cache)
+        (covered,) = coverage(cache, Registry.installed())
     assert {path: places for path, places in covered.unread.items() if "=" in path} == {
         "$.Event.Attribute[].type=pdb": 1,
         "$.Event.Object[].name=registry-key: key (regkey)": 1,

@@ -11,8 +11,9 @@ from intel_grapher.cache import Cache, Entry, import_replies
 from intel_grapher.cli.cache import standing
 from intel_grapher.files import Files
 from intel_grapher.load import Embedded, Server, load
+from intel_grapher.registry import Registry
 from intel_grapher.source import discover
-from intel_grapher.transform.run import Options, transform
+from intel_grapher.transform import Options, transform
 
 
 def campaign(folder: Path, *more: Entry, sources: str = "*", load: bool = True) -> Path:
@@ -38,4 +39,4 @@ def rebuild(folder: Path, to: Server | None = None) -> None:
 def flatten(folder: Path) -> None:
     """Make the files of the cache."""
     with Cache(folder / "data") as cache:
-        transform(cache, folder / "import", Options(processes=1))
+        transform(cache, folder / "import", Registry.installed(), Options(processes=1))

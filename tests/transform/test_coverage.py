@@ -14,6 +14,7 @@ from msgspec import Struct, inspect
 from places import FIXTURES, ROOT
 
 from intel_grapher.cache import Cache, Entry
+from intel_grapher.registry import Registry
 from intel_grapher.transform.coverage import coverage, unread
 
 GOLDEN = ROOT / "tests" / "golden" / "coverage.json"
@@ -81,7 +82,7 @@ def test_a_cache_is_covered_endpoint_by_endpoint(tmp_path: Path) -> None:
                 writer.add(
                     Entry(source="threatcrowd", endpoint=endpoint, key=key, fetched_at=1, status=200, body=body)
                 )  # fmt: skip
-        antivirus, new = coverage(cache)
+        antivirus, new = coverage(cache, Registry.installed())
     assert (antivirus.source, antivirus.endpoint, antivirus.replies) == ("threatcrowd", "antivirus", 2)
     assert antivirus.outcomes == {"found": 1, "unreadable": 1}
     assert (antivirus.facts, antivirus.unread) == ({}, {"$.permalink": 1})

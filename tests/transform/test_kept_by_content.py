@@ -7,10 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_transform import bytes_of, rows
+from transforming import bytes_of, rows, transform
 
 from intel_grapher.cache import Cache, Entry, Segment, compact, verify
-from intel_grapher.transform.run import transform
 
 RESOLVES = "Domain-RESOLVES-IPAddress"
 

@@ -15,7 +15,7 @@ import pytest
 from command import Desk
 from hypothesis import given
 from hypothesis import strategies as st
-from test_transform import SLOW, entries, filled, rows
+from transforming import SLOW, entries, filled, rows, transform
 
 from intel_grapher.analyst.overrides import Overrides, overrides_of
 from intel_grapher.cache import Cache, Entry
@@ -23,8 +23,7 @@ from intel_grapher.cli.transform import TransformSettings
 from intel_grapher.errors import UsageError
 from intel_grapher.files import Files
 from intel_grapher.registry import Registry
-from intel_grapher.transform import run
-from intel_grapher.transform.run import Options, transform
+from intel_grapher.transform import Options, run
 
 EARLY, SINCE, LATE = 1_600_000_000, 1_650_000_000, 1_700_000_000
 FIRST, SECOND = ["www.example.com", "old.example.com"], ["www.example.com"]

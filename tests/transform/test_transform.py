@@ -5,118 +5,38 @@ import random
 import resource
 import shutil
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pyarrow.parquet as pq
 import pytest
 import reference
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from places import FIXTURES, SAMPLES
+from transforming import REGISTRY, SLOW, adopted, bytes_of, entries, filled, rows, transform
 
-from intel_grapher.cache import Cache, Corruption, Entry, Envelope, Segment, import_replies
-from intel_grapher.cli.cache import resolve, standing
-from intel_grapher.errors import BusyError, TransformError
+import intel_grapher.transform
+from intel_grapher.analyst.overrides import Overrides
+from intel_grapher.cache import Cache, Corruption, Entry, Envelope, Segment
+from intel_grapher.errors import BusyError, TransformError, UsageError
 from intel_grapher.files import Files, Manifest
 from intel_grapher.lock import locked
+from intel_grapher.model import Facts
 from intel_grapher.registry import Registry
-from intel_grapher.transform import stage
-from intel_grapher.transform.run import Options, transform
-
-NAMES = ["example.com", "www.example.com", "a.example.net", "EXAMPLE.org.", "b.c.example.net", "-", "x..y", "localhost"]
-ADDRESSES = ["192.0.2.1", "192.0.2.2", "2001:DB8::1", "::ffff:192.0.2.1", "0.0.0.0", "-", "66.0.543.66"]  # noqa: S104
-HASHES = ["a" * 32, "B" * 40, "c" * 64, "", "zz"]
-DATES = ["2021-03-05", "2020-01-01", "2021-03-05 10:11:12", "0000-00-00", "soon"]
-EMAILS = ["me@example.com", "Me@Example.com", "", "x@y"]
-
-domains = st.fixed_dictionaries(
-    {"response_code": st.sampled_from(["1", "0", 1])},
-    optional={
-        "resolutions": st.lists(
-            st.fixed_dictionaries({"ip_address": st.sampled_from(ADDRESSES), "last_resolved": st.sampled_from(DATES)})
-        ),
-        "hashes": st.lists(st.sampled_from(HASHES)),
-        "emails": st.lists(st.sampled_from(EMAILS)),
-        "subdomains": st.lists(st.sampled_from(NAMES)),
-        "votes": st.sampled_from([-1, 0, 1, 1 << 70, None]),
-    },
-)
-addresses = st.fixed_dictionaries(
-    {"ip": st.just("192.0.2.1")},
-    optional={
-        "ports": st.lists(st.sampled_from([80, 443, 0, 70000])),
-        "hostnames": st.lists(st.sampled_from(NAMES)),
-        "tags": st.lists(st.sampled_from(["vpn", "a;b", "", "cloud"])),
-        "vulns": st.lists(st.sampled_from(["CVE-2021-44228", "cve-2020-0001", "none"])),
-    },
-)
-entries = st.lists(
-    st.builds(
-        lambda place, at, status: Entry(
-            source=place[0],
-            endpoint=place[1],
-            key=place[2],
-            fetched_at=at,
-            status=status,
-            body=json.dumps(place[3]).encode(),
-        ),
-        st.one_of(
-            st.tuples(st.just("threatcrowd"), st.just("domain"), st.sampled_from(NAMES), domains),
-            st.tuples(st.just("internetdb"), st.just("ip"), st.sampled_from(ADDRESSES), addresses),
-        ),
-        st.integers(1_600_000_000, 1_600_000_003),
-        st.sampled_from([200, 200, 200, 404, 500]),
-    ),
-    max_size=12,
-)
-SLOW = settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-
-def filled(root: Path, replies: list[Entry]) -> Cache:
-    cache = Cache(root)
-    with cache.writer() as writer:
-        for each in replies:
-            writer.add(each)
-    return cache
-
-
-def adopted(root: Path, *paths: Path) -> Cache:
-    cache, known = Cache(root), Registry.installed()
-    with cache.writer() as writer:
-        import_replies(writer, paths, judge=partial(standing, known), resolve=lambda *place: resolve(known, *place))
-    return cache
-
-
-def rows(place: Path) -> dict[str, dict[tuple[str, ...], dict[str, Any]]]:
-    files, found = Files(place), {}
-    for group, _ in files.manifest().groups():
-        table = pq.read_table(files.path(group, "parquet")).to_pylist()
-        found[str(group)] = {
-            tuple(row[name] for name in group.keys): {
-                each.name: int(value.timestamp()) if isinstance(value := row[each.name], datetime) else value
-                for each in group.properties
-            }
-            for row in table
-        }
-        assert len(found[str(group)]) == len(table)
-    return found
-
-
-def bytes_of(place: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(place)): path.read_bytes() for path in sorted(place.rglob("*")) if path.is_file()}
-
-
-@pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("transform")
+from intel_grapher.schema import RESOLVES, Address, DomainName
+from intel_grapher.source import Rate, Source
+from intel_grapher.transform import Options, fingerprint
+from intel_grapher.transform import transform as really_transform
+from intel_grapher.transform.interning import Interning
+from intel_grapher.transform.key_ranks import rank
+from intel_grapher.transform.overriding import Overriding
+from intel_grapher.transform.staged import Staged, stage
 
 
 @SLOW
@@ -158,7 +78,7 @@ def test_a_second_run_gives_the_same_bytes_in_several_processes_too(
     once = bytes_of(tmp_path / "import")
     transform(cache, tmp_path / "import")
     assert bytes_of(tmp_path / "import") == once
-    monkeypatch.setattr("intel_grapher.transform.run.INLINE", 0)
+    monkeypatch.setattr("intel_grapher.transform.workers.INLINE", 0)
     shutil.rmtree(tmp_path / ".import.stage")  # else there is nothing left to be mapped
     transform(cache, tmp_path / "import", Options(processes=2))
     assert bytes_of(tmp_path / "import") == once
@@ -220,8 +140,12 @@ def test_only_what_is_new_or_mapped_anew_is_read(tmp_path: Path, monkeypatch: py
     read.clear()
     transform(cache, tmp_path / "import")
     assert read == ["doh"]
-    code_of = stage._code_of  # noqa: SLF001 - the mapping's code can't be changed otherwise while it runs
-    monkeypatch.setattr(stage, "_code_of", lambda module: code_of(module) + ("!" if "internetdb" in module else ""))
+    code_of = fingerprint.code_of
+
+    def changed(*modules: str) -> str:
+        return code_of(*modules) + ("!" if any("internetdb" in module for module in modules) else "")
+
+    monkeypatch.setattr(fingerprint, "code_of", changed)
     read.clear()
     transform(cache, tmp_path / "import")
     assert read == ["internetdb"]
@@ -282,7 +206,7 @@ def test_a_damaged_segment_is_asked_for_again_and_not_kept(tmp_path: Path) -> No
     whole = segment.path.read_bytes()
     segment.path.write_bytes(whole[:-6])
     assert transform(cache, tmp_path / "import").damaged == 1
-    assert {path.name for path in (tmp_path / ".import.stage").iterdir()} <= {"written.json"}
+    assert {path.name for path in (tmp_path / ".import.stage").iterdir()} <= {"index"}
     assert cache.newest("doh", "resolve", "a.example") is None
 
 
@@ -365,6 +289,96 @@ def test_a_reply_that_no_mapping_reads_is_listed(tmp_path: Path) -> None:
     ]
 
 
+def test_two_hundred_sources_are_told_apart(tmp_path: Path) -> None:
+    def source(number: int) -> Source:
+        made = Source(f"s{number:03}", title="S", home="https://s.example", limits=(Rate(1),))
+
+        @made.get("/{key}")
+        def names(asked: DomainName, reply: dict[str, str]) -> Facts:
+            """Say that a name resolves."""
+            yield RESOLVES.each(asked, [Address(address) for address in reply.values()])
+
+        return made
+
+    registry = Registry(source(number) for number in range(200))
+    cache = Cache(tmp_path)
+
+    def added(numbers: Iterable[int], at: int) -> None:
+        with cache.writer() as writer:
+            for number in numbers:
+                body = b'{"a":"192.0.2.1"}' if number % 3 else b'{"a":"192.0.2.1","b":"192.0.2.2"}'
+                entry = Entry(
+                    source=f"s{number:03}", endpoint="names", key="example.com", fetched_at=at, status=200, body=body
+                )
+                writer.add(entry)
+
+    for part in (range(0, 200, 2), range(1, 200, 2)):
+        added(part, part[0] + 1)
+        really_transform(cache, tmp_path / "import", registry)
+    found = rows(tmp_path / "import")["Domain-RESOLVES-IPAddress"]
+    assert found["example.com", "192.0.2.1"]["sources"] == [f"s{number:03}" for number in range(200)]
+    assert found["example.com", "192.0.2.2"]["sources"] == [f"s{number:03}" for number in range(0, 200, 3)]
+    really_transform(cache, tmp_path / "anew", registry)
+    assert bytes_of(tmp_path / "import") == bytes_of(tmp_path / "anew")
+
+
+def test_the_worked_example_of_the_package_has_the_right_numbers(tmp_path: Path) -> None:
+    def reply(*names: str) -> Entry:
+        body = {
+            "response_code": "1",
+            "resolutions": [{"domain": name, "last_resolved": "2020-01-01"} for name in names],
+        }
+        return Entry(
+            source="threatcrowd", endpoint="ip", key="192.0.2.7", fetched_at=1, status=200,
+            body=json.dumps(body).encode(),
+        )  # fmt: skip
+
+    example = [line.split() for line in str(intel_grapher.transform.__doc__).splitlines() if " << 32 | 0" in line]
+    assert [tuple(row[1:5]) for row in example] == [
+        ("example.org", "0", "example.org", "0"),
+        ("Example.com", "1", "example.com", "1"),
+        ("example.net", "0", "example.net", "0"),
+        ("example.org", "1", "example.org", "1"),
+    ]
+    cache = Cache(tmp_path, segment_bytes=1)
+    overriding, staged, previous = Overriding(Overrides()), list[Staged](), None
+    for run, names in enumerate((["example.org", "Example.com"], ["example.net", "example.org"]), 1):
+        with cache.writer() as writer:
+            writer.add(reply(*names))
+        segment = cache.segments()[-1]
+        endpoint = REGISTRY.endpoint(segment.source, segment.endpoint)
+        path = tmp_path / f"staged{run}"
+        staged.append(stage(segment, segment.content(), endpoint, path, Interning(), leaves_out=lambda _reply: False))
+        keys = staged[-1].read("keys of Domain")["key"].to_pylist()
+        assert keys == [row[3] for row in example if row[0] == str(run)]
+        (tmp_path / f"run{run}").mkdir()
+        ranked = rank("Domain", dict(enumerate(staged)), overriding, tmp_path / f"run{run}", 1 << 30, previous=previous)
+        previous = ranked.keys
+        ranks = [ranked.ranks()(number).to_pylist() for number in range(run)]
+        assert list(chain.from_iterable(ranks)) == [int(row[5 if run == 1 else -5]) for row in example[: 2 * run]]
+    assert previous is not None
+    assert previous.array().to_pylist() == ["example.com", "example.net", "example.org"]
+    stable_ids = previous.stable_ids()
+    assert stable_ids is not None
+    assert "stable_ids are then " + ", ".join(map(str, stable_ids.to_pylist())) in str(intel_grapher.transform.__doc__)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are UTF-8 elsewhere")
+def test_a_folder_whose_name_is_not_utf_8_gets_the_files(tmp_path: Path) -> None:
+    cache = adopted(tmp_path / "data", SAMPLES / "threatcrowd")
+    transform(cache, tmp_path / "import")
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    odd.mkdir()
+    for _ in range(2):
+        transform(cache, odd / os.fsdecode(b"imp\xff"))
+    assert bytes_of(odd / os.fsdecode(b"imp\xff")) == bytes_of(tmp_path / "import")
+
+
+def test_the_root_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--import"):
+        transform(Cache(tmp_path), Path("/"))
+
+
 def test_a_second_run_at_once_is_told_who_holds_it(tmp_path: Path) -> None:
     cache = adopted(tmp_path, SAMPLES)
     with locked(tmp_path / ".import.lock", "import"), pytest.raises(BusyError, match=str(os.getpid())):
@@ -388,29 +402,6 @@ def test_no_room_leaves_the_old_files(tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".import.new*"))
 
 
-@pytest.mark.parametrize("after", [0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.3])
-def test_killed_anywhere_the_next_run_goes_on(tmp_path: Path, after: float) -> None:
-    cache = adopted(tmp_path, SAMPLES)
-    transform(cache, tmp_path / "import")
-    once = bytes_of(tmp_path / "import")
-    command = [
-        sys.executable,
-        "-m",
-        "intel_grapher",
-        "transform",
-        "--data",
-        str(tmp_path),
-        "--import",
-        str(tmp_path / "import"),
-    ]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
-        time.sleep(after)
-        child.kill()
-    assert bytes_of(tmp_path / "import") == once
-    transform(cache, tmp_path / "import")
-    assert bytes_of(tmp_path / "import") == once
-
-
 def die(*_: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -422,8 +413,8 @@ def test_a_reading_process_that_dies_is_told_and_leaves_the_old_files(
     transform(cache, tmp_path / "import")
     before = bytes_of(tmp_path / "import")
     shutil.rmtree(tmp_path / ".import.stage")
-    monkeypatch.setattr("intel_grapher.transform.run.INLINE", 0)
-    monkeypatch.setattr("intel_grapher.transform.run._stage", die)
+    monkeypatch.setattr("intel_grapher.transform.workers.INLINE", 0)
+    monkeypatch.setattr("intel_grapher.transform.workers._stage", die)
     with pytest.raises(TransformError, match="ended from outside"):
         transform(cache, tmp_path / "import", Options(processes=2, memory=1 << 30))
     assert bytes_of(tmp_path / "import") == before

@@ -6,11 +6,10 @@ import itertools
 from pathlib import Path
 
 import pytest
-from test_transform import bytes_of, rows
+from transforming import bytes_of, rows, transform
 
 from intel_grapher.analyst.overrides import Overrides
 from intel_grapher.cache import Cache, Entry
-from intel_grapher.transform.run import transform
 from intel_grapher.transform.vague import with_vague_keys
 
 ADDRESS = "192.0.2.1"

@@ -214,7 +214,7 @@ def coverage_(data: options.Data = options.DATA, *, json: options.Json = False) 
     "places" counts the values of a field. In its path, [] stands for the items of a list and * for any member.
     """
     with Cache(options.existing(data)) as cache:
-        found = coverage(cache)
+        found = coverage(cache, Registry.installed())
     if json:
         print_json({"coverage": document(found)})
         return

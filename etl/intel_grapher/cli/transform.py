@@ -16,7 +16,7 @@ from intel_grapher.cli.output import interruptible, print_json, print_table, pro
 from intel_grapher.errors import UsageError
 from intel_grapher.files import FORMATS, Manifest
 from intel_grapher.registry import Registry
-from intel_grapher.transform.run import Options, transform
+from intel_grapher.transform import Options, transform
 
 UNREADABLE = "unreadable"
 """The outcome of a reply that could not be decoded."""
@@ -98,7 +98,7 @@ def transformed(
     require_replies(data)
     cache = Cache(data)
     with progress("rows", hidden=no_progress) as shown, interruptible(shown) as how.progress:
-        return transform(cache, import_, how)
+        return transform(cache, import_, registry, how)
 
 
 def require_replies(data: Path) -> None:

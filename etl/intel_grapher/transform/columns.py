@@ -1,7 +1,8 @@
-"""A batch's facts as columns of raw values, as the mappings hand them over, and numbers for their keys.
+"""The facts of a batch as columns of raw values, and integers for their keys.
 
-Nothing is looked at when a fact comes in. Once a batch is full, Arrow numbers the distinct strings of each kind, these
-are made canonical in bulk, and a number stands for a key from then on: no row is ever touched by itself.
+Values are only collected when a fact comes in. Once the batch is full, Arrow gives every distinct string of a kind its
+string_id, the distinct strings are made canonical in bulk, and every key of a label gets its local_id. No Python code
+runs for a single row.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ import pyarrow.compute as pc
 
 from intel_grapher.errors import SourceError
 from intel_grapher.model import SEEN, Fact, Kind, Property, Relationship, Type
-from intel_grapher.transform.memory import Memory, Resolved
+from intel_grapher.transform.interning import Interning, Resolved
 
 
 class Column:
-    """What a batch's facts of one kind or type have in one place: a value a row or, while that holds, one a fact."""
+    """One property's values for a batch: one per fact (`one_a_fact`), or one per row once a fact has brought a list."""
 
     __slots__ = ("one_a_fact", "type", "values")
 
@@ -35,8 +36,8 @@ class Column:
         """Add a fact's value, or one for each of its rows."""
         if isinstance(value, list) and is_column(self.type, value):
             if self.one_a_fact:
-                each = zip(self.values, columns.lengths, strict=False)
-                self.values = [one for one, length in each for _ in range(length)]
+                facts = zip(self.values, columns.lengths, strict=False)
+                self.values = [repeated for repeated, length in facts for _ in range(length)]
                 self.one_a_fact = False
             self.values.extend(value)
         elif self.one_a_fact:
@@ -45,20 +46,20 @@ class Column:
             self.values.extend(repeat(value, rows))
 
     def fill(self, columns: Columns) -> None:
-        """Give the facts that had no value here none."""
+        """Add None for the facts that came since the last value."""
         missing = (len(columns.lengths) if self.one_a_fact else columns.rows) - len(self.values)
         if missing:
             self.values.extend(repeat(None, missing))
 
     def is_like(self, other: Column) -> bool:
-        """Tell whether two columns have the very same values."""
+        """Tell whether two columns have the same values in the same layout."""
         return self.type is other.type and self.one_a_fact == other.one_a_fact and self.values == other.values
 
 
 class Strings:
-    """What a batch's facts of one kind or type have for a key: raw strings, a row each or, while that holds, a fact.
+    """The raw keys on one side of a batch's facts: one per fact (`one_a_fact`), or one per row.
 
-    Only the text that they make together is kept, and how many bytes each has: the strings themselves can go.
+    Only their joined text and their sizes (UTF-8 bytes) are held, so that the strings themselves can be freed.
     """
 
     __slots__ = ("one_a_fact", "sizes", "texts")
@@ -69,7 +70,7 @@ class Strings:
         self.one_a_fact = True
 
     def add(self, raws: str | Sequence[str], text: str, columns: Columns, rows: int) -> None:
-        """Add the string of all of a fact's rows, or one for each; `text` is what they make together."""
+        """Add the string of all rows of a fact, or one for each row; `text` is the strings joined."""
         if raws is text and self.one_a_fact:
             self.texts.append(text)
             self.sizes.append(_size(text))
@@ -79,14 +80,14 @@ class Strings:
         else:
             if self.one_a_fact:
                 before = columns.lengths
-                self.texts = [one * length for one, length in zip(self.texts, before, strict=True)]
+                self.texts = [fact * length for fact, length in zip(self.texts, before, strict=True)]
                 self.sizes = [size for size, length in zip(self.sizes, before, strict=True) for _ in range(length)]
                 self.one_a_fact = False
             self.texts.append(text)
             self.sizes.extend(map(len if text.isascii() else _size, raws))
 
     def array(self) -> pa.Array:
-        """Return the strings."""
+        """Return the strings (string[n])."""
         text = pa.py_buffer("".join(self.texts).encode("utf-8", "replace"))
         ends = pc.cumulative_sum(as_arrow(array("i", [0, *self.sizes])))
         return pa.Array.from_buffers(pa.string(), len(self.sizes), [None, ends.buffers()[1], text])
@@ -97,7 +98,7 @@ def _size(raw: str) -> int:
 
 
 class Columns:
-    """The facts of one batch about one kind of node or one relationship type, and which reply gave which rows."""
+    """A batch's facts about one kind of node or one relationship type, and the reply that each fact came from."""
 
     def __init__(self, what: Kind[Any] | Relationship[Any, Any]) -> None:
         self.what = what
@@ -111,7 +112,7 @@ class Columns:
         self.rows = 0
 
     def add(self, reply: int, fact: Fact, rows: int, starts: str, ends: str) -> None:
-        """Add a fact's rows; its keys also as text. A property that some facts don't have is none there."""
+        """Add the rows of a fact; `starts` and `ends` are its keys joined. A property that it lacks is None there."""
         self._first.add(fact.starts, starts, self, rows)
         if self._second and fact.ends is not None:
             self._second.add(fact.ends, ends, self, rows)
@@ -126,18 +127,21 @@ class Columns:
         self.rows += rows
 
     def spread(self, column: Column | Strings, codes: pa.Array) -> pa.Array:
-        """Return the rows' codes, from those of a column's values."""
+        """Return a code for each row (int32), from the codes of a column's values."""
         if column.one_a_fact:
             codes = self.repeated(codes)
         short = self.rows - len(codes)
         return pa.concat_arrays([codes, pa.nulls(short, codes.type).fill_null(0)]) if short else codes
 
     def shared(self) -> Iterator[tuple[tuple[str, ...], Column]]:
-        """Yield the columns of properties, each with the names of all that have the very same values."""
+        """Yield each distinct property column, with the names of the properties that share it.
+
+        Typically these are first_seen and last_seen.
+        """
         found: list[tuple[list[str], Column]] = []
         for name, column in self.properties.items():
             names = ["first_seen", "last_seen"] if name == SEEN else [name]
-            same = next((known for known, one in found if one.is_like(column)), None)
+            same = next((known for known, other in found if other.is_like(column)), None)
             if same is None:
                 found.append((names, column))
             else:
@@ -147,58 +151,64 @@ class Columns:
 
     @cached_property
     def ends(self) -> array[int]:
-        """Where each fact's rows end; for when there are all."""
+        """Return the end of each fact's rows. Must be called after the last fact has been added."""
         return array("i", accumulate(self.lengths))
 
     def repeated(self, values: pa.Array) -> pa.Array:
-        """Return a value for each row, from one for each fact, or for each of the first ones."""
+        """Return a value for each row, from a value for each fact, or for each of the first facts."""
         ends = as_arrow(self.ends).slice(0, len(values))
         return pc.run_end_decode(pa.RunEndEncodedArray.from_arrays(ends, values))
 
     def reply_of(self, row: int) -> int:
-        """Return which reply gave a row."""
+        """Return the number of the reply that a row came from."""
         return self.replies[bisect_right(self.ends, row)]
 
 
 class Numbering:
-    """Numbers for the keys of one batch: its strings by kind, made canonical, then the keys by label."""
+    """The local_id of every key of one batch: its strings by kind are made canonical, then keys are numbered by label.
 
-    def __init__(self, memory: Memory, all_columns: Iterable[Columns]) -> None:
+    `keys` has each label's distinct keys (string[n]); a key's local_id is its position there. `string_ids` has for
+    each column of strings, by its `id()`, the positions of its strings (int32) among the kind's distinct ones.
+    """
+
+    def __init__(self, interning: Interning, all_columns: Iterable[Columns]) -> None:
         self.keys: dict[str, pa.Array] = {}
-        self.codes: dict[int, pa.Array] = {}  # of each column, by its id: which distinct strings it has
+        self.string_ids: dict[int, pa.Array] = {}
         self._raws: dict[Kind[Any], pa.Array] = {}
         self._resolved: dict[Kind[Any], Resolved] = {}
-        self._numbers: dict[Kind[Any], pa.Array] = {}
-        mine: dict[Kind[Any], list[Strings]] = {}
+        self._local_ids: dict[Kind[Any], pa.Array] = {}  # by string_id
+        strings_of: dict[Kind[Any], list[Strings]] = {}
         for columns in all_columns:
             for name, kind in columns.sides.items():
-                mine.setdefault(kind, []).append(columns.keys[name])
-        for kind, raws in mine.items():
-            encoded = pa.chunked_array([each.array() for each in raws]).dictionary_encode()
-            self.codes |= {id(each): chunk.indices for each, chunk in zip(raws, encoded.chunks, strict=True)}
+                strings_of.setdefault(kind, []).append(columns.keys[name])
+        for kind, parts in strings_of.items():
+            encoded = pa.chunked_array([strings.array() for strings in parts]).dictionary_encode()
+            self.string_ids |= {
+                id(strings): chunk.indices for strings, chunk in zip(parts, encoded.chunks, strict=True)
+            }
             self._raws[kind] = encoded.chunk(encoded.num_chunks - 1).dictionary
-            self._resolved[kind] = memory.resolve(kind, self._raws[kind])
-            self._numbers[kind] = pa.nulls(len(self._raws[kind]), pa.int32())
-        for label in sorted({label.name for kind in mine for label in kind.labels}):
+            self._resolved[kind] = interning.resolve(kind, self._raws[kind])
+            self._local_ids[kind] = pa.nulls(len(self._raws[kind]), pa.int32())
+        for label in sorted({label.name for kind in strings_of for label in kind.labels}):
             self._number(label)
 
     def _number(self, label: str) -> None:
-        """Give a label's keys their numbers, over all kinds that have some.
+        """Give a label's keys their local_ids, over all kinds that have some.
 
-        Most come from one kind, as they stand, and are distinct: only the others have to be looked up among them.
+        Most come from one kind, as they stand, and are distinct: only the others are looked up among them.
         """
         masks = {
-            kind: pc.equal(self._resolved[kind].places, place)
+            kind: pc.equal(self._resolved[kind].labels, index)
             for kind in self._raws
-            for place, each in enumerate(kind.labels)
-            if each.name == label
+            for index, known in enumerate(kind.labels)
+            if known.name == label
         }
         if not any(pc.any(mask).as_py() for mask in masks.values()):
             return
-        plain = {kind: pc.and_not(mask, self._resolved[kind].odd) for kind, mask in masks.items()}
+        plain = {kind: pc.and_not(mask, self._resolved[kind].slow) for kind, mask in masks.items()}
         most = max(plain, key=lambda kind: pc.sum(plain[kind]).as_py())
         base = self._raws[most].filter(plain[most])
-        self._numbers[most] = pc.replace_with_mask(self._numbers[most], plain[most], counted(len(base)))
+        self._local_ids[most] = pc.replace_with_mask(self._local_ids[most], plain[most], counted(len(base)))
         rest = {kind: mask if kind is not most else pc.and_not(mask, plain[most]) for kind, mask in masks.items()}
         rest = {kind: mask for kind, mask in rest.items() if pc.any(mask).as_py()}
         if not rest:
@@ -209,46 +219,50 @@ class Numbering:
         ).dictionary_encode()
         others = encoded.chunk(encoded.num_chunks - 1).dictionary
         in_base = pc.index_in(base, value_set=others)  # a small table, and many look-ups: cheaper than the other way
-        known = pc.inverse_permutation(in_base, max_index=len(others) - 1)
-        new = pc.is_null(known)
-        numbers = pc.coalesce(known, pc.add(pc.cumulative_sum(new.cast(pa.int32())), len(base) - 1).cast(pa.int32()))
+        known_ids = pc.inverse_permutation(in_base, max_index=len(others) - 1)
+        new = pc.is_null(known_ids)
+        new_ids = pc.add(pc.cumulative_sum(new.cast(pa.int32())), len(base) - 1).cast(pa.int32())
+        ids = pc.coalesce(known_ids, new_ids)
         self.keys[label] = pa.concat_arrays([base, others.filter(new)])
         for (kind, mask), chunk in zip(rest.items(), encoded.chunks, strict=True):
-            self._numbers[kind] = pc.replace_with_mask(self._numbers[kind], mask, numbers.take(chunk.indices))
+            self._local_ids[kind] = pc.replace_with_mask(self._local_ids[kind], mask, ids.take(chunk.indices))
 
-    def of(self, kind: Kind[Any], codes: pa.Array) -> tuple[pa.Array, pa.Array]:
-        """Return the number of each string's key, and the place of its label (-1: it is bad)."""
-        return self._numbers[kind].take(codes), self._resolved[kind].places.take(codes)
+    def resolved(self, kind: Kind[Any], string_ids: pa.Array) -> tuple[pa.Array, pa.Array]:
+        """Return the local_id (int32) and the index of the label in the kind (int8; -1 if bad) of each string_id."""
+        return self._local_ids[kind].take(string_ids), self._resolved[kind].labels.take(string_ids)
 
     def has_bad(self, kind: Kind[Any]) -> bool:
         """Tell whether a kind has strings that are no keys."""
         return bool(self._resolved[kind].reasons)
 
-    def bad(self, kind: Kind[Any], code: int) -> tuple[str, str]:
-        """Return a bad string and its reason."""
-        return self._raws[kind][code].as_py(), self._resolved[kind].reasons[code]
+    def bad(self, kind: Kind[Any], string_id: int) -> tuple[str, str]:
+        """Return a bad string, and the reason why it is bad."""
+        return self._raws[kind][string_id].as_py(), self._resolved[kind].reasons[string_id]
 
 
 def as_arrow(codes: array[int]) -> pa.Array:
-    """Return a column of numbers as Arrow sees it, without a copy."""
+    """Return an `array("i")` as int32[n], without a copy."""
     return pa.Array.from_buffers(pa.int32(), len(codes), [None, pa.py_buffer(codes)])
 
 
 def counted(length: int) -> pa.Array:
-    """Return 0, 1, 2, … up to a length."""
+    """Return 0 … length - 1 as int32[length]."""
     return pa.arange(0, length).cast(pa.int32())
 
 
 @cache
 def property_of(what: Kind[Any] | Relationship[Any, Any], name: str) -> Property:
-    """Return what the schema says of a property there; `seen` stands for two alike. SourceError: it knows of none."""
+    """Return the declaration of a property of a kind or a relationship type; `seen` stands for first and last_seen.
+
+    Raises SourceError if the schema has no such property there.
+    """
     name = "first_seen" if name == SEEN else name
-    for each in what.properties if isinstance(what, Relationship) else what.labels[0].properties:
-        if each.name == name:
-            return each
+    for declared in what.properties if isinstance(what, Relationship) else what.labels[0].properties:
+        if declared.name == name:
+            return declared
     raise SourceError(f"the schema has no property {name!r} there; declare it in etl/intel_grapher/schema.py")
 
 
 def is_column(type_: Type, value: list[Any]) -> bool:
-    """Tell whether a property's list is a value for each row; of texts it is so only where its items are lists."""
+    """Tell whether a list is a value for each row. A list of texts is one value; a list of lists is a value a row."""
     return type_ is not Type.TEXTS or bool(value and not isinstance(value[0], str))

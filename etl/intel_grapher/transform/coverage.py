@@ -18,9 +18,10 @@ from msgspec import inspect
 from intel_grapher import reading
 from intel_grapher.cache import Cache, Corruption, Segment
 from intel_grapher.errors import BadValue
-from intel_grapher.source import Endpoint, discover
+from intel_grapher.registry import Registry
+from intel_grapher.source import Endpoint
 from intel_grapher.transform.facts import Batch, Reply
-from intel_grapher.transform.stage import NO_MAPPING
+from intel_grapher.transform.staged import NO_MAPPING
 
 BATCH = 500  # replies that are mapped together
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
@@ -47,16 +48,15 @@ class Coverage:
     unread: Counter[str] = field(default_factory=Counter)
 
 
-def coverage(cache: Cache) -> list[Coverage]:
+def coverage(cache: Cache, registry: Registry) -> list[Coverage]:
     """Return the coverage of each endpoint that the cache has answers of, by source and endpoint.
 
     Raises CacheError where a segment can't be read; damaged records are counted.
     """
-    sources = discover()
     segments = sorted(cache.segments(), key=lambda each: (each.source, each.endpoint, each.number))
     found = []
     for (source, name), own in groupby(segments, key=lambda each: (each.source, each.endpoint)):
-        endpoint = sources[source].endpoint(name) if source in sources else None
+        endpoint = registry.endpoint(source, name)
         found.append(_cover(Coverage(source, name), endpoint, own))
     return found
 

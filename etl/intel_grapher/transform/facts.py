@@ -1,7 +1,7 @@
-"""Replies of one endpoint → facts in columns: keys canonical, properties typed, and what can't be a fact set aside.
+"""Mapping: replies of one endpoint → facts in columns. Keys are canonical, properties typed; the rest are rejects.
 
-Mappings yield raw strings, a list at a time; they are only collected (`columns`), until a batch is full. `Batch.encode`
-gives the facts with their keys as numbers, for the transform; `Batch.tables` gives the same facts as plain tables.
+Mappings yield raw strings, a list at a time. `columns` collects them until the batch is full. `Batch.encode` then
+returns the facts with local_ids for keys, for the transform; `Batch.tables` returns the same facts with the keys.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from intel_grapher.files import Group
 from intel_grapher.model import Fact, Kind, LeftOut, Relationship, Type
 from intel_grapher.source import Endpoint, Outcome
 from intel_grapher.transform.columns import Columns, Numbering, as_arrow, counted, is_column, property_of
-from intel_grapher.transform.memory import Memory
+from intel_grapher.transform.interning import Interning
 from intel_grapher.verdict import Verdict, judged
 
 PRECISIONS = ("day", "minute", "second")  # from the coarsest, which is their order as texts too
 MAX_LISTED = 1000  # rejects of one reply; more are counted
 BEGUN = 1000  # bytes of a reply that is listed as a whole
-ALIASES = "+"  # joins the names of properties that have one column between them
+ALIASES = "+"  # joins the names of properties that share one column
 
 
 class Reply(msgspec.Struct, frozen=True, gc=False):
-    """A cached reply as the transform takes it: what was asked for, when (epoch seconds), the status, what came."""
+    """A cached reply: the key that was asked for, when (epoch seconds), the HTTP status, and the body."""
 
     key: str
     fetched_at: int
@@ -43,20 +43,21 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
     content: bytes | msgspec.Raw
 
     @classmethod
-    def of(cls, kept: Envelope) -> Reply:
-        """Return what the cache has kept as a reply."""
-        return cls(kept.key, kept.epoch, kept.status, kept.body if kept.form == "json" else kept.content)
+    def of(cls, envelope: Envelope) -> Reply:
+        """Return the reply in an envelope. A body of JSON is a view, not a copy."""
+        body = envelope.body if envelope.form == "json" else envelope.content
+        return cls(envelope.key, envelope.epoch, envelope.status, body)
 
     @property
     def begun(self) -> str:
-        """How its content begins: what is listed of a reply that as a whole gives no fact."""
+        """Return the beginning of the body: what is listed of a reply that is a reject as a whole."""
         return bytes(self.content)[:BEGUN].decode("utf-8", "replace")
 
 
 class Reject(NamedTuple):
-    """Something that could not be a fact. An empty path stands for the reply as a whole.
+    """A value that can't be a fact: where it is in which reply, and why. An empty path means the reply as a whole.
 
-    Where a reply has more than MAX_LISTED, the last one of each reason stands for so many `more`.
+    If a reply has more than MAX_LISTED rejects, the last one of each reason stands for `more` of them.
     """
 
     source: str
@@ -67,12 +68,18 @@ class Reject(NamedTuple):
     reason: str
     more: int = 0
 
+    @staticmethod
+    def table(rejects: Sequence[Reject]) -> pa.Table:
+        """Return rejects as a table; there must be at least one."""
+        return pa.table(list(map(pa.array, zip(*rejects, strict=True))), list(Reject._fields))
+
 
 class Encoded(NamedTuple):
-    """Facts with numbers for keys: `keys` by label; in the tables `start` and `end`, or `key`, are places in them.
+    """Facts of a batch: `keys` by label (string[n]), and tables in which `start` and `end`, or `key`, are local_ids.
 
-    The other columns are `fetched_at` and the properties; moments are seconds since 1970, UTC, a precision is its
-    place in PRECISIONS, and a column's name joins those of all properties that it holds the values of.
+    A local_id is a position in the label's keys. The other columns are `fetched_at` and the properties. Timestamps are
+    epoch seconds, a precision is an index of PRECISIONS. A column's name joins all properties that it has the values
+    of.
     """
 
     keys: dict[str, pa.Array]
@@ -80,12 +87,12 @@ class Encoded(NamedTuple):
 
 
 class Batch:
-    """Facts of one endpoint's replies, until `encode` or `tables` gives them out."""
+    """Collects the facts of one endpoint's replies until `encode` or `tables` returns them."""
 
-    def __init__(self, endpoint: Endpoint, source: int, memory: Memory | None = None) -> None:
+    def __init__(self, endpoint: Endpoint, source: int, interning: Interning | None = None) -> None:
         self.endpoint = endpoint
         self.source = source
-        self.memory = memory or Memory()
+        self.interning = interning or Interning()
         self.rejects: list[Reject] = []
         self.outcomes: Counter[str] = Counter()
         self._start()
@@ -118,12 +125,13 @@ class Batch:
         return facts
 
     def _canonical(self, replies: Sequence[Reply]) -> list[bool]:
-        """Tell which keys are canonical as they stand: nearly all that were asked for; the others, one by one."""
+        """Tell of each reply's key whether it is known to be canonical as it stands; nearly all are."""
         plain = self.endpoint.kinds[0].plain
         if plain is None:
             return [False] * len(replies)
-        told: list[bool] = pc.is_valid(plain(pa.array([each.key for each in replies], pa.string()))).to_pylist()
-        return told
+        keys = pa.array([reply.key for reply in replies], pa.string())
+        canonical: list[bool] = pc.is_valid(plain(keys)).to_pylist()
+        return canonical
 
     def _map(self, reply: Reply, verdict: Verdict, asked: str | None) -> list[Fact]:
         if not verdict.is_answer:
@@ -179,9 +187,10 @@ class Batch:
         return columns
 
     def tables(self) -> list[tuple[Group, pa.Table]]:
-        """Return the facts taken since the last call, with their keys; what can't be a fact joins `rejects`.
+        """Return the facts collected since the last call, with their keys. Bad values are added to `rejects`.
 
-        Beside its keys and properties a table has the columns `source` (the integer that was given) and `fetched_at`.
+        Besides its keys and properties a table has the columns `source` (int64, as given to the batch) and
+        `fetched_at`.
         """
         encoded = self.encode()
         return [(group, self._plain(encoded, group, table)) for group, table in encoded.tables]
@@ -195,19 +204,19 @@ class Batch:
             elif name == "precision":
                 plain[name] = pa.array(PRECISIONS).take(column)
             else:
-                for each in name.split(ALIASES):
-                    plain[each] = pc.coalesce(plain[each], column) if each in plain else column
+                for alias in name.split(ALIASES):
+                    plain[alias] = pc.coalesce(plain[alias], column) if alias in plain else column
         return pa.table(plain)
 
     def encode(self) -> Encoded:
-        """Return the facts taken since the last call; what can't be a fact joins `rejects`."""
-        numbering = Numbering(self.memory, self._columns.values())
-        fetched = pa.array([each.fetched_at for each in self._replies], pa.int64())
-        found = [each for columns in self._columns.values() for each in self._tables(columns, numbering, fetched)]
+        """Return the facts collected since the last call. Bad values are added to `rejects`."""
+        numbering = Numbering(self.interning, self._columns.values())
+        fetched = pa.array([reply.fetched_at for reply in self._replies], pa.int64())
+        found = [made for columns in self._columns.values() for made in self._tables(columns, numbering, fetched)]
         for number, bad in self._missed.items():
             self._list(self._replies[number], self._located(self._replies[number], bad))
         self._start()
-        self.memory.trim()
+        self.interning.trim()
         return Encoded(numbering.keys, found)
 
     def _list(self, reply: Reply, rejects: Iterable[tuple[str, object, str]]) -> None:
@@ -234,7 +243,7 @@ class Batch:
                 yield from ((path, value, reason) for path in paths or ["$"])
 
     def _tables(self, columns: Columns, numbering: Numbering, fetched: pa.Array) -> Iterator[tuple[Group, pa.Table]]:
-        """Yield one batch's tables of one kind or relationship type, parted by labels; keys as their numbers."""
+        """Yield the tables of one kind or relationship type, one for each combination of labels; keys as local_ids."""
         what = columns.what
         made = {
             **{name: pa.nulls(columns.rows, pa.int32()) for name in columns.sides},
@@ -242,25 +251,25 @@ class Batch:
             "fetched_at": columns.repeated(fetched.take(pa.array(columns.replies, pa.int32()))),
             **self._arrays(columns),
         }
-        places = []
+        labels_of_sides = []
         for name, kind in columns.sides.items():
-            codes = columns.spread(columns.keys[name], numbering.codes[id(columns.keys[name])])
-            made[name], mine = numbering.of(kind, codes)
-            if pc.min(mine).as_py() < 0:
-                wrong = pc.indices_nonzero(pc.less(mine, 0))
-                for row, code in zip(wrong.to_pylist(), codes.take(wrong).to_pylist(), strict=True):
-                    self._miss(columns, row, *numbering.bad(kind, code))
-            places.append(mine)
+            string_ids = columns.spread(columns.keys[name], numbering.string_ids[id(columns.keys[name])])
+            made[name], labels = numbering.resolved(kind, string_ids)
+            if pc.min(labels).as_py() < 0:
+                bad = pc.indices_nonzero(pc.less(labels, 0))
+                for row, string_id in zip(bad.to_pylist(), string_ids.take(bad).to_pylist(), strict=True):
+                    self._miss(columns, row, *numbering.bad(kind, string_id))
+            labels_of_sides.append(labels)
         table = pa.table(made)
         kinds = columns.sides.values()
-        for labels in product(*(range(len(kind.labels)) for kind in kinds)):
+        for indices in product(*(range(len(kind.labels)) for kind in kinds)):
             masks = [
-                pc.equal(mine, place)
-                for mine, place, kind in zip(places, labels, kinds, strict=True)
+                pc.equal(labels, index)
+                for labels, index, kind in zip(labels_of_sides, indices, kinds, strict=True)
                 if len(kind.labels) > 1 or numbering.has_bad(kind)
             ]
             part = table.filter(reduce(pc.and_, masks)) if masks else table
-            names = [kind.labels[place].name for kind, place in zip(kinds, labels, strict=True)]
+            names = [kind.labels[index].name for kind, index in zip(kinds, indices, strict=True)]
             if part.num_rows and isinstance(what, Relationship):
                 part = self._joined(columns, what, part, *(numbering.keys[name] for name in names))
             if part.num_rows:
@@ -270,7 +279,7 @@ class Batch:
     def _joined(
         self, columns: Columns, what: Relationship[Any, Any], table: pa.Table, of_start: pa.Array, of_end: pa.Array
     ) -> pa.Table:
-        """Put the ends in canonical order where the type goes both ways, and reject what its check refuses."""
+        """Put the ends of a type without direction in canonical order, and reject what the type's check refuses."""
         if not what.both_ways and what.check is None:
             return table
         starts, ends = of_start.take(table["start"]), of_end.take(table["end"])
@@ -297,29 +306,29 @@ class Batch:
         self._missed.setdefault(columns.reply_of(row), set()).add((columns.what, row, value, reason))
 
     def _arrays(self, columns: Columns) -> dict[str, pa.Array]:
-        """Return the properties' columns, canonical, and `precision`: the coarsest of each row's moments."""
+        """Return the canonical columns of properties, and `precision`: the coarsest of each row's timestamps."""
         arrays: dict[str, pa.Array] = {}
         precision: pa.Array | None = None
         for names, column in columns.shared():
             type_ = column.type
-            memory = self.memory.values[type_]
+            known = self.interning.values[type_]
             values = map(_hashable, column.values) if type_ is Type.TEXTS else column.values
-            codes = columns.spread(column, as_arrow(array("i", map(memory.__getitem__, values))))
+            codes = columns.spread(column, as_arrow(array("i", map(known.__getitem__, values))))
             if pc.min(codes).as_py() < 0:
                 bad = pc.indices_nonzero(pc.less(codes, 0))
                 for row, code in zip(bad.to_pylist(), codes.take(bad).to_pylist(), strict=True):
-                    self._miss(columns, row, *memory.bad[-code - 1])
+                    self._miss(columns, row, *known.bad[-code - 1])
                 codes = pc.max_element_wise(codes, 0)
-            few = codes.dictionary_encode()
-            values = [memory.canonicals[code] for code in few.dictionary.to_pylist()]
+            distinct = codes.dictionary_encode()
+            values = [known.canonicals[code] for code in distinct.dictionary.to_pylist()]
             name = ALIASES.join(names)
             if type_ is not Type.TIMESTAMP:
-                arrays[name] = pa.array(values, type_.arrow).take(few.indices)
+                arrays[name] = pa.array(values, type_.arrow).take(distinct.indices)
                 continue
-            seconds = pa.array([None if each is None else each.seconds for each in values], pa.int64())
-            arrays[name] = seconds.take(few.indices)
-            exact = pa.array([None if each is None else PRECISIONS.index(each.precision) for each in values], pa.int8())
-            mine = exact.take(few.indices)
+            seconds = pa.array([None if time is None else time.seconds for time in values], pa.int64())
+            arrays[name] = seconds.take(distinct.indices)
+            exact = [None if time is None else PRECISIONS.index(time.precision) for time in values]
+            mine = pa.array(exact, pa.int8()).take(distinct.indices)
             precision = mine if precision is None else pc.min_element_wise(precision, mine)
         return arrays if precision is None else {**arrays, "precision": precision}
 
@@ -351,7 +360,7 @@ def _hashable(value: object) -> object:
 
 
 def laid_out(fact: Fact) -> tuple[int, str, str]:
-    """Return how many facts two columns make, and the text of each; a single string stands for a whole column.
+    """Return the number of rows of a fact, and the joined text of its starts and of its ends.
 
     Raises SourceError where they don't fit, TypeError where there is something in them that can't be.
     """

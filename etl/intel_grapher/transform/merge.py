@@ -1,50 +1,48 @@
-"""Staged facts → merged groups: every key becomes its rank, and DuckDB groups pairs of ranks out of core.
+"""Merging: staged facts → one row for each node and relationship, by the schema's merge rules.
 
-A label's keys are sorted once, over all segments; a key's place there is its rank. A relationship is then one integer,
-the rank of its start in the upper half and that of its end in the lower, so that the order of these integers is the
-order of the files. Where there is more than a share of the memory holds, keys and facts are parted into ranges that
-are dealt with one after the other.
+Every key is replaced by its rank. A relationship is then one integer, its `pair`: the rank of its start in the upper
+32 bits, that of its end in the lower, so that the order of pairs is the order of the files. A node's pair is its rank.
+DuckDB groups facts by pair, out of core; where memory does not hold all of a group, its facts are split into ranges of
+pairs that are merged one after the other.
 
-Where there are the last run's rows to add to (`base`), only keys and facts that came since are sorted and grouped, and
-with them the rows that they are about.
+If there are rows of a previous run, only keys and facts of new segments are ranked and grouped, together with those
+previous rows that they are about; all others are taken as they are. A row has for each property that follows the
+newest observation the time of that observation, so that a later one can be told from it. A segment that was open and
+has grown counts as new: to merge facts a second time changes nothing.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator
-from functools import reduce
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from intel_grapher.analyst.overrides import Overrides
-from intel_grapher.errors import TransformError
-from intel_grapher.files import Content, Files, Group, Writer, content
+from intel_grapher.files import NOTHING, Content, Group, content
 from intel_grapher.model import Merge, Property
-from intel_grapher.schema import RELATIONSHIPS
-from intel_grapher.source import discover
 from intel_grapher.sql import connect, quoted
-from intel_grapher.transform.base import BATCH_ROWS, Base, interleaved
-from intel_grapher.transform.facts import ALIASES, PRECISIONS, Reject
-from intel_grapher.transform.ranks import Ranked, rank
-from intel_grapher.transform.stage import COMPRESSED, REJECTS, Staged, rejects_table
+from intel_grapher.transform.facts import ALIASES
+from intel_grapher.transform.interleave import Piece, interleaved
+from intel_grapher.transform.key_ranks import Keys, Ranked, rank
+from intel_grapher.transform.overriding import Overriding
+from intel_grapher.transform.staged import COMPRESSED, Staged
+from intel_grapher.transform.store import BATCH_ROWS, Previous
 
-MAX_SOURCES = 62  # bits of a BIGINT
 HALF = 32
-BASE = 256 << 20  # what the process needs before it has read anything
-LEAST = 256 << 20  # with less the engine can not sort
-ROW_BYTES = 128  # of one fact, while it is grouped
-NODE_BYTES = 256  # of one node, while what relationships say of it is grouped
-END = (1 << 63) - 1
+WORD = 62  # sources in one BIGINT, a bit each; more sources take more columns
+PROCESS_BYTES = 256 << 20  # what the process needs before it has read anything
+LEAST = 256 << 20  # bytes; DuckDB can't sort with less
+ROW_BYTES = 128  # of one fact while it is grouped
+NODE_BYTES = 256  # of one node while what relationships say of it is grouped
+LAST_PAIR = (1 << 63) - 1
 
 
 class Range(NamedTuple):
-    """A group's facts whose first rank is from `low` on and below `high`; `parts` None: all of them, as staged."""
+    """A group's facts whose first rank is in [low, high). `parts` are Arrow streams of them; None: all, as staged."""
 
     group: Group
     low: int
@@ -53,318 +51,309 @@ class Range(NamedTuple):
 
     @property
     def table(self) -> str:
-        """Return the name of the table of what they are merged into."""
+        """Return the name of the DuckDB table that they are merged into."""
         return f"{self.group} {self.low}"
 
 
 class Merger:
-    """Groups what was staged and merges properties by the schema's rules, with what was merged before; writes it."""
+    """Merges the facts of segments into the rows of a previous run. It makes temporary files in `folder` only.
 
-    def __init__(self, base: Base, ruled: Overrides, folder: Path, memory: int, threads: int) -> None:
-        sources = list(discover())
-        if len(sources) > MAX_SOURCES:
-            raise TransformError(f"{len(sources)} sources are more than the {MAX_SOURCES} that a graph can tell apart")
-        self.base = base
-        self.staged = base.staged
-        self.ruled = ruled
-        self.sources = sources
-        self.folder = folder
-        # What each thread may use of it; the other half is the engine's.
-        self.memory = max(max(memory - BASE, memory // 4) // 2 // threads, 1)
-        self.connection = connect(max((memory - BASE) // 2, LEAST), folder / "spill", threads)
-        self.connection.execute("SET preserve_insertion_order = false")
-        self.ranked: dict[str, Ranked] = {}
-        self.merged: dict[Group, dict[str, int]] = {}  # its tables of merged facts, in order, and their rows
+    `staged` are all segments; those that the previous run has merged are read only for groups of which it has no valid
+    rows. `memory` is in bytes. Call `rank` for every label,
+    then `merge` for all ranges of relationships, then for those of nodes; then `pieces` returns the rows.
+    """
+
+    def __init__(
+        self,
+        staged: list[Staged],
+        previous: Previous | None,
+        overriding: Overriding,
+        sources: list[str],
+        folder: Path,
+        *,
+        memory: int,
+        threads: int,
+    ) -> None:
+        self._staged = dict(enumerate(staged))
+        self._new = {index: file for index, file in self._staged.items() if not (previous and previous.has(file))}
+        self._previous = previous
+        self._overriding = overriding
+        self._sources = sources
+        self._folder = folder
+        # What each thread may use of the memory; the other half is DuckDB's.
+        self._memory = max(max(memory - PROCESS_BYTES, memory // 4) // 2 // threads, 1)
+        self._connection = connect(max((memory - PROCESS_BYTES) // 2, LEAST), folder / "spill", threads)
+        self._connection.execute("SET preserve_insertion_order = false")
+        self._ranked: dict[str, Ranked] = {}
+        self._merged: dict[Group, dict[str, int]] = {}  # tables of merged facts, in order, and their rows
+        self._words = [f"bits{number}" for number in range(max(-(-len(sources) // WORD), 1))]
 
     def close(self) -> None:
-        """End it."""
-        self.connection.close()
+        """Close DuckDB."""
+        self._connection.close()
+
+    @property
+    def ranked_labels(self) -> set[str]:
+        """Return the labels whose keys have been ranked."""
+        return set(self._ranked)
+
+    def keys(self, label: str) -> Keys:
+        """Return all keys of a ranked label, those of the previous run among them."""
+        return self._ranked[label].keys
 
     def rows(self, group: Group) -> int:
-        """Return how many rows of a group have been merged, before and now."""
-        return sum(self.merged[group].values()) + self.base.rows(group).content.rows
+        """Return a bound of the number of rows of a merged group."""
+        return sum(self._merged[group].values()) + self.previous_content(group).rows
 
-    def staged_rows(self, name: str) -> int:
-        """Return how many rows there are of a staged table, in all segments."""
-        return sum(each.rows(name) for each in self.staged)
+    def previous_content(self, group: Group) -> Content:
+        """Return the content of a group's rows in the previous run."""
+        return self._previous.content(group) if self._previous else NOTHING
 
-    def rank(self, label: str) -> None:
-        """Sort a label's keys."""
-        # The engine has nothing to do yet, so its half is there as well.
-        self.ranked[label] = rank(
-            label, self.staged, self.ruled, self.folder, 2 * self.memory, before=self.base.keys(label)
-        )
+    def facts(self, group: Group) -> int:
+        """Return the number of facts about a group that are to be merged."""
+        return sum(segment.rows(str(group)) for segment in self._segments(group).values())
 
-    # --- facts → merged -----------------------------------------------------------------------------------------------
+    def _segments(self, group: Group) -> dict[int, Staged]:
+        """Return the segments to read for a group, by index."""
+        return self._new if self._previous and self._previous.has_rows(group) else self._staged
+
+    def rank(self, label: str, groups: Iterable[Group]) -> None:
+        """Rank a label's keys. `groups` are all groups that will be merged."""
+        previous = self._previous.keys(label) if self._previous else None
+        anew = any(label in group.labels and self._segments(group) is self._staged for group in groups)
+        segments = self._staged if anew else self._new
+        # DuckDB has nothing to do yet, so its half of the memory is there as well.
+        memory = 2 * self._memory
+        self._ranked[label] = rank(label, segments, self._overriding, self._folder, memory, previous=previous)
+
+    # --- facts → merged tables ----------------------------------------------------------------------------------------
 
     def ranges(self, group: Group) -> list[Range]:
-        """Return the ranges that a group's facts are merged in, one table of merged facts for each."""
-        needed = self.staged_rows(str(group)) * ROW_BYTES
-        total = max(self.ranked[group.start].keys.total, 1)
+        """Return the ranges in which a group's facts are merged. Relationships of a label come before its nodes."""
+        facts = self.facts(group)
+        needed = facts * ROW_BYTES
+        total = max(self.keys(group.start).total, 1)
         if not group.type:
-            told = self.staged_rows(str(group)) + sum(sum(self.merged[each].values()) for each, _ in self._ends(group))
-            needed = max(needed, min(total, told) * NODE_BYTES)
-        size = -(-total // (1 + needed // self.memory))
+            facts += sum(sum(self._merged[relationship].values()) for relationship, _ in self._ends(group))
+            needed = max(needed, min(total, facts) * NODE_BYTES)
+        size = -(-total // (1 + needed // self._memory))
         lows = range(0, total, size)
         parts = self._parted(group, size) if len(lows) > 1 else None
         found = [Range(group, low, low + size, None if parts is None else parts[low // size]) for low in lows]
-        self.merged[group] = {each.table: 0 for each in found}
+        self._merged[group] = {within.table: 0 for within in found}
         return found
 
     def _parted(self, group: Group, size: int) -> defaultdict[int, list[pa.Buffer]]:
-        """Lay a group's facts in a file by ranges of so many first ranks; return those of each.
+        """Return a group's facts by ranges of `size` first ranks, as slices of a file.
 
-        Else all segments would be read for each range again. The file is gone when the last of its ranges is.
+        Without it, all segments would be read again for each range. The file is removed with the last slice.
         """
-        path = self.folder / f"{group}.parted"
-        places: list[tuple[int, int, int]] = []
+        path = self._folder / f"{group}.parted"
+        slices: list[tuple[int, int, int]] = []  # range, offset, length
         with pa.OSFile(str(path), "wb") as file:
             for table in self._facts(group):
                 first = pc.shift_right(table["pair"], HALF) if group.type else table["pair"]
-                number = pc.divide(first, size).cast(pa.int32())
-                order = pc.sort_indices(number)
+                range_of = pc.divide(first, size).cast(pa.int32())
+                order = pc.sort_indices(range_of)
                 ordered, start = table.take(order), 0
-                runs = pc.run_end_encode(number.take(order).combine_chunks())
+                runs = pc.run_end_encode(range_of.take(order).combine_chunks())
                 for value, end in zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True):
-                    begin = file.tell()
+                    offset = file.tell()
                     with pa.ipc.new_stream(file, ordered.schema, options=COMPRESSED) as stream:
                         stream.write_table(ordered.slice(start, end - start))
-                    places.append((value, begin, file.tell() - begin))
+                    slices.append((value, offset, file.tell() - offset))
                     start = end
         found: defaultdict[int, list[pa.Buffer]] = defaultdict(list)
-        if places:
+        if slices:
             with pa.memory_map(str(path)) as source:
                 whole = source.read_buffer()
-            for value, begin, length in places:
-                found[value].append(whole.slice(begin, length))
+            for value, offset, length in slices:
+                found[value].append(whole.slice(offset, length))
         path.unlink()
         return found
 
-    def group(self, within: Range) -> None:
-        """Merge a group's facts of one range, and where it is a label's, what relationships say of it."""
+    def merge(self, within: Range) -> None:
+        """Merge one range of a group's facts; for a node, relationships that start or end at it are facts too."""
         group, low, high, parts = within
-        tables = list(self._facts(group) if parts is None else (pa.ipc.open_stream(each).read_all() for each in parts))
+        tables = list(self._facts(group) if parts is None else (pa.ipc.open_stream(part).read_all() for part in parts))
+        words = ", ".join(self._words)
         arms = [
-            f"SELECT * FROM (SELECT {rank} AS pair, bits, fetched_at FROM {quoted(table)}) "
+            f"SELECT * FROM (SELECT {rank_of} AS pair, {words}, fetched_at FROM {quoted(table)}) "
             f"WHERE pair >= {low} AND pair < {high}"
-            for each, rank in self._ends(group)
-            for table in self._tables(each)
+            for relationship, rank_of in self._ends(group)
+            for table in self._tables(relationship)
         ]
-        cursor = self.connection.cursor()
+        cursor = self._connection.cursor()
         names: list[str] = []
         if tables:
             facts = pa.concat_tables(tables, promote_options="default")
             names = facts.column_names
             cursor.register("facts", facts)
-            arms.append("SELECT * REPLACE (1::BIGINT << bits AS bits) FROM facts")
+            arms.append(f"SELECT * EXCLUDE (source_index), {self._bits()} FROM facts")
         if arms:
-            said = " UNION ALL BY NAME ".join(arms)
-            before = self.base.rows(group)
-            if before.name:
-                schema = self.base.read(before).schema
-                starts = (low << HALF, high << HALF) if group.type else (low, high)
-                batches = (batch for each in self._before(group, *starts) for batch in each.to_batches())
-                cursor.register("before", pa.RecordBatchReader.from_batches(schema, batches))
-                names = [*names, *schema.names]
-                said = _with_before(group, said, schema.names)
-            merged = f"SELECT pair, {_merged(group, names)} FROM ({said}) GROUP BY pair"
+            query = " UNION ALL BY NAME ".join(arms)
+            reader = self._previous.reader(group) if self._previous else None
+            if reader is not None:
+                first, last = (low << HALF, high << HALF) if group.type else (low, high)
+                batches = (batch for rows in self._previous_rows(group, first, last) for batch in rows.to_batches())
+                cursor.register("previous", pa.RecordBatchReader.from_batches(reader.schema, batches))
+                names = [*names, *reader.schema.names]
+                query = self._with_previous(group, query, reader.schema.names)
+            merged = f"SELECT pair, {self._aggregates(group, names)} FROM ({query}) GROUP BY pair"
             cursor.execute(f"CREATE TABLE {quoted(within.table)} AS {merged}")
-            self.merged[group][within.table] = cursor.fetchall()[0][0]
+            self._merged[group][within.table] = cursor.fetchall()[0][0]
         cursor.close()
 
     def _ends(self, label: Group) -> list[tuple[Group, str]]:
-        """Return the relationships that say something of a label's nodes, and which part of a pair is the node's rank.
+        """Return (relationship, SQL expression of this label's rank in `pair`) for every end of that label.
 
-        Of a relationship's ends nothing is said.
+        Empty for a group of relationships.
         """
         return [
-            (each, rank)
-            for each in list(self.merged)  # others add to it meanwhile
-            if each.type
-            for end, rank in ((each.start, f"pair >> {HALF}"), (each.end, f"pair & {(1 << HALF) - 1}"))
+            (relationship, rank_of)
+            for relationship in list(self._merged)  # other threads add to it
+            if relationship.type
+            for end, rank_of in (
+                (relationship.start, f"pair >> {HALF}"),
+                (relationship.end, f"pair & {(1 << HALF) - 1}"),
+            )
             if label == Group(end)
         ]
 
     def _tables(self, group: Group) -> list[str]:
         """Return a group's tables of merged facts, in order; a range without facts may have none."""
-        return [table for table, rows in self.merged[group].items() if rows]
-
-    def _before(self, group: Group, low: int = 0, high: int = END) -> Iterator[pa.Table]:
-        """Yield the rows that the last run merged, in order, a batch at a time; of a range of pairs, and some more."""
-        rows = self.base.rows(group)
-        if not rows.name:
-            return
-        reader = self.base.read(rows)
-        ids = [self.ranked[label].keys.ids() for label in group.labels]
-        rank_of = [None if of is None else pc.inverse_permutation(of) for of in ids]
-        firsts = [*_renamed(pa.array(rows.firsts, pa.int64()), rank_of).to_pylist(), END]
-        for number, (first, next_) in enumerate(pairwise(firsts)):
-            if first < high and next_ > low:
-                batch = pa.table(reader.get_batch(number))
-                yield _exchanged(batch, _renamed(batch["pair"], rank_of))
+        return [table for table, rows in self._merged[group].items() if rows]
 
     def _facts(self, group: Group) -> Iterator[pa.Table]:
-        """Yield a group's facts segment by segment: `pair`, `bits` and the rest."""
-        own = [(place, each) for place, each in enumerate(self.staged) if each.rows(str(group))]
-        ranks_of = [self.ranked[label].ranks() for label in group.labels if own]
-        for place, each in own:
-            table = each.read(str(group))
+        """Yield a group's facts, segment by segment: `pair` (int64), `source_index` (int16), and the properties."""
+        segments = [(index, one) for index, one in self._segments(group).items() if one.rows(str(group))]
+        ranks_of = [self._ranked[label].ranks() for label in group.labels if segments]
+        for index, segment in segments:
+            table = segment.read(str(group))
             keys = table.column_names[: len(ranks_of)]
-            ranks = [of(place).take(table[key]).cast(pa.int64()) for of, key in zip(ranks_of, keys, strict=True)]
-            ranks, masks = self._ruled(group, ranks)
+            ranks = [of(index).take(table[key]).cast(pa.int64()) for of, key in zip(ranks_of, keys, strict=True)]
+            ranks, mask = self._overriding.apply(group, ranks)
             pair = pc.bit_wise_or(pc.shift_left(ranks[0], HALF), ranks[1]) if group.type else ranks[0]
-            bits = pa.repeat(pa.scalar(self.sources.index(each.source), pa.int8()), table.num_rows)
-            table = table.drop_columns(keys).append_column("pair", pair).append_column("bits", bits)
-            yield table.filter(reduce(pc.and_, masks)) if masks else table
+            source = pa.repeat(pa.scalar(self._sources.index(segment.source), pa.int16()), table.num_rows)
+            table = table.drop_columns(keys).append_column("pair", pair).append_column("source_index", source)
+            yield table if mask is None else table.filter(mask)
 
-    def _ruled(self, group: Group, ranks: list[pa.ChunkedArray]) -> tuple[list[pa.ChunkedArray], list[pa.ChunkedArray]]:
-        """Return the ranks of a group's facts as an analyst's rulings leave them, and which rows these leave."""
-        masks = []
-        for label, ranks_ in zip(group.labels, ranks, strict=True):
-            out = [self.ranked[label].ruled[key] for of, key in self.ruled.nodes_out if of == label]
-            if out:
-                masks.append(pc.invert(pc.is_in(ranks_, pa.array(out, pa.int64()))))
-        if group.type and group.start == group.end and any(of == group.start for of, _ in self.ruled.same):
-            masks.append(pc.not_equal(*ranks))
-            if RELATIONSHIPS[group.type].both_ways:
-                ranks = [pc.min_element_wise(*ranks), pc.max_element_wise(*ranks)]
-        for name, start, end in self.ruled.relationships_out:
-            if name == str(group):
-                ends = self.ranked[group.start].ruled[start], self.ranked[group.end].ruled[end]
-                masks.append(pc.invert(pc.and_(pc.equal(ranks[0], ends[0]), pc.equal(ranks[1], ends[1]))))
-        return ranks, masks
+    # --- SQL ----------------------------------------------------------------------------------------------------------
 
-    # --- merged → files -----------------------------------------------------------------------------------------------
+    def _bits(self) -> str:
+        """Return the SQL columns with the bit of a fact's source: bit s % WORD of column s / WORD."""
+        if len(self._words) == 1:
+            return f"1::BIGINT << source_index AS {self._words[0]}"
+        return ", ".join(
+            f"CASE WHEN source_index // {WORD} = {number} THEN 1::BIGINT << (source_index % {WORD}) ELSE 0 END "
+            f"AS {word}"
+            for number, word in enumerate(self._words)
+        )
 
-    def write(self, files: Files, group: Group, formats: tuple[str, ...]) -> Content:
-        """Write a merged group, in order, in every format; return what is in it."""
-        all_keys = [self.ranked[label].keys for label in group.labels]
-        keys, ids = [each.array() for each in all_keys], [each.ids() for each in all_keys]
-        writer, kept = Writer(files, group, formats), self.base.writer(group)
-        whole = self.base.rows(group).content
-        for piece in interleaved(self._before(group), self._since(group), self._schema(group)):
-            made = self._rows(group, piece.rows, keys)
-            writer.write(made)
-            if piece.come.num_rows:
-                whole += self._content(group, made if piece.come is piece.rows else self._rows(group, piece.come, keys))
-            if piece.gone.num_rows:
-                whole -= self._content(group, self._rows(group, piece.gone, keys))
-            kept.write(_exchanged(piece.rows, _renamed(piece.rows["pair"], ids)))
-        writer.close()
-        kept.close(whole)
-        return whole
+    def _with_previous(self, group: Group, query: str, names: list[str]) -> str:
+        """Return the query of new facts together with the previous rows that they are about, as if those were facts."""
+        newest = [quoted(each.name) for each in group.properties if each.merge is Merge.NEWEST and each.name in names]
+        rest = f"EXCLUDE ({', '.join(newest)})" if newest else ""
+        words = ", ".join(self._words)
+        arms = [f"SELECT * {rest} FROM same"] + [
+            f"SELECT pair, {words}, {name}.at AS fetched_at, {name}.value AS {name} FROM same WHERE {name} IS NOT NULL"
+            for name in newest
+        ]
+        return (
+            f"WITH new AS MATERIALIZED ({query}), same AS MATERIALIZED (FROM previous SEMI JOIN new USING (pair)) "
+            f"FROM new UNION ALL BY NAME {' UNION ALL BY NAME '.join(arms)}"
+        )
 
-    def _content(self, group: Group, rows: pa.Table) -> Content:
-        cursor = self.connection.cursor()
-        cursor.register("made", rows)
-        found = content(cursor, "made", group)
-        cursor.close()
-        return found
+    def _aggregates(self, group: Group, columns: list[str]) -> str:
+        """Return the SQL columns that merge a group's facts by the schema's rules."""
+        merged = [*(f"bit_or({word}) AS {word}" for word in self._words), "max(fetched_at) AS fetched_at"]
+        for declared in group.properties:
+            holding = [quoted(name) for name in columns if declared.name in name.split(ALIASES)]
+            if holding and declared.name != "fetched_at":
+                value = holding[0] if len(holding) == 1 else f"coalesce({', '.join(holding)})"
+                merged.append(f"{_aggregate(declared, value)} AS {quoted(declared.name)}")
+        return ", ".join(merged)
+
+    # --- merged tables and previous rows → rows -----------------------------------------------------------------------
+
+    def pieces(self, group: Group) -> Iterator[Piece]:
+        """Yield all rows of a merged group, sorted by pair.
+
+        Besides `pair` they have the columns `bits0` … (see `source_names`), `fetched_at`, and the properties that are
+        known. A property that follows the newest observation is a struct of `at` and `value`.
+        """
+        yield from interleaved(self._previous_rows(group), self._new_rows(group), self._schema(group))
+
+    def source_names(self, rows: pa.Table) -> pa.Array:
+        """Return the names of the sources of each row (list of string), which its bits stand for."""
+        words = [rows[word] for word in self._words]
+        if len(words) == 1:
+            distinct = words[0].combine_chunks().dictionary_encode()
+            sets = [[value] for value in distinct.dictionary.to_pylist()]
+        else:
+            texts = pc.binary_join_element_wise(*(word.cast(pa.string()) for word in words), " ")
+            distinct = texts.combine_chunks().dictionary_encode()
+            sets = [list(map(int, text.split())) for text in distinct.dictionary.to_pylist()]
+        names = [
+            [name for index, name in enumerate(self._sources) if bits[index // WORD] >> index % WORD & 1]
+            for bits in sets
+        ]
+        return pa.array(names, pa.list_(pa.string())).take(distinct.indices)
+
+    def content(self, group: Group, rows: pa.Table) -> Content:
+        """Return the content of rows that have the columns of a group's files."""
+        with self._connection.cursor() as cursor:
+            cursor.register("made", rows)
+            return content(cursor, "made", group)
+
+    def _previous_rows(self, group: Group, low: int = 0, high: int = LAST_PAIR) -> Iterator[pa.Table]:
+        """Yield the previous rows with pairs in [low, high), and some more, in order, a batch at a time."""
+        reader = self._previous.reader(group) if self._previous else None
+        if self._previous is None or reader is None:
+            return
+        stable_ids = [self.keys(label).stable_ids() for label in group.labels]
+        ranks = [None if ids is None else pc.inverse_permutation(ids) for ids in stable_ids]
+        firsts = renumbered(pa.array(self._previous.firsts(group), pa.int64()), ranks).to_pylist()
+        for number, (first, following) in enumerate(pairwise([*firsts, LAST_PAIR])):
+            if first < high and following > low:
+                batch = pa.table(reader.get_batch(number))
+                yield with_pairs(batch, renumbered(batch["pair"], ranks))
+
+    def _new_rows(self, group: Group) -> Iterator[pa.Table]:
+        """Yield the rows that were merged now, in order."""
+        with self._connection.cursor() as cursor:
+            for table in self._tables(group):
+                for batch in cursor.sql(f"FROM {quoted(table)} ORDER BY pair").to_arrow_reader(BATCH_ROWS):
+                    yield pa.table(batch)
 
     def _schema(self, group: Group) -> pa.Schema:
-        """Return the columns of a group's merged rows, those before and those now: not each part has all."""
-        rows = self.base.rows(group)
-        schemas = [pa.schema([("pair", pa.int64())]), *([self.base.read(rows).schema] if rows.name else [])]
+        """Return the columns of a group's rows, previous and new: not every part has all of them."""
+        reader = self._previous.reader(group) if self._previous else None
+        schemas = [pa.schema([("pair", pa.int64())]), *([reader.schema] if reader else [])]
         schemas += [
-            self.connection.cursor().sql(f"FROM {quoted(table)} LIMIT 0").to_arrow_table().schema
+            self._connection.cursor().sql(f"FROM {quoted(table)} LIMIT 0").to_arrow_table().schema
             for table in self._tables(group)
         ]
         return pa.unify_schemas(schemas)
 
-    def _since(self, group: Group) -> Iterator[pa.Table]:
-        """Yield the rows of a group that were merged now, in order."""
-        cursor = self.connection.cursor()
-        for table in self._tables(group):
-            for batch in cursor.sql(f"FROM {quoted(table)} ORDER BY pair").to_arrow_reader(BATCH_ROWS):
-                yield pa.table(batch)
-        cursor.close()
 
-    def _rows(self, group: Group, batch: pa.Table, keys: list[pa.LargeStringArray]) -> pa.Table:
-        """Return a group's columns of merged rows; `keys` are those of its labels, by rank."""
-        pair = batch["pair"]
-        ranks = [pc.shift_right(pair, HALF), pc.bit_wise_and(pair, (1 << HALF) - 1)] if group.type else [pair]
-        ends = {name: of.take(rank) for name, of, rank in zip(group.keys, keys, ranks, strict=True)}
-        columns = dict(ends)
-        for each in group.properties:
-            if each.derive is not None:
-                columns[each.name] = pa.array(map(each.derive, ends[group.keys[0]].to_pylist()), each.type.arrow)
-            elif each.name == "sources":
-                bits = batch["bits"].combine_chunks().dictionary_encode()
-                columns["sources"] = pa.array(map(self._named, bits.dictionary.to_pylist()), each.type.arrow).take(
-                    bits.indices
-                )
-            elif each.name not in batch.column_names:
-                columns[each.name] = pa.nulls(len(batch), each.type.arrow)
-            elif each.name == "precision":
-                columns["precision"] = pa.array(PRECISIONS).take(batch["precision"])
-            elif each.merge is Merge.NEWEST:
-                columns[each.name] = pc.struct_field(batch[each.name], "value").cast(each.type.arrow)
-            else:
-                columns[each.name] = batch[each.name].cast(each.type.arrow)
-        return pa.table(columns)
+def renumbered(pairs: pa.Array, new: list[pa.Array | None]) -> pa.Array:
+    """Return pairs with other integers for their ends (one column for nodes): `new[i]` maps those of end i.
 
-    def _named(self, bits: int) -> list[str]:
-        return [name for place, name in enumerate(self.sources) if bits >> place & 1]
-
-    def write_rejects(self, files: Files, staged: list[Staged], others: list[Reject]) -> dict[str, int]:
-        """Write the rejects that were staged, and some others, each once, sorted; return the number by reason."""
-        path = files.root / "rejects.jsonl"
-        reasons: Counter[str] = Counter()
-        found = [each.read(REJECTS) for each in staged if each.rows(REJECTS)]
-        if others:
-            found.append(rejects_table(others))
-        with path.open("wb") as out:
-            if found:
-                self.connection.register("rejects", pa.concat_tables(found))
-                rows = self.connection.execute("SELECT DISTINCT * FROM rejects ORDER BY ALL")
-                while chunk := rows.fetchmany(10_000):
-                    for row in chunk:
-                        reject = Reject(*row)
-                        reasons[reject.reason] += reject.more or 1
-                        listed = reject._asdict()
-                        if not reject.more:
-                            del listed["more"]
-                        out.write(msgspec.json.encode(listed) + b"\n")
-        return dict(sorted(reasons.items()))
-
-
-def _renamed(pairs: pa.Array, names: list[pa.Array | None]) -> pa.Array:
-    """Return pairs with other numbers for their ends (or for nodes); None stands for the same numbers."""
-    if all(of is None for of in names):
+    None maps each to itself.
+    """
+    if all(of_end is None for of_end in new):
         return pairs
-    ends = [pc.shift_right(pairs, HALF), pc.bit_wise_and(pairs, (1 << HALF) - 1)] if len(names) > 1 else [pairs]
-    new = [end if of is None else of.take(end).cast(pa.int64()) for end, of in zip(ends, names, strict=True)]
-    return pc.bit_wise_or(pc.shift_left(new[0], HALF), new[1]) if len(new) > 1 else new[0]
-
-
-def _exchanged(rows: pa.Table, pairs: pa.Array) -> pa.Table:
-    """Return rows with other pairs."""
-    return rows.set_column(rows.column_names.index("pair"), "pair", pairs)
-
-
-def _with_before(group: Group, said: str, names: list[str]) -> str:
-    """Return the query of what is said now, and of the rows before that it is about, as if they were said as well."""
-    newest = [quoted(each.name) for each in group.properties if each.merge is Merge.NEWEST and each.name in names]
-    rest = f"EXCLUDE ({', '.join(newest)})" if newest else ""
-    arms = [f"SELECT * {rest} FROM same"] + [
-        f"SELECT pair, bits, {name}.at AS fetched_at, {name}.value AS {name} FROM same WHERE {name} IS NOT NULL"
-        for name in newest
+    ends = [pc.shift_right(pairs, HALF), pc.bit_wise_and(pairs, (1 << HALF) - 1)] if len(new) > 1 else [pairs]
+    mapped = [
+        end if of_end is None else of_end.take(end).cast(pa.int64()) for end, of_end in zip(ends, new, strict=True)
     ]
-    return (
-        f"WITH new AS MATERIALIZED ({said}), same AS MATERIALIZED (FROM before SEMI JOIN new USING (pair)) "
-        f"FROM new UNION ALL BY NAME {' UNION ALL BY NAME '.join(arms)}"
-    )
+    return pc.bit_wise_or(pc.shift_left(mapped[0], HALF), mapped[1]) if len(mapped) > 1 else mapped[0]
 
 
-def _merged(group: Group, columns: list[str]) -> str:
-    """Return the SQL columns that merge a group's facts by the schema's rules."""
-    merged = ["bit_or(bits) AS bits", "max(fetched_at) AS fetched_at"]
-    for each in group.properties:
-        holding = [quoted(name) for name in columns if each.name in name.split(ALIASES)]
-        if holding and each.name != "fetched_at":
-            value = holding[0] if len(holding) == 1 else f"coalesce({', '.join(holding)})"
-            merged.append(f"{_aggregate(each, value)} AS {quoted(each.name)}")
-    return ", ".join(merged)
+def with_pairs(rows: pa.Table, pairs: pa.Array) -> pa.Table:
+    """Return rows with `pairs` for their column `pair`."""
+    return rows.set_column(rows.column_names.index("pair"), "pair", pairs)
 
 
 def _aggregate(declared: Property, value: str) -> str:

@@ -1,8 +1,7 @@
-"""Which replies are out of date: the source was asked the same again, and really answered.
+"""Superseded replies: those from before a given time whose question has a full answer from then on.
 
-A source takes a fact back by not saying it again. So a reply from before a moment no longer counts where the same
-question has a full answer from then on: one that is read without a fault, gives facts, and has all of its pages. A
-failed, an empty or a partial answer takes nothing back.
+A source takes a fact back by not repeating it. An answer is full if it was read without a reject, gives facts, and has
+all of its pages. A failed, an empty or a partial answer takes nothing back.
 """
 
 from __future__ import annotations
@@ -15,7 +14,8 @@ from intel_grapher.cache import Corruption, Segment
 from intel_grapher.cache.envelope import Envelope
 from intel_grapher.errors import BadValue
 from intel_grapher.model import Relationship
-from intel_grapher.source import Endpoint, Outcome, Source
+from intel_grapher.registry import Registry
+from intel_grapher.source import Endpoint, Outcome
 from intel_grapher.transform.facts import Batch, Reply
 from intel_grapher.verdict import judged
 
@@ -23,7 +23,7 @@ Params = tuple[tuple[str, str], ...]
 
 
 class Question(NamedTuple):
-    """What was asked, whichever page of it: the endpoint, the key, and those parameters that are asked in turn."""
+    """A question without its page: the endpoint, the canonical key, and the parameters of `Endpoint.vary`."""
 
     endpoint: str
     key: str
@@ -31,24 +31,23 @@ class Question(NamedTuple):
 
 
 class Page(NamedTuple):
-    """An answer's page: how many facts it gives, and the parameters of the next; None where it is the last."""
+    """One page of an answer: its number of facts, and the parameters of the next page; None if it is the last."""
 
     facts: int
     next: Params | None
 
 
 def superseded(
-    segments: Iterable[Segment], sources: Mapping[str, Source], since: Mapping[str, int], until: int | None = None
+    segments: Iterable[Segment], registry: Registry, since: Mapping[str, int], until: int | None = None
 ) -> Callable[[Envelope], bool]:
-    """Return what tells of a reply whether it is out of date.
+    """Return a function that tells whether a reply is superseded.
 
-    `since` has the moment of each source that may take facts back, in epoch seconds; what came after `until` counts
-    for nothing.
+    `since` maps the sources that may take facts back to epoch seconds. Replies from after `until` are not counted as
+    answers. Raises CacheError if a segment can't be read.
     """
     pages: dict[Question, dict[Params, Page]] = {}
     for segment in segments:
-        source = sources.get(segment.source)
-        endpoint = source.endpoint(segment.endpoint) if source and segment.source in since else None
+        endpoint = registry.endpoint(segment.source, segment.endpoint) if segment.source in since else None
         if endpoint is None:
             continue
         for reply in segment.envelopes(_passed_over):
@@ -61,14 +60,14 @@ def superseded(
     def is_superseded(reply: Envelope) -> bool:
         if reply.epoch >= since.get(reply.source, 0):
             return False
-        endpoint = sources[reply.source].endpoint(reply.endpoint)
+        endpoint = registry.endpoint(reply.source, reply.endpoint)
         return endpoint is not None and _question(endpoint, reply) in answered
 
     return is_superseded
 
 
 def _passed_over(_damage: Corruption) -> None:
-    """Do nothing: the transform counts what is damaged."""
+    """Ignore a damaged record; it is counted where the segment is staged."""
 
 
 def _params(params: Mapping[str, str] | None) -> Params:
@@ -89,9 +88,9 @@ def _canonical(endpoint: Endpoint, key: str) -> str:
 
 
 def _page(endpoint: Endpoint, reply: Envelope) -> Page | None:
-    """Return what a reply is as a page of an answer; None where it is none, or not whole.
+    """Return a reply as a page of an answer; None if it is no answer, or has a reject.
 
-    An answer's facts are its relationships; where the mapping gives none of any type, what it says of nodes.
+    Its facts are its relationships; if the mapping gives none of any type, its facts about nodes.
     """
     kept = Reply.of(reply)
     verdict = judged(endpoint, kept.status, kept.content)
@@ -107,7 +106,7 @@ def _page(endpoint: Endpoint, reply: Envelope) -> Page | None:
 
 
 def _is_full(question: Question, pages: dict[Params, Page]) -> bool:
-    """Tell whether an answer has all its pages, and facts in them."""
+    """Tell whether an answer has all its pages, and facts on them."""
     facts, params, passed = 0, question.params, set[Params]()
     while params in pages and params not in passed:
         passed.add(params)

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from intel_grapher.analyst.overrides import Overrides
 from intel_grapher.model import NodeRef
 from intel_grapher.schema import LABELS
-from intel_grapher.transform.stage import Staged, keys_of
+from intel_grapher.transform.staged import Staged, keys_of
 
 
 def with_vague_keys(overrides: Overrides, staged: Sequence[Staged]) -> Overrides:
@@ -28,7 +28,8 @@ def with_vague_keys(overrides: Overrides, staged: Sequence[Staged]) -> Overrides
     merges: dict[NodeRef, str] = {}
     for name, label in LABELS.items():
         if label.vague is not None:
-            keys = [each.read(keys_of(name))["key"] for each in staged if each.rows(keys_of(name))]
+            table = keys_of(name)
+            keys = [segment.read(table)["key"] for segment in staged if segment.rows(table)]
             merges |= {NodeRef(name, key): exact for key, exact in _merges(keys, label.vague)}
     if not merges:
         return overrides

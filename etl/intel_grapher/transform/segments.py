@@ -1,0 +1,87 @@
+"""The staged files of all segments of a cache: those that are valid, and those that are made now.
+
+If not all replies count (`as_of`, `seen_since`), segments with both kinds are mapped again, without the others.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from intel_grapher.cache import Cache
+from intel_grapher.cache.envelope import Envelope
+from intel_grapher.cache.segment import Segment
+from intel_grapher.registry import Registry
+from intel_grapher.transform.fingerprint import staged_name
+from intel_grapher.transform.interning import Interning
+from intel_grapher.transform.options import Options
+from intel_grapher.transform.overriding import Overriding
+from intel_grapher.transform.retirement import superseded
+from intel_grapher.transform.staged import Staged, find, stage
+from intel_grapher.transform.workers import stage_all
+
+
+class Segments:
+    """Stages the segments of a cache. `kept` is the folder of valid staged files, `work` that of this run's others."""
+
+    def __init__(
+        self, cache: Cache, registry: Registry, overriding: Overriding, options: Options, *, kept: Path, work: Path
+    ) -> None:
+        self._cache = cache
+        self._registry = registry
+        self._overriding = overriding
+        self._kept = kept
+        self._work = work
+        self._options = options
+
+    def name(self, segment: Segment) -> str:
+        """Return the name of a segment's staged file. Raises CacheError if an open segment can't be read."""
+        endpoint = self._registry.endpoint(segment.source, segment.endpoint)
+        return staged_name(segment, endpoint, self._overriding, None)
+
+    def staged(self, segments: list[Segment]) -> list[Staged]:
+        """Return the staged file of each segment. All are in `kept`, but for those of damaged or partial segments."""
+        with ThreadPoolExecutor(self._options.processes) as pool:
+            names = pool.map(self.name, segments)
+            found = pool.map(lambda name: find(self._kept / name), names)
+            staged = {segment: file for segment, file in zip(segments, found, strict=True) if file}
+        missing = sorted((segment for segment in segments if segment not in staged), key=lambda one: -one.size)
+        for segment, file in stage_all(missing, self._registry, self._overriding, self._kept, self._options):
+            staged[segment] = file
+            if file.damaged:  # it is read again by the next run
+                file.path = str(Path(file.path).rename(self._work / file.name))
+        if damaged := [segment for segment, file in staged.items() if file.damaged and segment.closed]:
+            self._cache.forget(damaged)  # so that a fetch asks again
+        return self._selected([(segment, staged[segment]) for segment in segments])
+
+    def _selected(self, staged: list[tuple[Segment, Staged]]) -> list[Staged]:
+        """Return staged files of the replies that count."""
+        since, until = self._options.seen_since, self._options.as_of
+        recent = [segment for segment, file in staged if file.newest >= since.get(file.source, 0)]
+        is_superseded = superseded(recent, self._registry, since, until)
+        interning = Interning()
+        found = []
+        for segment, file in staged:
+            if until is not None and file.oldest > until:
+                found.append(Staged(segment.source, 0, {}, 0, 0, 0))
+                continue
+            late = until is not None and file.newest > until
+            if not late and file.oldest >= since.get(file.source, 0):
+                found.append(file)
+                continue
+            outcomes: Counter[str] = Counter()
+
+            def leaves_out(reply: Envelope, outcomes: Counter[str] = outcomes) -> bool:
+                if self._overriding.leaves_out(reply) or (until is not None and reply.epoch > until):
+                    return True
+                out_of_date = is_superseded(reply)
+                outcomes["superseded"] += out_of_date
+                return out_of_date
+
+            endpoint = self._registry.endpoint(segment.source, segment.endpoint)
+            path = self._work / f"{file.name}-part"
+            part = stage(segment, segment.content(), endpoint, path, interning, leaves_out=leaves_out)
+            part.outcomes |= +outcomes
+            found.append(part)
+        return found

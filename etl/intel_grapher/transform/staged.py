@@ -1,0 +1,174 @@
+"""Staged segments: the facts of one segment of the cache in one file, so that a later run need not map it again.
+
+    staged file = table … table, footer (JSON), length of the footer (8 bytes), CRC-32 of all before it (4 bytes)
+
+A table is an Arrow stream: the keys of one label, the facts of one group, or the rejects. In the tables of facts a key
+is its `local_id`, its position in the table of its label's keys. The file's name is a digest of all that its content
+depends on (`fingerprint.staged_name`), and the CRC covers the footer too: a file is valid if both are right.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+
+from intel_grapher.cache.envelope import Envelope
+from intel_grapher.cache.segment import Corruption, Segment
+from intel_grapher.files import Group
+from intel_grapher.reading import shown
+from intel_grapher.source import Endpoint
+from intel_grapher.transform.facts import Batch, Reject, Reply
+from intel_grapher.transform.interning import Interning
+
+REJECTS = "rejects"
+NO_MAPPING = "no mapping"
+KEYS = "keys of "
+COMPRESSED = pa.ipc.IpcWriteOptions(compression="lz4")
+_LENGTH = 8
+_CRC = 4
+
+
+class Extent(msgspec.Struct, frozen=True):
+    """Where in the file a table lies (bytes), and its number of rows."""
+
+    offset: int
+    length: int
+    rows: int
+
+
+class Staged(msgspec.Struct):
+    """The footer of a staged segment: its tables by name, and what became of its replies.
+
+    `outcomes` counts replies by outcome, `damaged` records that could not be read. `oldest` and `newest` are the epoch
+    seconds of the first and the last reply, 0 where there is none.
+    """
+
+    source: str
+    records: int
+    outcomes: dict[str, int]
+    damaged: int
+    oldest: int
+    newest: int
+    tables: dict[str, list[Extent]] = {}
+    path: str = ""
+
+    @property
+    def name(self) -> str:
+        """Return the name of the file."""
+        return Path(self.path).name
+
+    def read(self, table: str) -> pa.Table:
+        """Return a table by name."""
+        whole = _mapped(Path(self.path))
+        parts = [pa.ipc.open_stream(whole.slice(part.offset, part.length)) for part in self.tables[table]]
+        return pa.concat_tables([part.read_all() for part in parts], promote_options="default")
+
+    def rows(self, table: str) -> int:
+        """Return the number of rows of a table; 0 if there is no such table."""
+        return sum(part.rows for part in self.tables.get(table, []))
+
+
+def keys_of(label: str) -> str:
+    """Return the name of the table of a label's keys."""
+    return f"{KEYS}{label}"
+
+
+def groups_of(staged: Iterable[Staged]) -> list[Group]:
+    """Return all groups that facts are about: relationships by name, then labels, those of their ends too."""
+    names = {name for segment in staged for name in segment.tables if name != REJECTS and not name.startswith(KEYS)}
+    groups = [Group.parse(name) for name in sorted(names)]
+    labels = {label for group in groups for label in group.labels}
+    return [*(group for group in groups if group.type), *map(Group, sorted(labels))]
+
+
+def find(path: Path) -> Staged | None:
+    """Return the footer of a staged file; None if there is no such file, or its checksum does not hold."""
+    try:
+        whole = _mapped(path)
+        end = whole.size - _CRC - _LENGTH
+        if end < 0 or zlib.crc32(whole.slice(0, end + _LENGTH)) != int.from_bytes(whole.slice(end + _LENGTH), "little"):
+            return None
+        length = int.from_bytes(whole.slice(end, _LENGTH), "little")
+        found = msgspec.json.decode(whole.slice(end - length, length), type=Staged)
+    except (OSError, ValueError):
+        return None
+    found.path = str(path)
+    return found
+
+
+def stage(
+    segment: Segment,
+    content: bytes,
+    endpoint: Endpoint | None,
+    path: Path,
+    interning: Interning,
+    *,
+    leaves_out: Callable[[Envelope], bool],
+) -> Staged:
+    """Map the replies of one segment, write what they give to the file at `path`, and return its footer.
+
+    `content` are the segment's bytes as they were read; nothing else is read, so that the file's name covers it.
+    Replies of which `leaves_out` is true do not count.
+    """
+    damage: list[Corruption] = []
+    replies = [Reply.of(each) for each in segment.envelopes(damage.append, content) if not leaves_out(each)]
+    times = [reply.fetched_at for reply in replies]
+    oldest, newest = min(times, default=0), max(times, default=0)
+    found = Staged(segment.source, len(replies), {}, len(damage), oldest, newest, path=str(path))
+    batch, unmapped = None, list[Reject]()
+    if endpoint is not None:
+        batch = Batch(endpoint, 0, interning)
+        batch.add(*replies)
+        found.outcomes = dict(batch.outcomes)
+    elif replies:
+        unmapped = [_unmapped(segment, reply) for reply in replies]
+        found.outcomes = {NO_MAPPING: len(replies)}
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with pa.OSFile(str(temporary), "wb") as file:
+        _write(file, found, batch, unmapped)
+    temporary.rename(path)
+    return found
+
+
+def _unmapped(segment: Segment, reply: Reply) -> Reject:
+    return Reject(segment.source, segment.endpoint, reply.key, "", shown(reply.begun), NO_MAPPING)
+
+
+def _write(file: pa.NativeFile, found: Staged, batch: Batch | None, rejects: list[Reject]) -> None:
+    crc = 0
+
+    def put(data: pa.Buffer | bytes) -> None:
+        nonlocal crc
+        crc = zlib.crc32(data, crc)
+        file.write(data)
+
+    def put_table(name: str, table: pa.Table) -> None:
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, table.schema, options=COMPRESSED) as stream:
+            stream.write_table(table)
+        data = sink.getvalue()
+        found.tables.setdefault(name, []).append(Extent(file.tell(), data.size, table.num_rows))
+        put(data)
+
+    if batch is not None:
+        encoded = batch.encode()
+        for label, keys in encoded.keys.items():
+            put_table(keys_of(label), pa.table({"key": keys}))
+        for group, table in encoded.tables:
+            put_table(str(group), table)
+        rejects = [*rejects, *batch.rejects]
+    if rejects:
+        put_table(REJECTS, Reject.table(rejects))
+    footer = msgspec.json.encode(msgspec.structs.replace(found, path=""))
+    put(footer + len(footer).to_bytes(_LENGTH, "little"))
+    file.write(crc.to_bytes(_CRC, "little"))
+
+
+def _mapped(path: Path) -> pa.Buffer:
+    with pa.memory_map(str(path)) as file:
+        return file.read_buffer()

@@ -1,0 +1,156 @@
+"""The processes that map segments, and how much memory they use. None of them outlives the process that started them.
+
+This process maps too, unless memory is short: then only workers do, whose memory is freed when they end.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from functools import partial
+from multiprocessing import connection, get_context, parent_process
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
+
+import pyarrow as pa
+
+from intel_grapher.cache.segment import Segment
+from intel_grapher.registry import Registry
+from intel_grapher.transform.fingerprint import staged_name
+from intel_grapher.transform.interning import Interning, interned
+from intel_grapher.transform.options import Options
+from intel_grapher.transform.overriding import Overriding
+from intel_grapher.transform.staged import Staged, stage
+
+INLINE = 16 << 20  # bytes of segments that are not worth other processes
+WORKER_BYTES = 384 << 20  # memory of a process that maps
+PARENT_BYTES = 128 << 20  # memory of this process while it only hands out segments
+SEGMENT_BYTES = 256 << 20  # what a segment takes of a worker's memory; the rest is for interned values
+TOGETHER = 2 << 30  # with less memory than this, only workers map
+
+
+class Mapper:
+    """Maps segments in one process; what it has interned serves for all of them."""
+
+    def __init__(self, registry: Registry, overriding: Overriding, folder: Path, most: int) -> None:
+        self._registry = registry
+        self._overriding = overriding
+        self._folder = folder
+        self.interning = Interning()
+        self.interning.most = most
+
+    def stage(self, segment: Segment) -> Staged:
+        """Map a segment into a file in the folder. The file's name covers the bytes that were read."""
+        gc.disable()  # mapping creates no reference cycles; the cyclic collector would cost 10 %
+        try:
+            endpoint, content = self._registry.endpoint(segment.source, segment.endpoint), segment.content()
+            path = self._folder / staged_name(segment, endpoint, self._overriding, content)
+            leaves_out = self._overriding.leaves_out
+            return stage(segment, content, endpoint, path, self.interning, leaves_out=leaves_out)
+        finally:
+            gc.enable()
+
+
+_mapper: Mapper | None = None
+"""The mapper of a worker."""
+
+
+def stage_all(
+    segments: list[Segment], registry: Registry, overriding: Overriding, folder: Path, options: Options
+) -> Iterator[tuple[Segment, Staged]]:
+    """Yield each segment with its staged file in `folder`, as they are done.
+
+    Each process takes the next segment when it is free, in order. Raises BrokenProcessPool if a worker is killed.
+    """
+    total = sum(segment.size for segment in segments)
+    together = options.memory >= TOGETHER
+    processes = max(min(options.processes, len(segments), options.memory // WORKER_BYTES), 1)
+    most = interned((options.memory - PARENT_BYTES) // processes - SEGMENT_BYTES)
+    mapper = Mapper(registry, overriding, folder, most)
+    workers = processes - together if total >= INLINE and registry.is_portable else 0
+    done: list[int] = []
+    if workers < 1:
+        for segment in segments:
+            yield segment, mapper.stage(segment)
+            done.append(segment.size)
+            options.progress("read", sum(done), total)
+        return
+    waiting = deque(segments)
+    ended = SimpleQueue[tuple[Segment, Future[Staged]]]()
+    arguments = (registry, overriding, folder, most)
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_begin_worker, initargs=arguments) as pool:
+
+        def hand_out() -> None:
+            segment = _next(waiting)
+            if segment is None:
+                return
+            try:
+                pool.submit(_stage, segment).add_done_callback(partial(take_in, segment))
+            except RuntimeError as broken:  # a worker has died
+                lost = Future[Staged]()
+                lost.set_exception(broken)
+                ended.put((segment, lost))
+
+        def take_in(segment: Segment, future: Future[Staged]) -> None:
+            ended.put((segment, future))
+            done.append(segment.size)
+            hand_out()
+
+        try:
+            for _ in range(workers):
+                hand_out()
+            for _ in segments:
+                own = _next(waiting) if together else None
+                if own is not None:
+                    yield own, mapper.stage(own)
+                    done.append(own.size)
+                else:
+                    segment, future = ended.get()
+                    yield segment, future.result()
+                options.progress("read", sum(done), total)
+        finally:
+            waiting.clear()
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def use_system_memory() -> None:
+    """Let Arrow take memory from the C library, which gives freed memory back to the system."""
+    pa.set_memory_pool(pa.system_memory_pool())
+
+
+def _next(waiting: deque[Segment]) -> Segment | None:
+    try:
+        return waiting.popleft()
+    except IndexError:
+        return None
+
+
+def _begin_worker(registry: Registry, overriding: Overriding, folder: Path, most: int) -> None:
+    """Prepare a worker. It ignores Ctrl-C: the process that started it cancels what is not begun, and waits."""
+    global _mapper  # noqa: PLW0603 - a worker's only state; the pool has no other place for it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
+    use_system_memory()
+    _mapper = Mapper(registry, overriding, folder, most)
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it has ended, however it ended.
+
+    The pool's own pipes do not tell: siblings hold their other ends. Only the parent holds that of the sentinel's.
+    """
+    parent = parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+
+def _stage(segment: Segment) -> Staged:
+    if _mapper is None:
+        raise RuntimeError("the worker has not been prepared")
+    return _mapper.stage(segment)
