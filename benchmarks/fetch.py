@@ -29,7 +29,7 @@ from msgspec import Struct
 from intel_grapher.cache import Cache, Entry
 from intel_grapher.fetch.asking import Indicator
 from intel_grapher.fetch.plan import plan
-from intel_grapher.fetch.run import Options, fetch
+from intel_grapher.fetch.run import FetchOptions, fetch
 from intel_grapher.model import Facts
 from intel_grapher.schema import RESOLVES, Address, Hostname
 from intel_grapher.source import Rate, Source, discover
@@ -144,7 +144,7 @@ def ours(home: str, many: int) -> float:
     """Return the requests a second of a fetch into an empty cache."""
     with cache() as opened:
         started = time.perf_counter()
-        summary = fetch(opened, [source(home, [])], hosts(many), Options(connections=CONNECTIONS))
+        summary = fetch(opened, [source(home, [])], hosts(many), FetchOptions(connections=CONNECTIONS))
         took = time.perf_counter() - started
     if summary.total.found != many:
         sys.exit(f"only {summary.total.found} of {many} were answered")

@@ -18,7 +18,7 @@ from intel_grapher.fetch.failures import failed
 from intel_grapher.fetch.frontier import Frontier
 from intel_grapher.fetch.hops import Hops, follow
 from intel_grapher.fetch.plan import plan
-from intel_grapher.fetch.run import Options, fetch
+from intel_grapher.fetch.run import FetchOptions, fetch
 from intel_grapher.registry import Registry
 from intel_grapher.source import Endpoint, Outcome, Source, discover
 from intel_grapher.transform.facts import Batch, Reply
@@ -179,8 +179,8 @@ def test_a_look_up_of_what_an_earlier_version_kept_asks_it(case: Case, cache: Ca
     """Where the body must be read (a look-up by age of "not found"), and where the status says enough."""
     kept(cache, case)
     kind = "domain" if case.key == NAME else "ip"
-    options = dataclasses.replace(Options().freshness, not_found=1.0)
-    planned = plan(cache, [only(case)], [(kind, case.key)], Options(freshness=options)).sources[case.source]
+    options = dataclasses.replace(FetchOptions().freshness, not_found=1.0)
+    planned = plan(cache, [only(case)], [(kind, case.key)], FetchOptions(freshness=options)).sources[case.source]
     assert planned.cached == (case.outcome is FOUND)
     if by_status(case.place, case.status) is not None:
         planned = plan(cache, [only(case)], [(kind, case.key)]).sources[case.source]

@@ -16,8 +16,7 @@ from intel_grapher.analyst.overrides import overrides_of
 from intel_grapher.cache import Cache
 from intel_grapher.errors import BusyError
 from intel_grapher.fetch.asking import Indicator
-from intel_grapher.fetch.run import Options as FetchOptions
-from intel_grapher.fetch.run import fetch
+from intel_grapher.fetch.run import FetchOptions, fetch
 from intel_grapher.fetch.summary import Summary
 from intel_grapher.files import Files, Manifest
 from intel_grapher.load import Embedded, Loaded, Method, Retraction, Server, load

@@ -15,17 +15,17 @@ from hypothesis.provisional import domains, urls
 
 from intel_grapher.cache import Cache, Entry
 from intel_grapher.errors import BadValue
-from intel_grapher.fetch.asking import Menu
+from intel_grapher.fetch.asking import QuestionIndex
 from intel_grapher.fetch.hops import Hops
 from intel_grapher.fetch.plan import plan
 from intel_grapher.fetch.private import is_private
-from intel_grapher.fetch.run import Options
+from intel_grapher.fetch.run import FetchOptions
 from intel_grapher.keys import detect
 from intel_grapher.registry import Registry
 from intel_grapher.schema import BY_INDICATOR
 
 SOURCES = list(Registry.installed().values())
-MENU = Menu(SOURCES)
+INDEX = QuestionIndex(SOURCES)
 LABELS = st.one_of(
     st.text("abcxyz019-_%~é•", min_size=1, max_size=8),
     st.sampled_from(["co1", "1", "0x7f", "xn--", "xn--mnchen-3ya", "arpa", "local", "[::1]", "255", "256", "a" * 64]),
@@ -61,7 +61,7 @@ def check(text: str) -> None:
             continue
     for kind_name, key in kinds:
         assert is_private(kind_name, key) in {True, False}
-        for _, questions in MENU.of(kind_name, key):
+        for _, questions in INDEX.of(kind_name, key):
             for question in questions:
                 try:
                     request = question.endpoint.request(key, question.params, "given")
@@ -129,6 +129,6 @@ def test_ten_thousand_in_replies_are_followed_or_left(tmp_path: Path) -> None:
                 writer.add(Entry(source="otx", endpoint="url_list", key=key, fetched_at=1, status=200, body=body))
         hops = Hops(depth=2, kinds=frozenset(BY_INDICATOR), per_kind=10**6, per_parent=10**6, hub=10**6)
         keys = [("domain", f"n{start}.example.com") for start in range(0, len(found), 1000)]
-        made = plan(cache, SOURCES, keys, Options(hops=hops))
+        made = plan(cache, SOURCES, keys, FetchOptions(hops=hops))
     assert len(made.steps) > 1000
     assert all(not is_private(*step.indicator) for step in made.steps)

@@ -6,9 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from email.utils import formatdate
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -19,7 +17,7 @@ from intel_grapher.errors import BusyError, CacheError, KeyMissingError
 from intel_grapher.fetch.asking import Freshness, Indicator
 from intel_grapher.fetch.ledger import Ledger
 from intel_grapher.fetch.plan import plan
-from intel_grapher.fetch.run import Options, fetch
+from intel_grapher.fetch.run import FetchOptions, fetch
 from intel_grapher.fetch.service import backoff
 from intel_grapher.fetch.summary import Summary, Tally
 from intel_grapher.keys import detect
@@ -33,24 +31,7 @@ def names(*keys: str) -> list[Indicator]:
     return [detect(key) for key in keys or NAMES]
 
 
-@pytest.fixture
-def service() -> Iterator[Loopback]:
-    with loopback() as running:
-        yield running
-
-
-@pytest.fixture
-def cache(tmp_path: Path) -> Iterator[Cache]:
-    with Cache(tmp_path / "data") as opened:
-        yield opened
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("intel_grapher.fetch.service.FIRST_WAIT", 0.01)
-
-
-def get(cache: Cache, made: Source, *keys: str, options: Options | None = None) -> Tally:
+def get(cache: Cache, made: Source, *keys: str, options: FetchOptions | None = None) -> Tally:
     return fetch(cache, [made], names(*keys), options).sources[made.name]
 
 
@@ -110,7 +91,7 @@ def test_answers_grow_stale(service: Loopback, cache: Cache) -> None:
         service.asked.clear()
         with Cache(cache.root) as each:
             before = len(kept(each))
-            get(each, made, *NAMES[:4], options=Options(freshness))
+            get(each, made, *NAMES[:4], options=FetchOptions(freshness))
             assert len(kept(each)) == before + len(service.asked)  # the older ones stay
         keys = sorted(service.keys)
         for segment in cache.segments():  # as it was
@@ -198,10 +179,12 @@ def test_an_answer_of_the_future_is_fresh_without_a_rule_and_asked_again_by_any(
                     source="loopback", endpoint="names", key=NAMES[0], fetched_at=later, status=200, body=found().body
                 )
                 writer.add(entry)
-            planned = plan(fresh, [made], names(NAMES[0]), Options(freshness=freshness))
+            planned = plan(fresh, [made], names(NAMES[0]), FetchOptions(freshness=freshness))
             assert (planned.future, planned.sources["loopback"].to_ask) == (1, 1)
-            assert fetch(fresh, [made], names(NAMES[0]), Options(freshness=freshness)).sources["loopback"].found == 1
-            again = plan(fresh, [made], names(NAMES[0]), Options(freshness=Freshness(max_age=DAYS)))
+            assert (
+                fetch(fresh, [made], names(NAMES[0]), FetchOptions(freshness=freshness)).sources["loopback"].found == 1
+            )
+            again = plan(fresh, [made], names(NAMES[0]), FetchOptions(freshness=Freshness(max_age=DAYS)))
             assert (again.future, again.sources["loopback"].cached) == (0, 1), "what came since is the newest"
 
 
@@ -212,7 +195,7 @@ def test_pages_are_followed_and_kept_apart(service: Loopback, cache: Cache) -> N
 
     service.script = page
     made = source(service.home)
-    assert get(cache, made, NAMES[0], options=Options(pages=2)).asked == 2
+    assert get(cache, made, NAMES[0], options=FetchOptions(pages=2)).asked == 2
     tally = get(cache, made, NAMES[0])
     assert (tally.cached, tally.asked, tally.found) == (2, 2, 2)
     assert [each.query.get("page") for each in service.asked] == [None, "2", "3", "4"]
@@ -222,7 +205,7 @@ def test_pages_are_followed_and_kept_apart(service: Loopback, cache: Cache) -> N
 
 def test_pages_that_lead_in_a_circle_end(service: Loopback, cache: Cache) -> None:
     service.script = lambda _: found("192.0.2.1", next="again")
-    assert get(cache, source(service.home), NAMES[0], options=Options(pages=50)).asked == 2
+    assert get(cache, source(service.home), NAMES[0], options=FetchOptions(pages=50)).asked == 2
 
 
 # --- failures ---------------------------------------------------------------------------------------------------------
@@ -278,7 +261,7 @@ def test_a_source_that_keeps_failing_is_set_aside_and_the_others_go_on(service: 
     service.script = lambda asked: Answer(status=500) if asked.path == "/names" else found()
     bad, good = source(service.home), source(service.home + "/good", "good")
     many = [f"h{n}.example.net" for n in range(100)]
-    summary = fetch(cache, [bad, good], names(*many), Options(connections=1))
+    summary = fetch(cache, [bad, good], names(*many), FetchOptions(connections=1))
     assert summary.sources["good"].found == 100
     tally = summary.sources["loopback"]
     assert tally.aside == "it keeps failing: HTTP 500"
@@ -294,7 +277,7 @@ def test_what_never_reached_a_service_does_not_count_against_its_limits(cache: C
     assert tally.requests > 2
     assert set(tally.failed) == {"no connection"}
     assert tally.aside in {"", "it keeps failing: no connection"}
-    with Ledger(Options().ledger_at(cache)) as ledger:
+    with Ledger(FetchOptions().ledger_at(cache)) as ledger:
         assert [each.left for each in ledger.account(down).left()] == [2]
 
 
@@ -321,7 +304,7 @@ def test_a_long_retry_after_sets_the_source_aside(service: Loopback, cache: Cach
     value = formatdate(time.time() + 3600, usegmt=True) if value == "DATE" else value
     service.script = lambda _: Answer(status=429, headers={"Retry-After": value})
     started = time.monotonic()
-    tally = get(cache, source(service.home), options=Options(connections=1))
+    tally = get(cache, source(service.home), options=FetchOptions(connections=1))
     assert time.monotonic() - started < 5
     assert len(service.asked) == 1
     assert tally.aside == "it asks to wait: too many requests (HTTP 429)"
@@ -331,7 +314,7 @@ def test_a_long_retry_after_sets_the_source_aside(service: Loopback, cache: Cach
 
 def test_retry_after_counts_whatever_the_body_is(service: Loopback, cache: Cache) -> None:
     service.script = lambda _: Answer(b"plain", 429, {"Content-Encoding": "gzip", "Retry-After": "600"})
-    tally = get(cache, source(service.home), options=Options(connections=1))
+    tally = get(cache, source(service.home), options=FetchOptions(connections=1))
     assert (len(service.asked), tally.aside) == (1, "it asks to wait: too many requests (HTTP 429)")
 
 
@@ -341,7 +324,7 @@ def test_a_quota_told_in_an_answers_body_is_a_quota(service: Loopback, cache: Ca
     made = dataclasses.replace(made, judge=lambda _: Outcome.QUOTA, endpoints={})
     endpoint = source(service.home).endpoints["names"]
     made.endpoints["names"] = dataclasses.replace(endpoint, source=made)
-    tally = get(cache, made, options=Options(connections=1))
+    tally = get(cache, made, options=FetchOptions(connections=1))
     assert (len(service.asked), tally.asked) == (1, 1)
     assert (tally.aside, tally.skipped) == ("the service reports that the quota is used up", {"set aside": 4})
     assert tally.until > time.time() + 3600
@@ -393,7 +376,7 @@ def used(service: Loopback) -> list[str]:
 
 @pytest.mark.usefixtures("_two_keys")
 def test_several_keys_are_used_in_turn_each_within_its_limits(service: Loopback, cache: Cache) -> None:
-    tally = get(cache, keyed(service, Rate(2, per=DAYS)), options=Options(connections=1))
+    tally = get(cache, keyed(service, Rate(2, per=DAYS)), options=FetchOptions(connections=1))
     assert (tally.found, tally.aside) == (4, "its limit is used up")
     assert sorted(used(service)) == ["first-key"] * 2 + ["second-key"] * 2
     assert used(service)[0] != used(service)[1]
@@ -405,7 +388,7 @@ def test_a_refused_key_leaves_the_other_ones(service: Loopback, cache: Cache) ->
     tally = get(cache, keyed(service))
     assert (tally.found, tally.failed, tally.aside, tally.needs_key) == (5, {}, "", "")
     service.script = lambda _: Answer(status=401)
-    tally = get(cache, keyed(service), "more.example.net", "and.more.example.net", options=Options(connections=1))
+    tally = get(cache, keyed(service), "more.example.net", "and.more.example.net", options=FetchOptions(connections=1))
     assert (tally.aside, tally.needs_key) == ("it refuses the key in LOOPBACK_KEY", "LOOPBACK_KEY")
     assert tally.skipped == {"set aside": 1}
 
@@ -414,7 +397,7 @@ def test_a_refused_key_leaves_the_other_ones(service: Loopback, cache: Cache) ->
 def test_a_key_without_quota_leaves_the_other_ones(service: Loopback, cache: Cache) -> None:
     empty = Answer(status=429, headers={"Retry-After": "3600"})
     service.script = lambda asked: empty if asked.headers["x-key"] == "first-key" else found()
-    tally = get(cache, keyed(service), options=Options(connections=1))
+    tally = get(cache, keyed(service), options=FetchOptions(connections=1))
     assert (tally.found, tally.failed, tally.aside) == (5, {}, "")
     assert used(service).count("first-key") == 1
 
@@ -433,7 +416,7 @@ def test_a_quota_that_is_told_is_kept_to(service: Loopback, cache: Cache) -> Non
         return Answer(found().body, headers={"X-RateLimit-Remaining": str(left), "X-RateLimit-Reset": f"{reset:.0f}"})
 
     service.script = script
-    tally = get(cache, source(service.home), options=Options(connections=1))
+    tally = get(cache, source(service.home), options=FetchOptions(connections=1))
     assert (tally.found, tally.skipped) == (3, {"set aside": 2})
     assert tally.aside == "its quota is used up, it says"
     assert tally.until == pytest.approx(time.time() + 3600, abs=5)
@@ -445,7 +428,7 @@ def test_a_short_pause_that_is_told_is_waited_for(service: Loopback, cache: Cach
         return Answer(found().body, headers={"RateLimit-Remaining": str(left), "RateLimit-Reset": "1"})
 
     service.script = script
-    assert get(cache, source(service.home), options=Options(connections=1)).found == 5
+    assert get(cache, source(service.home), options=FetchOptions(connections=1)).found == 5
     assert service.asked[2].at - service.asked[1].at >= 0.95
 
 
@@ -453,19 +436,19 @@ def test_a_refusal_without_a_word_waits_for_the_shortest_window(service: Loopbac
     answers = iter([found(), Answer(status=429), found()])
     service.script = lambda _: next(answers)
     made = source(service.home, limits=(Rate(100, per=0.5), Rate(1000, per=DAYS)))
-    assert get(cache, made, *NAMES[:2], options=Options(connections=1)).found == 2
+    assert get(cache, made, *NAMES[:2], options=FetchOptions(connections=1)).found == 2
     assert service.asked[2].at - service.asked[1].at >= 0.45
     service.script = lambda _: Answer(status=429)
-    tally = get(cache, made, *NAMES[2:], options=Options(connections=1))
+    tally = get(cache, made, *NAMES[2:], options=FetchOptions(connections=1))
     assert (tally.requests, tally.aside) == (2, "too many requests (HTTP 429)")  # then it is the day's quota
     assert tally.until > time.time() + DAYS / 2
 
 
 def test_a_run_sends_no_more_than_it_may(service: Loopback, cache: Cache) -> None:
-    tally = get(cache, source(service.home), options=Options(requests=3))
+    tally = get(cache, source(service.home), options=FetchOptions(requests=3))
     assert (tally.requests, tally.found, tally.skipped) == (3, 3, {"beyond the limit of requests": 2})
     service.script = lambda _: Answer(status=500)
-    tally = get(cache, source(service.home), options=Options(requests=2))  # attempts count, too
+    tally = get(cache, source(service.home), options=FetchOptions(requests=2))  # attempts count, too
     assert tally.requests == 2
     assert len(service.asked) == 5
 
@@ -481,7 +464,7 @@ def test_an_interrupt_keeps_what_was_answered(service: Loopback, cache: Cache) -
 
     service.script = script
     many = names(*[f"h{n}.example.net" for n in range(200)])
-    summary = fetch(cache, [source(service.home)], many, Options(connections=2))
+    summary = fetch(cache, [source(service.home)], many, FetchOptions(connections=2))
     assert summary.interrupted
     tally = summary.sources["loopback"]
     assert 3 <= tally.found < 200

@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from loopback import Answer, Asked, Loopback, loopback
@@ -16,7 +15,7 @@ from intel_grapher.cache import Cache, Entry
 from intel_grapher.fetch.asking import UNGIVEN, Freshness
 from intel_grapher.fetch.failures import failed, retry
 from intel_grapher.fetch.plan import SourcePlan, plan
-from intel_grapher.fetch.run import Options, fetch
+from intel_grapher.fetch.run import FetchOptions, fetch
 from intel_grapher.fetch.summary import Tally
 from intel_grapher.model import Facts
 from intel_grapher.schema import FOLLOWS, SCREEN_NAME, ScreenName
@@ -80,17 +79,6 @@ def service() -> Iterator[Loopback]:
         yield running
 
 
-@pytest.fixture
-def cache(tmp_path: Path) -> Iterator[Cache]:
-    with Cache(tmp_path / "data") as opened:
-        yield opened
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("intel_grapher.fetch.service.FIRST_WAIT", 0.01)
-
-
 def keep(cache: Cache, endpoint: str, body: bytes, *, age: float = 0, status: int = 200) -> None:
     at = int(time.time() - age)
     with cache.writer() as writer:
@@ -99,18 +87,18 @@ def keep(cache: Cache, endpoint: str, body: bytes, *, age: float = 0, status: in
         )
 
 
-ONE = Options(connections=1)
+ONE = FetchOptions(connections=1)
 """One connection: what is asked comes in its order."""
 
 
-def run(cache: Cache, service: Loopback, options: Options = ONE) -> tuple[Tally, list[str]]:
+def run(cache: Cache, service: Loopback, options: FetchOptions = ONE) -> tuple[Tally, list[str]]:
     """Fetch, and return the tally and the paths that were asked."""
     service.asked.clear()
     tally = fetch(cache, [source(service.home)], LANTERN, options).sources["loopback"]
     return tally, [each.path + "".join(f"?{name}" for name in each.query) for each in service.asked]
 
 
-def planned(cache: Cache, service: Loopback, options: Options | None = None) -> SourcePlan:
+def planned(cache: Cache, service: Loopback, options: FetchOptions | None = None) -> SourcePlan:
     return plan(cache, [source(service.home)], LANTERN, options).sources["loopback"]
 
 
@@ -172,22 +160,22 @@ def test_a_look_up_that_fails_is_made_up_for_by_the_next_run(service: Loopback, 
 def test_a_stale_look_up_is_asked_before_what_it_leads_to(service: Loopback, cache: Cache) -> None:
     keep(cache, "by", b'{"id": "88"}', age=2 * DAYS)
     keep(cache, "friends", b"{}", age=60)
-    options = Options(Freshness(max_age=DAYS), connections=1)
+    options = FetchOptions(Freshness(max_age=DAYS), connections=1)
     made = planned(cache, service, options)
     assert (made.cached, made.to_ask) == (1, 2)
     assert run(cache, service, options)[1] == [LOOKUP, FOLLOWERS, FOLLOWERS + "?page"]
-    assert len(run(cache, service, Options(Freshness(refresh=True)))[1]) == 4
+    assert len(run(cache, service, FetchOptions(Freshness(refresh=True)))[1]) == 4
 
 
 def test_a_look_up_that_found_nothing_grows_stale(service: Loopback, cache: Cache) -> None:
     keep(cache, "by", GONE.body, age=2 * DAYS)
-    options = Options(Freshness(not_found=DAYS))
+    options = FetchOptions(Freshness(not_found=DAYS))
     assert planned(cache, service, options).to_ask == 3
     assert len(run(cache, service, options)[1]) == 4
 
 
 def test_pages_go_on_where_the_run_before_left_off(service: Loopback, cache: Cache) -> None:
-    assert run(cache, service, Options(pages=1, connections=1))[1] == [LOOKUP, FOLLOWERS, FRIENDS]
+    assert run(cache, service, FetchOptions(pages=1, connections=1))[1] == [LOOKUP, FOLLOWERS, FRIENDS]
     assert planned(cache, service).to_ask == 1
     assert run(cache, service)[1] == [FOLLOWERS + "?page"]
 
@@ -206,12 +194,12 @@ def test_what_failed_is_asked_again_with_what_it_needs(service: Loopback, cache:
 def test_a_limit_that_is_used_up_counts_what_waits(service: Loopback, cache: Cache) -> None:
     made = source(service.home, limits=(Rate(1, per=DAYS),))
     two = [*LANTERN, ("user", "kite")]
-    tally = fetch(cache, [made], two, Options(patience=0, connections=1)).sources["loopback"]
+    tally = fetch(cache, [made], two, FetchOptions(patience=0, connections=1)).sources["loopback"]
     assert (tally.found, tally.skipped) == (1, {"set aside": 5})
 
 
 def test_a_limit_of_requests_counts_what_waits(service: Loopback, cache: Cache) -> None:
-    tally, asked = run(cache, service, Options(requests=2))
+    tally, asked = run(cache, service, FetchOptions(requests=2))
     assert (tally.asked, asked, sum(tally.skipped.values())) == (0, [], 3)
 
 

@@ -1,20 +1,19 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from loopback import Answer, Asked, Loopback, Reply, found, loopback
+from loopback import Answer, Asked, Loopback, Reply, found
 
 from intel_grapher.cache import Cache
 from intel_grapher.fetch import degrees
 from intel_grapher.fetch.asking import Indicator
 from intel_grapher.fetch.hops import Hops
 from intel_grapher.fetch.plan import plan
-from intel_grapher.fetch.run import Options, fetch
+from intel_grapher.fetch.run import FetchOptions, fetch
 from intel_grapher.keys import detect
 from intel_grapher.model import Facts
 from intel_grapher.schema import RESOLVES, Address, Hostname
@@ -40,24 +39,12 @@ def both_ways(home: str, name: str = "trail") -> Source:
     return made
 
 
-@pytest.fixture
-def service() -> Iterator[Loopback]:
-    with loopback() as running:
-        yield running
-
-
-@pytest.fixture
-def cache(tmp_path: Path) -> Iterator[Cache]:
-    with Cache(tmp_path / "data") as opened:
-        yield opened
-
-
 def names(*keys: str) -> list[Indicator]:
     return [detect(key) for key in keys]
 
 
 def get(cache: Cache, made: Source, hops: Hops, *keys: str) -> None:
-    assert fetch(cache, [made], names(*keys), Options(hops=hops)).complete
+    assert fetch(cache, [made], names(*keys), FetchOptions(hops=hops)).complete
 
 
 GRAPH = {
@@ -90,7 +77,7 @@ def test_the_order_is_by_worth_and_explained(service: Loopback, cache: Cache) ->
     made = both_ways(service.home)
     get(cache, made, Hops(), "a.example.com", "b.example.com")
     service.asked.clear()
-    seen = plan(cache, [made], names("b.example.com", "a.example.com"), Options(hops=Hops(1)))
+    seen = plan(cache, [made], names("b.example.com", "a.example.com"), FetchOptions(hops=Hops(1)))
     assert service.asked == []
     assert [str(step) for step in seen.steps] == [
         "ip 8.0.0.2: named by 2 (b.example.com, a.example.com), by 1 source, beside 1 others",
@@ -108,7 +95,7 @@ def test_two_sources_count_for_more(service: Loopback, cache: Cache) -> None:
     service.script = script
     sources = [both_ways(service.home + "/one", "one"), both_ways(service.home + "/two", "two")]
     fetch(cache, sources, names("a.example.com"))
-    steps = plan(cache, sources, names("a.example.com"), Options(hops=Hops(1))).steps
+    steps = plan(cache, sources, names("a.example.com"), FetchOptions(hops=Hops(1))).steps
     assert [(step.key, step.sources) for step in steps] == [("8.0.0.5", 2), ("8.0.0.1", 1)]
 
 
@@ -128,7 +115,7 @@ def test_limits(
     service: Loopback, cache: Cache, hops: Hops, followed: list[str], left_out: dict[str, int] | None
 ) -> None:
     service.script = lambda asked: found(*(f"8.0.0.{n}" for n in range(1, 9))) if "/names" in asked.path else found()
-    summary = fetch(cache, [both_ways(service.home)], names("a.example.com"), Options(hops=hops))
+    summary = fetch(cache, [both_ways(service.home)], names("a.example.com"), FetchOptions(hops=hops))
     assert sorted(service.keys[1:]) == followed
     if left_out is not None:
         assert summary.left_out == left_out
@@ -144,7 +131,7 @@ def test_scope_by_domain(service: Loopback, cache: Cache) -> None:
 def test_a_key_that_very_many_name_is_a_hub(service: Loopback, cache: Cache) -> None:
     service.script = lambda asked: found("8.0.0.1") if asked.path == "/names" else found()
     many = [f"h{n}.example.com" for n in range(6)]
-    summary = fetch(cache, [both_ways(service.home)], names(*many), Options(hops=Hops(1, hub=5)))
+    summary = fetch(cache, [both_ways(service.home)], names(*many), FetchOptions(hops=Hops(1, hub=5)))
     assert summary.left_out == {"a hub": 1}
     assert sorted(service.keys) == many
 
@@ -152,7 +139,7 @@ def test_a_key_that_very_many_name_is_a_hub(service: Loopback, cache: Cache) -> 
 def test_the_total_of_requests_is_kept_to_from_the_front(service: Loopback, cache: Cache) -> None:
     service.script = lambda asked: found(*GRAPH.get(asked.key, ()))
     made = both_ways(service.home)
-    options = Options(hops=Hops(2), requests=4)
+    options = FetchOptions(hops=Hops(2), requests=4)
     assert plan(cache, [made], names("a.example.com", "b.example.com"), replace(options, requests=1)).requests == 1
     summary = fetch(cache, [made], names("a.example.com", "b.example.com"), options)
     assert sorted(service.keys) == ["8.0.0.1", "8.0.0.2", "a.example.com", "b.example.com"]
@@ -163,7 +150,7 @@ def test_hops_resume_where_they_were(service: Loopback, cache: Cache) -> None:
     service.script = lambda asked: found(*GRAPH.get(asked.key, ()))
     made = both_ways(service.home)
     for _ in range(10):
-        fetch(cache, [made], names("a.example.com", "b.example.com"), Options(hops=Hops(3), requests=2))
+        fetch(cache, [made], names("a.example.com", "b.example.com"), FetchOptions(hops=Hops(3), requests=2))
     assert len(service.asked) == len(set(service.keys)) == 7
 
 

@@ -29,17 +29,13 @@ IN_QUERY = ApiKey("LOOPBACK_KEY", query="apikey")
 IN_HEADER = ApiKey("LOOPBACK_KEY", header="X-Key", prefix="Bearer ")
 
 
-@pytest.fixture
-def service() -> Iterator[Loopback]:
-    with loopback() as running:
-        yield running
-
-
 def request_of(made: Source, key: str = "example.com") -> Request:
     return next(made.endpoints["names"].requests(key))
 
 
-def ask(made: Source, secret: str = "", request: Request | None = None, max_body: int = http.MAX_BODY) -> http.Reply:
+def ask(
+    made: Source, secret: str = "", request: Request | None = None, max_body: int = http.MAX_BODY
+) -> http.HttpReply:
     client = Client(made, max_body=max_body)
     try:
         return client.send(request or request_of(made), secret)
@@ -232,7 +228,7 @@ def test_an_endless_tls_handshake_is_given_up(monkeypatch: pytest.MonkeyPatch) -
 def test_what_drips_is_not_asked_again() -> None:
     made = source("http://service.example")
     for status in (0, 200, 503):
-        verdict = verdict_on(made.endpoints["names"], http.Reply(status, b"{", fault=http.TOO_SLOW))
+        verdict = verdict_on(made.endpoints["names"], http.HttpReply(status, b"{", fault=http.TOO_SLOW))
         assert (verdict.is_answer, verdict.is_transient) == (False, False)
 
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from loopback import Answer, Loopback, at_path, found, loopback, source
+from loopback import Answer, Loopback, at_path, found, source
 
 from intel_grapher.cache import Cache, Entry
 from intel_grapher.fetch.asking import Freshness, Indicator
 from intel_grapher.fetch.failures import failed, retry, status
 from intel_grapher.fetch.plan import plan
-from intel_grapher.fetch.run import Options, fetch
+from intel_grapher.fetch.run import FetchOptions, fetch
 from intel_grapher.keys import detect
 from intel_grapher.source import DAYS, MINUTES, ApiKey, Rate, discover
 
@@ -22,23 +22,6 @@ FREE_TIER = (Rate(4, per=MINUTES), Rate(500, per=DAYS, calendar=True))
 
 def names(*keys: str) -> list[Indicator]:
     return [detect(key) for key in keys or NAMES]
-
-
-@pytest.fixture
-def service() -> Iterator[Loopback]:
-    with loopback() as running:
-        yield running
-
-
-@pytest.fixture
-def cache(tmp_path: Path) -> Iterator[Cache]:
-    with Cache(tmp_path / "data") as opened:
-        yield opened
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("intel_grapher.fetch.service.FIRST_WAIT", 0.01)
 
 
 # --- plan -------------------------------------------------------------------------------------------------------------
@@ -80,7 +63,7 @@ def test_a_plan_knows_what_the_quota_leaves(service: Loopback, cache: Cache, mon
     assert (part.to_ask, part.today) == (1200, 500)
     assert part.seconds > DAYS
     assert whole.done_at == pytest.approx(time.time() + part.seconds, abs=5)
-    fetch(cache, [made], names(*many), Options(patience=0))
+    fetch(cache, [made], names(*many), FetchOptions(patience=0))
     part = plan(cache, [made], names(*many)).sources["loopback"]
     assert (part.cached, part.to_ask, part.today) == (4, 1196, 496)
     monkeypatch.setenv("LOOPBACK_KEY", "first-key, second-key")
@@ -94,7 +77,7 @@ def test_a_plan_knows_what_the_quota_leaves(service: Loopback, cache: Cache, mon
 def test_a_plan_tells_a_hold(service: Loopback, cache: Cache) -> None:
     service.script = lambda _: Answer(status=429, headers={"Retry-After": "3600"})
     made = source(service.home)
-    fetch(cache, [made], names(), Options(connections=1))
+    fetch(cache, [made], names(), FetchOptions(connections=1))
     part = plan(cache, [made], names()).sources["loopback"]
     assert part.held_reason == "it asks to wait: too many requests (HTTP 429)"
     assert part.seconds == pytest.approx(3600, abs=10)
@@ -165,7 +148,7 @@ def test_a_failure_does_not_shadow_the_answer_before(service: Loopback, cache: C
     with cache.writer() as writer:
         writer.add(Entry(source="loopback", endpoint="names", key=NAMES[0], fetched_at=1, status=200, body=b"{}"))
     service.script = lambda _: Answer(status=403)
-    tally = fetch(cache, [made], names(NAMES[0]), Options(Freshness(max_age=60))).sources["loopback"]
+    tally = fetch(cache, [made], names(NAMES[0]), FetchOptions(Freshness(max_age=60))).sources["loopback"]
     assert tally.failed == {"not allowed (HTTP 403)": 1}
     assert fetch(cache, [made], names(NAMES[0])).sources["loopback"].cached == 1
     assert [each.key for each in failed(cache)] == [NAMES[0]]

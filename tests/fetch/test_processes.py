@@ -12,19 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from loopback import Answer, Asked, Loopback, found, loopback
+from loopback import Answer, Asked, Loopback, found
 from places import ROOT
 
 from intel_grapher.cache import Cache
 
 CANARY = "canary-5f3a91"
 FETCHER = ROOT / "tests" / "support" / "fetcher.py"
-
-
-@pytest.fixture
-def service() -> Iterator[Loopback]:
-    with loopback() as running:
-        yield running
 
 
 class Punisher:

@@ -9,7 +9,7 @@ from pathlib import Path
 from loopback import source
 
 from intel_grapher.cache import Cache
-from intel_grapher.fetch.run import Options, fetch
+from intel_grapher.fetch.run import FetchOptions, fetch
 from intel_grapher.source import ApiKey, Rate
 
 if __name__ == "__main__":
@@ -19,6 +19,6 @@ if __name__ == "__main__":
     names = [("domain", name) for name in Path(hosts).read_text().split()]
     made = source(home, limits=limits, key=ApiKey("LOOPBACK_KEY", query="apikey", required=False))
     with Cache(Path(data)) as cache:
-        summary = fetch(cache, [made], names, Options(ledger=Path(ledger)))
+        summary = fetch(cache, [made], names, FetchOptions(ledger=Path(ledger)))
     sys.stderr.write(f"{summary}\n")
     sys.exit(0 if summary.complete else 3)

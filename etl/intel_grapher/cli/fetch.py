@@ -165,7 +165,7 @@ def status(sources: SourceChoice, data: options.Data = options.DATA, *, json: op
     ])  # fmt: skip
 
 
-def _left(standing: failures.Standing) -> str:
+def _left(standing: failures.SourceStanding) -> str:
     if standing.retired:
         return f"retired {standing.retired}"
     return "; ".join(

@@ -23,7 +23,7 @@ from intel_grapher.source import Source
 AGES = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 """Seconds of each unit of an age."""
 MAX_DIGITS = 12
-DEFAULTS = fetching.Options()
+DEFAULTS = fetching.FetchOptions()
 """The defaults of the options that the library has, too."""
 
 
@@ -51,9 +51,9 @@ class Limits:
     )
     pages: Annotated[int, typer.Option(min=1, help="Ask for at most so many pages of one answer.")] = DEFAULTS.pages
 
-    def limited(self) -> fetching.Options:
+    def limited(self) -> fetching.FetchOptions:
         """Return the options of a fetch with these limits and the user's ledger."""
-        return fetching.Options(pages=self.pages, requests=self.requests, ledger=ledger())
+        return fetching.FetchOptions(pages=self.pages, requests=self.requests, ledger=ledger())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +80,7 @@ class FetchSettings(Limits, SourceChoice):
         DEFAULTS.hops.hub
     )
 
-    def options(self, registry: Registry, import_: Path) -> fetching.Options:
+    def options(self, registry: Registry, import_: Path) -> fetching.FetchOptions:
         """Return the options of a fetch with these settings; the flat files in `import_` tell what is a hub.
 
         Raises UsageError for an age, source, kind, domain, network or indicator that is none.

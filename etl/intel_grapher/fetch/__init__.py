@@ -1,16 +1,24 @@
 """Fetching: which source is asked what, how fast and how often. Only `http` touches the network.
 
-run           asks what the cache lacks, all sources in parallel, and keeps every reply; `summary` is the result
-plan          returns what a run would ask, without asking
-failures      what failed and has no answer since, and how each source stands
+run             asks what the cache lacks, all sources in parallel, and keeps every reply
+plan            what a run would ask, without asking
+failures        the questions that failed, and how each source stands
+summary         the result of a run
 
-asking        which questions there are about an indicator     hops         which indicators the answers lead to
-frontier      a run's indicators, each once, in order          degrees      how many neighbours an indicator has
-shelf         which answers the cache has, and fresh ones      survey       what must be asked, source by source
+asking          the questions about an indicator
+frontier        a run's indicators, without duplicates
+cached_answers  which questions have a fresh answer in the cache
+workload        how many questions must be asked, source by source
+hops            the indicators that answers lead to
+degrees         the number of neighbours of an indicator
+private         indicators that are never sent out
 
-service       one source: its connections, retries, waits      ledger       requests sent with each key, limits told
-http          one request, one reply, fixed error phrases      windows      the windows that rates are counted in
-rate_headers  what reply headers say of limits                 exclusive    a lock between threads and processes
-connections   connections that can be ended
-forecast      when so many requests will have been sent        private      indicators that are never sent out
+service         one source: its connections, retries and waits
+ledger          the requests sent with each API key, and what services said of limits
+windows         the windows of time that rates are counted in
+forecast        when a number of requests will have been sent
+rate_headers    what the headers of a reply say of limits
+exclusive       a lock between threads and processes
+http            one request, one reply, fixed phrases for what went wrong
+connections     connections that another thread can end
 """

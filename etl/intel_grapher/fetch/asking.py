@@ -1,4 +1,4 @@
-"""What can be asked: which of the sources' endpoints take an indicator, with which parameters and which keys."""
+"""The questions about an indicator: which endpoints take it, with which parameters, and which API keys there are."""
 
 from __future__ import annotations
 
@@ -15,46 +15,46 @@ from intel_grapher.model import Kind
 from intel_grapher.source import Endpoint, Request, Source
 
 PRIVATE: Final = "kept private"
-UNGIVEN: Final = "its look-up gave nothing"
+UNGIVEN: Final = "its look-up found nothing"
 Indicator = tuple[str, str]
-"""Kind and canonical key, as `keys.detect` gives them."""
+"""Kind and canonical key, as `keys.detect` returns them."""
 
 
-class Question(NamedTuple):
-    """What one endpoint is asked about any key: the parameters, and all of it as `Cache.held` names it."""
+class QuestionForm(NamedTuple):
+    """A question to one endpoint without its key: the parameters, and its `name` as in `Cache.held`."""
 
     endpoint: Endpoint
     params: Mapping[str, str]
     name: tuple[str, str, str]
 
 
-class Ask(NamedTuple):
-    """One question about one key. `page` counts from 1.
+class KeyQuestion(NamedTuple):
+    """A question about one key: one request, if all goes well.
 
-    `given` is what its endpoint's look-up told. `then` are the questions that wait for the answer to this one, their
-    look-up.
+    `page` counts from 1. `given` is the value that the endpoint's look-up found. `then` are questions that wait for
+    the answer to this one, because it is their look-up.
     """
 
-    question: Question
+    form: QuestionForm
     key: str
     page: int = 1
     given: str = ""
-    then: tuple[Ask, ...] = ()
+    then: tuple[KeyQuestion, ...] = ()
 
     @property
     def request(self) -> Request:
         """Return the request to send."""
-        return self.question.endpoint.request(self.key, self.question.params, self.given)
+        return self.form.endpoint.request(self.key, self.form.params, self.given)
 
     @property
-    def many(self) -> int:
-        """Return how many questions it is, with those that wait for it."""
+    def requests(self) -> int:
+        """Return the number of requests for this question and those that wait for it."""
         return 1 + len(self.then)
 
 
 @dataclass(frozen=True)
 class Freshness:
-    """How old an answer may be, in seconds: for all, for single sources by name, and for "not found". None: any age."""
+    """The longest valid age of an answer in seconds: in general, by source, and for "not found". None is any age."""
 
     max_age: float | None = None
     by_source: Mapping[str, float] = field(default_factory=dict)
@@ -62,53 +62,53 @@ class Freshness:
     refresh: bool = False
 
     def of(self, source: str) -> float | None:
-        """Return the age that a source's answers may have."""
+        """Return the longest valid age of a source's answers."""
         return 0.0 if self.refresh else self.by_source.get(source, self.max_age)
 
     def of_not_found(self, source: str) -> float | None:
-        """Return the age that a source's "not found" may have: never more than an answer's."""
+        """Return the longest valid age of a source's "not found", which is at most that of its answers."""
         ages = [age for age in (self.of(source), self.not_found) if age is not None]
         return min(ages, default=None)
 
 
-def question(endpoint: Endpoint, params: Mapping[str, str]) -> Question:
-    """Return the question with these parameters."""
-    return Question(endpoint, params, (endpoint.source.name, endpoint.name, canonical_params(dict(params))))
+def question_form(endpoint: Endpoint, params: Mapping[str, str]) -> QuestionForm:
+    """Return the question to an endpoint with these parameters."""
+    return QuestionForm(endpoint, params, (endpoint.source.name, endpoint.name, canonical_params(dict(params))))
 
 
-def following(ask: Ask, reply: Any, pages: int) -> Ask | None:  # noqa: ANN401 - typed by the endpoint
-    """Return the question for the page after a reply's, or None where it was the last, or the last that is wanted."""
-    more = ask.question.endpoint.more
-    if more is None or ask.page >= pages:
+def following(question: KeyQuestion, reply: Any, pages: int) -> KeyQuestion | None:  # noqa: ANN401 - typed by the endpoint
+    """Return the question for the page after a reply; None after the last one, or the last of `pages`."""
+    more = question.form.endpoint.more
+    if more is None or question.page >= pages:
         return None
     params = more(reply)
-    if params is None or dict(params) == dict(ask.question.params):
+    if params is None or dict(params) == dict(question.form.params):
         return None
-    return Ask(question(ask.question.endpoint, params), ask.key, ask.page + 1, ask.given)
+    return KeyQuestion(question_form(question.form.endpoint, params), question.key, question.page + 1, question.given)
 
 
-class Menu:
-    """What the sources can be asked about each kind of indicator, looked up quickly."""
+class QuestionIndex:
+    """The questions that the sources can be asked, by label. Building it once makes each look-up quick."""
 
     def __init__(self, sources: Iterable[Source]) -> None:
-        by_label: dict[str, list[tuple[str, tuple[Question, ...]]]] = {}
+        by_label: dict[str, list[tuple[str, tuple[QuestionForm, ...]]]] = {}
         for source in sources:
-            asked: dict[str, list[Question]] = {}
+            asked: dict[str, list[QuestionForm]] = {}
             for endpoint in source.endpoints.values():
-                questions = [
-                    question(endpoint, dict(zip(endpoint.vary, values, strict=True)))
+                forms = [
+                    question_form(endpoint, dict(zip(endpoint.vary, values, strict=True)))
                     for values in product(*endpoint.vary.values())
                 ]
                 for label in {label.name for kind in endpoint.kinds for label in kind.labels}:
                     if not endpoint.kept_only:
-                        asked.setdefault(label, []).extend(questions)
+                        asked.setdefault(label, []).extend(forms)
             for label, found in asked.items():
                 by_label.setdefault(label, []).append((source.name, tuple(found)))
         self._by_label = by_label
         self._by_kind = {name: self._of_kind(kind) for name, kind in schema.BY_INDICATOR.items()}
 
-    def of(self, kind: str, key: str) -> Sequence[tuple[str, tuple[Question, ...]]]:
-        """Return the questions about an indicator, by source; those of the endpoints that take its label."""
+    def of(self, kind: str, key: str) -> Sequence[tuple[str, tuple[QuestionForm, ...]]]:
+        """Return (source, questions) for every source with an endpoint that takes the indicator's label."""
         found = self._by_kind.get(kind, ())
         if found is not None:
             return found
@@ -118,24 +118,24 @@ class Menu:
             return ()
         return self._by_label.get(label.name, ())
 
-    def _of_kind(self, kind: Kind[Any]) -> Sequence[tuple[str, tuple[Question, ...]]] | None:
-        """Return the questions about any key of a kind, or None where they depend on the key's label."""
+    def _of_kind(self, kind: Kind[Any]) -> Sequence[tuple[str, tuple[QuestionForm, ...]]] | None:
+        """Return the questions about any key of a kind; None if they depend on the key's label."""
         first, *others = (self._by_label.get(label.name, []) for label in kind.labels)
-        return first if all(each == first for each in others) else None
+        return first if all(questions == first for questions in others) else None
 
 
 def secrets(source: Source) -> list[str]:
-    """Return the keys that the environment holds for a source: several are parted by commas.
+    """Return a source's API keys from its environment variable, where commas separate several.
 
-    Raises KeyMissingError for one that could not be a key; its text names the variable and does not quote it.
+    Raises KeyMissingError for a text that can't be a key; the message names the variable and does not quote it.
     """
     if source.key is None:
         return []
-    found = [each.strip() for each in os.environ.get(source.key.variable, "").split(",")]
+    found = [secret.strip() for secret in os.environ.get(source.key.variable, "").split(",")]
     found = list(dict.fromkeys(filter(None, found)))
-    if not all(each.isascii() and each.isprintable() and " " not in each for each in found):
+    if not all(secret.isascii() and secret.isprintable() and " " not in secret for secret in found):
         raise KeyMissingError(
             f"{source.key.variable} holds characters that no key of {source.title} has. Set it again, without quotes "
-            "or line breaks; several keys are parted by commas."
+            "or line breaks; commas separate several keys."
         )
     return found

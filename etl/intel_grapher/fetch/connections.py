@@ -14,7 +14,7 @@ import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 
-class Exchange(threading.local):
+class Timing(threading.local):
     """Times of this thread's request: `started` is monotonic seconds, the others epoch seconds (0 before)."""
 
     started = 0.0
@@ -69,14 +69,14 @@ class Cuttable:
     def _new_conn(self) -> socket.socket:
         opened: socket.socket = super()._new_conn()  # type: ignore[misc] # the other base class has it
         self._handle = socket.socket(fileno=os.dup(opened.fileno()))
-        under_way[threading.get_ident()] = (exchange.started, self)
+        under_way[threading.get_ident()] = (timing.started, self)
         return opened
 
     def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as the base class has it
         """Send a request, and note when that was done."""
-        under_way[threading.get_ident()] = (exchange.started, self)
+        under_way[threading.get_ident()] = (timing.started, self)
         super().request(*args, **kwargs)  # type: ignore[misc] # the other base class has it
-        exchange.sent = time.time()
+        timing.sent = time.time()
 
     def close(self) -> None:
         """Close the connection and the second handle."""
@@ -91,7 +91,7 @@ class Cuttable:
                 self._handle.shutdown(socket.SHUT_RDWR)
 
 
-exchange: Final = Exchange()
+timing: Final = Timing()
 under_way: Final[dict[int, tuple[float, Cuttable]]] = {}
 """By thread: when its request began (monotonic seconds), and the connection it uses."""
 

@@ -1,4 +1,4 @@
-"""How many neighbours an indicator has in the graph: what has very many is a hub, and leads nowhere."""
+"""The number of neighbours of an indicator in the flat files. One with very many is a hub, which is not followed."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from intel_grapher.sql import spilling
 
 
 def in_files(folder: Path) -> Degrees | None:
-    """Return the degrees as the flat files in a folder (`import/`) have them; None where there are none.
+    """Return a function from keys to numbers of neighbours in a folder's flat files (`import/`); None without files.
 
-    The files are a projection of the cache as of the last transform. What is returned raises TransformError where they
-    can't be read.
+    The files are those of the last transform. The function raises TransformError if they can't be read.
     """
     files = [glob.escape(str(path)) for path in sorted((folder / "relationships").rglob("*.parquet"))]
     if not files:

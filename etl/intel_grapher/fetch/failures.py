@@ -1,4 +1,4 @@
-"""What failed and was not answered since: to be listed, to be asked again; and how each source stands."""
+"""The questions that failed and have no answer since, to be listed or asked again; and how each source stands."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import msgspec
 
 from intel_grapher.cache import Cache, Envelope, FailedBody
 from intel_grapher.cache.envelope import EXCERPT, canonical_params
-from intel_grapher.fetch.asking import Ask, Freshness, question, secrets
+from intel_grapher.fetch.asking import Freshness, KeyQuestion, question_form, secrets
+from intel_grapher.fetch.cached_answers import AnswerCache
 from intel_grapher.fetch.forecast import Outlook
 from intel_grapher.fetch.ledger import Ledger
-from intel_grapher.fetch.run import Options, Progress, Run
-from intel_grapher.fetch.shelf import Shelf
+from intel_grapher.fetch.run import FetchOptions, Progress, Run
 from intel_grapher.fetch.summary import Summary
-from intel_grapher.fetch.survey import bars
+from intel_grapher.fetch.workload import bars
 from intel_grapher.source import Endpoint, Source
 from intel_grapher.verdict import FAILED, judged
 
@@ -27,7 +27,7 @@ _CHUNK: Final = 2000
 
 @dataclass(frozen=True)
 class Outstanding:
-    """A question whose last attempt failed: when (epoch seconds), why, and how the reply began."""
+    """A question whose last attempt failed: when (epoch seconds), why, and the beginning of the reply."""
 
     source: str
     endpoint: str
@@ -40,8 +40,8 @@ class Outstanding:
 
 
 @dataclass
-class Standing:
-    """How a source stands: `answers` kept, `failed` questions by reason, and what each of its keys may do."""
+class SourceStanding:
+    """How a source stands: `answers` in the cache, `failed` questions by reason, and the outlook of each API key."""
 
     answers: int = 0
     failed: Counter[str] = field(default_factory=Counter)
@@ -51,56 +51,56 @@ class Standing:
 
 
 def failed(cache: Cache, sources: Sequence[Source] = ()) -> list[Outstanding]:
-    """Return what failed and has no answer since, each question once, by source, endpoint and key.
+    """Return the questions that failed and have no answer since, sorted by source, endpoint and key.
 
-    `sources` say of a reply from elsewhere (`cache add`) why it is no answer; without them its status does.
+    `sources` give the reason for a reply from elsewhere (`cache add`); without them it is by its status.
     """
     newest: dict[tuple[str, str, str, str], Outstanding] = {}
-    for each in _failures(cache, {source.name: source for source in sources}):
-        question_ = (each.source, each.endpoint, each.key, canonical_params(each.params))
-        before = newest.get(question_)
-        if before is None or before.failed_at <= each.failed_at:
-            newest[question_] = each
+    for failure in _failures(cache, {source.name: source for source in sources}):
+        question = (failure.source, failure.endpoint, failure.key, canonical_params(failure.params))
+        before = newest.get(question)
+        if before is None or before.failed_at <= failure.failed_at:
+            newest[question] = failure
     found: list[Outstanding] = []
     ordered = sorted(newest.items())
     for start in range(0, len(ordered), _CHUNK):
         chunk = ordered[start : start + _CHUNK]
         held = cache.held(sorted({key for (_, _, key, _), _ in chunk}))
-        for (source, endpoint, key, params), each in chunk:
+        for (source, endpoint, key, params), failure in chunk:
             answered_at, _ = held.get(key, {}).get((source, endpoint, params), (-1, 0))
-            if answered_at < each.failed_at:
-                found.append(each)
+            if answered_at < failure.failed_at:
+                found.append(failure)
     return found
 
 
 def retry(
-    cache: Cache, sources: Sequence[Source], options: Options | None = None, progress: Progress | None = None
+    cache: Cache, sources: Sequence[Source], options: FetchOptions | None = None, progress: Progress | None = None
 ) -> Summary:
-    """Ask again what failed, and only that. Behaves, and raises, as `fetch` does."""
+    """Ask again the questions that failed, and return the summary. Raises the same errors as `fetch`."""
     known = {source.name: source for source in sources}
-    shelf = Shelf(cache, Freshness(), pages=1)
-    asks: list[Ask] = []
-    for each in failed(cache, sources):
-        source = known.get(each.source)
-        endpoint = source.endpoint(each.endpoint) if source else None
+    answers = AnswerCache(cache, Freshness(), pages=1)
+    questions: list[KeyQuestion] = []
+    for failure in failed(cache, sources):
+        source = known.get(failure.source)
+        endpoint = source.endpoint(failure.endpoint) if source else None
         if endpoint is None or endpoint.kept_only:
             continue
-        given = shelf.given(endpoint, each.key)
-        if given or endpoint.lookup is None:  # else it waits for its look-up, or that finds nothing any more
-            asks.append(Ask(question(endpoint, each.params), each.key, given=given))
+        given = answers.given(endpoint, failure.key)
+        if given or endpoint.lookup is None:  # else its look-up failed too, or finds nothing now
+            questions.append(KeyQuestion(question_form(endpoint, failure.params), failure.key, given=given))
     with Run(cache, sources, options, progress) as run:
-        return run.ask_again(asks)
+        return run.ask_again(questions)
 
 
-def status(cache: Cache, sources: Sequence[Source], ledger: Path) -> dict[str, Standing]:
-    """Return how the sources stand. `ledger` is the file that counts what was sent. Makes no request."""
-    standings = {source.name: Standing(retired=source.retired, needs_key=bars(source)[1]) for source in sources}
+def status(cache: Cache, sources: Sequence[Source], ledger: Path) -> dict[str, SourceStanding]:
+    """Return how the sources stand, by name. `ledger` is the file that counts the requests sent. Sends no request."""
+    standings = {source.name: SourceStanding(retired=source.retired, needs_key=bars(source)[1]) for source in sources}
     for holding in cache.holdings():
         if holding.area == "raw" and holding.source in standings:
             standings[holding.source].answers += holding.replies
-    for each in failed(cache, sources):
-        if each.source in standings:
-            standings[each.source].failed[each.reason] += 1
+    for failure in failed(cache, sources):
+        if failure.source in standings:
+            standings[failure.source].failed[failure.reason] += 1
     if ledger.exists():
         with Ledger(ledger) as opened:
             for source in sources:
@@ -115,7 +115,7 @@ def _failures(cache: Cache, sources: Mapping[str, Source]) -> Iterator[Outstandi
     for segment in cache.segments(["failed"]):
         source = sources.get(segment.source)
         endpoint = source.endpoint(segment.endpoint) if source else None
-        for envelope in segment.envelopes(lambda _: None):  # what is damaged there is told by `cache verify`
+        for envelope in segment.envelopes(lambda _: None):  # `cache verify` lists the damaged ones
             body = _failure(endpoint, envelope)
             yield Outstanding(
                 envelope.source,
@@ -130,7 +130,7 @@ def _failures(cache: Cache, sources: Mapping[str, Source]) -> Iterator[Outstandi
 
 
 def _failure(endpoint: Endpoint | None, envelope: Envelope) -> FailedBody:
-    """Return why a reply failed and how it began. The body of an adopted one is the reply itself."""
+    """Return the reason and the excerpt of a failure. The body of one from elsewhere is the reply itself."""
     try:
         return msgspec.json.decode(envelope.content, type=FailedBody)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

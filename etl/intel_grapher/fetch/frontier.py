@@ -1,4 +1,4 @@
-"""The indicators of a run, in the order in which they are asked, each once."""
+"""The frontier: a run's indicators in the order in which they are asked about, without duplicates."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _CACHE_KIB: Final = 65536
 
 
 class Frontier:
-    """A list of indicators that lies on disk when it grows, so that memory stays bounded. Any thread may read it.
+    """A list of indicators in a temporary file, so that memory stays bounded. Any thread may read it.
 
-    Places are counted from 1. Raises CacheError where there is no room for temporary files.
+    Places count from 1. Raises CacheError if there is no room for temporary files.
     """
 
     def __init__(self) -> None:
@@ -30,17 +30,15 @@ class Frontier:
         self._db.execute("CREATE TABLE found (place INTEGER PRIMARY KEY, kind TEXT, key TEXT, UNIQUE (key, kind))")
 
     def __enter__(self) -> Self:
-        """Give itself."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Let go of it."""
         self._db.close()
 
     def add(self, indicators: Iterable[Indicator]) -> None:
-        """Append those that are not there yet."""
+        """Append the indicators that are not in it yet."""
         with self._lock:
             try:
                 self._db.execute("BEGIN")
@@ -58,7 +56,7 @@ class Frontier:
             return bool(self._db.execute("SELECT 1 FROM found WHERE kind = ? AND key = ?", indicator).fetchone())
 
     def chunks(self, start: int = 1, stop: int | None = None) -> Iterator[list[tuple[int, str, str]]]:
-        """Yield place, kind and key from place `start` up to, and not including, `stop`: some thousands at a time."""
+        """Yield lists of (place, kind, key), CHUNK long, from place `start` up to, but not including, `stop`."""
         last = len(self) + 1 if stop is None else stop
         while start < last:
             with self._lock:
@@ -73,7 +71,7 @@ class Frontier:
 
 
 def no_room(error: sqlite3.Error) -> CacheError:
-    """Return what to tell where indicators can't be kept in a temporary file."""
+    """Return the error for a temporary file that can't grow."""
     return CacheError(
-        f"the indicators can't be kept in a temporary file: {error}. Free some room, or name another folder by TMPDIR."
+        f"the indicators can't be kept in a temporary file: {error}. Free some room, or set TMPDIR to another folder."
     )

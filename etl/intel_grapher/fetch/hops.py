@@ -1,8 +1,8 @@
-"""Following the trail: which indicators the answers lead to, the most telling first, and which are left alone.
+"""Hops: the indicators that cached answers lead to, the most relevant first, and those that are not followed.
 
-An indicator is the more worth asking about the more of those known before name it, then the more sources do, then the
-fewer others stand beside it. What names, or is named by, very many is a hub (a sinkhole, shared hosting, a CDN, a
-public resolver) and leads nowhere.
+Candidates are ordered by how many known indicators name them, then by how many sources do, then by how few others are
+named beside them. An indicator that names very many others, or that very many name, is a hub (a sinkhole, shared
+hosting, a CDN, a public resolver) and is not followed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ RESOLVERS: Final = frozenset(
     | {"185.228.168.9", "208.67.220.220", "208.67.222.222", "223.5.5.5", "223.6.6.6", "2001:4860:4860::8844"}
     | {"2001:4860:4860::8888", "2606:4700:4700::1001", "2606:4700:4700::1111", "2620:fe::fe", "2620:fe::9"}
 )
-"""Public resolvers: whatever points there, it is no lead."""
+"""Public resolvers: an answer that names one is no lead."""
 
 HUB: Final = "a hub"
 BEHIND_HUB: Final = "behind a hub"
@@ -44,18 +44,22 @@ _EXAMPLES: Final = 3
 _CHUNK: Final = 2000
 
 Degrees = Callable[[Sequence[str]], Mapping[str, int]]
-"""How many neighbours keys are known to have; those that are not known are left out."""
+"""A function from keys to numbers of neighbours; unknown keys are left out."""
 
 
 @dataclass(frozen=True)
 class Hops:
-    """How far the trail is followed, and where not.
+    """How far answers are followed, and what is not followed.
 
-    `depth`: how many hops. `kinds`: what is followed. `per_kind`: how many of each kind in one hop. `per_parent`: how
-    many that one indicator leads to. `hub`: what has more neighbours than that is one. `under`: names are followed
-    only if they are one of these domains or below one. `outside`: networks (CIDR) whose addresses are not followed.
-    `stop`: keys that are not followed. `degrees`: how many neighbours a key has in what was transformed before, so that
-    a hub is known as one before it has been asked about.
+    depth       the number of hops
+    kinds       the kinds of indicator to follow
+    per_kind    the most indicators of each kind in one hop
+    per_parent  the most indicators that one indicator leads to
+    hub         an indicator with more neighbours than this is a hub
+    under       names are followed only if they are one of these domains or below one; empty for all
+    outside     networks (CIDR) whose addresses are not followed
+    stop        keys that are not followed
+    degrees     the numbers of neighbours in the files of the last transform: hubs are known before they are asked about
     """
 
     depth: int = 0
@@ -69,8 +73,8 @@ class Hops:
     degrees: Degrees | None = None
 
 
-class Step(NamedTuple):
-    """An indicator that is followed: what leads there (the first few of `parents`), how many sources say so."""
+class HopStep(NamedTuple):
+    """An indicator to follow: how many indicators name it (`examples` are the first few), and how many sources do."""
 
     kind: str
     key: str
@@ -81,11 +85,11 @@ class Step(NamedTuple):
 
     @property
     def indicator(self) -> Indicator:
-        """Return the indicator itself."""
+        """Return the indicator."""
         return self.kind, self.key
 
     def __str__(self) -> str:
-        """Explain in one line why it is worth asking about."""
+        """Return one line that explains why it is followed."""
         named = f"named by {self.parents} ({self.examples}{', …' if self.parents > _EXAMPLES else ''})"
         sources = "1 source" if self.sources == 1 else f"{self.sources} sources"
         return f"{self.kind} {self.key}: {named}, by {sources}, beside {self.beside} others"
@@ -93,9 +97,9 @@ class Step(NamedTuple):
 
 @dataclass
 class Trail:
-    """Where the answers lead: the steps in order, and what is not followed, by reason."""
+    """The steps in order, and the number of indicators that are not followed, by reason."""
 
-    steps: list[Step] = field(default_factory=list)
+    steps: list[HopStep] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     of_parent: Counter[str] = field(default_factory=Counter)
 
@@ -103,7 +107,7 @@ class Trail:
 def follow(
     cache: Cache, sources: Sequence[Source], frontier: Frontier, hops: Hops, *, start: int = 1, stop: int | None = None
 ) -> Trail:
-    """Return where the cached answers about the indicators from place `start` up to `stop` lead."""
+    """Return the trail from the cached answers about the indicators from place `start` up to `stop`."""
     trail = Trail()
     known = {source.name: source for source in sources}
     with _Candidates(list(known)) as candidates:
@@ -122,11 +126,11 @@ def follow(
 
 
 def _choose(
-    trail: Trail, chunk: Sequence[tuple[str, Step]], frontier: Frontier, hops: Hops, degrees: Mapping[str, int]
+    trail: Trail, chunk: Sequence[tuple[str, HopStep]], frontier: Frontier, hops: Hops, degrees: Mapping[str, int]
 ) -> None:
-    """Sort the candidates of a chunk into those that are followed and those that are not."""
+    """Add the candidates of a chunk to the trail, or count them as left out."""
     of_kind = Counter(step.kind for step in trail.steps)
-    networks = [ipaddress.ip_network(each) for each in hops.outside]
+    networks = [ipaddress.ip_network(network) for network in hops.outside]
     for parent, step in chunk:
         if step.indicator in frontier:
             continue
@@ -145,24 +149,24 @@ def _choose(
             trail.steps.append(step)
 
 
-def _barred(step: Step, hops: Hops, networks: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> str:
+def _barred(step: HopStep, hops: Hops, networks: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> str:
     if step.key in hops.stop:
         return STOPPED
     if is_private(step.kind, step.key):
         return PRIVATE
     if step.kind == "domain" and hops.under:
-        inside = any(step.key == each or step.key.endswith("." + each) for each in hops.under)
+        inside = any(step.key == domain or step.key.endswith(f".{domain}") for domain in hops.under)
         return "" if inside else OUT_OF_SCOPE
     if step.kind == "ip" and networks:
         address = ipaddress.ip_address(step.key)
-        return OUT_OF_SCOPE if any(address in each for each in networks) else ""
+        return OUT_OF_SCOPE if any(address in network for network in networks) else ""
     return ""
 
 
 def _neighbours(
     cache: Cache, sources: Mapping[str, Source], key: str, kinds: frozenset[str]
 ) -> dict[Indicator, set[str]]:
-    """Return the indicators that the newest answers about a key name, each with the sources that do."""
+    """Return the indicators named by the newest answers about a key, each with the names of the sources."""
     found: dict[Indicator, set[str]] = {}
     seen: set[tuple[str, str, str]] = set()
     for reply in cache.history(key):
@@ -182,9 +186,9 @@ def _neighbours(
 
 
 def _verdict(cache: Cache, endpoint: Endpoint, found: Found) -> Verdict:
-    by_status_ = by_status(endpoint, found.status)
-    if by_status_ is not None:
-        return by_status_
+    early = by_status(endpoint, found.status)
+    if early is not None:
+        return early
     try:
         return judged(endpoint, found.status, cache.read(found).content)
     except CacheError as error:
@@ -221,7 +225,7 @@ def _indicators(fact: Fact, kinds: frozenset[str]) -> Iterator[Indicator]:
 
 
 class _Candidates:
-    """What the answers name, with what is needed to order it; on disk when it grows."""
+    """The indicators that answers name, with what orders them; in a temporary file."""
 
     def __init__(self, sources: Sequence[str]) -> None:
         self._bit = {name: 1 << place for place, name in enumerate(sources)}
@@ -240,7 +244,7 @@ class _Candidates:
         self._db.close()
 
     def add(self, parent: str, found: Mapping[Indicator, set[str]]) -> None:
-        """Note what one indicator's answers name. Raises CacheError where there is no room for temporary files."""
+        """Add the indicators that one indicator's answers name. Raises CacheError if there is no room for them."""
         try:
             self._add(parent, found)
         except sqlite3.OperationalError as error:
@@ -257,11 +261,11 @@ class _Candidates:
             ],
         )
 
-    def chunks(self) -> Iterator[list[tuple[str, Step]]]:
-        """Yield what was named, the most telling first, each with what first led to it."""
+    def chunks(self) -> Iterator[list[tuple[str, HopStep]]]:
+        """Yield lists of (first parent, step), the most relevant steps first."""
         rows = self._db.execute(
             "SELECT parent, kind, key, parents, bits(sources), beside, examples FROM named "
             "ORDER BY parents DESC, bits(sources) DESC, beside, kind, key"
         )
         while chunk := rows.fetchmany(_CHUNK):
-            yield [(parent, Step(*step)) for parent, *step in chunk]
+            yield [(parent, HopStep(*step)) for parent, *step in chunk]

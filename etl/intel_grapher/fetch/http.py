@@ -1,8 +1,8 @@
-"""The one seam to the network: sends one request of a source, and gives back what came of it.
+"""The only module that touches the network: sends one request of a source and returns its reply.
 
-Nothing here raises for what a service or the network does, for the exceptions of the libraries beneath quote URLs and
-headers, and a key may stand in either: every outcome is a `Reply`, with a fixed phrase for what went wrong. The key is
-put on when a request is sent and taken out of whatever the service quotes of it.
+Nothing here raises for what a service or the network does: the exceptions of the libraries beneath quote URLs and
+headers, and an API key may be in either. Every outcome is an `HttpReply`, with a fixed phrase for what went wrong. The
+key is added when a request is sent, and taken out of the reply if the service quotes it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from requests.adapters import HTTPAdapter
 
 import intel_grapher
 from intel_grapher.errors import SourceError
-from intel_grapher.fetch.connections import POOLS, exchange, under_way
+from intel_grapher.fetch.connections import POOLS, timing, under_way
 from intel_grapher.fetch.private import is_reserved
 from intel_grapher.source import Request, Source
 
@@ -59,11 +59,11 @@ NOT_HTTP: Final = "the reply is not HTTP"
 REDIRECTED: Final = "redirected elsewhere, which is refused"
 CANT_SEND: Final = "the request can't be sent"
 LASTING: Final = frozenset({NOT_TRUSTED, TOO_LARGE, TOO_SLOW, BAD_ENCODING, REDIRECTED, CANT_SEND})
-"""Faults that asking again at once does not mend."""
+"""Faults that another attempt does not mend."""
 
 
 class _Silence(logging.Filter):
-    """Drops every record: urllib3 logs URLs, at DEBUG and in some warnings, and a key may stand in one."""
+    """Drops every record: urllib3 logs URLs at DEBUG and in some warnings, and an API key may be in one."""
 
     def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 - all of them
         return False
@@ -94,14 +94,12 @@ class _Adapter(HTTPAdapter):
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """What came of one request. `fault` is empty where a whole reply came; `status` is 0 where none did.
+class HttpReply:
+    """The outcome of one request. `fault` is empty for a whole reply; `status` is 0 if no reply came.
 
-    `headers` have lower-case names. `redirect` is where the request is to be sent again: at the same service, save
-    for a source that forwards.
-    `sent` is False where there was no connection to send it by: the service has seen nothing of it.
-    `sent_at` is when the request was handed to the network (epoch seconds), `seconds` how long it took until the reply
-    began; 0 where none did.
+    `headers` have lower-case names. `redirect` is the URL to send the request to again: at the same service, except for
+    a source that forwards. `sent` is False if there was no connection, so that the service saw nothing of the request.
+    `sent_at` is when the request was sent (epoch seconds), `seconds` the time until the reply began; 0 if none did.
     """
 
     status: int = 0
@@ -115,10 +113,10 @@ class Reply:
 
 
 class Client:
-    """Connections to one source. Any thread may send. `connections` are kept open at once.
+    """Connections to one source, for any thread. At most `connections` are kept open.
 
-    Raises SourceError for a home that is no http or https URL. Proxies and certificates are taken from the usual
-    environment variables when it is made.
+    Raises SourceError for a home that is no http or https URL. Proxies and certificates come from the usual environment
+    variables.
     """
 
     def __init__(self, source: Source, connections: int = 1, max_body: int = MAX_BODY) -> None:
@@ -138,22 +136,22 @@ class Client:
         """Close the connections."""
         self._adapter.close()
 
-    def send(self, request: Request, secret: str = "") -> Reply:
-        """Send a request once, with the source's key, and read the whole reply."""
+    def send(self, request: Request, secret: str = "") -> HttpReply:
+        """Send a request once, with the source's API key, and return the whole reply."""
         prepared = self._prepare(request, secret)
         if prepared is None:
-            return Reply(fault=CANT_SEND, sent=False)
-        exchange.started = time.monotonic()
-        exchange.sent, exchange.answered = time.time(), 0.0
+            return HttpReply(fault=CANT_SEND, sent=False)
+        timing.started = time.monotonic()
+        timing.sent, timing.answered = time.time(), 0.0
         try:
-            reply = self._receive(prepared, request, secret, exchange.started + WHOLE_SECONDS)
+            reply = self._receive(prepared, request, secret, timing.started + WHOLE_SECONDS)
         finally:
             under_way.pop(threading.get_ident(), None)
-        if reply.fault and time.monotonic() - exchange.started > WHOLE_SECONDS:
+        if reply.fault and time.monotonic() - timing.started > WHOLE_SECONDS:
             reply = replace(reply, fault=TOO_SLOW)
-        return replace(reply, sent_at=exchange.sent, seconds=max(0.0, exchange.answered - exchange.sent))
+        return replace(reply, sent_at=timing.sent, seconds=max(0.0, timing.answered - timing.sent))
 
-    def _receive(self, prepared: requests.PreparedRequest, request: Request, secret: str, deadline: float) -> Reply:
+    def _receive(self, prepared: requests.PreparedRequest, request: Request, secret: str, deadline: float) -> HttpReply:
         try:
             response = self._adapter.send(
                 prepared,
@@ -163,21 +161,21 @@ class Client:
                 proxies=self._proxies,
             )
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            return Reply(fault=_phrase(error), sent=not _is_any(error, _UNCONNECTED))
-        exchange.answered = time.time()
+            return HttpReply(fault=_phrase(error), sent=not _is_any(error, _UNCONNECTED))
+        timing.answered = time.time()
         try:
             body, fault = self._read(response.raw, deadline)
         finally:
-            # A connection is used again only after a reply that was read to its end.
+            # A connection is used again only if the reply was read to its end.
             response.raw.release_conn() if _is_drained(response.raw) else response.raw.close()
         headers = {name.lower(): _clean(value, secret) for name, value in response.headers.items()}
-        reply = Reply(response.status_code, _without(body, secret, cut=bool(fault)), headers, fault)
+        reply = HttpReply(response.status_code, _without(body, secret, cut=bool(fault)), headers, fault)
         if not fault and response.status_code in _FOLLOWED and "location" in response.headers:
             reply = self._redirected(reply, response.headers["location"], request, secret)
         return reply
 
     def _prepare(self, request: Request, secret: str) -> requests.PreparedRequest | None:
-        """Return the request with its secret, or None where it would leave the source's own address."""
+        """Return the request with its API key; None if it would go elsewhere than to the source's own address."""
         key = self._source.key
         headers = dict(_HEADERS)
         query = dict(request.query)
@@ -199,7 +197,7 @@ class Client:
         return prepared
 
     def _read(self, raw: urllib3.BaseHTTPResponse, deadline: float) -> tuple[bytes, str]:
-        """Return the body, uncompressed, as far as it came, and what was wrong with it."""
+        """Return the body, uncompressed, as far as it came, and its fault (empty for none)."""
         blocks: list[bytes] = []
         size = 0
         try:
@@ -212,11 +210,11 @@ class Client:
                     return b"".join(blocks), TOO_SLOW
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             return b"".join(blocks), _phrase(error)
-        # Not every reading notices that fewer bytes came than were announced.
+        # urllib3 does not always notice that fewer bytes came than were announced.
         return b"".join(blocks), CUT_SHORT if getattr(raw, "length_remaining", None) else ""
 
-    def _redirected(self, reply: Reply, location: str, request: Request, secret: str) -> Reply:
-        """Say where at the same service to go on, without the key; anywhere else only for a source that forwards."""
+    def _redirected(self, reply: HttpReply, location: str, request: Request, secret: str) -> HttpReply:
+        """Return the reply with the URL to go on to, without the key; with a fault if that is not allowed."""
         try:
             target = urlsplit(urljoin(request.url, location))
         except ValueError:
@@ -235,7 +233,7 @@ class Client:
 
 
 def _origin(url: str) -> tuple[str, str, int] | None:
-    """Return scheme, host and port of an http or https URL without credentials, or None."""
+    """Return scheme, host and port of an http or https URL without credentials; None for another URL."""
     try:
         parts = urlsplit(url)
         port = parts.port or {"http": 80, "https": 443}[parts.scheme]
@@ -247,14 +245,14 @@ def _origin(url: str) -> tuple[str, str, int] | None:
 
 
 def is_public(origin: tuple[str, str, int] | None) -> bool:
-    """Tell whether an origin is https, at its usual port, and all of its host's addresses are public ones."""
+    """Return whether an origin is https at port 443 and all addresses of its host are public."""
     if origin is None or (origin[0], origin[2]) != ("https", 443):
         return False
     try:
         found = socket.getaddrinfo(origin[1], origin[2], type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         return False
-    return not any(is_reserved(ipaddress.ip_address(str(each[4][0]).partition("%")[0])) for each in found)
+    return not any(is_reserved(ipaddress.ip_address(str(info[4][0]).partition("%")[0])) for info in found)
 
 
 def _is_drained(raw: urllib3.BaseHTTPResponse) -> bool:
@@ -309,21 +307,21 @@ _PHRASES: Final[tuple[tuple[type[BaseException], str], ...]] = (  # the first th
 
 
 _UNCONNECTED: Final = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
-"""To the service, or to the proxy before it. Name resolution that failed is one of the first."""
+"""To the service or to the proxy. A failed name resolution is a NewConnectionError."""
 
 
 def _phrase(error: BaseException) -> str:
-    """Return what went wrong in fixed words: never the exception's own, which quote the URL."""
+    """Return the fixed phrase for an error. The error's own words quote the URL."""
     return next(phrase for kind, phrase in _PHRASES if _is_any(error, kind))
 
 
 def _is_any(error: BaseException, kinds: type[BaseException] | tuple[type[BaseException], ...]) -> bool:
-    """Tell whether an exception, or one that it was raised for, is of some kinds."""
+    """Return whether an exception, or one in its chain of causes, is of these classes."""
     chain: list[BaseException] = []
     pending: list[object] = [error]
     while pending:
-        each = pending.pop()
-        if isinstance(each, BaseException) and each not in chain:
-            chain.append(each)
-            pending += [*each.args, each.__cause__, each.__context__, getattr(each, "reason", None)]
-    return any(isinstance(each, kinds) for each in chain)
+        cause = pending.pop()
+        if isinstance(cause, BaseException) and cause not in chain:
+            chain.append(cause)
+            pending += [*cause.args, cause.__cause__, cause.__context__, getattr(cause, "reason", None)]
+    return any(isinstance(cause, kinds) for cause in chain)

@@ -1,4 +1,4 @@
-"""Planning: what a fetch would ask, what that costs, and when it will be done. Makes no request."""
+"""A plan: what a fetch would ask, how many requests that is, and when it would be done. Sends no request."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from dataclasses import dataclass, field
 from intel_grapher.cache import Cache
 from intel_grapher.fetch import forecast
 from intel_grapher.fetch.asking import Indicator, secrets
+from intel_grapher.fetch.cached_answers import AnswerCache
 from intel_grapher.fetch.forecast import Outlook
 from intel_grapher.fetch.frontier import Frontier
-from intel_grapher.fetch.hops import Step, follow
+from intel_grapher.fetch.hops import HopStep, follow
 from intel_grapher.fetch.ledger import Ledger
-from intel_grapher.fetch.run import Options
-from intel_grapher.fetch.shelf import Shelf
-from intel_grapher.fetch.survey import bars, survey
+from intel_grapher.fetch.run import FetchOptions
+from intel_grapher.fetch.workload import bars, workload
 from intel_grapher.source import Source
 
 
 @dataclass
 class SourcePlan:
-    """One source's part: what is there, what would be asked, what not and why.
+    """One source's part: answers in the cache, questions to ask, questions skipped by reason.
 
-    `today` is how many of the questions its limits let out before the next UTC midnight; `seconds` how long all of
-    them take by its limits alone. `outlooks` has what each of its keys may do. `held_until` (epoch seconds) and
-    `held_reason` tell when every key is held back.
+    `today` is how many of the questions its rates allow before the next UTC midnight; `seconds` how long all of them
+    take by its rates alone. `outlooks` has each API key's. `held_until` (epoch seconds) and `held_reason` are set if
+    every key is held.
     """
 
     cached: int = 0
@@ -42,12 +42,12 @@ class SourcePlan:
 
 @dataclass
 class Plan:
-    """A whole fetch as it would be. Each question takes one request, if all goes well and has one page.
+    """A whole fetch in advance. Each question is one request, if nothing fails and the answer has one page.
 
-    A question that needs a look-up's answer is counted, unless that is known to have found nothing.
+    A question that needs a look-up is counted, unless the look-up is known to have found nothing.
 
-    With hops it knows as much as the cache does: answers still to come will lead further. `steps` are the indicators
-    that the cached answers lead to, in the order in which they would be asked; `left_out` counts the others.
+    Hops are known as far as the cache goes: later answers lead further. `steps` are the indicators that the cached
+    answers lead to, in the order in which they would be asked about; `left_out` counts the others by reason.
     `future` cached answers are dated later than now.
     """
 
@@ -55,23 +55,23 @@ class Plan:
     indicators: int = 0
     unasked: int = 0
     future: int = 0
-    steps: list[Step] = field(default_factory=list)
+    steps: list[HopStep] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     done_at: float = 0.0
     """Epoch seconds."""
 
     @property
     def requests(self) -> int:
-        """Return how many requests it takes in all."""
-        return sum(each.to_ask for each in self.sources.values())
+        """Return the number of requests in all."""
+        return sum(part.to_ask for part in self.sources.values())
 
 
 def plan(
-    cache: Cache, sources: Sequence[Source], indicators: Iterable[Indicator], options: Options | None = None
+    cache: Cache, sources: Sequence[Source], indicators: Iterable[Indicator], options: FetchOptions | None = None
 ) -> Plan:
-    """Return what `fetch` would do with the same arguments. Raises CacheError and KeyMissingError as it does."""
-    options = options or Options()
-    shelf = Shelf(cache, options.freshness, options.pages)
+    """Return what `fetch` would do with the same arguments. Raises CacheError and KeyMissingError as `fetch` does."""
+    options = options or FetchOptions()
+    answers = AnswerCache(cache, options.freshness, options.pages)
     made = Plan({source.name: SourcePlan(needs_key=bars(source)[1]) for source in sources})
     with Frontier() as frontier:
         frontier.add(indicators)
@@ -79,7 +79,7 @@ def plan(
         for hop in range(options.hops.depth + 1):
             stop = len(frontier) + 1
             left = None if options.requests is None else options.requests - made.requests
-            seen = survey(frontier, sources, shelf, start=start, requests=left)
+            seen = workload(frontier, sources, answers, start=start, requests=left)
             made.unasked += seen.unasked
             made.future += seen.future
             for name, count in seen.sources.items():
@@ -97,7 +97,7 @@ def plan(
     return made
 
 
-def _forecast(made: Plan, cache: Cache, sources: Sequence[Source], options: Options) -> None:
+def _forecast(made: Plan, cache: Cache, sources: Sequence[Source], options: FetchOptions) -> None:
     now = time.time()
     path = options.ledger_at(cache)
     ledger = Ledger(path) if path.exists() else None
@@ -110,11 +110,12 @@ def _forecast(made: Plan, cache: Cache, sources: Sequence[Source], options: Opti
                 Outlook.of(ledger.account(source, secret)) if ledger else Outlook.untouched(source, now)
                 for secret in secrets(source) or [""]
             ]
-            part.held_until, part.held_reason = min((each.held_until, each.held_reason) for each in part.outlooks)
+            first_free = min(part.outlooks, key=lambda outlook: (outlook.held_until, outlook.held_reason))
+            part.held_until, part.held_reason = first_free.held_until, first_free.held_reason
             limit = forecast.today(part.outlooks, now)
             part.today = part.to_ask if limit is None else min(part.to_ask, limit)
             part.seconds = forecast.seconds(part.outlooks, part.to_ask, now)
     finally:
         if ledger is not None:
             ledger.close()
-    made.done_at = now + max((each.seconds for each in made.sources.values()), default=0.0)
+    made.done_at = now + max((part.seconds for part in made.sources.values()), default=0.0)

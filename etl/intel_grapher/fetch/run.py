@@ -1,4 +1,4 @@
-"""Fetching: asks the sources what the cache lacks, all of them side by side, and keeps every reply."""
+"""A fetch: asks all sources in parallel what the cache lacks, and keeps every reply."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from typing import Final, Self
 
 from intel_grapher.cache import Cache, Entry, FailedBody, Writer
 from intel_grapher.fetch import forecast
-from intel_grapher.fetch.asking import Ask, Freshness, Indicator, secrets
+from intel_grapher.fetch.asking import Freshness, Indicator, KeyQuestion, secrets
+from intel_grapher.fetch.cached_answers import AnswerCache
 from intel_grapher.fetch.forecast import Outlook
 from intel_grapher.fetch.frontier import Frontier
 from intel_grapher.fetch.hops import Hops, follow
-from intel_grapher.fetch.http import Reply, hang_up_on_the_slow
+from intel_grapher.fetch.http import HttpReply, hang_up_on_the_slow
 from intel_grapher.fetch.ledger import Ledger
-from intel_grapher.fetch.service import ApiKeySlot, Budget, Limits, Service
-from intel_grapher.fetch.shelf import Shelf
+from intel_grapher.fetch.service import ApiKeySlot, Budget, Service, ServiceLimits
 from intel_grapher.fetch.summary import Summary, Tally
-from intel_grapher.fetch.survey import bars, pending, survey
+from intel_grapher.fetch.workload import bars, pending, workload
 from intel_grapher.source import Source
 from intel_grapher.verdict import Verdict
 
@@ -31,20 +31,20 @@ TICK: Final = 0.2
 OUTLOOK_SECONDS: Final = 2.0
 RATE_SECONDS: Final = 10.0
 GRACE: Final = 5.0
-"""Seconds that requests under way are given to end when a run is interrupted."""
+"""Seconds for the requests under way to end after an interrupt."""
 
 Progress = Callable[[Summary], None]
 
 
 @dataclass(frozen=True)
-class Options:
+class FetchOptions:
     """How to fetch.
 
-    `patience`: the longest wait in seconds for a limit or a Retry-After; a source that asks for more is set aside.
-    `pages`: how many pages of one answer are asked for. `connections`: how many at once to one source; None for what
-    its limits have a use for.
-    `requests`: how many may be sent in all; None for any number.
-    `ledger`: the file that counts what was sent; None for `ledger.sqlite` beside the cache's index.
+    patience     the longest wait in seconds for a rate or a Retry-After; a source that asks for more is set aside
+    pages        the most pages of one answer
+    connections  the most connections to one source at once; None for as many as its rates can use
+    requests     the most requests in all; None for any number
+    ledger       the file that counts the requests sent; None for `ledger.sqlite` beside the cache's index
     """
 
     freshness: Freshness = field(default_factory=Freshness)
@@ -56,7 +56,7 @@ class Options:
     ledger: Path | None = None
 
     def ledger_at(self, cache: Cache) -> Path:
-        """Return where the ledger is."""
+        """Return the path of the ledger."""
         return self.ledger or cache.root / "ledger.sqlite"
 
 
@@ -64,38 +64,38 @@ def fetch(
     cache: Cache,
     sources: Sequence[Source],
     indicators: Iterable[Indicator],
-    options: Options | None = None,
+    options: FetchOptions | None = None,
     progress: Progress | None = None,
 ) -> Summary:
-    """Ask the sources about the indicators, and about what the answers lead to, as far as the cache lacks an answer.
+    """Return the summary of asking the sources what the cache lacks about the indicators, and about what these lead to.
 
-    Answers ("not found" is one) go to the cache's `raw`, failures to `failed`. `progress` is called several times a
-    second, from the calling thread, with the summary as it grows. An interrupt (KeyboardInterrupt) ends the run: what
-    was answered is kept, and the summary says so.
+    Answers ("not found" is one) go to the cache's area `raw`, failures to `failed`. `progress` is called several times
+    a second in the calling thread, with the summary so far. An interrupt (KeyboardInterrupt) ends the fetch: the
+    answers so far are kept, and the summary says so.
 
-    Raises BusyError where another process writes the cache, CacheError where it can't be written, KeyMissingError
-    for a key that is malformed, SourceError for a source that is.
+    Raises BusyError if another process writes the cache, CacheError if it can't be written, KeyMissingError for a
+    malformed API key, SourceError for a malformed source.
     """
     with Run(cache, sources, options, progress) as run:
         return run.ask_about(indicators)
 
 
 class Run:
-    """One run over some sources. Use it in a `with`, once."""
+    """One fetch from some sources. A context manager, to be used once."""
 
     def __init__(
         self,
         cache: Cache,
         sources: Sequence[Source],
-        options: Options | None = None,
+        options: FetchOptions | None = None,
         progress: Progress | None = None,
     ) -> None:
         self._cache = cache
         self._sources = sources
-        self._options = options or Options()
+        self._options = options or FetchOptions()
         self._progress = progress or (lambda _: None)
         self.summary = Summary({source.name: Tally() for source in sources})
-        self._shelf = Shelf(cache, self._options.freshness, self._options.pages)
+        self._answers = AnswerCache(cache, self._options.freshness, self._options.pages)
         self._budget = Budget(self._options.requests)
         self._services: dict[str, Service] = {}
         self._stack = ExitStack()
@@ -110,13 +110,11 @@ class Run:
         self._reckoned = 0.0
 
     def __enter__(self) -> Self:
-        """Give itself."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close what it opened."""
         self._stack.__exit__(kind, error, trace)
 
     def ask_about(self, indicators: Iterable[Indicator]) -> Summary:
@@ -140,11 +138,11 @@ class Run:
             self.summary.interrupted = True
         return self._finish()
 
-    def ask_again(self, asks: Iterable[Ask]) -> Summary:
+    def ask_again(self, questions: Iterable[KeyQuestion]) -> Summary:
         """Ask single questions, whatever the cache holds."""
-        by_source: dict[str, list[Ask]] = {}
-        for ask in asks:
-            by_source.setdefault(ask.question.name[0], []).append(ask)
+        by_source: dict[str, list[KeyQuestion]] = {}
+        for question in questions:
+            by_source.setdefault(question.form.name[0], []).append(question)
         todo = {}
         for source in self._sources:
             mine = by_source.get(source.name, [])
@@ -162,8 +160,8 @@ class Run:
         return self._finish()
 
     def _ask_from(self, frontier: Frontier, start: int) -> None:
-        """Ask all about the indicators from a place of the frontier on."""
-        seen = survey(frontier, self._sources, self._shelf, start=start, requests=self._budget.left)
+        """Ask all sources about the indicators from a place of the frontier on."""
+        seen = workload(frontier, self._sources, self._answers, start=start, requests=self._budget.left)
         self.summary.unasked += seen.unasked
         self.summary.future += seen.future
         todo = {}
@@ -174,7 +172,7 @@ class Run:
             tally.to_ask += count.to_ask
             _, tally.needs_key = bars(source)
             if count.to_ask:
-                todo[source.name] = pending(frontier, source, self._shelf, start, seen.cut)
+                todo[source.name] = pending(frontier, source, self._answers, start, seen.cut)
         self._work(todo)
 
     def _finish(self) -> Summary:
@@ -190,7 +188,7 @@ class Run:
             self._writer.sync()
 
     def _service(self, source: Source) -> Service:
-        """Return the source's service, made when it is first needed."""
+        """Return the source's service; the first call makes it."""
         if source.name not in self._services:
             if self._ledger is None:
                 self._ledger = self._stack.enter_context(Ledger(self._options.ledger_at(self._cache)))
@@ -199,12 +197,12 @@ class Run:
                 ApiKeySlot(secret, place, ledger.account(source, secret))
                 for place, secret in enumerate(secrets(source) or [""], 1)
             ]
-            limits = Limits(self._options.patience, self._options.pages, self._options.connections)
+            limits = ServiceLimits(self._options.patience, self._options.pages, self._options.connections)
             tally = self.summary.sources[source.name]
             service = Service(
                 source,
                 holders,
-                shelf=self._shelf,
+                answers=self._answers,
                 keep=self._keep,
                 spawn=self._spawn,
                 tally=tally,
@@ -215,8 +213,8 @@ class Run:
             self._services[source.name] = service
         return self._services[source.name]
 
-    def _work(self, todo: dict[str, Iterator[Ask]]) -> None:
-        """Let the services ask, each in threads of its own, until all are done or the user interrupts."""
+    def _work(self, todo: dict[str, Iterator[KeyQuestion]]) -> None:
+        """Run the services, each in threads of its own, until all are done or the user interrupts."""
         if not todo:
             return
         if self._writer is None:
@@ -243,24 +241,24 @@ class Run:
             if not whole:
                 self._stop()
                 self._closed = True
-                self._writer = None  # what comes later is not kept: it will be asked again
-                with self._writing:  # what is being written is written
+                self._writer = None  # a later reply is not kept: it will be asked again
+                with self._writing:  # wait for a write that is under way
                     pass
         if self._errors:
             raise self._errors[0]
 
     def _spawn(self, service: Service) -> None:
-        """Send a thread to work for a service."""
+        """Start a thread that works for a service."""
         with self._writing:
             self._working += 1
         Thread(target=self._guard, args=(service,), name=service.source.name, daemon=True).start()
 
     def _guard(self, service: Service) -> None:
-        """Let a service work. An error of ours (a full disk, a faulty source) ends the run, and `_work` raises it."""
+        """Run a service. An error of ours (a full disk, a faulty source) ends the fetch, and `_work` raises it."""
         try:
             service.work()
         except BaseException as error:  # noqa: BLE001 - raised again by the thread that called `fetch`
-            if not self._closed:  # else it is about what has been closed since
+            if not self._closed:  # else it comes of what has been closed since
                 self._errors.append(error)
             self._stop()
         with self._writing:
@@ -273,7 +271,7 @@ class Run:
             service.stop()
 
     def _reckon(self, services: Sequence[Service]) -> None:
-        """Bring up to date how fast each service goes and how long it will take."""
+        """Update each service's rate and the seconds that it will take."""
         now = time.monotonic()
         if now - self._reckoned < OUTLOOK_SECONDS:
             return
@@ -285,18 +283,19 @@ class Run:
             (then, before), (_, so_far) = pace[0], pace[-1]
             tally.rate = (so_far - before) / (now - then) if now > then else 0.0
             outlooks = [Outlook.of(holder.account) for holder in service.holders if not holder.refused]
-            tally.left = sum(each.left[-1].left for each in outlooks) if service.source.limits and outlooks else None
+            limited = bool(service.source.limits and outlooks)
+            tally.left = sum(outlook.left[-1].left for outlook in outlooks) if limited else None
             by_limits = forecast.seconds(outlooks, tally.remaining, time.time())
             tally.seconds_to_go = max(by_limits, tally.remaining / tally.rate if tally.rate else 0.0)
 
-    def _keep(self, ask: Ask, reply: Reply, verdict: Verdict) -> None:
+    def _keep(self, question: KeyQuestion, reply: HttpReply, verdict: Verdict) -> None:
         body = reply.body if verdict.is_answer else FailedBody.of(verdict.reason, reply.body)
-        source, endpoint, _ = ask.question.name
+        source, endpoint, _ = question.form.name
         entry = Entry(
             source=source,
             endpoint=endpoint,
-            key=ask.key,
-            params=dict(ask.question.params),
+            key=question.key,
+            params=dict(question.form.params),
             fetched_at=int(time.time()),
             status=reply.status,
             body=body,

@@ -1,4 +1,4 @@
-"""One source at work: its connections side by side, within its limits, patient with its troubles up to a point."""
+"""One source at work: parallel connections within its rates, retries, waits, and when to give up."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from threading import Event, Lock
 from typing import Final
 
-from intel_grapher.fetch.asking import UNGIVEN, Ask, following
-from intel_grapher.fetch.http import LASTING, TOO_SLOW, Client, Reply
+from intel_grapher.fetch.asking import UNGIVEN, KeyQuestion, following
+from intel_grapher.fetch.cached_answers import AnswerCache
+from intel_grapher.fetch.http import LASTING, TOO_SLOW, Client, HttpReply
 from intel_grapher.fetch.ledger import Account, Permit
 from intel_grapher.fetch.rate_headers import quota_hint, retry_after
-from intel_grapher.fetch.shelf import Shelf
 from intel_grapher.fetch.summary import Failure, Tally
 from intel_grapher.source import Endpoint, Outcome, Request, Source
 from intel_grapher.verdict import UNAUTHORIZED, Verdict, by_status, judged
@@ -24,22 +24,22 @@ ATTEMPTS: Final = 4
 FIRST_WAIT: Final = 1.0
 """Seconds to wait after a first failure."""
 FAILURES_IN_A_ROW: Final = 10
-"""After so many requests without an answer a source is set aside."""
+"""A source is set aside after so many requests in a row without an answer."""
 MAX_REDIRECTS: Final = 3
 CONNECTIONS: Final = 8
-"""At once, to a service without limits."""
+"""At once, to a service without rates."""
 MOST_CONNECTIONS: Final = 64
 ANSWER_SECONDS: Final = 10.0
-"""An answer that takes longer is waited for, too, but then the rate may not be reached."""
+"""An answer may take longer, but then the rate may not be reached."""
 LIMIT_USED_UP: Final = "its limit is used up"
 
-Keep = Callable[[Ask, Reply, Verdict], None]
+Keep = Callable[[KeyQuestion, HttpReply, Verdict], None]
 Spawn = Callable[["Service"], None]
 
 
 @dataclass
 class ApiKeySlot:
-    """One key of a source, its place among the source's keys (from 1), and the account that its requests go to."""
+    """One API key of a source, its position among the source's keys (from 1), and its account in the ledger."""
 
     secret: str
     place: int
@@ -48,7 +48,7 @@ class ApiKeySlot:
 
 
 class Budget:
-    """How many requests a run may send in all; None for any number."""
+    """The requests that a run may still send; None for any number."""
 
     def __init__(self, requests: int | None) -> None:
         self._left = requests
@@ -56,11 +56,11 @@ class Budget:
 
     @property
     def left(self) -> int | None:
-        """Return how many may still be sent."""
+        """Return the number of requests left; None for any number."""
         return self._left
 
     def take(self) -> bool:
-        """Take one, unless none is left."""
+        """Take one request, and return whether there was one left."""
         with self._lock:
             if self._left is not None:
                 if not self._left:
@@ -70,15 +70,15 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class Limits:
-    """How a service is treated: the longest wait in seconds, pages of one answer, connections at once at most."""
+class ServiceLimits:
+    """How a service is asked: the longest wait (seconds), the most pages of one answer, the most connections."""
 
     patience: float
     pages: int
     connections: int | None
 
 
-def verdict_on(endpoint: Endpoint, reply: Reply) -> Verdict:
+def verdict_on(endpoint: Endpoint, reply: HttpReply) -> Verdict:
     """Return the verdict on what came of a request.
 
     A fault of the transfer makes any reply a failure. The reason is the status where that says more than the fault: a
@@ -99,7 +99,7 @@ def backoff(attempt: int, cap: float) -> float:
 
 
 def connections(source: Source, keys: int, most: int | None) -> int:
-    """Return how many connections are of use: what the rates let out while an answer is waited for."""
+    """Return the number of connections that the rates can use while an answer is under way."""
     if not source.limits:
         return most or CONNECTIONS
     a_second = keys * min(rate.requests / rate.per for rate in source.limits)
@@ -107,10 +107,10 @@ def connections(source: Source, keys: int, most: int | None) -> int:
 
 
 class Service:
-    """Asks one source what `begin` was given, and hands what comes back to `keep`.
+    """Asks one source the questions of `begin`, and hands the replies to `keep`.
 
-    `work` is run by a thread. While all its threads wait for answers and the limits let more out, it calls `spawn`,
-    which must send another one to work.
+    `work` runs in a thread. If all its threads wait for answers and the rates allow more requests, it calls `spawn`,
+    which must start another thread.
     """
 
     def __init__(
@@ -118,18 +118,18 @@ class Service:
         source: Source,
         holders: Sequence[ApiKeySlot],
         *,
-        shelf: Shelf,
+        answers: AnswerCache,
         keep: Keep,
         spawn: Spawn,
         tally: Tally,
-        limits: Limits,
+        limits: ServiceLimits,
         budget: Budget,
     ) -> None:
         self.source = source
         self.tally = tally
         self.holders = holders
         self.connections = connections(source, len(holders), limits.connections)
-        self._shelf = shelf
+        self._answers = answers
         self._keep = keep
         self._spawn = spawn
         self._threads = 0
@@ -137,7 +137,7 @@ class Service:
         self._limits = limits
         self._budget = budget
         self._client = Client(source, self.connections)
-        self._pending: Iterator[Ask] = iter(())
+        self._pending: Iterator[KeyQuestion] = iter(())
         self._taking = Lock()
         self._choosing = Lock()
         self._counting = Lock()
@@ -146,12 +146,12 @@ class Service:
         self._chosen = 0
         self._failures = 0
 
-    def begin(self, pending: Iterator[Ask]) -> None:
-        """Set what is to be asked next, before threads are sent to work."""
+    def begin(self, pending: Iterator[KeyQuestion]) -> None:
+        """Set the questions to ask, before threads start."""
         self._pending = pending
 
     def stop(self) -> None:
-        """Begin no further request. What is under way may end."""
+        """Send no further request. Those under way may end."""
         self._stopped = True
         self._over.set()
 
@@ -160,18 +160,18 @@ class Service:
         self._client.close()
 
     def work(self) -> None:
-        """Ask until nothing is left, the source is set aside, or it is stopped."""
+        """Ask until no question is left, the source is set aside, or it is stopped."""
         with self._counting:
             self._threads += 1
-        while (ask := self._take()) is not None:
-            todo = [ask]
+        while (question := self._take()) is not None:
+            todo = [question]
             while todo:
                 todo[:1] = self._put(todo[0])
         with self._counting:
             self._threads -= 1
 
-    def _send(self, request: Request, secret: str) -> Reply:
-        """Send a request; if no thread is left to send the next one meanwhile, call for one."""
+    def _send(self, request: Request, secret: str) -> HttpReply:
+        """Send a request. If no thread is free for the next one, have another one started."""
         with self._counting:
             self.tally.requests += 1
             self._waiting += 1
@@ -184,64 +184,64 @@ class Service:
             with self._counting:
                 self._waiting -= 1
 
-    def _take(self) -> Ask | None:
-        """Return the next question. Once the source is set aside, the rest is counted as not asked."""
+    def _take(self) -> KeyQuestion | None:
+        """Return the next question; None at the end. If the source is set aside, the others are counted as skipped."""
         with self._taking:
-            for ask in self._pending:
+            for question in self._pending:
                 if self._stopped:
                     return None
                 if not self._over.is_set():
-                    return ask
-                self._skip(ask)
+                    return question
+                self._skip(question)
         return None
 
-    def _put(self, ask: Ask) -> list[Ask]:
-        """Put one question until it is answered or given up. Return what must be asked next: what waited, its page."""
-        reply, verdict = self._answer(ask)
+    def _put(self, question: KeyQuestion) -> list[KeyQuestion]:
+        """Ask one question until it is answered or given up, and return the questions that follow from the answer."""
+        reply, verdict = self._answer(question)
         if reply is None or verdict is None:
-            self._skip(ask)
+            self._skip(question)
             return []
-        self._keep(ask, reply, verdict)
+        self._keep(question, reply, verdict)
         with self._counting:
             if not verdict.is_answer:
-                self.tally.fail(Failure(ask.question.endpoint.name, ask.key, verdict.reason))
+                self.tally.fail(Failure(question.form.endpoint.name, question.key, verdict.reason))
             else:
                 self.tally.asked += 1
                 self.tally.found += verdict.outcome is Outcome.FOUND
                 self.tally.not_found += verdict.outcome is Outcome.NOT_FOUND
-        waited = self._given(ask, verdict)
+        waited = self._given(question, verdict)
         if verdict.outcome is not Outcome.FOUND:
             return []
-        page = self._next_page(ask, verdict)
+        page = self._next_page(question, verdict)
         return waited if page is None else [*waited, page]
 
-    def _given(self, ask: Ask, verdict: Verdict) -> list[Ask]:
-        """Return the questions that waited for an answer, with what it gives them; without that they are not asked."""
+    def _given(self, question: KeyQuestion, verdict: Verdict) -> list[KeyQuestion]:
+        """Return the questions that waited for an answer, with the value that it gives them, as far as it gives one."""
         reply = verdict.reply if verdict.outcome is Outcome.FOUND else None
-        waited = [each._replace(given=each.question.endpoint.told(reply)) for each in ask.then]
-        ready = [each for each in waited if each.given]
+        waited = [waiting._replace(given=waiting.form.endpoint.told(reply)) for waiting in question.then]
+        ready = [waiting for waiting in waited if waiting.given]
         if lost := len(waited) - len(ready):
             with self._counting:
                 self.tally.to_ask -= lost
                 self.tally.skipped[UNGIVEN] += lost
         return ready
 
-    def _next_page(self, ask: Ask, verdict: Verdict) -> Ask | None:
-        """Return the next page of an answer, or the first after it that is not there; None at the end."""
-        page = following(ask, verdict.reply, self._limits.pages)
+    def _next_page(self, question: KeyQuestion, verdict: Verdict) -> KeyQuestion | None:
+        """Return the question for the next page that the cache lacks; None after the last page."""
+        page = following(question, verdict.reply, self._limits.pages)
         if page is None or self._stopped:
             return None
-        there, page = self._shelf.missing_page(page)
+        there, page = self._answers.missing_page(page)
         with self._counting:
             self.tally.cached += there
             self.tally.to_ask += page is not None
         return page
 
-    def _answer(self, ask: Ask) -> tuple[Reply | None, Verdict | None]:
-        """Return the last reply to a question and what it means; None where it was never sent."""
-        reply: Reply | None = None
+    def _answer(self, question: KeyQuestion) -> tuple[HttpReply | None, Verdict | None]:
+        """Return the last reply to a question and its verdict; None if it was never sent."""
+        reply: HttpReply | None = None
         verdict: Verdict | None = None
-        request = ask.request
+        request = question.request
         attempt = redirects = 0
         while attempt < ATTEMPTS and (taken := self._permit()) is not None:
             holder, permit = taken
@@ -254,7 +254,7 @@ class Service:
                 redirects += 1
                 request = replace(request, url=reply.redirect, query={})
                 continue
-            verdict = verdict_on(ask.question.endpoint, reply)
+            verdict = verdict_on(question.form.endpoint, reply)
             hint = quota_hint(reply.headers, time.time()) if reply.headers else None
             if hint is not None:
                 holder.account.learn(hint)
@@ -271,10 +271,10 @@ class Service:
         return reply, verdict
 
     def _permit(self) -> tuple[ApiKeySlot, Permit] | None:
-        """Wait until a request may be sent, with one of the keys in turn; None where it may not be in this run."""
+        """Wait for a permit with one of the API keys in turn; None if there is none in this run."""
         with self._choosing:
             while not self._over.is_set():
-                usable = [each for each in self.holders if not each.refused]
+                usable = [holder for holder in self.holders if not holder.refused]
                 waits: list[float] = []
                 self._chosen += 1
                 for offset in range(len(usable)):
@@ -286,7 +286,7 @@ class Service:
                 if waits and min(waits) <= self._limits.patience:
                     self._over.wait(min(waits))
                 elif waits:
-                    reasons = [reason for each in usable if (reason := each.account.held()[1])]
+                    reasons = [reason for holder in usable if (reason := holder.account.held()[1])]
                     self._set_aside(reasons[0] if reasons else LIMIT_USED_UP, min(waits))
         return None
 
@@ -297,13 +297,13 @@ class Service:
             return None
         return holder, permit
 
-    def _note(self, holder: ApiKeySlot, reply: Reply, verdict: Verdict, *, quota_told: bool) -> bool:
-        """Take note of a failure. True where it is the key's, and the source has another one to try."""
+    def _note(self, holder: ApiKeySlot, reply: HttpReply, verdict: Verdict, *, quota_told: bool) -> bool:
+        """Note a failure. Return True if it is the API key's, and there is another one to try."""
         self._failures += 1
         wait = retry_after(reply.headers.get("retry-after", ""), time.time())
         if reply.status == UNAUTHORIZED and self.source.key is not None:
             holder.refused = True
-            if all(each.refused for each in self.holders):
+            if all(other.refused for other in self.holders):
                 variable = self.source.key.variable
                 self.tally.needs_key = variable
                 self._set_aside(
@@ -317,7 +317,7 @@ class Service:
                 self._over.wait(backoff(self._failures, self._limits.patience))
         if self._failures >= FAILURES_IN_A_ROW:
             self._set_aside(f"it keeps failing: {verdict.reason}")
-        others = any(each is not holder and not each.refused for each in self.holders)
+        others = any(other is not holder and not other.refused for other in self.holders)
         of_key = reply.status == UNAUTHORIZED or verdict.outcome is Outcome.QUOTA
         return of_key and others and not self._over.is_set()
 
@@ -328,7 +328,7 @@ class Service:
                 self.tally.until = time.time() + seconds if seconds else 0.0
         self._over.set()
 
-    def _skip(self, ask: Ask) -> None:
+    def _skip(self, question: KeyQuestion) -> None:
         with self._counting:
             if self.tally.aside:
-                self.tally.skipped["set aside"] += ask.many
+                self.tally.skipped["set aside"] += question.requests

@@ -1,4 +1,4 @@
-"""What a run of fetching did, source by source."""
+"""The result of a fetch, source by source."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MAX_EXAMPLES: Final = 5
 
 @dataclass(frozen=True)
 class Failure:
-    """One question that was not answered, and why."""
+    """A question without an answer, and the reason."""
 
     endpoint: str
     key: str
@@ -20,11 +20,11 @@ class Failure:
 
 @dataclass
 class Tally:
-    """One source's part. A question is what is asked of one endpoint for one key with one set of parameters.
+    """One source's part of a fetch. A question is one endpoint, one key and one set of parameters.
 
-    `to_ask` questions lacked an answer and can be asked; `asked` ones were put to the service: `found`, `not_found`
-    or `failed`. `cached` ones had an answer already. `skipped` ones were not asked, by reason. `requests` counts what
-    was sent, with every further attempt.
+    `to_ask` questions lacked an answer and can be asked; `asked` ones were sent: `found`, `not_found` or
+    `failed`. `cached` ones had an answer already. `skipped` ones were not asked, by reason. `requests` counts every
+    attempt.
     """
 
     cached: int = 0
@@ -37,17 +37,17 @@ class Tally:
     skipped: Counter[str] = field(default_factory=Counter)
     examples: list[Failure] = field(default_factory=list)
     aside: str = ""
-    """Why the source was given up for this run; empty when it was not."""
+    """Why the source was set aside for this run; empty if it was not."""
     until: float = 0.0
-    """When a source that was set aside may be asked again, in epoch seconds; 0 where it does not tell."""
+    """When a source that was set aside may be asked again (epoch seconds); 0 if that is not known."""
     needs_key: str = ""
-    """The environment variable that lacks a key, or whose key is refused; empty when none does."""
+    """The environment variable whose API key is missing or refused; empty if none is."""
     rate: float = 0.0
-    """Requests a second, of late."""
+    """Requests a second in the last ten seconds."""
     left: int | None = None
-    """Requests that the longest of its limits leaves; None without limits."""
+    """Requests that the longest of its rates leaves; None without rates."""
     seconds_to_go: float = 0.0
-    """As far as its limits and its rate of late tell; 0 when it is done, or while nothing is known."""
+    """Estimated from its limits and its rate; 0 if it is done or nothing is known yet."""
 
     @property
     def remaining(self) -> int:
@@ -55,7 +55,7 @@ class Tally:
         return 0 if self.aside else max(0, self.to_ask - self.asked)
 
     def fail(self, failure: Failure) -> None:
-        """Count a question that failed; the first few are kept as examples."""
+        """Count a failed question; the first few are kept as examples."""
         self.asked += 1
         self.failed[failure.reason] += 1
         if len(self.examples) < MAX_EXAMPLES:
@@ -64,11 +64,11 @@ class Tally:
 
 @dataclass
 class Summary:
-    """A whole run. `interrupted` says that it was stopped before its end; what was answered is kept all the same.
+    """A whole fetch. `interrupted` is true if it was stopped before its end; its answers are kept all the same.
 
-    `indicators` is how many there were, hops included; `unasked` how many of them no source can be asked about.
-    `left_out` counts what the answers led to and was not followed, by reason. `future` cached answers are dated later
-    than now.
+    `indicators` counts them, hops included; `unasked` those of kinds that no source takes. `left_out` counts,
+    by reason, the indicators that the answers led to and that were not followed. `future` counts the cached answers
+    that are dated later than now.
     """
 
     sources: dict[str, Tally] = field(default_factory=dict)
@@ -80,22 +80,22 @@ class Summary:
 
     @property
     def total(self) -> Tally:
-        """Return the sources' figures added up."""
+        """Return the sums over the sources."""
         whole = Tally()
-        for each in self.sources.values():
-            whole.cached += each.cached
-            whole.to_ask += each.to_ask
-            whole.asked += each.asked
-            whole.found += each.found
-            whole.not_found += each.not_found
-            whole.requests += each.requests
-            whole.failed += each.failed
-            whole.skipped += each.skipped
-            whole.rate += each.rate
-            whole.seconds_to_go = max(whole.seconds_to_go, each.seconds_to_go)
+        for tally in self.sources.values():
+            whole.cached += tally.cached
+            whole.to_ask += tally.to_ask
+            whole.asked += tally.asked
+            whole.found += tally.found
+            whole.not_found += tally.not_found
+            whole.requests += tally.requests
+            whole.failed += tally.failed
+            whole.skipped += tally.skipped
+            whole.rate += tally.rate
+            whole.seconds_to_go = max(whole.seconds_to_go, tally.seconds_to_go)
         return whole
 
     @property
     def complete(self) -> bool:
-        """Whether every question that could be asked was answered: none failed, no source was set aside."""
-        return not self.interrupted and not any(each.failed or each.aside for each in self.sources.values())
+        """Whether every question that could be asked has an answer: none failed, no source was set aside."""
+        return not self.interrupted and not any(tally.failed or tally.aside for tally in self.sources.values())
