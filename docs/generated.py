@@ -43,7 +43,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a table in Markdown."""
     lines = [columns, ["---"] * len(columns), *rows]
     return "\n".join(
-        "| " + " | ".join(each.replace("|", "\\|").replace("\n", " ") for each in line) + " |" for line in lines
+        "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |" for line in lines
     )
 
 
@@ -54,7 +54,7 @@ def sources() -> str:
     """Return the table of all sources."""
     gives = _gives()
     columns = ("source", "asks", "gives", "key", "rate", "status", "terms")
-    return table(columns, [_source(each, gives[each.name]) for each in REGISTRY.values()])
+    return table(columns, [_source(source, gives[source.name]) for source in REGISTRY.values()])
 
 
 def _source(source: Source, gives: tuple[list[str], list[str]]) -> list[str]:
@@ -62,7 +62,7 @@ def _source(source: Source, gives: tuple[list[str], list[str]]) -> list[str]:
     return [
         f"**{source.title}** `{source.name}`",
         ", ".join(kind.name for kind in source.asks),
-        f"{', '.join(f'`{each}`' for each in types)}; {', '.join(labels)}" if types else ", ".join(labels),
+        f"{', '.join(f'`{type_}`' for type_ in types)}; {', '.join(labels)}" if types else ", ".join(labels),
         _key(source),
         "; ".join(map(_rate, source.limits)) if not source.retired else "",
         f"retired {source.retired}" if source.retired else source.status,
@@ -72,13 +72,13 @@ def _source(source: Source, gives: tuple[list[str], list[str]]) -> list[str]:
 
 def _gives() -> dict[str, tuple[list[str], list[str]]]:
     """Return the labels and the relationship types that each source's samples give."""
-    found: dict[str, set[Group]] = {each: set() for each in REGISTRY}
-    for each in coverage(Cache(SAMPLES), REGISTRY):
-        found[each.source] |= {Group.parse(name) for name in each.facts}
+    found: dict[str, set[Group]] = {name: set() for name in REGISTRY}
+    for covered in coverage(Cache(SAMPLES), REGISTRY):
+        found[covered.source] |= {Group.parse(name) for name in covered.facts}
     return {
         name: (
-            sorted({label for each in groups for label in (each.start, each.end) if label}),
-            sorted({each.type for each in groups if each.type}),
+            sorted({label for group in groups for label in (group.start, group.end) if label}),
+            sorted({group.type for group in groups if group.type}),
         )
         for name, groups in found.items()
     }
@@ -106,23 +106,23 @@ def endpoints() -> str:
     """Return every source's endpoints: what each is asked and gives."""
     return "\n\n".join(
         f"### {source.title}\n\n`--source {source.name}`"
-        + (f", in kept replies also {', '.join(f'`{each}`' for each in source.also)}" if source.also else "")
+        + (f", in kept replies also {', '.join(f'`{alias}`' for alias in source.also)}" if source.also else "")
         + "\n\n"
         + table(
             ("endpoint", "asks", "gives"),
             [
                 (
-                    f"`{each.name}`",
-                    ", ".join(kind.name for kind in each.kinds),
-                    each.doc
-                    + (f" Kept replies only: {each.kept_only}." if each.kept_only else "")
+                    f"`{endpoint.name}`",
+                    ", ".join(kind.name for kind in endpoint.kinds),
+                    endpoint.doc
+                    + (f" Kept replies only: {endpoint.kept_only}." if endpoint.kept_only else "")
                     + (
-                        f" Asked once `{each.lookup.name}` has told the {each.given.name}."
-                        if each.given and each.lookup
+                        f" Asked once `{endpoint.lookup.name}` has told the {endpoint.given.name}."
+                        if endpoint.given and endpoint.lookup
                         else ""
                     ),
                 )
-                for each in source.endpoints.values()
+                for endpoint in source.endpoints.values()
             ],
         )
         for source in REGISTRY.values()
@@ -135,7 +135,9 @@ def endpoints() -> str:
 def labels() -> str:
     """Return the table of labels."""
     columns = ("label", "key", "what it is", "colour, shape")
-    rows = [(f"**{each.name}**", each.key, each.doc, f"{each.colour} {each.shape}") for each in schema.LABELS.values()]
+    rows = [
+        (f"**{label.name}**", label.key, label.doc, f"{label.colour} {label.shape}") for label in schema.LABELS.values()
+    ]
     return table(columns, rows)
 
 
@@ -145,9 +147,9 @@ def relationships() -> str:
         ("from", "type", "to", "what it says"),
         [
             (
-                ", ".join(each.name for each in what.start.labels),
+                ", ".join(label.name for label in what.start.labels),
                 f"`{what.type}`" + (" ↔" if what.both_ways else ""),
-                ", ".join(each.name for each in what.end.labels),
+                ", ".join(label.name for label in what.end.labels),
                 what.doc,
             )
             for what in schema.RELATIONSHIPS.values()
@@ -163,18 +165,18 @@ def shared_properties() -> str:
 def own_properties() -> str:
     """Return the table of the properties that only some labels or relationship types have."""
     owners: dict[Property, list[str]] = {}
-    declared = [(name, each.properties) for name, each in schema.LABELS.items()]
-    declared += [(f"`{name}`", each.properties) for name, each in schema.RELATIONSHIPS.items()]
+    declared = [(name, label.properties) for name, label in schema.LABELS.items()]
+    declared += [(f"`{name}`", relationship.properties) for name, relationship in schema.RELATIONSHIPS.items()]
     for name, properties in declared:
-        for each in properties:
-            if each not in node_labels.SEEN:
-                owners.setdefault(each, []).append(name)
-    rows = [(", ".join(names), *_property(each)) for each, names in owners.items()]
+        for own in properties:
+            if own not in node_labels.SEEN:
+                owners.setdefault(own, []).append(name)
+    rows = [(", ".join(names), *_property(own)) for own, names in owners.items()]
     return table(("of", "property", "type", "merges to", "what it is"), rows)
 
 
-def _property(each: Property) -> tuple[str, str, str, str]:
-    return f"`{each.name}`", each.type.title, "the key tells it" if each.derive else each.merge.value, each.doc
+def _property(own: Property) -> tuple[str, str, str, str]:
+    return f"`{own.name}`", own.type.title, "the key tells it" if own.derive else own.merge.value, own.doc
 
 
 # --- docs/truth.md ----------------------------------------------------------------------------------------------------
@@ -184,7 +186,7 @@ def checks() -> str:
     """Return the table of what is checked of relationships by arithmetic."""
     return table(
         ("relationship", "a reject where it is"),
-        [(f"`{name}`", each.check.fault) for name, each in schema.RELATIONSHIPS.items() if each.check is not None],
+        [(f"`{name}`", what.check.fault) for name, what in schema.RELATIONSHIPS.items() if what.check is not None],
     )
 
 
@@ -199,10 +201,10 @@ def looks() -> str:
 def truth() -> str:
     """Return for each source what its file says, and what the endpoints of its samples become and leave out."""
     found: dict[str, list[Sequence[str]]] = {}
-    for each in coverage(Cache(SAMPLES), REGISTRY):
-        becomes = ", ".join(f"`{name}`" for name in sorted(each.facts))
-        unread = ", ".join(f"`{path.removeprefix('$').removeprefix('.') or '$'}`" for path in sorted(each.unread))
-        found.setdefault(each.source, []).append((f"`{each.endpoint}`", becomes, unread))
+    for covered in coverage(Cache(SAMPLES), REGISTRY):
+        becomes = ", ".join(f"`{name}`" for name in sorted(covered.facts))
+        unread = ", ".join(f"`{path.removeprefix('$').removeprefix('.') or '$'}`" for path in sorted(covered.unread))
+        found.setdefault(covered.source, []).append((f"`{covered.endpoint}`", becomes, unread))
     return "\n\n".join(
         f"### {source.title}\n\n{_said(source)}\n\n{table(('endpoint', 'becomes', 'left out'), found.get(name, []))}"
         for name, source in REGISTRY.items()

@@ -108,3 +108,13 @@ def test_what_is_asked_wrongly_is_said_and_nothing_is_done(loaded: Desk, words: 
     assert why in ran.err
     assert contents(loaded.folder / "import") == before
     assert loaded.run("cache", "list").out == held
+
+
+@pytest.mark.parametrize("width", [60, 80, 140])
+def test_a_terminal_of_any_width_shows_whole_keys(loaded: Desk, width: int) -> None:
+    terminal = Desk(loaded.folder, more={"COLUMNS": str(width), "CLICOLOR_FORCE": "1", "TERM": "xterm"})
+    for words in (("show", "invoice-portal.example"), ("rank", "example.com", "example.net"), ("fetch", "status")):
+        ran = terminal.run(*words)
+        assert ran.code == 0, ran.err
+        assert "…" not in re.sub(r"\x1b\[[0-9;]*m", "", ran.out)
+        assert max(len(re.sub(r"\x1b\[[0-9;]*m", "", line)) for line in ran.out.splitlines()) <= width

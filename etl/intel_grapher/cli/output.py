@@ -91,7 +91,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
         lines = ("\t".join(_flat(value) for value in row) for row in (columns, *rows))
         _write("".join(printable(line) + "\n" for line in lines))
         return
-    table = Table(*columns, header_style="bold", box=None, pad_edge=False)
+    table = Table(header_style="bold", box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")  # so that a key is never cut
     for row in rows:
         table.add_row(*(Text(_flat(value)) for value in row))
     console.print(table)
