@@ -31,8 +31,9 @@ from intel_grapher.fetch.asking import Indicator
 from intel_grapher.fetch.plan import plan
 from intel_grapher.fetch.run import FetchOptions, fetch
 from intel_grapher.model import Facts
+from intel_grapher.registry import Registry
 from intel_grapher.schema import RESOLVES, Address, Hostname
-from intel_grapher.source import Rate, Source, discover
+from intel_grapher.source import Rate, Source
 
 FULL = sys.argv[1:] == ["full"]
 OUT = Path(__file__).parent / "out" / "fetch.json"
@@ -176,7 +177,7 @@ def planned() -> tuple[dict[str, float], dict[str, float]]:
     with cache() as opened:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         started = time.perf_counter()
-        made = plan(opened, list(discover().values()), indicators())
+        made = plan(opened, list(Registry.installed().values()), indicators())
         took = time.perf_counter() - started
         after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {}, {

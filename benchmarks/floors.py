@@ -10,7 +10,7 @@ from pathlib import Path
 
 from intel_grapher.cache import Cache, Segment
 from intel_grapher.cache.frames import zstd
-from intel_grapher.source import discover
+from intel_grapher.registry import Registry
 
 
 def work(segment: Segment, *, decode: bool) -> int:
@@ -20,7 +20,7 @@ def work(segment: Segment, *, decode: bool) -> int:
             while file.read(1 << 20):
                 pass
         return segment.records or 0
-    endpoint = discover()[segment.source].endpoints[segment.endpoint]
+    endpoint = Registry.installed()[segment.source].endpoints[segment.endpoint]
     return sum(1 for record in segment.read(print) if endpoint.decoder.decode(record.envelope.body))
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from intel_grapher.registry import Registry
 from intel_grapher.reject_paths import dealt, paths
-from intel_grapher.source import discover
 
-ENDPOINT = discover()["threatcrowd"].endpoints["domain"]
+ENDPOINT = Registry.installed()["threatcrowd"].endpoints["domain"]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from places import ROOT
 
 from intel_grapher import schema
-from intel_grapher.source import discover
+from intel_grapher.registry import Registry
 
 sys.path.insert(0, str(ROOT / "docs"))
 
@@ -58,7 +58,7 @@ LAYERS = {
     "labels": {"keys", "model"},
     "schema": {"errors", "keys", "model", "labels"},
     "entries": {"errors", "keys", "times", "model", "schema"},
-    "source": {"errors", "model", "schema", "sources"},
+    "source": {"errors", "model", "schema"},
     "sources": {"errors", "intake", "model", "schema", "entries", "source"},
     "registry": {"errors", "source", "sources"},
     "reading": {"errors", "intake", "source"},
@@ -118,7 +118,7 @@ def test_a_layer_imports_only_lower_layers(module: str) -> None:
 
 
 def test_the_layers_have_an_order() -> None:
-    waiting = {name: lower - {"sources"} for name, lower in LAYERS.items()}  # until discover() has gone
+    waiting = dict(LAYERS)
     placed: set[str] = set()
     while waiting:
         ready = {name for name, lower in waiting.items() if lower <= placed}
@@ -221,7 +221,7 @@ def test_every_command_and_option_is_documented(words: tuple[str, ...]) -> None:
         assert line[1].strip() or f"{line[0]}\n" in told, f"{line[0]} says nothing of itself"
 
 
-@pytest.mark.parametrize("source", discover().values(), ids=list(discover()))
+@pytest.mark.parametrize("source", Registry.installed().values(), ids=list(Registry.installed()))
 def test_every_source_and_endpoint_is_documented(source: object) -> None:
     page = (ROOT / "docs" / "sources.md").read_text()
     assert f"`{source.name}` |" in page, "`make docs` writes it"  # type: ignore[attr-defined]
@@ -246,7 +246,7 @@ def test_every_setting_that_the_code_reads_is_documented() -> None:
         "NEO4J_HOME",
         "NEO4J_CONF",
     }  # its own
-    settings |= {source.key.variable for source in discover().values() if source.key}
+    settings |= {source.key.variable for source in Registry.installed().values() if source.key}
     papers = "\n".join((ROOT / name).read_text() for name in ("README.md", "docs/sources.md", "docs/cli.md"))
     assert {each for each in settings if each not in papers} == set()
 

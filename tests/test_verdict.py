@@ -20,12 +20,12 @@ from intel_grapher.fetch.hops import Hops, follow
 from intel_grapher.fetch.plan import plan
 from intel_grapher.fetch.run import FetchOptions, fetch
 from intel_grapher.registry import Registry
-from intel_grapher.source import Endpoint, Outcome, Source, discover
+from intel_grapher.source import Endpoint, Outcome, Source
 from intel_grapher.transform.facts import Batch, Reply
 from intel_grapher.transform.retirement import superseded
 from intel_grapher.verdict import by_status, judged
 
-SOURCES: Final = discover()
+SOURCES: Final = Registry.installed()
 FOUND, NOT_FOUND, FAILED, QUOTA, UNREADABLE = Outcome
 LIMIT: Final = b'{"message": "Rate limit exceeded", "description": "Try again later", "status": 429}'
 ADDRESS, NAME = "93.184.216.34", "example.com"

@@ -8,24 +8,21 @@ of its second how a reply is decoded, and its docstring is the docs' row.
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import pkgutil
 import re
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
-from importlib import metadata
 from itertools import product
 from typing import Any, Literal, NamedTuple, TypeVar
 from urllib.parse import quote
 
 import msgspec
 
-from intel_grapher import schema, sources
-from intel_grapher.errors import BadValue, SourceError, UsageError
+from intel_grapher import schema
+from intel_grapher.errors import BadValue, SourceError
 from intel_grapher.model import Fact, Facts, Kind, LeftOut
 
 SECONDS = 1.0
@@ -35,7 +32,6 @@ DAYS = 86400.0
 MONTHS = 31 * DAYS
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,63}")
-ENTRY_POINTS = "intel_grapher.sources"
 ABSENT = (404, 410)
 """The HTTP statuses that say "not found", unless a source says otherwise."""
 _DOTS = frozenset({".", ".."})
@@ -337,32 +333,3 @@ def _annotations(source: str, mapping: Callable[..., Any]) -> tuple[tuple[Kind[A
             f"source {source}: {mapping.__name__}(asked, reply) must annotate asked with kinds of intel_grapher.schema "
             f"and reply with the type of its replies"
         ) from wrong
-
-
-def discover() -> dict[str, Source]:
-    """Return all sources by name: the package's own files, then those that installed packages offer.
-
-    Raises SourceError for two of one name, or an entry point that is no Source.
-    """
-    own = (
-        importlib.import_module(f"{sources.__name__}.{module.name}").source
-        for module in pkgutil.iter_modules(sources.__path__)
-        if not module.name.startswith("_")  # what several sources share
-    )
-    found: dict[str, Source] = {}
-    for source in [*own, *(entry.load() for entry in metadata.entry_points(group=ENTRY_POINTS))]:
-        if not isinstance(source, Source):
-            raise SourceError(f"entry point group {ENTRY_POINTS}: {source!r} is not a Source")
-        if source.name in found:
-            raise SourceError(f"two sources are called {source.name!r}")
-        found[source.name] = source
-    return dict(sorted(found.items()))
-
-
-def named(name: str, among: Mapping[str, Source]) -> Source:
-    """Return the source of that name, or of that other name; UsageError names the known ones."""
-    folded = name.lower().replace("-", "_")
-    source = among.get(folded) or next((each for each in among.values() if folded in each.also), None)
-    if source is None:
-        raise UsageError(f"no source is called {name!r}; there are: {', '.join(among)}")
-    return source

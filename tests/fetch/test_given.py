@@ -18,8 +18,9 @@ from intel_grapher.fetch.plan import SourcePlan, plan
 from intel_grapher.fetch.run import FetchOptions, fetch
 from intel_grapher.fetch.summary import Tally
 from intel_grapher.model import Facts
+from intel_grapher.registry import Registry
 from intel_grapher.schema import FOLLOWS, SCREEN_NAME, ScreenName
-from intel_grapher.source import DAYS, Given, Outcome, Rate, Source, discover
+from intel_grapher.source import DAYS, Given, Outcome, Rate, Source
 
 LANTERN = [("user", "paper_lantern")]
 LOOKUP, FOLLOWERS, FRIENDS = "/by/paper_lantern", "/users/77/followers", "/users/77/friends"
@@ -212,7 +213,7 @@ def test_twitter_is_asked_by_number_what_is_wanted_by_name(
     service: Loopback, cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BEARER_TOKEN", "a-token")
-    twitter = discover()["twitter"]
+    twitter = Registry.installed()["twitter"]
     home = Source(
         **{name: getattr(twitter, name) for name in ("name", "title", "key", "judge")}, home=service.home, limits=()
     )

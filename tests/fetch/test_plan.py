@@ -14,7 +14,8 @@ from intel_grapher.fetch.failures import failed, retry, status
 from intel_grapher.fetch.plan import plan
 from intel_grapher.fetch.run import FetchOptions, fetch
 from intel_grapher.keys import detect
-from intel_grapher.source import DAYS, MINUTES, ApiKey, Rate, discover
+from intel_grapher.registry import Registry
+from intel_grapher.source import DAYS, MINUTES, ApiKey, Rate
 
 NAMES = [f"host{n}.example.net" for n in range(5)]
 FREE_TIER = (Rate(4, per=MINUTES), Rate(500, per=DAYS, calendar=True))
@@ -88,7 +89,7 @@ def test_a_plan_tells_a_hold(service: Loopback, cache: Cache) -> None:
 
 def test_a_plan_makes_no_file(tmp_path: Path) -> None:
     with Cache(tmp_path) as cache:
-        plan(cache, list(discover().values()), names())
+        plan(cache, list(Registry.installed().values()), names())
     assert not (tmp_path / "ledger.sqlite").exists()
     assert not (tmp_path / "raw").exists()
 

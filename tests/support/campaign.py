@@ -12,7 +12,6 @@ from intel_grapher.cli.cache import standing
 from intel_grapher.files import Files
 from intel_grapher.load import Embedded, Server, load
 from intel_grapher.registry import Registry
-from intel_grapher.source import discover
 from intel_grapher.transform import Options, transform
 
 
@@ -22,7 +21,7 @@ def campaign(folder: Path, *more: Entry, sources: str = "*", load: bool = True) 
     `sources` is a pattern of those whose samples go in; a small graph is made anew in a moment.
     """
     with Cache(folder / "data") as cache, cache.writer() as writer:
-        import_replies(writer, sorted(SAMPLES.glob(sources)), judge=partial(standing, discover()))
+        import_replies(writer, sorted(SAMPLES.glob(sources)), judge=partial(standing, Registry.installed()))
         for entry in more:
             writer.add(entry)
     if load:

@@ -9,7 +9,8 @@ from intel_grapher.cache import Cache
 from intel_grapher.errors import BadValue
 from intel_grapher.files import Group
 from intel_grapher.model import Fact, Kind, Merge, Relationship, Type
-from intel_grapher.source import Endpoint, Outcome, discover
+from intel_grapher.registry import Registry
+from intel_grapher.source import Endpoint, Outcome
 
 Row = dict[str, Any]
 
@@ -29,7 +30,7 @@ def transform(cache: Cache) -> dict[str, dict[tuple[str, ...], Row]]:
 
 def _facts(cache: Cache) -> Iterator[tuple[Group, tuple[str, ...], Row]]:
     for segment in cache.segments():
-        source = discover()[segment.source]
+        source = Registry.installed()[segment.source]
         endpoint = source.endpoint(segment.endpoint)
         for record in segment.read(print) if endpoint else ():
             reply = record.envelope

@@ -11,15 +11,18 @@ from typing import Any
 import pytest
 from places import SAMPLE_DATA
 
+from intel_grapher.registry import Registry
 from intel_grapher.reject_paths import CANDIDATES, paths
-from intel_grapher.source import Endpoint, discover
+from intel_grapher.source import Endpoint
 from intel_grapher.testing.samples import Samples
 from intel_grapher.transform.facts import MAX_LISTED, Batch, Reply
 
 SLACK = 1.25
 SAMPLES = Samples(SAMPLE_DATA)
 ENDPOINTS = {
-    f"{source.name}/{name}": endpoint for source in discover().values() for name, endpoint in source.endpoints.items()
+    f"{source.name}/{name}": endpoint
+    for source in Registry.installed().values()
+    for name, endpoint in source.endpoints.items()
 }
 TIMES = (20, 40, 80)
 
@@ -87,7 +90,7 @@ def test_twice_the_reply_is_twice_the_work(name: str) -> None:
 
 @pytest.mark.parametrize("shared", ["a.{}", "{}.a", "a!{}!a", "{}..a", "_{}_"])
 def test_a_value_inside_of_texts_is_found_in_linear_work(shared: str) -> None:
-    endpoint = discover()["crtsh"].endpoints["identity"]
+    endpoint = Registry.installed()["crtsh"].endpoints["identity"]
     counts = []
     for size in (500, 1000, 2000):
         values = [shared.format(number) for number in range(size)]
@@ -105,14 +108,14 @@ def test_a_value_inside_of_texts_is_found_in_linear_work(shared: str) -> None:
 
 
 def test_values_that_share_all_their_words_are_compared_with_a_few_only() -> None:
-    endpoint = discover()["crtsh"].endpoints["identity"]
+    endpoint = Registry.installed()["crtsh"].endpoints["identity"]
     values = [f"a{'!' * number}a" for number in range(1, 400)]
     content = json.dumps([f"a a a {value}" for value in reversed(values)]).encode()
     assert sum(map(bool, paths(endpoint, content, dict.fromkeys(values, 1)).values())) >= CANDIDATES
 
 
 def test_items_that_go_at_once_go_in_linear_time_and_rejects_are_counted() -> None:
-    endpoint = discover()["threatcrowd"].endpoints["domain"]
+    endpoint = Registry.installed()["threatcrowd"].endpoints["domain"]
     body = json.dumps({"response_code": "1", "hashes": ["a" * 32, 7] * 100_000}).encode()
     batch = Batch(endpoint, 0)
     batch.add(Reply("example.com", 1, 200, body))
@@ -124,7 +127,7 @@ def test_items_that_go_at_once_go_in_linear_time_and_rejects_are_counted() -> No
 
 
 def test_a_long_name_of_a_member_does_not_come_back_in_each_path() -> None:
-    endpoint = discover()["threatcrowd"].endpoints["domain"]
+    endpoint = Registry.installed()["threatcrowd"].endpoints["domain"]
     name = "n" * 100_000
     values = [f"x{number}" for number in range(1000)]
     found = paths(endpoint, json.dumps({name: {"list": values}}).encode(), dict.fromkeys(values, 1))

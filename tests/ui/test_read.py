@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from ui_site import Site, grow, idle, nodes, opened, pick
 
 from intel_grapher import schema
-from intel_grapher.source import discover
+from intel_grapher.registry import Registry
 
 SEEN = "app.model.nodes().filter(id => app.model.seesNode(id))"
 EDGES = "app.model.graph.edges().filter(id => app.model.seesEdge(id)).length"
@@ -27,7 +27,7 @@ def test_the_panel_has_every_property_who_says_so_and_since_when(small: Site, sm
     values = dict(zip(names, page.locator("#panel dl dd").all_inner_texts(), strict=True))
     assert values["votes"] == str(told["votes"])
     assert values["fetched_at"].startswith(told["fetched_at"][:10])
-    assert values["said by"] == ", ".join(discover()[each].title for each in told["sources"])
+    assert values["said by"] == ", ".join(Registry.installed()[each].title for each in told["sources"])
     grow(page)
     page.locator("#panel summary", has_text="Relationships in the picture").click()
     line = page.locator("#panel details > .piece", has_text="192.0.2.10").first
