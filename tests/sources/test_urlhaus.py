@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from hashlib import md5, sha256
 
 from replies import edge, fixture, node, sample, told
@@ -25,6 +26,45 @@ def test_a_real_list_of_a_country() -> None:
     # 6,913 entries of 6,856 spellings: seven URLs are there with and without :80 or :443, and one is none.
     assert len(urls) == 6856 - 7 - 1
     assert ("$[763]", "1https://yasukouchi.jp/jxi8lyjxk.tar", "not a URL") in found.rejects
+
+
+def test_three_entries_of_a_real_list() -> None:
+    found = told("urlhaus", "feeds_country", "JP", fixture("urlhaus/feeds_country/JP__02Jan2022.csv"))
+    bare, by_name = "URL http://124.255.20.23:51099/Mozi.m", "URL https://mitsui-jyuku.mixh.jp/uploads/800nH6.exe"
+    folder = "URL http://zerone.jp/about/EN_US/Information/05_19/"
+    tags = ("malware_download",)
+    assert {each for each in found.edges if each[0] in {bare, by_name, folder}} == {
+        edge(bare, "ON", "IPAddress 124.255.20.23", "2022-01-02T03:04:07Z"),
+        edge(by_name, "ON", "SubDomain mitsui-jyuku.mixh.jp", "2020-04-19T01:04:27Z"),
+        edge(folder, "ON", "Domain zerone.jp", "2019-05-11T06:52:19Z"),
+    }
+    assert {each for each in found.nodes if each[0] in {bare, by_name, folder}} == {
+        node(each, status="offline", tags=tags) for each in (bare, by_name, folder)
+    }
+    twice = "2022-01-02T03:04:07Z", "2021-12-27T07:24:04Z"
+    assert {each for each in found.edges if "IPAddress 124.255.20.23" in (each[0], each[2])} == {
+        edge(bare, "ON", "IPAddress 124.255.20.23", twice[0]),
+        edge("URL http://124.255.20.23:51099/mozi.a", "ON", "IPAddress 124.255.20.23", twice[1]),
+        *(edge("IPAddress 124.255.20.23", "ANNOUNCED_BY", "ASN AS4686", seen) for seen in twice),
+    }
+    assert node("IPAddress 124.255.20.23", country="JP") in found.nodes
+
+
+def test_the_newest_state_of_a_url_that_is_listed_twice() -> None:
+    rows = (
+        '"2022-01-03 00:00:00","http://example.com/x","offline","malware_download","example.com","192.0.2.1","64500","JP"',
+        '"2022-01-02 00:00:00","http://example.com/x","online","malware_download","example.com","192.0.2.1","64500","JP"',
+    )
+    found = told("urlhaus", "feeds_country", "JP", "\n".join(rows).encode())
+    assert node("URL http://example.com/x", status="offline", tags=("malware_download",)) in found.nodes
+
+
+def test_the_page_of_a_host() -> None:
+    body = {"query_status": "ok", "urlhaus_reference": "https://urlhaus.abuse.ch/host/192.0.2.1/", "urls": []}
+    found = told("urlhaus", "host", "192.0.2.1", json.dumps(body).encode())
+    assert found.edges == {
+        edge("IPAddress 192.0.2.1", "REPORTED_IN", "Report https://urlhaus.abuse.ch/host/192.0.2.1/")
+    }
 
 
 def test_what_a_url_gave() -> None:

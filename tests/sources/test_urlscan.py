@@ -125,6 +125,20 @@ def test_a_url_that_is_only_spelt_otherwise_is_no_redirect() -> None:
     assert found.rejects == set()
 
 
+def test_of_several_visits_the_last_tells_the_title_and_the_country() -> None:
+    visits = [
+        {
+            "task": {"url": "http://example.com/", "uuid": f"u{day}", "time": f"2026-01-0{day}T00:00:00Z"},
+            "page": {"url": "http://example.com/", "ip": "192.0.2.1", "title": title, "country": country},
+        }
+        for day, title, country in ((3, "Closed", "DE"), (2, "Welcome", "NL"))
+    ]
+    found = told("urlscan", "search", "example.com", json.dumps({"results": visits}).encode())
+    seen = {"first_seen": "2026-01-02T00:00:00Z", "last_seen": "2026-01-03T00:00:00Z"}
+    assert node("URL http://example.com/", title="Closed", **seen) in found.nodes
+    assert node("IPAddress 192.0.2.1", country="DE") in found.nodes
+
+
 def test_an_error_is_no_empty_search() -> None:
     assert (
         told("urlscan", "search", "example.com", b'{"message":"API limit error.","status":429}').outcome == "unreadable"

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from intel_grapher.model import Facts
+from intel_grapher.model import Fact, Facts
 from intel_grapher.schema import (
     ADDRESS,
     ANNOUNCED_BY,
@@ -137,7 +137,8 @@ def _listed(
     seen: Sequence[str | None],
 ) -> Facts:
     """Yield what a list of URLs tells: their state, tags, hosts, and the pages that report them."""
-    yield LINK.each(urls, status=statuses, tags=[each or [] for each in tags])
+    yield LINK.each(urls, tags=[each or [] for each in tags])
+    yield _states(urls, statuses, seen)
     yield on_hosts(urls)
     reported = [each for each in zip(urls, references, seen, strict=True) if each[1]]
     yield REPORTED_IN.each(
@@ -145,6 +146,13 @@ def _listed(
         [reference for _, reference, _ in reported if reference],
         seen=[when for _, _, when in reported],
     )
+
+
+def _states(urls: Sequence[Link], statuses: Sequence[str | None], seen: Sequence[str | None]) -> Fact:
+    """Return the state of each URL; where it is listed more than once, the newest."""
+    rows = sorted(zip(urls, statuses, seen, strict=True), key=lambda row: row[2] or "")
+    newest = {url: status for url, status, _ in rows if status}
+    return LINK.each(list(newest), status=list(newest.values()))
 
 
 @source.post("/host/", form={"host": "{key}"})
@@ -261,7 +269,8 @@ def feeds_country(asked: Term, reply: str) -> Facts:
     added, urls, statuses, threats, hosts, addresses, numbers, countries = (
         zip(*known, strict=True) if known else [()] * 8
     )
-    yield LINK.each([Link(each) for each in urls], status=list(statuses), tags=[[each] for each in threats])
+    yield LINK.each([Link(each) for each in urls], tags=[[each] for each in threats])
+    yield _states([Link(each) for each in urls], list(statuses), list(added))
     yield ON.each([Link(each) for each in urls], [Hostname(each) for each in hosts], seen=list(added))
     yield ADDRESS.each([Address(each) for each in addresses], country=list(countries))
     yield ANNOUNCED_BY.each(

@@ -7,7 +7,7 @@ verdict's brands are names in one place and objects in another. Only public visi
 by the last visit's `sort`: milliseconds and id. Looked at on 2026-11-26.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from msgspec import Struct
@@ -217,8 +217,10 @@ source = Source(
 @source.get("/search/", {"q": 'domain:"{key}"', **PAGE}, more=next_page)
 def search(asked: Hostname | Term, reply: Search) -> Facts:
     """Visits to pages that asked a name for something: where they led, and what answered."""
-    for each in reply.results or []:
+    visits = reply.results or []
+    for each in visits:
         yield from _visit(each.task, each.page, each.verdicts, each.brands)
+    yield from _described([(each.task, each.page) for each in visits])
 
 
 @source.get("/search/", {"q": 'ip:"{key}"', **PAGE}, more=next_page)
@@ -247,28 +249,47 @@ def result(asked: Term, reply: Result) -> Facts:
     for each in reply.data.requests:
         yield from _exchanged(each, _reference(reply.task), seen)
     yield from _located(reply.meta.processors, seen)
-    told = [each.response.asn for each in reply.data.requests if each.response.asn]
-    yield from _routed({each.ip: each for each in (*told, *reply.meta.processors.asn.data) if each.ip}.values(), seen)
+    answering = [each.response.asn for each in reply.data.requests if each.response.asn]
+    systems = {each.ip: each for each in (*answering, *reply.meta.processors.asn.data) if each.ip}
+    yield from _routed(systems.values(), seen)
+    numbers = {f"AS{each.asn.upper().removeprefix('AS')}" for each in systems.values() if each.asn and each.description}
+    located = {each.ip for each in reply.meta.processors.geoip.data if each.geoip.country}
+    yield from _described([(reply.task, reply.page)], besides=numbers | located)
 
 
 def _visit(task: Task, page: Page, verdicts: Verdicts, brands: list[str]) -> Facts:
     seen, end = task.time, page.url or task.url
     malicious = ["malicious"] if verdicts.bad else []
     yield LINK.each([task.url, end], tags=[*task.tags, *malicious], seen=seen)
-    yield LINK.each(end, title=page.title, brands=brands)
+    yield LINK.each(end, brands=brands)
     yield on_hosts([task.url, end])
     yield from _redirected(task.url, end, seen)
     yield REPORTED_IN.each([task.url, end], _reference(task), seen=seen)
     yield REFERENCE.each(_reference(task), created=seen)
     if page.ip:
-        yield ADDRESS.each(page.ip, country=page.country)
         yield ON.each(end, page.ip, seen=seen)
         for name in (page.domain, page.ptr):
             if name:
                 yield RESOLVES.each(name, page.ip, last_resolved=seen, seen=seen)
         if page.asn:
             yield ANNOUNCED_BY.each(page.ip, page.asn, seen=seen)
-            yield AS_NUMBER.each(page.asn, name=page.asnname)
+
+
+def _described(visits: Sequence[tuple[Task, Page]], besides: Collection[str] = ()) -> Facts:
+    """Yield the titles of pages, the countries of addresses and the names of AS; of several, what the last visit saw.
+
+    `besides` are addresses and AS of which the reply says more in another place.
+    """
+    titles, countries, names = {}, {}, {}
+    for task, page in sorted(visits, key=lambda visit: visit[0].time or ""):
+        titles[page.url or task.url] = page.title
+        if page.ip and page.ip not in besides:
+            countries[page.ip] = page.country
+        if page.asn and page.asn not in besides:
+            names[page.asn] = page.asnname
+    yield LINK.each(list(titles), title=list(titles.values()))
+    yield ADDRESS.each(list(countries), country=list(countries.values()))
+    yield AS_NUMBER.each(list(names), name=list(names.values()))
 
 
 def _redirected(link: Link, end: Link, seen: str | None) -> Facts:

@@ -161,8 +161,10 @@ class Batch:
 
         A reply that says something may say nothing of it by name: a search finds pages, and not the file.
         """
+        if self.endpoint.untied or any(fact.ends is None and fact.starts == asked for fact in facts):
+            return
         named = any(_is_at(asked, fact) and _begins_well(fact) for fact in facts)
-        if self.endpoint.untied or named or not any(map(_begins_well, facts)):
+        if named or not any(map(_begins_well, facts)):
             return
         for kind in self.endpoint.kinds:
             with suppress(BadValue):
