@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
 FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: test-long test-page bench-transform bench-fetch bench-load bench-ui screenshots help setup fetch transform load run test lint format types docs docs-check golden check clean
+.PHONY: prove test-long test-page bench-transform bench-fetch bench-load bench-ui screenshots help setup fetch transform load run test lint format types docs docs-check golden check clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ test: .venv/ready ## Run the tests (TESTS=tests/cache: a part)
 
 test-long: .venv/ready ## Run the longer searches for faults
 	$(PYTEST) -m long $(TESTS)
+
+prove: .venv/ready ## Break it on purpose: kills, failed writes, flipped bits, links (FLAGS="--long --seed 7")
+	$(BIN)/python tests/prove $(FLAGS)
 
 test-page: .venv/ready ## Run the page's tests alone (Debian's chromium; PAGE_ON_NEO4J=1: all of them on Neo4j, too)
 	$(BIN)/python -m pytest tests/ui

@@ -156,12 +156,15 @@ class Index:
 
     def summary(self) -> list[Holding]:
         """Return what there is of each endpoint, answers before failures."""
-        self._ask(statements.TOTALS, ())
-        rows = self._ask(statements.SUMMARY, ())
-        statuses: dict[tuple[str, str, str], dict[int, int]] = {}
-        for area, source, endpoint, status, count in self._ask(statements.STATUSES, ()):
-            statuses.setdefault((area, source, endpoint), {})[status] = count
-        return [Holding(*row, statuses.get(row[:3], {})) for row in rows]  # type: ignore[call-arg]
+        with self._lock:
+            try:
+                return self._summed()
+            except FAULTS as error:
+                self._rebuild(error)
+            try:
+                return self._summed()
+            except FAULTS as error:
+                raise self._failure(error) from error
 
     def rows(self, segment: Segment) -> list[Any]:
         """Return what is known of a segment, in its order, as `row_of` returns it."""
@@ -173,8 +176,7 @@ class Index:
             try:
                 if self._execute("PRAGMA integrity_check").fetchall() != [("ok",)]:
                     raise _NotSealedError
-                self._checked(statements.TOTALS, ())
-                self._checked(statements.SUMMARY, ())
+                self._summed()
             except FAULTS as error:
                 self._rebuild(error)
                 return False
@@ -285,6 +287,23 @@ class Index:
         if not all(row[0] for row in rows):
             raise _NotSealedError
         return [row[1:] for row in rows]
+
+    def _summed(self) -> list[Holding]:
+        """Return the summary. Raises one of FAULTS where a row, or the count of rows, is not what was written."""
+        self._execute("BEGIN")  # one state of the file for all three
+        try:
+            rows = self._checked(statements.SUMMARY, ())
+            numbers = self._checked(statements.STATUSES, ())
+            ((total,),) = self._checked(statements.RECORDS, ())
+        finally:
+            if self._db.in_transaction:
+                self._execute("ROLLBACK")
+        if sum(row[3] for row in rows) != total:
+            raise _NotSealedError
+        statuses: dict[tuple[str, str, str], dict[int, int]] = {}
+        for area, source, endpoint, status, count in numbers:
+            statuses.setdefault((area, source, endpoint), {})[status] = count
+        return [Holding(*row, statuses.get(row[:3], {})) for row in rows]  # type: ignore[call-arg]
 
     def _execute(self, sql: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
         return self._db.execute(sql, values)
