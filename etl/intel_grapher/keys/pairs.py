@@ -14,6 +14,7 @@ from struct import unpack
 import pyarrow as pa
 import pyarrow.compute as pc
 
+_V4_BITS = 32
 _REMEMBERED = 65_536  # networks and IPv6 addresses
 
 
@@ -58,11 +59,12 @@ def _v4_contained(addresses: pa.Array, networks: pa.Array) -> pa.Array:
 
 
 def _v4_bounds(network: str) -> tuple[int, int]:
-    """Return the first and the last address of a network as numbers; one of IPv6 has none."""
-    block = _block(network)
-    if isinstance(block, ipaddress.IPv6Network):
+    """Return the first and the last address of a canonical network as numbers; one of IPv6 has none."""
+    address, _, bits = network.partition("/")
+    if ":" in address:
         return 0, -1
-    return int(block.network_address), int(block.broadcast_address)
+    first = int.from_bytes(socket.inet_aton(address), "big")
+    return first, first | (1 << (_V4_BITS - int(bits))) - 1
 
 
 @lru_cache(_REMEMBERED)
