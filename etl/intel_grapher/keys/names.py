@@ -160,9 +160,10 @@ def is_registrable(name: str) -> bool:
     parent = name.partition(".")[2]
     if not parent or len(name) > _LONGEST_NAME:
         return False
-    if parent == _suffix(parent) == _suffix.__wrapped__(name):
-        return True
-    return parent == _icann_suffix(parent) and name == _suffix(name) != _icann_suffix(name)
+    suffix = _suffix.__wrapped__(name)
+    if suffix == parent:
+        return parent == _suffix(parent)
+    return suffix == name != _icann_suffix(name) and parent == _icann_suffix(parent)
 
 
 def domain(raw: str) -> str:

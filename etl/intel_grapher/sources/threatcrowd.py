@@ -25,6 +25,7 @@ from intel_grapher.schema import (
     MalwareName,
     Reference,
     SubdomainName,
+    registered,
     registrable,
     same_file,
 )
@@ -103,7 +104,7 @@ def domain(asked: Hostname, reply: DomainReport) -> Facts:
     yield HOSTNAME.each(asked, votes=reply.votes)
     yield RESOLVES.each(asked, [each.ip_address for each in reply.resolutions], last_resolved=seen, seen=seen)
     yield ASSOCIATED.each(asked, reply.hashes)
-    yield OWNS.each(reply.emails, domain)
+    yield OWNS.each(reply.emails, registered(asked))
     yield HOSTS.each(domain, reply.subdomains)
     yield REPORTED_IN.each(asked, reply.references)
 
