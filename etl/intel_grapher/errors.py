@@ -1,14 +1,14 @@
-"""What can go wrong, split by what the caller does about it.
+"""The errors of the program, by what the caller does about them.
 
-    GrapherError                the command stops; its text says what, where, and the way out
-    ├── UsageError              asked wrongly: a bad indicator, an unknown source, a clash of flags    exit 2
+    GrapherError                the command stops; the text says what happened, where, and the way out
+    ├── UsageError              bad input: an indicator, an unknown source, options that clash         exit 2
     ├── NotInGraphError         the graph has no node of that key                                      exit 1
     ├── KeyMissingError         a service needs a key that is not set, or refused the one that is      exit 4
     ├── BusyError               another process holds the cache, the files or the store                exit 1
     ├── CacheError              the raw cache can't be read or written                                 exit 1
     ├── TransformError          the flat files can't be made                                           exit 1
     ├── LoadError               a database refused, is missing, or differs from the files              exit 1
-    └── SourceError             a source's file is wrong; its author mends it                          exit 1
+    └── SourceError             a source's file is wrong; its author corrects it                       exit 1
     BadValue                    one value can't be a fact: counted and listed, the run goes on
 
 Only the command line prints. It shows a GrapherError's text and nothing else, and never the values of locals.
@@ -22,7 +22,7 @@ class GrapherError(Exception):
 
 
 class UsageError(GrapherError):
-    """Asked wrongly; nothing was done."""
+    """The input is wrong; nothing was done."""
 
     exit_code = 2
 
@@ -57,7 +57,7 @@ class SourceError(GrapherError):
     """A source is declared wrongly, or maps to what the schema does not allow."""
 
 
-class BadValue(ValueError):  # noqa: N818 - a value's fault, not the program's
+class BadValue(ValueError):  # noqa: N818 - the value's fault, not the program's
     """One value can't be a fact. `reason` is a short fixed phrase, so that rejects can be counted by it."""
 
     def __init__(self, reason: str) -> None:

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from command import Desk
 from small_cache import Fill, entry
 
 from intel_grapher.cache import Cache, compact, verify
@@ -81,6 +82,16 @@ def test_a_folder_that_is_a_link_is_passed_over_and_told(tmp_path: Path, fill: F
     assert keys(tmp_path) == ["host1.example"]
     with Cache(tmp_path) as cache:
         assert [problem.where for problem in verify(cache)] == [str(tmp_path / place)]
+
+
+def test_a_stranger_is_told_by_list_and_doctor(tmp_path: Path, fill: Fill) -> None:
+    fill(tmp_path / "data", 1)
+    for name, make in STRANGERS.items():
+        make(tmp_path / "data" / FOLDER / name)
+    desk = Desk(tmp_path)
+    told = f"{len(STRANGERS)} files or links are no part of the cache and are not read"
+    assert told in desk.run("cache", "list").err
+    assert told in desk.run("doctor").out
 
 
 def test_a_file_with_the_last_number_ends_with_the_way_out(tmp_path: Path, fill: Fill) -> None:

@@ -45,7 +45,7 @@ from intel_grapher.cache.compaction import Compacted, compact
 from intel_grapher.cache.envelope import Area, Entry, Envelope, FailedBody
 from intel_grapher.cache.imports import Imported, Standing, import_replies
 from intel_grapher.cache.index import Found, Holding
-from intel_grapher.cache.segment import Corruption, Record, Segment
+from intel_grapher.cache.segment import Corruption, Record, Segment, strangers
 from intel_grapher.cache.store import Cache
 from intel_grapher.cache.writer import Writer
 
@@ -68,5 +68,6 @@ __all__ = [
     "compact",
     "import_replies",
     "quarantined",
+    "strangers",
     "verify",
 ]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from intel_grapher import disk
 from intel_grapher.cache.envelope import AREAS
@@ -11,6 +12,8 @@ from intel_grapher.cache.segment import Corruption, Segment, strangers
 from intel_grapher.cache.store import Cache
 from intel_grapher.cache.writer import QUARANTINE
 from intel_grapher.errors import CacheError
+
+MAX_LISTED: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +82,14 @@ def _check_segment(cache: Cache, segment: Segment) -> Iterator[Problem]:
             lost.pop(row[-1], None)
         yield Problem(
             where,
-            "; ".join(str(corruption).removeprefix(where).lstrip(":, ") for corruption in corruptions),
+            _listed(corruptions, where),
             "The whole records stay in use. Ask for the others again with `intel-grapher fetch`, or put the file back "
             "from a copy; `intel-grapher cache compact` writes it anew without them.",
             sum(corruption.lost for corruption in corruptions),
             tuple(sorted(set(lost.values()))),
         )
     elif known != rows:
-        yield Problem(where, "the index did not fit the segment", "Nothing to do: it has been put right.")
+        yield Problem(where, "the index did not fit the segment", "Nothing to do: it has been corrected.")
     if misplaced:
         yield Problem(
             where,
@@ -94,9 +97,15 @@ def _check_segment(cache: Cache, segment: Segment) -> Iterator[Problem]:
             "Move the file out of the cache, and add it with `intel-grapher cache add`.",
         )
     if not segment.closed and _is_torn(segment):
-        yield Problem(
-            where, "its last line is torn", "Nothing to do: it goes to the quarantine when the next reply is added."
-        )
+        remedy = "Nothing to do: it goes to the quarantine when the next reply is added."
+        yield Problem(where, "its last line is torn", remedy)
+
+
+def _listed(corruptions: list[Corruption], where: str) -> str:
+    """Return the first MAX_LISTED corruptions of a file as a text, and the count of the others."""
+    texts = [str(corruption).removeprefix(where).lstrip(":, ") for corruption in corruptions[:MAX_LISTED]]
+    more = len(corruptions) - len(texts)
+    return "; ".join([*texts, *([f"and {more:,} more"] if more else [])])
 
 
 def _is_torn(segment: Segment) -> bool:
@@ -111,8 +120,6 @@ def _is_torn(segment: Segment) -> bool:
 def _check_strangers(root: Path) -> Iterator[Problem]:
     """Yield what lies in the cache's folders and is no part of it."""
     for path in strangers(root):
-        what = (
-            "a symbolic link, so it is not read" if path.is_symlink() else "not a part of the cache, so it is not read"
-        )
+        kind = "a symbolic link" if path.is_symlink() else "not a part of the cache"
         remedy = "Move it elsewhere. If it holds replies, add them with `intel-grapher cache add`."
-        yield Problem(str(path), what, remedy)
+        yield Problem(str(path), f"{kind}, so it is not read", remedy)

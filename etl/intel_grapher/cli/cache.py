@@ -17,7 +17,7 @@ import typer
 from intel_grapher import keys, times
 from intel_grapher.analyst.entries import SOURCE, WITHOUT_FACTS
 from intel_grapher.analyst.journal import check
-from intel_grapher.cache import Cache, Entry, Holding, Standing, compact, import_replies, verify
+from intel_grapher.cache import Cache, Entry, Holding, Standing, compact, import_replies, strangers, verify
 from intel_grapher.cli import options
 from intel_grapher.cli.output import print_json, print_line, print_table, say
 from intel_grapher.errors import BadValue, UsageError
@@ -156,6 +156,8 @@ def list_(data: options.Data = options.DATA, *, json: options.Json = False) -> N
     registry = Registry.installed()
     with Cache(options.existing(data)) as cache:
         rows = [_holding(registry, holding) for holding in cache.holdings()]
+    if foreign := strangers(data):
+        say(f"{len(foreign)} files or links are no part of the cache and are not read; cache verify lists them")
     if json:
         print_json({"holdings": rows})
     else:

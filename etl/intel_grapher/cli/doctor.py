@@ -12,7 +12,7 @@ import duckdb
 import typer
 
 from intel_grapher import disk, schema
-from intel_grapher.cache import Cache, quarantined, verify
+from intel_grapher.cache import Cache, quarantined, strangers, verify
 from intel_grapher.cli import options
 from intel_grapher.cli.output import print_json, print_table, say
 from intel_grapher.errors import GrapherError
@@ -104,6 +104,9 @@ def _cache(data: Path, *, deep: bool) -> Iterator[Finding]:
         )  # fmt: skip
         for problem in verify(cache) if deep else ():
             yield Finding("cache", FAULT, f"{problem.where}: {problem.what}", problem.remedy)
+    if foreign := strangers(data):
+        what = f"{len(foreign)} files or links are no part of the cache and are not read, {foreign[0]} among them"
+        yield Finding("cache", NOTE, what, "move them elsewhere; cache verify lists them")
     aside = quarantined(data)
     if aside:
         yield Finding("cache", NOTE, f"{len(aside)} files hold what a crash tore", f"look at {data / 'set-aside'}")
