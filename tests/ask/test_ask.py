@@ -13,9 +13,10 @@ import pytest
 from campaign import campaign
 from hypothesis import given
 from hypothesis import strategies as st
+from load_samples import cypher
 
 from intel_grapher import ask, schema
-from intel_grapher.ask import find, look, reading
+from intel_grapher.ask import find, look, readonly
 from intel_grapher.ask import path as paths_
 from intel_grapher.ask import rank as ranking
 from intel_grapher.ask import saved as questions
@@ -41,16 +42,21 @@ def embedded(home: Path) -> Iterator[Graph]:
         yield graph
 
 
-@pytest.fixture(params=["embedded", pytest.param("neo4j", marks=pytest.mark.neo4j)])
-def graph(request: pytest.FixtureRequest, home: Path, embedded: Graph) -> Iterator[Graph]:
-    if request.param == "embedded":
-        yield embedded
-        return
-    local: LocalNeo4j = request.getfixturevalue("neo4j")
-    server = local.up()
+@pytest.fixture(scope="module")
+def in_neo4j(home: Path, one_neo4j: LocalNeo4j) -> Iterator[Graph]:
+    server = one_neo4j.up()
+    cypher(server, "MATCH (n) DETACH DELETE n")
     load(Files(home / "import"), server)
     with ask.opened(server) as opened:
         yield opened
+
+
+@pytest.fixture(params=["embedded", pytest.param("neo4j", marks=pytest.mark.neo4j)])
+def graph(request: pytest.FixtureRequest, embedded: Graph) -> Iterator[Graph]:
+    if request.param == "embedded":
+        yield embedded
+        return
+    yield request.getfixturevalue("in_neo4j")
 
 
 def test_a_node_is_shown_with_its_neighbours_by_type_and_the_counts_of_all(graph: Graph) -> None:
@@ -229,12 +235,12 @@ def test_what_does_more_than_read_is_refused(graph: Graph, cypher: str) -> None:
     ],
 )
 def test_words_that_are_no_clauses_are_not(cypher: str) -> None:
-    reading.check(cypher)
+    readonly.check(cypher)
 
 
 @given(st.text(max_size=40).filter(lambda text: "'" not in text and "\\" not in text))
 def test_a_string_never_makes_a_query_refused(text: str) -> None:
-    reading.check(f"MATCH (n) WHERE n.name = '{text}' RETURN n")
+    readonly.check(f"MATCH (n) WHERE n.name = '{text}' RETURN n")
 
 
 HOSTILE = ["'", '"', "`", "\\", "') DELETE n //", "$key", "{x}", "\u202e", "<script>"]

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from intel_grapher import ask, keys
-from intel_grapher.ask import Told
+from intel_grapher.ask import RecordingGraph
 from intel_grapher.cli import graph, options
 from intel_grapher.cli.cache import resolve
 from intel_grapher.cli.fetch_settings import FetchSettings
@@ -152,14 +152,14 @@ def test_an_option_takes_any_of_ten_thousand_texts(reader: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def opened(loaded: Desk) -> Iterator[Told]:
+def opened(loaded: Desk) -> Iterator[RecordingGraph]:
     with ask.opened(Embedded(loaded.folder / "data" / "graph")) as found:
-        yield Told(found)
+        yield RecordingGraph(found)
 
 
 @given(LISTS)
 @FEW
-def test_any_text_is_looked_for_in_the_graph(opened: Told, texts: list[str]) -> None:
+def test_any_text_is_looked_for_in_the_graph(opened: RecordingGraph, texts: list[str]) -> None:
     survives(lambda text: graph.find(opened, text), texts)
 
 

@@ -7,7 +7,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from replies import Edge, Told, edge, node, told
+from replies import Edge, RecordingGraph, edge, node, told
 
 from intel_grapher.cache import Cache, Entry
 from intel_grapher.registry import Registry
@@ -25,7 +25,7 @@ def content(attributes: Attributes = (), objects: Attributes = (), **more: objec
     return json.dumps({"Event": event}).encode()
 
 
-def read(attributes: Attributes = (), objects: Attributes = (), **more: object) -> Told:  # type: ignore[assignment]
+def read(attributes: Attributes = (), objects: Attributes = (), **more: object) -> RecordingGraph:  # type: ignore[assignment]
     return told("misp", "event", "x", content(attributes, objects, **more))
 
 
@@ -47,7 +47,7 @@ def named(*indicators: str, **properties: object) -> set[Edge]:
     return {edge(each, "REPORTED_IN", REPORT, DAY, **properties) for each in indicators}
 
 
-def besides(found: Told) -> set[Edge]:
+def besides(found: RecordingGraph) -> set[Edge]:
     """Return the relationships that do not merely say that the report names something."""
     return {each for each in found.edges if each[1] != "REPORTED_IN"}
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from replies import Told, edge, fixture, node, told
+from replies import RecordingGraph, edge, fixture, node, told
 
 from intel_grapher.sources.mitre_attack import source
 
 
 @pytest.fixture(scope="module")
-def ics() -> Told:
+def ics() -> RecordingGraph:
     return told("mitre_attack", "stix21_bundle", "ics-attack", fixture("mitre_attack/stix21_bundle/ics-attack.json"))
 
 
-def test_how_much_the_bundle_tells_without_what_mitre_withdrew(ics: Told) -> None:
+def test_how_much_the_bundle_tells_without_what_mitre_withdrew(ics: RecordingGraph) -> None:
     assert ics.rejects == set()
     assert Counter(name.split()[0] for name, _ in ics.nodes) == {
         "Tactic": 12, "Technique": 83, "Software": 23, "Group": 14, "Mitigation": 52,
@@ -26,7 +26,7 @@ def test_how_much_the_bundle_tells_without_what_mitre_withdrew(ics: Told) -> Non
     assert not withdrawn & {name for name, _ in ics.nodes}
 
 
-def test_groups(ics: Told) -> None:
+def test_groups(ics: RecordingGraph) -> None:
     apt33 = "Group G0064"
     assert (
         node(
@@ -50,7 +50,7 @@ def test_groups(ics: Told) -> None:
     }
 
 
-def test_a_technique(ics: Told) -> None:
+def test_a_technique(ics: RecordingGraph) -> None:
     block = "Technique T0803"
     assert {each for each in ics.edges if block in (each[0], each[2])} == {
         edge(block, "ACHIEVES", "Tactic TA0107"),

@@ -6,17 +6,17 @@ import json
 from collections.abc import Mapping
 
 import pytest
-from replies import Told, edge, fixture, node, sample, told
+from replies import RecordingGraph, edge, fixture, node, sample, told
 
 
 @pytest.fixture(scope="module")
-def newest() -> Told:
+def newest() -> RecordingGraph:
     return told(
         "threatfox", "api-v1-get-iocs", "post", fixture("threatfox/api_v1_get_iocs/post__02Jan2022_169575.json")
     )
 
 
-def test_a_file(newest: Told) -> None:
+def test_a_file(newest: RecordingGraph) -> None:
     file = "Hash 6f8a836d10eada55bb1d3901ceb5b97711afc9f7018e3bd0f0a8e77521f18e5b"
     when = "2022-01-02T01:44:00Z"
     assert node(file) in newest.nodes  # its tags are null
@@ -27,7 +27,7 @@ def test_a_file(newest: Told) -> None:
     assert node("Malware CloudEyE", aliases=("GuLoader", "vbdropper", "win.cloudeye")) in newest.nodes
 
 
-def test_a_server_by_its_address_and_port(newest: Told) -> None:
+def test_a_server_by_its_address_and_port(newest: RecordingGraph) -> None:
     address, when = "IPAddress 104.168.44.59", "2022-01-02T01:05:27Z"
     sample_page = "https://bazaar.abuse.ch/sample/40704deb77137fe21816b35130bf8d0db9d677b0e9970f3a41287f38e567170c/"
     assert node(address, tags=("Mirai",)) in newest.nodes
@@ -38,7 +38,7 @@ def test_a_server_by_its_address_and_port(newest: Told) -> None:
     }
 
 
-def test_a_page_of_a_botnet(newest: Told) -> None:
+def test_a_page_of_a_botnet(newest: RecordingGraph) -> None:
     page, when = "URL http://149.28.155.186:82/cx", "2022-01-01T22:32:22Z"
     assert {each for each in newest.edges if each[0] == page} == {
         edge(page, "INDICATES", "Malware Cobalt Strike", when, confidence=100),
@@ -51,7 +51,7 @@ def test_a_page_of_a_botnet(newest: Told) -> None:
     )
 
 
-def test_unknown_malware_is_none(newest: Told) -> None:
+def test_unknown_malware_is_none(newest: RecordingGraph) -> None:
     address, when = "IPAddress 2.58.149.206", "2022-01-02T00:00:00Z"
     assert {each[:3] for each in newest.edges if each[0] == address} == {
         (address, "EXPOSES", "Service 2.58.149.206:1389"),
@@ -108,7 +108,7 @@ def reply(*iocs: Mapping[str, object]) -> bytes:
     return json.dumps({"query_status": "ok", "data": [{**seen, **each} for each in iocs]}).encode()
 
 
-def test_all_of_it(newest: Told) -> None:
+def test_all_of_it(newest: RecordingGraph) -> None:
     kinds = [each[1] for each in newest.edges]
     assert newest.rejects == set()
     assert (kinds.count("DETECTED_AS"), kinds.count("INDICATES"), kinds.count("ON")) == (

@@ -7,7 +7,7 @@ import json
 from itertools import combinations
 
 import pytest
-from replies import Told, edge, node, sample, told
+from replies import RecordingGraph, edge, node, sample, told
 
 SEED = b"intel-grapher sample 4"
 MD5, SHA1, SHA256, SHA512 = (
@@ -15,7 +15,7 @@ MD5, SHA1, SHA256, SHA512 = (
 )
 
 
-def of(endpoint: str, key: str) -> Told:
+def of(endpoint: str, key: str) -> RecordingGraph:
     return told("threatminer", endpoint, key, sample("threatminer", endpoint, key))
 
 

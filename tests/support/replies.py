@@ -19,7 +19,7 @@ Node = tuple[str, Properties]
 Edge = tuple[str, str, str, Properties]
 
 
-class Told(NamedTuple):
+class RecordingGraph(NamedTuple):
     """What came of a reply. A node is "Label key"; moments are as in `node`. Rejects are path, value and reason."""
 
     outcome: str
@@ -53,7 +53,7 @@ def edge(start: str, type_: str, end: str, seen: str | None = None, /, **propert
     return start, type_, end, tuple(sorted({**dates, **properties}.items()))
 
 
-def told(source: str, endpoint: str, key: str, content: bytes, status: int = 200) -> Told:
+def told(source: str, endpoint: str, key: str, content: bytes, status: int = 200) -> RecordingGraph:
     """Return what a reply tells: the nodes whose properties or presence it states, and the relationships."""
     asked = importlib.import_module(f"intel_grapher.sources.{source}").source.endpoint(endpoint)
     batch = Batch(asked, 0)
@@ -69,7 +69,7 @@ def told(source: str, endpoint: str, key: str, content: bytes, status: int = 200
                 known = nodes.setdefault(f"{group.start} {row['key']}", {})
                 for name, value in stated.items():
                     known[name] = _merged(group.start, name, known.get(name, value), value)
-    return Told(
+    return RecordingGraph(
         next(iter(batch.outcomes)),
         {(name, _sorted(stated)) for name, stated in nodes.items()},
         edges,

@@ -1,7 +1,10 @@
 """Asking the graph, the embedded one and Neo4j alike: look, find, paths, what ties seeds together, saved queries.
 
 engines    a graph that can be asked Cypher which only reads
-reading    what such Cypher may not say
+pool       the graph of a page: open for many questions at once, opened anew after a load
+sandbox    processes of their own for a user's Cypher on the embedded graph, within a bound of memory and time
+values     answers, and values of either engine as JSON has them
+readonly   what Cypher that only reads may not say
 cypher     what is derived from the schema: a node by its key, the key of any node, one step from a node
 look       a node, its neighbours by type, what lies between nodes
 find       nodes by what a person types or pastes
@@ -10,8 +13,9 @@ rank       what ties seeds together
 saved      questions that analysts keep asking, with parameters
 """
 
-from intel_grapher.ask.engines import LIMIT, TIMEOUT, Answer, Graph, Told, opened
+from intel_grapher.ask.engines import LIMIT, TIMEOUT, Graph, RecordingGraph, opened
 from intel_grapher.ask.look import Neighbour, Shown, labels_of, node, show
+from intel_grapher.ask.values import Answer
 
 __all__ = [
     "LIMIT",
@@ -19,8 +23,8 @@ __all__ = [
     "Answer",
     "Graph",
     "Neighbour",
+    "RecordingGraph",
     "Shown",
-    "Told",
     "labels_of",
     "node",
     "opened",

@@ -23,18 +23,6 @@ def step(variable: str, type_: str, direction: str, other: str) -> str:
     return f"{left}[{variable}:{quote(type_)}]{right}{other}"
 
 
-def key_of(graph: Graph, variable: str) -> str:
-    """Return the expression for the key of a node of any label."""
-    labels: dict[str, list[str]] = {}
-    for label in schema.LABELS.values():
-        labels.setdefault(label.key, []).append(f"'{label.name}'")
-    cases = " ".join(
-        f"WHEN {graph.label_of(variable)} IN [{', '.join(names)}] THEN {variable}.{quote(key)}"
-        for key, names in labels.items()
-    )
-    return f"CASE {cases} END"
-
-
 def counts(graph: Graph, label: Label) -> Iterator[tuple[str, str]]:
     """Yield, for each direction, the query for a node's (type, other label, how many)."""
     for direction in ("->", "<-"):
@@ -59,7 +47,7 @@ def around(graph: Graph, label: Label, most: int) -> Iterator[tuple[str, str]]:
             direction,
             (
                 f"MATCH {keyed('n', label, 'key')}{left}[r]{right}(m)"
-                f" RETURN {graph.type_of('r')} AS type, {graph.label_of('m')} AS label, {key_of(graph, 'm')} AS key"
+                f" RETURN {graph.type_of('r')} AS type, {graph.label_of('m')} AS label, {graph.key_of('m')} AS key"
                 f" LIMIT {int(most)}"
             ),
         )

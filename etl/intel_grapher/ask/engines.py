@@ -4,43 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import neo4j
-import neo4j.exceptions
+from neo4j.exceptions import Neo4jError, TransientError
 
 from intel_grapher import schema
-from intel_grapher.ask import reading
+from intel_grapher.ask import readonly
+from intel_grapher.ask.sandbox import Sandbox, refusal
+from intel_grapher.ask.values import Answer, ValueReader
 from intel_grapher.errors import UsageError
 from intel_grapher.load import Embedded, Server, connected, open_embedded
-from intel_grapher.model import NodeRef
+from intel_grapher.load.embedded import STORE, EmbeddedStore, open_manifest
+from intel_grapher.load.quote import quote
 
 LIMIT = 1000
 TIMEOUT = 30.0
 
 
-@dataclass(frozen=True)
-class Answer:
-    """A query's columns and rows. `cut` tells that there were more rows; `nodes` are the nodes among the values."""
-
-    columns: list[str]
-    rows: list[list[Any]]
-    cut: bool = False
-    nodes: list[NodeRef] = field(default_factory=list)
-
-
 class Graph(Protocol):
-    """A graph that can be asked."""
+    """A graph that can be asked.
+
+    `ask` and `query` run Cypher that only reads; of more than `limit` rows the first are returned, and `timeout` is in
+    seconds. A parameter that is a datetime stands for a timestamp of the graph. Both raise UsageError, which says what
+    is wrong with the question.
+    """
 
     def ask(
         self, cypher: str, parameters: Mapping[str, object] = ..., *, limit: int = ..., timeout: float = ...
     ) -> Answer:
-        """Run Cypher that only reads; `timeout` is in seconds. UsageError tells what is wrong with the query.
+        """Return the answer to Cypher of our own."""
+        ...
 
-        A parameter that is a datetime stands for a moment of the graph.
-        """
+    def query(
+        self, cypher: str, parameters: Mapping[str, object] = ..., *, limit: int = ..., timeout: float = ...
+    ) -> Answer:
+        """Return the answer to Cypher that a user wrote, which may ask for any amount of memory, or kill the engine."""
         ...
 
     def type_of(self, relationship: str) -> str:
@@ -48,15 +48,23 @@ class Graph(Protocol):
         ...
 
     def label_of(self, node: str) -> str:
-        """Return the expression for a node's label."""
+        """Return the expression for the label of the schema's that a node has."""
+        ...
+
+    def key_of(self, node: str) -> str:
+        """Return the expression for the key of a node of any label."""
         ...
 
 
 class EmbeddedGraph:
-    """The embedded graph, opened read-only."""
+    """The embedded graph, opened read-only.
 
-    def __init__(self, connection: Any) -> None:  # noqa: ANN401 - the engine has no types
+    Questions of our own use `connection`; a user's Cypher runs in a process of `sandbox`'s.
+    """
+
+    def __init__(self, connection: Any, sandbox: Sandbox) -> None:  # noqa: ANN401 - the engine has no types
         self._connection = connection
+        self._sandbox = sandbox
 
     def ask(
         self,
@@ -66,29 +74,68 @@ class EmbeddedGraph:
         limit: int = LIMIT,
         timeout: float = TIMEOUT,
     ) -> Answer:
-        """Run Cypher that only reads."""
-        reading.check(cypher)
-        given = {name: _without_zone(value) for name, value in (parameters or {}).items()}
+        """Return the answer to Cypher of our own."""
+        readonly.check(cypher)
+        values = {name: _without_zone(value) for name, value in (parameters or {}).items()}
         self._connection.set_query_timeout(int(timeout * 1000))
         try:
-            with self._connection.execute(cypher, given) as result:
-                read = _Read()
-                rows = [[read.plain(value) for value in row] for row in result.get_n(limit)]
-                return Answer(result.get_column_names(), rows, result.has_next(), read.nodes)
+            with self._connection.execute(cypher, values) as result:
+                reader = ValueReader()
+                rows = [[reader.plain(value) for value in row] for row in result.get_n(limit)]
+                return Answer(result.get_column_names(), rows, result.has_next(), reader.nodes)
         except RuntimeError as wrong:  # LadybugDB raises RuntimeError for everything
-            raise UsageError(_refusal(str(wrong), timeout)) from wrong
+            raise UsageError(refusal(str(wrong), timeout, 0)) from wrong
+
+    def query(
+        self,
+        cypher: str,
+        parameters: Mapping[str, object] | None = None,
+        *,
+        limit: int = LIMIT,
+        timeout: float = TIMEOUT,
+    ) -> Answer:
+        """Return the answer to Cypher that a user wrote."""
+        readonly.check(cypher)
+        return self._sandbox.ask(cypher, parameters or {}, limit=limit, timeout=timeout)
 
     def type_of(self, relationship: str) -> str:
         """Return the expression for a relationship's type."""
         return f"label({relationship})"
 
     def label_of(self, node: str) -> str:
-        """Return the expression for a node's label."""
+        """Return the expression for a node's label, of which each has one."""
         return f"label({node})"
+
+    def key_of(self, node: str) -> str:
+        """Return the expression for the key of a node of any label."""
+        labels: dict[str, list[str]] = {}
+        for label in schema.LABELS.values():
+            labels.setdefault(label.key, []).append(f"'{label.name}'")
+        cases = (
+            f"WHEN label({node}) IN [{', '.join(names)}] THEN {node}.{quote(key)}" for key, names in labels.items()
+        )
+        return f"CASE {' '.join(cases)} END"
+
+
+class _OpenedWhenAsked:
+    """A connection to an embedded graph that is opened for its first question: a user's Cypher needs none."""
+
+    def __init__(self, target: Embedded) -> None:
+        self._target = target
+        self._store: EmbeddedStore | None = None
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the engine's connection has
+        if self._store is None:
+            self._store = open_embedded(self._target.place, memory=self._target.memory)
+        return getattr(self._store.connection, name)
+
+    def close(self) -> None:
+        if self._store is not None:
+            self._store.close()
 
 
 class Neo4jGraph:
-    """A Neo4j database."""
+    """A Neo4j database. What a transaction may take of its memory is a setting of the server's."""
 
     def __init__(self, session: neo4j.Session) -> None:
         self._session = session
@@ -101,32 +148,62 @@ class Neo4jGraph:
         limit: int = LIMIT,
         timeout: float = TIMEOUT,
     ) -> Answer:
-        """Run Cypher that only reads: the server refuses to write in a transaction of this access mode."""
-        reading.check(cypher)
+        """Return the answer to Cypher: the server refuses to write in a transaction of this access mode."""
+        readonly.check(cypher)
 
         @neo4j.unit_of_work(timeout=timeout)
         def work(transaction: neo4j.ManagedTransaction) -> Answer:
-            result = transaction.run(cypher, dict(parameters or {}))
-            columns, records = list(result.keys()), result.fetch(limit + 1)
-            read = _Read()
-            rows = [[read.plain(value) for value in record] for record in records[:limit]]
-            return Answer(columns, rows, len(records) > limit, read.nodes)
+            try:
+                result = transaction.run(cypher, dict(parameters or {}))
+                columns, records = list(result.keys()), result.fetch(limit + 1)
+            except TransientError as wrong:  # the driver would ask it again and again
+                if "OutOfMemory" in str(wrong.code):
+                    raise UsageError(refusal("alloc", timeout, 0)) from wrong
+                raise
+            reader = ValueReader()
+            rows = [[reader.plain(value) for value in record] for record in records[:limit]]
+            return Answer(columns, rows, len(records) > limit, reader.nodes)
 
         try:
             return self._session.execute_read(work)
-        except neo4j.exceptions.Neo4jError as wrong:
-            raise UsageError(_refusal(wrong.message or str(wrong), timeout)) from wrong
+        except Neo4jError as wrong:
+            raise UsageError(refusal(wrong.message or str(wrong), timeout, 0)) from wrong
+
+    def query(
+        self,
+        cypher: str,
+        parameters: Mapping[str, object] | None = None,
+        *,
+        limit: int = LIMIT,
+        timeout: float = TIMEOUT,
+    ) -> Answer:
+        """Return the answer to Cypher that a user wrote."""
+        return self.ask(cypher, parameters, limit=limit, timeout=timeout)
 
     def type_of(self, relationship: str) -> str:
         """Return the expression for a relationship's type."""
         return f"type({relationship})"
 
     def label_of(self, node: str) -> str:
-        """Return the expression for a node's label."""
-        return f"labels({node})[0]"
+        """Return the expression for the first of the schema's labels whose key a node has.
+
+        Others may have given it labels of their own, and these may come first among its labels.
+        """
+        return self._of_label(node, "label[0]")
+
+    def key_of(self, node: str) -> str:
+        """Return the expression for the key that a node has under that label."""
+        return self._of_label(node, f"{node}[label[1]]")
+
+    @staticmethod
+    def _of_label(node: str, found: str) -> str:
+        # A list and not a CASE: planning a condition for each label would take longer than most questions.
+        pairs = ", ".join(f"['{label.name}', '{label.key}']" for label in schema.LABELS.values())
+        known = f"label[0] IN labels({node}) AND {node}[label[1]] IS NOT NULL"
+        return f"head([label IN [{pairs}] WHERE {known} | {found}])"
 
 
-class Told:
+class RecordingGraph:
     """A graph that remembers what it was asked: `asked` has each Cypher once, with the parameters it came with first.
 
     Questions of our own that differ in their parameters alone are one.
@@ -144,9 +221,21 @@ class Told:
         limit: int = LIMIT,
         timeout: float = TIMEOUT,
     ) -> Answer:
-        """Pass the question on."""
+        """Return the graph's answer to Cypher of our own."""
         self.asked.setdefault(cypher, dict(parameters or {}))
         return self._graph.ask(cypher, parameters or {}, limit=limit, timeout=timeout)
+
+    def query(
+        self,
+        cypher: str,
+        parameters: Mapping[str, object] | None = None,
+        *,
+        limit: int = LIMIT,
+        timeout: float = TIMEOUT,
+    ) -> Answer:
+        """Return the graph's answer to Cypher that a user wrote."""
+        self.asked.setdefault(cypher, dict(parameters or {}))
+        return self._graph.query(cypher, parameters or {}, limit=limit, timeout=timeout)
 
     def type_of(self, relationship: str) -> str:
         """Return the expression for a relationship's type."""
@@ -156,70 +245,26 @@ class Told:
         """Return the expression for a node's label."""
         return self._graph.label_of(node)
 
+    def key_of(self, node: str) -> str:
+        """Return the expression for a node's key."""
+        return self._graph.key_of(node)
+
 
 @contextmanager
 def opened(target: Embedded | Server) -> Iterator[Graph]:
     """Open a graph to ask it. Raises LoadError where there is none."""
     if isinstance(target, Embedded):
-        with open_embedded(target.place) as embedded:
-            yield EmbeddedGraph(embedded.connection)
+        open_manifest(target.place)
+        connection, sandbox = _OpenedWhenAsked(target), Sandbox(target.place / STORE, target.memory)
+        try:
+            yield EmbeddedGraph(connection, sandbox)
+        finally:
+            sandbox.close()
+            connection.close()
     else:
         with connected(target) as database:
             yield Neo4jGraph(database.session)
 
 
-def _refusal(text: str, timeout: float) -> str:
-    folded = text.lower()
-    if "interrupted" in folded or "timed out" in folded or "timeout" in folded:
-        return f"the query took longer than {timeout:g} s: ask for less, such as with LIMIT, or give it more time"
-    return f"the graph refused the query: {text}"
-
-
 def _without_zone(value: object) -> object:
     return value.astimezone(UTC).replace(tzinfo=None) if isinstance(value, datetime) else value
-
-
-class _Read:
-    """Turns values of either engine into what JSON has, and notes the nodes among them."""
-
-    def __init__(self) -> None:
-        self._seen: dict[NodeRef, None] = {}
-
-    @property
-    def nodes(self) -> list[NodeRef]:
-        return list(self._seen)
-
-    def plain(self, value: Any) -> Any:  # noqa: ANN401 - any value of either engine
-        """Return a value as JSON has it: moments in ISO 8601, nodes and relationships as their properties."""
-        if isinstance(value, neo4j.graph.Path):
-            return {"nodes": self.plain(value.nodes), "relationships": self.plain(value.relationships)}
-        if isinstance(value, neo4j.graph.Entity):
-            if isinstance(value, neo4j.graph.Node):
-                self._note(next(iter(value.labels), ""), dict(value))
-            return {name: self.plain(each) for name, each in value.items()}
-        if hasattr(value, "to_native"):
-            value = value.to_native()
-        if isinstance(value, datetime):
-            return (value.astimezone(UTC) if value.tzinfo else value).strftime("%Y-%m-%dT%H:%M:%SZ")
-        if isinstance(value, dict):
-            return self._dictionary({name.lower() if name[:1] == "_" else name: each for name, each in value.items()})
-        if isinstance(value, list | tuple):
-            return [self.plain(each) for each in value]
-        return value
-
-    def _dictionary(self, value: dict[str, Any]) -> dict[str, Any]:
-        """Return the embedded engine's node, relationship or path, or a map, without its inner names."""
-        if "_nodes" in value:
-            return {"nodes": self.plain(value["_nodes"]), "relationships": self.plain(value["_rels"])}
-        if "_label" in value and "_src" not in value:
-            self._note(value["_label"], value)
-        # A node of several possible labels has every label's properties, null where they are another's.
-        inner = "_label" in value
-        return {
-            name: self.plain(each) for name, each in value.items() if not (name[:1] == "_" or (inner and each is None))
-        }
-
-    def _note(self, label: str, properties: dict[str, Any]) -> None:
-        known = schema.LABELS.get(label)
-        if known is not None and isinstance(properties.get(known.key), str):
-            self._seen[NodeRef(label, properties[known.key])] = None

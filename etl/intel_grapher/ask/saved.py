@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from intel_grapher import keys, times
-from intel_grapher.ask import cypher, reading
+from intel_grapher.ask import readonly
 from intel_grapher.ask.engines import Graph
 from intel_grapher.errors import BadValue, UsageError
 
@@ -48,7 +48,7 @@ class Saved:
         own: dict[str, Callable[[str], str]] = {
             "type": graph.type_of,
             "label": graph.label_of,
-            "key": lambda each: cypher.key_of(graph, each),
+            "key": graph.key_of,
         }
         return _HOLE.sub(lambda match: own[match[1]](match[2]), self.cypher)
 
@@ -97,7 +97,7 @@ def _from_file(path: Path) -> Saved:
         raise UsageError(f"{path}: a saved query is called with lower-case letters, digits and -, at most 64")
     doc = " ".join(line[2:].strip() for line in text.splitlines() if line.startswith("//"))
     question = "\n".join(line for line in text.splitlines() if not line.startswith("//")).strip()
-    reading.check(question)
+    readonly.check(question)
     names = dict.fromkeys(_PARAMETER.findall(question))
     return Saved(path.stem, doc or path.name, question, tuple(Parameter(name, "a text") for name in names))
 

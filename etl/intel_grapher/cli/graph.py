@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from intel_grapher import ask, keys, schema
-from intel_grapher.ask import Told, look
+from intel_grapher.ask import RecordingGraph, look
 from intel_grapher.ask.explore import Step
 from intel_grapher.cli import options
 from intel_grapher.cli.indicators import SHOWN_CHARACTERS
@@ -68,10 +68,10 @@ class Reading:
     ] = False
 
     @contextmanager
-    def opened(self) -> Iterator[Told]:
+    def opened(self) -> Iterator[RecordingGraph]:
         """Open the graph to ask it; at the end print what it was asked, if that is wished."""
         with ask.opened(target(self.on, self.db, self.data)) as opened:
-            graph = Told(opened)
+            graph = RecordingGraph(opened)
             try:
                 yield graph
             finally:
@@ -84,7 +84,7 @@ class Reading:
         (print_csv if self.csv else print_table)(columns, rows)
 
 
-def find(graph: Told, indicator: str) -> NodeRef:
+def find(graph: RecordingGraph, indicator: str) -> NodeRef:
     """Return the node that a key stands for: of the labels that the key can have, the likeliest that the graph has.
 
     `LABEL:KEY` names a node exactly. Raises UsageError for what can't be a key, NotInGraphError for what is not there.

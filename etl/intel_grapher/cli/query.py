@@ -42,7 +42,7 @@ def query(
         if saved is not None:
             chosen = queries.named(saved, known)
             cypher, values = chosen.text(opened), chosen.values(texts)
-        answer = opened.ask(cypher or "", values, limit=limit, timeout=timeout)
+        answer = opened.query(cypher or "", values, limit=limit, timeout=timeout)
     if reading.json:
         print_json({"columns": answer.columns, "rows": answer.rows, "cut": answer.cut})
     else:

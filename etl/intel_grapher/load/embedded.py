@@ -102,6 +102,21 @@ def open_embedded(place: Path, manifest: Manifest | None = None, *, memory: int 
     Raises LoadError where there is none, where it was built with another schema, or, if a manifest is given, from
     other files.
     """
+    loaded = open_manifest(place)
+    again = "run `intel-grapher load`"
+    if manifest is not None and dict(manifest.groups()) != dict(loaded.groups()):
+        raise LoadError(f"the graph at {place} was built from other files than these: {again} to build it again")
+    try:
+        return EmbeddedStore(place / STORE, memory)
+    except RuntimeError as wrong:
+        raise LoadError(f"the graph at {place} can't be opened ({wrong}): {again} to build it again") from wrong
+
+
+def open_manifest(place: Path) -> Manifest:
+    """Return the manifest of the files that the graph at `place` was built from.
+
+    Raises LoadError where there is no graph, or one of another schema.
+    """
     again = "run `intel-grapher load`"
     try:
         loaded = msgspec.json.decode((place / MANIFEST).read_bytes(), type=Manifest)
@@ -114,12 +129,7 @@ def open_embedded(place: Path, manifest: Manifest | None = None, *, memory: int 
             f"the graph at {place} has schema {loaded.schema}, this program {schema.VERSION}:"
             f" run `intel-grapher transform`, then `intel-grapher load`"
         )
-    if manifest is not None and dict(manifest.groups()) != dict(loaded.groups()):
-        raise LoadError(f"the graph at {place} was built from other files than these: {again} to build it again")
-    try:
-        return EmbeddedStore(place / STORE, memory)
-    except RuntimeError as wrong:
-        raise LoadError(f"the graph at {place} can't be opened ({wrong}): {again} to build it again") from wrong
+    return loaded
 
 
 class EmbeddedStore:

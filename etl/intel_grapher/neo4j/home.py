@@ -40,6 +40,8 @@ server.directories.import=import
 server.memory.heap.initial_size={heap}
 server.memory.heap.max_size={heap}
 server.memory.pagecache.size={page_cache}
+# One query may not take the memory of all others: a transaction that wants more is ended, and the server lives on.
+db.memory.transaction.max={transaction}
 dbms.usage_report.enabled=false
 # A transaction log grows as it needs to, instead of starting at 256 MiB a database.
 db.tx_log.preallocate=false
@@ -127,6 +129,7 @@ class Home:
             http_port=http_port,
             heap=self.heap,
             page_cache=self.page_cache,
+            transaction=f"{_mebibytes(self.heap) // 2}m",
         )
         won = _keys(yours)
         kept = [line for line in (ours + more).splitlines() if line.partition("=")[0] not in won]
@@ -161,6 +164,14 @@ class Home:
                 f"delete {self.root} and load again"
             )
         _write(self.password_file, f"n{secrets.token_urlsafe(24)}\n")
+
+
+def _mebibytes(size: str) -> int:
+    """Return a size as Java writes it, such as 1g, in MiB. Raises LoadError where it is none."""
+    found = re.fullmatch(r"(\d+)([kmg]?)", size.strip().lower())
+    if found is None:
+        raise LoadError(f"{size!r} is no size of a heap: HEAP_SIZE looks like 1g, or 512m")
+    return int(found[1]) * {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}[found[2]] >> 20
 
 
 def _keys(text: str) -> dict[str, str]:

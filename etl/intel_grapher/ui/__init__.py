@@ -8,6 +8,5 @@ evidence    the raw replies behind a fact
 editing     the analyst's own facts: added, listed, undone
 jobs        fetch, transform and load, in a process of their own, with progress
 keeping     investigations, saved and opened again
-graphs      the graph, open for many questions at once, opened again when a load has put a new one in place
 static/     the page: plain modules, and what others wrote in vendor/
 """

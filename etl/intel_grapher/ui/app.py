@@ -22,7 +22,8 @@ import intel_grapher
 from intel_grapher import schema
 from intel_grapher.analyst import journal
 from intel_grapher.analyst.entries import VERDICTS, AnalystEntry, relationships_of
-from intel_grapher.ask import Graph, Told, saved
+from intel_grapher.ask import Graph, RecordingGraph, saved
+from intel_grapher.ask.pool import GraphPool
 from intel_grapher.cache import Cache
 from intel_grapher.errors import GrapherError, LoadError, UsageError
 from intel_grapher.fetch.asking import Indicator
@@ -31,7 +32,6 @@ from intel_grapher.model import Label, NodeRef
 from intel_grapher.pipeline import Places
 from intel_grapher.registry import Registry
 from intel_grapher.ui import evidence, keeping, looking
-from intel_grapher.ui.graphs import Graphs
 from intel_grapher.ui.jobs import Jobs
 
 STATIC: Final = Path(__file__).parent / "static"
@@ -45,7 +45,7 @@ class Page:
 
     places: Places
     registry: Registry
-    graphs: Graphs
+    graphs: GraphPool
     jobs: Jobs
 
 
@@ -160,7 +160,7 @@ def _json(content: Any, status: int = 200) -> Response:  # noqa: ANN401 - any an
 
 def _with_cypher(page: Page, answer: Callable[[Graph, Any], dict[str, Any]], asked: Any) -> dict[str, Any]:  # noqa: ANN401
     with page.graphs.use() as graph:
-        told = Told(graph)
+        told = RecordingGraph(graph)
         found = answer(told, asked)
     cypher = [{"cypher": each, "parameters": values} for each, values in list(told.asked.items())[:40]]
     return found | {"cypher": cypher}

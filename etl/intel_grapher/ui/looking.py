@@ -181,7 +181,7 @@ class Question(msgspec.Struct, frozen=True):
 
 def rows(graph: Graph, cypher: str, values: dict[str, Any]) -> dict[str, Any]:
     """Return what a query gives, and the nodes among it."""
-    answer = graph.ask(cypher, values, limit=LIMIT, timeout=SECONDS)
+    answer = graph.query(cypher, values, limit=LIMIT, timeout=SECONDS)
     named = _named_in(answer.columns, answer.rows)
     found = list(dict.fromkeys([*answer.nodes, *named]))
     return {

@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 import uvicorn
 
+from intel_grapher.ask.pool import GraphPool
 from intel_grapher.errors import UsageError
 from intel_grapher.pipeline import Places
 from intel_grapher.registry import Registry
 from intel_grapher.ui.app import Page, application
-from intel_grapher.ui.graphs import Graphs
 from intel_grapher.ui.jobs import Jobs
 from intel_grapher.ui.safety import Guard
 
@@ -29,7 +29,7 @@ def serve(places: Places, port: int | None, ready: Callable[[str], None]) -> Non
     listening = _bound(port)
     port = int(listening.getsockname()[1])
     token = secrets.token_urlsafe(24)
-    page = Page(places, Registry.installed(), Graphs(places.target), Jobs(places))
+    page = Page(places, Registry.installed(), GraphPool(places.target), Jobs(places))
     config = uvicorn.Config(
         Guard(application(page), port, token),
         log_level="warning",

@@ -11,16 +11,15 @@ from typing import Any
 import ladybug
 import neo4j
 
-from intel_grapher.ask import Graph
-from intel_grapher.ask.engines import EmbeddedGraph, Neo4jGraph
+from intel_grapher.ask.engines import EmbeddedGraph, Graph, Neo4jGraph
+from intel_grapher.ask.sandbox import Sandbox
 from intel_grapher.load import Embedded, Server, open_embedded
-from intel_grapher.load.embedded import MANIFEST
-from intel_grapher.load.embedded import EmbeddedStore as Store
+from intel_grapher.load.embedded import MANIFEST, STORE, EmbeddedStore
 from intel_grapher.neo4j.connection import DATABASE, connect
 
 
-class Graphs:
-    """Gives out the graph of a target; any thread may ask."""
+class GraphPool:
+    """The graph of a target, open for the questions of many threads."""
 
     def __init__(self, target: Embedded | Server) -> None:
         self.target = target
@@ -36,7 +35,7 @@ class Graphs:
                 with self._lock:
                     shared = self._current(self.target.place)
                     connection = stack.enter_context(shared.connection())
-                yield EmbeddedGraph(connection)
+                yield EmbeddedGraph(connection, shared.sandbox)
         else:
             with self._lock:
                 if self._driver is None:
@@ -62,7 +61,8 @@ class Graphs:
         """Return the store that is in place; one that was replaced is closed when its last question is answered."""
         mark = _mark(place)
         if self._embedded is None or self._embedded.mark != mark:
-            fresh = _Shared(open_embedded(place), mark)
+            memory = self.target.memory if isinstance(self.target, Embedded) else 0
+            fresh = _Shared(open_embedded(place, memory=memory), mark, Sandbox(place / STORE, memory))
             if self._embedded is not None:
                 self._embedded.retire()
             self._embedded = fresh
@@ -80,8 +80,9 @@ def _mark(place: Path) -> tuple[int, int]:
 class _Shared:
     """One open store with its connections: each serves one question at a time."""
 
-    def __init__(self, store: Store, mark: tuple[int, int]) -> None:
+    def __init__(self, store: EmbeddedStore, mark: tuple[int, int], sandbox: Sandbox) -> None:
         self.mark = mark
+        self.sandbox = sandbox
         self._store = store
         self._idle: list[Any] = [store.connection]
         self._busy = 0
@@ -115,4 +116,5 @@ class _Shared:
             if each is not self._store.connection:
                 each.close()
         self._idle.clear()
+        self.sandbox.close()
         self._store.close()

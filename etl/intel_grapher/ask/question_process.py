@@ -1,0 +1,106 @@
+"""The process in which the embedded engine answers Cypher that a user wrote; `sandbox` starts it and talks to it.
+
+It is run as a script, and imports nothing but the engine, so that it starts quickly. What the engine does to it, it
+does to nobody else: a crash ends this process, an allocation over the limit fails, and a query that can't be
+interrupted is ended by a timer of the kernel's, also where the parent is gone.
+
+Arguments: the store, the buffer pool in bytes, and how many bytes may be allocated beside it. Messages are JSON with
+their length, 8 bytes, before them. A request has `cypher`, `parameters`, `limit` and `timeout`; a reply `columns`,
+`rows` and `cut`, or `error`, with `ends` where the process ends after it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import struct
+import sys
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, BinaryIO
+
+import ladybug
+
+GRACE = 2.0  # seconds after the time-out; the engine interrupts most queries itself
+LARGEST = 64 << 20  # bytes of an answer
+THREADS = 4
+
+
+def main(store: str, pool: int, beside: int) -> None:
+    """Answer requests until standard input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the parent's to heed
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    requests, replies = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    silent = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silent, 1)
+    try:
+        threads = min(os.cpu_count() or 1, THREADS)
+        database = ladybug.Database(store, read_only=True, buffer_pool_size=pool, max_num_threads=threads)
+        connection = ladybug.Connection(database)
+    except RuntimeError as error:
+        _reply(replies, {"error": str(error), "ends": True})
+        return
+    _limit(beside)
+    while size := requests.read(8):
+        request = json.loads(requests.read(struct.unpack("<Q", size)[0]))
+        signal.setitimer(signal.ITIMER_REAL, request["timeout"] + GRACE)
+        reply = _answer(connection, request)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        _reply(replies, reply)
+        if "ends" in reply:
+            os._exit(0)  # what the engine holds may be in any state: nothing of it is closed
+
+
+def _limit(beside: int) -> None:
+    """Let the process allocate so many bytes more. The engine has reserved the addresses of its pool by now."""
+    with suppress(OSError, ValueError):  # no such file, or no such limit, on this system
+        with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123 - pathlib costs time to import
+            size = int(file.read().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (size + beside, size + beside))
+
+
+def _answer(connection: ladybug.Connection, request: dict[str, Any]) -> dict[str, Any]:
+    parameters = {
+        name: datetime.fromisoformat(value["timestamp"]) if isinstance(value, dict) else value
+        for name, value in request["parameters"].items()
+    }
+    connection.set_query_timeout(max(1, int(request["timeout"] * 1000)))
+    try:
+        result: Any = connection.execute(request["cypher"], parameters)
+        rows = [_plain(row) for row in result.get_n(request["limit"])]
+        return {"columns": result.get_column_names(), "rows": rows, "cut": result.has_next()}
+    except MemoryError:
+        return {"error": "bad_alloc", "ends": True}
+    except RuntimeError as error:  # LadybugDB raises RuntimeError for everything
+        text = str(error)
+        return {"error": text} | ({"ends": True} if "alloc" in text else {})
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - any value of the engine
+    """Return a value as JSON has it: timestamps in ISO 8601, what JSON does not know as text."""
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, datetime):
+        return (value.astimezone(UTC) if value.tzinfo else value).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if isinstance(value, dict):
+        return {str(name): _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return str(value)
+
+
+def _reply(replies: BinaryIO, reply: dict[str, Any]) -> None:
+    try:
+        data = json.dumps(reply).encode()
+    except MemoryError:
+        data = b'{"error": "bad_alloc", "ends": true}'
+    if len(data) > LARGEST:
+        data = json.dumps({"error": f"an answer of more than {LARGEST >> 20} MiB: larger"}).encode()
+    replies.write(struct.pack("<Q", len(data)) + data)
+    replies.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
