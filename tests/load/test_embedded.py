@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import ladybug
 import pytest
@@ -176,6 +177,34 @@ def test_a_place_that_is_a_link_stays_one(tmp_path: Path) -> None:
     assert sorted(each.name for each in disk.iterdir()) == ["graph.lbug", "manifest.json"]
     with pytest.raises(LoadError, match="a folder of its own"):
         load(write(tmp_path / "import", SAMPLE), Embedded(Path("/"), POOL))
+
+
+@pytest.mark.parametrize(
+    ("ending", "word"),
+    [
+        ("os.abort()", "SIGABRT, which it does where the disk has no room"),
+        ("os.kill(os.getpid(), 9)", "SIGKILL, perhaps for want of memory"),
+        ("os.write(1, b'\"Buffer manager exception\"\\n')", "give it more with --memory"),
+        ("os._exit(3)", "ended with 3"),
+    ],
+)
+def test_an_engine_that_ends_its_process_is_told_and_the_old_graph_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, word: str
+) -> None:
+    files = write(tmp_path / "import", SAMPLE)
+    load(files, embedded(tmp_path))
+    script = tmp_path / "ends.py"
+    script.write_text(f"import os, sys\nsys.stdin.readline()\nos.write(1, b'done\\n')\n{ending}\n")
+    monkeypatch.setattr("intel_grapher.load.embedded._SCRIPT", script)
+    with pytest.raises(LoadError, match=word) as told:
+        load(files, embedded(tmp_path))
+    assert "what was there is as it was" in str(told.value)
+    assert "of room" not in str(told.value)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=3 << 20))
+    with pytest.raises(LoadError, match="3 MiB of room are left on that disk: free some"):
+        load(files, embedded(tmp_path))
+    assert verify(files, embedded(tmp_path)).equal
+    assert not (tmp_path / ".graph.new").exists()
 
 
 def test_a_second_run_names_the_first(tmp_path: Path) -> None:

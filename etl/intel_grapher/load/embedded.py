@@ -10,11 +10,17 @@ is removed by the next. All tables of the schema exist, so that a query over a l
 
 from __future__ import annotations
 
+import errno
 import glob
+import json
 import os
 import re
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Self, cast
@@ -37,6 +43,8 @@ STORE = "graph.lbug"
 MANIFEST = "manifest.json"
 SLICE = 1 << 17  # nodes whose rows are read back together, so that memory is bounded
 _LEAST_POOL = 64 << 20
+_LITTLE = 256 << 20  # bytes of a disk: less may be what a copy failed for
+_SCRIPT = Path(__file__).with_name("copy_process.py")
 _TYPES = {Type.TEXT: "STRING", Type.TEXTS: "STRING[]", Type.INTEGER: "INT64", Type.TIMESTAMP: "TIMESTAMP"}
 # The store, what the engine keeps beside it, the manifest: all that a load may delete.
 _OURS = re.compile(
@@ -90,6 +98,8 @@ def build(files: Files, manifest: Manifest, target: Embedded, progress: parity.P
                 shutil.rmtree(new, ignore_errors=True)
     except (OSError, RuntimeError) as wrong:  # LadybugDB raises RuntimeError for everything
         hint = ": give it more with --memory" if "uffer" in str(wrong) else ""
+        if isinstance(wrong, OSError) and wrong.errno in {errno.ENOSPC, errno.EDQUOT}:
+            hint = ": free some room on that disk"
         raise LoadError(
             f"the embedded graph can't be built at {place} ({wrong}){hint}; what was there is as it was"
         ) from wrong
@@ -228,22 +238,50 @@ def _text_of(each: Property, value: str) -> str:
 
 
 def _copy(files: Files, manifest: Manifest, store: Path, memory: int, progress: parity.Progress) -> None:
-    """Make the tables and fill them."""
+    """Make the tables and fill them, in a process of its own: on a full disk, the engine may end the one that it is in.
+
+    Raises RuntimeError, with the engine's text, or with how the process ended.
+    """
     groups = list(manifest.groups())
     total, done = sum(content.rows for _, content in groups), 0
-    database = ladybug.Database(store, buffer_pool_size=max(memory, _LEAST_POOL))
-    connection = ladybug.Connection(database)
-    try:
-        for statement in tables():
-            connection.execute(statement)
-        for group, content in groups:
-            connection.execute(copy_statement(files, group))
-            done += content.rows
-            progress("copy", done, total)
-        connection.execute("CHECKPOINT")
-    finally:
-        connection.close()
-        database.close()
+    steps = [(statement, 0) for statement in tables()]
+    steps += [(copy_statement(files, group), content.rows) for group, content in groups]
+    arguments = [str(store), str(max(memory, _LEAST_POOL)), str(os.getpid())]
+    with subprocess.Popen(  # noqa: S603 - our own script
+        [sys.executable, "-P", str(_SCRIPT), *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdin is not None  # noqa: S101 - both are pipes
+        assert process.stdout is not None  # noqa: S101
+        try:
+            with suppress(BrokenPipeError):  # it has ended, and says why
+                process.stdin.write("".join(json.dumps(statement) + "\n" for statement, _ in steps))
+                process.stdin.close()
+            for _, rows in [*steps, ("CHECKPOINT", 0)]:
+                line = process.stdout.readline().strip()
+                if line != "done":
+                    raise RuntimeError(_why(json.loads(line) if line else "", process, store))
+                done += rows
+                if rows:
+                    progress("copy", done, total)
+        finally:
+            process.kill()
+
+
+def _why(text: str, process: subprocess.Popen[str], store: Path) -> str:
+    """Return why a copy failed: what the engine said, or how it ended; and the room left, where that is little."""
+    if not text:
+        code = process.wait()
+        text = f"the engine ended with {signal.Signals(-code).name if code < 0 else code}"
+        if code == -signal.SIGABRT:
+            text += ", which it does where the disk has no room"
+        if code == -signal.SIGKILL:
+            text += ", perhaps for want of memory"
+    free = shutil.disk_usage(store.parent).free
+    return text if free >= _LITTLE else f"{text}; {free >> 20} MiB of room are left on that disk: free some"
 
 
 def tables() -> list[str]:

@@ -33,7 +33,7 @@ from intel_grapher.sql import quoted
 
 JOINED = 1 << 20  # rows whose ends are looked up together
 Progress = Callable[[str, int, int], None]
-"""Told of a step's name, the rows done, and the rows there are."""
+"""RecordingGraph of a step's name, the rows done, and the rows there are."""
 
 
 class Compared(NamedTuple):

@@ -1,0 +1,53 @@
+"""The process in which the embedded engine fills a new store; `embedded` starts it.
+
+It is run as a script, and imports nothing but the engine. On a disk without room the engine may end the process that it
+is in: then this one ends, and the load says why. It ends with its parent, so that no store is written that a later load
+already removes.
+
+Arguments: the store, the buffer pool in bytes, the parent's process id. Standard input has one statement a line, as
+JSON; to standard output goes a line for each that is done, and one with the engine's error where one fails.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import signal
+import sys
+from contextlib import suppress
+
+import ladybug
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def main(store: str, pool: int, parent: int) -> None:
+    """Run the statements, then write a checkpoint."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the parent's to heed, which ends this process
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with suppress(AttributeError, OSError):  # not on Linux
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        return
+    try:
+        database = ladybug.Database(store, buffer_pool_size=pool)
+        connection = ladybug.Connection(database)
+        for line in sys.stdin:
+            connection.execute(json.loads(line))
+            _tell("done")
+        connection.execute("CHECKPOINT")
+        connection.close()
+        database.close()
+        _tell("done")
+    except RuntimeError as error:  # LadybugDB raises RuntimeError for everything
+        _tell(json.dumps(str(error)))
+
+
+def _tell(line: str) -> None:
+    os.write(1, f"{line}\n".encode())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
