@@ -21,7 +21,7 @@ from intel_grapher.ask import path as paths_
 from intel_grapher.ask import rank as ranking
 from intel_grapher.ask import saved as questions
 from intel_grapher.ask.engines import Graph
-from intel_grapher.errors import UsageError
+from intel_grapher.errors import NotInGraphError, UsageError
 from intel_grapher.files import Files
 from intel_grapher.load import Embedded, load
 from intel_grapher.model import NodeRef
@@ -118,7 +118,7 @@ def test_a_path_goes_around_hubs_and_names_them(graph: Graph) -> None:
 
 def test_a_path_to_itself_is_empty_and_to_nowhere_an_error(graph: Graph) -> None:
     assert paths_.paths(graph, EXAMPLE, EXAMPLE).found == [[]]
-    with pytest.raises(UsageError, match=r"nobody\.example is not in the graph"):
+    with pytest.raises(NotInGraphError, match=r"nobody\.example is not in the graph"):
         paths_.paths(graph, EXAMPLE, NodeRef("Domain", "nobody.example"))
 
 
@@ -302,7 +302,7 @@ def test_a_whole_node_is_json_in_its_cell(home: Path) -> None:
 
 def test_exit_codes_tell_what_went_wrong(home: Path) -> None:
     assert run(home, "show", "nobody.example").returncode == 1
-    assert run(home, "path", "example.com", "nobody.example").returncode == 2
+    assert run(home, "path", "example.com", "nobody.example").returncode == 1
     assert run(home, "rank", "example.com").returncode == 2
     assert run(home, "query", "MATCH (n) DELETE n").returncode == 2
     assert run(home, "query", "--saved", "no-such").returncode == 2

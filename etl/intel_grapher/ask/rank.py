@@ -42,7 +42,7 @@ class Ranking:
 def rank(graph: Graph, seeds: Sequence[NodeRef], *, most: int = MOST, hub: int = HUB) -> Ranking:
     """Return what at least two of the seeds reach in at most two steps, the strongest tie first.
 
-    Raises UsageError where a seed is not in the graph.
+    Raises NotInGraphError where a seed is not in the graph.
     """
     explorer = Explorer(graph, hub)
     reached: dict[NodeRef, dict[NodeRef, tuple[float, list[Step]]]] = {}
