@@ -143,6 +143,10 @@ def test_a_source_takes_what_the_schema_and_the_contract_give_it_and_no_more() -
         ("typer", {"cli"}),
         ("rich", {"cli"}),
         ("publicsuffixlist", {"keys"}),
+        ("duckdb", {"sql", "files", "diff", "transform", "load", "cli.doctor"}),
+        ("pyarrow", {"keys", "labels", "model", "files", "transform", "load", "testing"}),
+        ("ladybug", {"load", "ask"}),
+        ("neo4j", {"load", "ask", "neo4j"}),
     ],
 )
 def test_a_package_is_known_in_its_place_only(package: str, where: set[str]) -> None:

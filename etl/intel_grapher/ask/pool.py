@@ -15,7 +15,7 @@ from intel_grapher.ask.engines import EmbeddedGraph, Graph, Neo4jGraph
 from intel_grapher.ask.sandbox import Sandbox
 from intel_grapher.load import Embedded, Server, open_embedded
 from intel_grapher.load.embedded import MANIFEST, STORE, EmbeddedStore
-from intel_grapher.neo4j.connection import DATABASE, connect
+from intel_grapher.load.neo4j.session import open_driver, open_session
 
 
 class GraphPool:
@@ -39,9 +39,8 @@ class GraphPool:
         else:
             with self._lock:
                 if self._driver is None:
-                    self._driver = connect(self.target)
-            # That a label or a type has no rows yet is nothing to warn of.
-            with self._driver.session(database=DATABASE, notifications_min_severity="OFF") as session:
+                    self._driver = open_driver(self.target)
+            with open_session(self._driver) as session:
                 yield Neo4jGraph(session)
 
     def none_yet(self) -> bool:

@@ -28,7 +28,7 @@ _SPARSE = 8  # ids a row: from there on, going through the ids costs more than i
 @contextmanager
 def connected(server: Server) -> Iterator[Neo4jSession]:
     """Connect to a server; LoadError tells what is wrong with it, then and while it is used."""
-    with connect(server) as driver, _session(driver) as session:
+    with connect(server) as driver, open_session(driver) as session:
         try:
             yield Neo4jSession(driver, session)
         except ConstraintError as wrong:
@@ -39,7 +39,13 @@ def connected(server: Server) -> Iterator[Neo4jSession]:
             raise LoadError(f"{explained(server, wrong)}; then load again: nothing is doubled") from wrong
 
 
-def _session(driver: neo4j.Driver) -> neo4j.Session:
+def open_driver(server: Server) -> neo4j.Driver:
+    """Return a driver that was let in; the caller closes it. LoadError says what is in the way."""
+    return connect(server)
+
+
+def open_session(driver: neo4j.Driver) -> neo4j.Session:
+    """Return a session with the server's database; the caller closes it."""
     # That a label or a type has no rows yet is nothing to warn of.
     return driver.session(database=DATABASE, fetch_size=_READ, notifications_min_severity="OFF")
 
@@ -55,7 +61,7 @@ class Neo4jSession:
 
     def another(self) -> neo4j.Session:
         """Return a session beside this one; the caller closes it."""
-        return _session(self._driver)
+        return open_session(self._driver)
 
     def run(self, query: str, **parameters: object) -> list[neo4j.Record]:
         """Run Cypher made of the schema's names alone, and return the whole answer."""
