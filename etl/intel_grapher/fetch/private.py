@@ -15,6 +15,7 @@ _PRIVATE_ZONES: Final = (
     *(".localhost", ".local", ".internal", ".home.arpa", ".test", ".example", ".invalid", ".onion"),
     *(".localdomain", ".lan", ".intranet", ".private", ".corp", ".home"),
 )
+_MAYBE_PRIVATE_ZONES: Final = (*_PRIVATE_ZONES, ".arpa")
 # Every IPv4 address that is not global begins with one of these.
 _MAYBE_PRIVATE: Final = frozenset(map(str, (0, 10, 100, 127, 169, 172, 192, 198, 203, *range(224, 256))))
 _REVERSE_IPV4: Final = ".in-addr.arpa"
@@ -33,8 +34,11 @@ _MOST_OF_OCTET: Final = 255
 
 def is_private(kind: str, key: str) -> bool:
     """Return whether an indicator (its kind and canonical key) must not be sent to a service."""
+    if kind == "domain":  # the two kinds that lists have most of come first
+        return key.endswith(_MAYBE_PRIVATE_ZONES) and _is_private_name(key)
     if kind == "ip":
-        if "." in key and key.partition(".")[0] not in _MAYBE_PRIVATE and ":" not in key:
+        first, dot, _ = key.partition(".")
+        if dot and first not in _MAYBE_PRIVATE and ":" not in first:
             return False
         address = _address(key)
         return address is None or is_reserved(address)
@@ -42,9 +46,7 @@ def is_private(kind: str, key: str) -> bool:
         return is_reserved_network(ipaddress.ip_network(key, strict=False))
     if kind == "url":
         return _is_private_host(_host(key))
-    if kind == "email":
-        return _is_private_name(key.rpartition("@")[2])
-    return kind == "domain" and _is_private_name(key)
+    return kind == "email" and _is_private_name(key.rpartition("@")[2])
 
 
 def is_reserved(address: IPv4Address | IPv6Address) -> bool:
