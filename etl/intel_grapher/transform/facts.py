@@ -148,12 +148,15 @@ class Batch:
                 raise BadValue(f"the mapping failed: {type(wrong).__name__}") from wrong
             number = len(self._replies)
             self._replies.append(reply)
+            is_node = bool(self.endpoint.untied)
             for fact, rows, starts, ends in facts:
                 if rows:
                     self._columns_of(fact.what).add(number, fact, rows, starts, ends)
+                    is_node = is_node or (fact.ends is None and starts == asked)
             for row, bad in enumerate(bad for left in left_out for bad in zip(left.values, left.reasons, strict=True)):
                 self._missed.setdefault(number, set()).add((LeftOut, row, *bad))
-            self._mark(number, asked, [fact for fact, rows, _, _ in facts if rows])
+            if not is_node:
+                self._mark(number, asked, [fact for fact, rows, _, _ in facts if rows])
         return [fact for fact, *_ in facts]
 
     def _mark(self, number: int, asked: str, facts: Sequence[Fact]) -> None:
@@ -161,10 +164,7 @@ class Batch:
 
         A reply that says something may say nothing of it by name: a search finds pages, and not the file.
         """
-        if self.endpoint.untied or any(fact.ends is None and fact.starts == asked for fact in facts):
-            return
-        named = any(_is_at(asked, fact) and _begins_well(fact) for fact in facts)
-        if named or not any(map(_begins_well, facts)):
+        if any(_is_at(asked, fact) for fact in facts) or not any(map(_begins_well, facts)):
             return
         for kind in self.endpoint.kinds:
             with suppress(BadValue):
@@ -336,20 +336,30 @@ class Batch:
 
 
 def _is_at(asked: str, fact: Fact) -> bool:
-    """Tell whether all of a fact starts or ends at what was asked for, and nothing that is checked can undo it."""
-    return asked in (fact.starts, fact.ends) and not _can_fail(fact.what)
+    """Tell whether a relationship starts or ends at what was asked for, and its first row holds."""
+    what = fact.what
+    if not isinstance(what, Relationship) or what.check is not None:
+        return False
+    if fact.starts == asked and fact.ends is not None:
+        return _has_key(what.end, fact.ends)
+    return fact.ends == asked and _has_key(what.start, fact.starts)
 
 
 def _begins_well(fact: Fact) -> bool:
     """Tell whether the first row of a fact can be one: what is all rejects says nothing."""
-    sides = [fact.starts] if fact.ends is None else [fact.starts, fact.ends]
     what = fact.what
-    kinds = [what.start, what.end] if isinstance(what, Relationship) else [what]
-    with suppress(BadValue):
-        for kind, raws in zip(kinds, sides, strict=True):
-            kind.resolve(raws if isinstance(raws, str) else raws[0])
-        return True
-    return False
+    if isinstance(what, Relationship) and fact.ends is not None:
+        return _has_key(what.start, fact.starts) and _has_key(what.end, fact.ends)
+    return isinstance(what, Kind) and _has_key(what, fact.starts)
+
+
+def _has_key(kind: Kind[Any], raws: str | Sequence[str]) -> bool:
+    """Tell whether the only raw string, or the first of several, has a canonical key."""
+    try:
+        kind.resolve(raws if isinstance(raws, str) else raws[0])
+    except BadValue:
+        return False
+    return True
 
 
 def _can_fail(what: Kind[Any] | Relationship[Any, Any]) -> bool:
