@@ -103,7 +103,7 @@ def test_an_email_address() -> None:
     found = told("threatcrowd", "email", "william19770319@yahoo.com", fixture(path))
     email = "Email william19770319@yahoo.com"
     names = ("aoldaily.com", "aunewsonline.com", "cnndaily.com", "usnewssite.com")
-    assert found.nodes == set()
+    assert found.nodes == {node("Email william19770319@yahoo.com")}
     assert found.edges == {edge(email, "OWNS", f"Domain {name}") for name in names}
     assert found.rejects == set()
 
