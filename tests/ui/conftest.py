@@ -22,9 +22,11 @@ ARGUMENTS = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swift
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what uses a site on the embedded graph, and what is marked on Neo4j too; all of it with PAGE_ON_NEO4J=1."""
     if "target" in metafunc.fixturenames:
-        both = metafunc.definition.get_closest_marker("both_targets") or os.environ.get("PAGE_ON_NEO4J")
+        only = metafunc.definition.get_closest_marker("only_neo4j")
+        both = only or metafunc.definition.get_closest_marker("both_targets") or os.environ.get("PAGE_ON_NEO4J")
         neo4j = [pytest.param("neo4j", marks=pytest.mark.neo4j)] if both else []
-        metafunc.parametrize("target", ["embedded", *neo4j], scope="session")
+        embedded = [] if only else ["embedded"]
+        metafunc.parametrize("target", [*embedded, *neo4j], scope="session")
 
 
 @pytest.hookimpl(trylast=True)

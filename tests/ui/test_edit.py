@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from loopback import Loopback, found
+from campaign import campaign
+from loopback import Answer, Loopback, found
 from playwright.sync_api import Browser, Page, expect
-from ui_site import Site, fill, idle, nodes, opened, pick
+from ui_site import Site, fill, idle, nodes, opened, pick, serving
+
+from intel_grapher.analyst import journal
+from intel_grapher.cache import Cache
+from intel_grapher.files import Files
+from intel_grapher.load import Embedded, connected, load
+from intel_grapher.neo4j.server import LocalNeo4j
+from intel_grapher.registry import Registry
+from intel_grapher.transform import Options, transform
 
 NOTES = "MATCH (n:Note)-[:ABOUT]->(d:Domain {name: 'example.com'}) RETURN n.author, n.text, n.tag, n.verdict"
 
@@ -52,12 +62,11 @@ def test_only_what_the_schema_allows_is_offered_and_an_added_relationship_is_a_f
     assert "this RESOLVES IPAddress" in offered
     assert not any("TWEETED" in each for each in offered)
     page.locator("dialog select[name=which]").select_option(label="this RESOLVES IPAddress")
-    fill(page, key="not an address")
-    expect(page.locator(".toast.wrong")).to_contain_text("is no IPAddress")
-    page.locator(".toast.wrong button").click()
-    page.get_by_role("button", name="Relate", exact=True).click()
-    page.locator("dialog select[name=which]").select_option(label="this RESOLVES IPAddress")
+    fill(page, key="not an address", last_seen="2026-02-04")
+    expect(page.locator("dialog .answer.bad")).to_contain_text("is no IPAddress")
+    expect(page.locator("dialog [name=last_seen]")).to_have_value("2026-02-04")
     fill(page, key="203.0.113[.]250", first_seen="2026-02-03")
+    expect(page.locator("dialog")).to_have_count(0)
     page.wait_for_function("() => app.model.graph.hasNode('IPAddress:203.0.113.250')")
     asked = "MATCH (:Domain)-[r:RESOLVES]->(a:IPAddress {address: '203.0.113.250'}) RETURN r.first_seen, r.sources"
     there = [["2026-02-03T00:00:00Z", ["analyst"]]]
@@ -103,6 +112,102 @@ def test_what_is_taken_out_leaves_and_comes_back_from_the_list_of_edits(small: S
     expect(line.first).to_contain_text("(undone)")
     page.keyboard.press("Escape")
     small.comes_to(around, before)
+
+
+def test_an_entry_waits_in_its_dialog_while_another_process_writes_to_the_cache(small: Site, small_page: Page) -> None:
+    page = small_page
+    pick(page, "example.com")
+    with Cache(small.home / "data") as cache, cache.writer("a fetch"):
+        page.get_by_role("button", name="Note", exact=True).click()
+        fill(page, text="kept in the end")
+        expect(page.locator("dialog .answer")).to_contain_text("as soon as that ends")
+        expect(page.locator("dialog [name=text]")).to_have_value("kept in the end")
+    expect(page.locator("dialog")).to_have_count(0)
+    expect(page.locator("#notes")).to_contain_text("kept in the end")
+    page.click("#undo")
+    small.rest()
+
+
+def test_a_page_on_files_of_an_earlier_time_says_so_and_keeps_edits_without_replacing_them(
+    browser: Browser, tmp_path: Path
+) -> None:
+    home = campaign(tmp_path, sources="threatcrowd", load=False)
+    with Cache(home / "data") as cache:
+        transform(cache, home / "import", Registry.installed(), Options(processes=1, as_of=1_900_000_000))
+    load(Files(home / "import"), Embedded(home / "data" / "graph", 256 << 20))
+    manifest = (home / "import" / "manifest.json").read_bytes()
+    with serving(home) as site, opened(browser, site.link) as page:
+        expect(page.locator("#banner")).to_contain_text("as of 2030-03-17T17:46:40Z")
+        pick(page, "example.com")
+        page.get_by_role("button", name="Tag", exact=True).click()
+        fill(page, tag="later")
+        expect(page.locator(".toast")).to_contain_text("in the graph of today")
+        expect(page.locator("#notes")).to_contain_text("later")
+        assert site.ask("jobs")["jobs"] == []
+        assert "as of" in site.ask("enrich", nodes=[{"label": "Domain", "key": "example.com"}])["error"]
+    assert (home / "import" / "manifest.json").read_bytes() == manifest
+    with Cache(home / "data") as cache:
+        assert [each.body["tag"] for each in journal.stored(cache)] == ["later"]
+
+
+def test_a_job_that_fails_says_so_and_is_tried_again_and_one_that_lasts_is_cancelled(
+    service: Loopback, small_page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = small_page
+    pick(page, "example.com")
+
+    monkeypatch.setattr(service, "script", lambda _asked: Answer(status=403))
+    page.get_by_role("button", name="Ask sources").click()
+    expect(page.locator("dialog tr", has_text="Loopback")).to_contain_text("1 request")
+    for box in page.locator("dialog input[data-source]:enabled").all():
+        box.set_checked(box.get_attribute("data-source") == "loopback")
+    page.locator("dialog button[type=submit]").click()
+    wrong = page.locator(".toast.wrong", has_text="no source answered")
+    expect(wrong).to_contain_text("loopback")
+    monkeypatch.setattr(service, "script", lambda _asked: replace(found("192.0.2.222"), delay=20.0))
+    wrong.get_by_role("button", name="Try again").click()
+    expect(page.locator(".job")).to_contain_text("asking the sources")
+    page.locator(".job").get_by_role("button", name="Cancel").click()
+    expect(page.locator(".toast.wrong", has_text="it was cancelled")).to_be_visible()
+    expect(page.locator(".job")).to_have_count(0)
+
+
+@pytest.mark.only_neo4j
+def test_an_edit_on_neo4j_leaves_what_others_wrote(small: Site, small_page: Page, one_neo4j: LocalNeo4j) -> None:
+    def write(cypher: str) -> None:
+        with connected(one_neo4j.up()) as database:
+            database.run(cypher)
+
+    page, node = small_page, "(d:Domain {name: 'cdn-update.example'})"
+    ours = f"MATCH {node}-[r]-(o) WHERE NOT o:Asset RETURN count(r)"
+    theirs = f"MATCH (a:Asset)-[r:SEEN]->{node} RETURN a.name, r.by, d.ticket, d:Watched"
+    before, kept = small.rows(ours), [["laptop", "them", "INC-7", True]]
+    assert before[0][0] > 1
+    write(
+        f"MATCH {node} SET d.ticket = 'INC-7', d:Watched CREATE (:Asset {{name: 'laptop'}})-[:SEEN {{by: 'them'}}]->(d)"
+    )
+    try:
+        pick(page, "cdn-update.example")
+        page.get_by_role("button", name="Take out").first.click()
+        fill(page, author="ben")
+        page.wait_for_function("() => app.model.nodes().length === 0")
+        small.comes_to(ours, [[0]])
+        small.comes_to(f"MATCH {node} RETURN d.sources, d.fetched_at", [[None, None]])
+        assert small.rows(theirs) == kept
+        page.click("#undo")  # the node is in the picture again
+        page.click("#undo")  # and in the graph
+        small.comes_to(ours, before)
+        assert small.rows(theirs) == kept
+        pick(page, "cdn-update.example")
+        page.get_by_role("button", name="Note", exact=True).click()
+        fill(page, text="theirs, too")
+        small.comes_to(f"MATCH (n:Note)-[:ABOUT]->{node} RETURN n.text", [["theirs, too"]])
+        page.click("#undo")
+        small.comes_to(f"MATCH (n:Note)-[:ABOUT]->{node} RETURN n.text", [])
+        assert small.rows(theirs) == kept
+    finally:
+        small.rest()
+        write(f"MATCH (a:Asset) DETACH DELETE a WITH count(*) AS many MATCH {node} REMOVE d.ticket, d:Watched")
 
 
 def test_asking_a_source_shows_its_cost_and_brings_new_nodes(

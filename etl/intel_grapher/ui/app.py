@@ -19,20 +19,21 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 import intel_grapher
-from intel_grapher import schema
+from intel_grapher import schema, times
 from intel_grapher.analyst import journal
 from intel_grapher.analyst.entries import VERDICTS, AnalystEntry, relationships_of
 from intel_grapher.ask import Graph, RecordingGraph, saved
 from intel_grapher.ask.pool import GraphPool
 from intel_grapher.cache import Cache
-from intel_grapher.errors import GrapherError, LoadError, UsageError
+from intel_grapher.errors import BusyError, GrapherError, LoadError, TransformError, UsageError
 from intel_grapher.fetch.asking import Indicator
 from intel_grapher.fetch.plan import plan
+from intel_grapher.files import Files
 from intel_grapher.model import Label, NodeRef
 from intel_grapher.pipeline import Places
 from intel_grapher.registry import Registry
 from intel_grapher.ui import evidence, keeping, looking
-from intel_grapher.ui.jobs import Jobs
+from intel_grapher.ui.jobs import Job, Jobs
 
 STATIC: Final = Path(__file__).parent / "static"
 LARGEST: Final = 80 << 20
@@ -111,6 +112,8 @@ def application(page: Page) -> Starlette:
         "entries": (Nothing, _entries),
         "offered": (NodeRef, lambda _page, ref: {"offered": relationships_of(looking.label_of(ref))}),
         "job": (Number, _job),
+        "cancel": (Number, lambda page, asked: {"job": _known(asked, page.jobs.cancel(asked.number))}),
+        "retry": (Number, lambda page, asked: {"job": _known(asked, page.jobs.retry(asked.number))}),
         "jobs": (Nothing, lambda page, _: {"jobs": [asdict(each) for each in page.jobs.running()]}),
         "investigations": (Nothing, lambda page, _: {"investigations": keeping.listed(_kept(page))}),
         "save": (keeping.Saving, lambda page, asked: keeping.save(_kept(page), asked)),
@@ -147,6 +150,8 @@ def _route(name: str, type_: Any, answer: Callable[[Any], Any]) -> Route:  # noq
             return _json(await run_in_threadpool(answer, asked))
         except LoadError as wrong:
             return _json({"error": str(wrong), "no_graph": True}, 409)
+        except BusyError as wrong:
+            return _json({"error": str(wrong), "busy": True}, 400)
         except GrapherError as wrong:
             return _json({"error": str(wrong)}, 400)
 
@@ -195,6 +200,7 @@ def _start(page: Page, _: Nothing) -> dict[str, Any]:
         "author": getpass.getuser(),
         "nodes": nodes,
         "error": error,
+        "as_of": _as_of(page),
         "labels": {name: _label(label) for name, label in schema.LABELS.items()},
         "types": {name: {"both_ways": each.both_ways, "doc": each.doc} for name, each in schema.RELATIONSHIPS.items()},
         "sources": {name: each.title for name, each in page.registry.items()},
@@ -205,6 +211,15 @@ def _start(page: Page, _: Nothing) -> dict[str, Any]:
             for each in saved.saved(page.places.data / "queries").values()
         ],
     }  # fmt: skip
+
+
+def _as_of(page: Page) -> str:
+    """Return the time as of which the flat files were made (`transform --as-of`), in ISO 8601; empty if of now."""
+    try:
+        as_of = Files(page.places.import_).manifest().as_of
+    except TransformError:
+        return ""
+    return "" if as_of is None else times.text(as_of)
 
 
 def _label(label: Label) -> dict[str, Any]:
@@ -263,6 +278,10 @@ def _plan(page: Page, asked: Enrich) -> dict[str, Any]:
 
 
 def _enrich(page: Page, asked: Enrich) -> dict[str, Any]:
+    if as_of := _as_of(page):
+        raise UsageError(
+            f"this page shows the graph as of {as_of}, which asking sources would replace: open the page on today's"
+        )
     indicators = _indicators(asked)
     what = indicators[0][1] if len(indicators) == 1 else f"{len(indicators)} nodes"
     return asdict(page.jobs.enrich(f"ask about {what}", indicators, asked.sources or list(page.registry)))
@@ -271,8 +290,8 @@ def _enrich(page: Page, asked: Enrich) -> dict[str, Any]:
 def _edit(page: Page, entry: AnalystEntry) -> dict[str, Any]:
     with Cache(page.places.data) as cache:
         stored = journal.keep(cache, entry)
-    job = page.jobs.rebuild("take in the edits")
-    return {"entry": stored, "job": asdict(job)}
+    job = None if _as_of(page) else page.jobs.rebuild("take in the edits")
+    return {"entry": stored, "job": job}
 
 
 def _entries(page: Page, _: Nothing) -> dict[str, Any]:
@@ -281,10 +300,13 @@ def _entries(page: Page, _: Nothing) -> dict[str, Any]:
 
 
 def _job(page: Page, asked: Number) -> dict[str, Any]:
-    job = page.jobs.get(asked.number)
+    return asdict(_known(asked, page.jobs.get(asked.number)))
+
+
+def _known(asked: Number, job: Job | None) -> Job:
     if job is None:
-        raise UsageError(f"there is no job {asked.number}")
-    return asdict(job)
+        raise UsageError(f"there is no such job {asked.number}, or it has not ended")
+    return job
 
 
 def _kept(page: Page) -> Path:

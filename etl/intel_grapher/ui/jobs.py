@@ -21,6 +21,7 @@ from intel_grapher.pipeline import Places
 from intel_grapher.registry import Registry
 
 PATIENCE = 30.0  # seconds to wait for another process at the cache, the files or the graph
+CANCELLED = "it was cancelled; what was fetched is kept"
 REPORT_INTERVAL = 0.1  # seconds between two reports of progress: enough for a bar
 Kind = Literal["ask", "rebuild"]
 
@@ -33,7 +34,7 @@ class Job:
     stage         "waiting", "starting", or a stage of the pipeline
     done, of      units of the stage that are done, and all of them; 0 while unknown
     said          sentences about the result
-    error         the reason why it ended early; empty if it did not
+    error         the reason why it ended early, or why no source answered; empty if neither
     started       epoch seconds
     """
 
@@ -49,6 +50,14 @@ class Job:
     started: float = field(default_factory=time.time)
 
 
+@dataclass(frozen=True)
+class _Task:
+    """What a job has to do: ask the named sources about indicators, if there are any."""
+
+    indicators: tuple[Indicator, ...] = ()
+    sources: tuple[str, ...] = ()
+
+
 class Jobs:
     """Runs jobs one after the other. A rebuild that still waits serves every edit that is made meanwhile."""
 
@@ -56,7 +65,9 @@ class Jobs:
         self._places = places
         self._numbers = itertools.count(1)
         self._jobs: dict[int, Job] = {}
-        self._queue: list[tuple[Job, list[Indicator], list[str]]] = []
+        self._tasks: dict[int, _Task] = {}
+        self._queue: list[Job] = []
+        self._current: Job | None = None
         self._lock = threading.Condition()
         self._process: Any = None
         self._closed = False
@@ -65,15 +76,37 @@ class Jobs:
     def rebuild(self, title: str) -> Job:
         """Return the job that makes files and graph anew: the one that waits, or a new one."""
         with self._lock:
-            for job, _, _ in self._queue:
-                if job.kind == "rebuild" and job.stage == "waiting":
+            for job in self._queue:
+                if job.kind == "rebuild":
                     return job
-            return self._add(Job(next(self._numbers), "rebuild", title), [], [])
+            return self._add("rebuild", title, _Task())
 
     def enrich(self, title: str, indicators: Sequence[Indicator], sources: Sequence[str]) -> Job:
         """Return a new job that asks the named sources about indicators, then makes files and graph anew."""
         with self._lock:
-            return self._add(Job(next(self._numbers), "ask", title), list(indicators), list(sources))
+            return self._add("ask", title, _Task(tuple(indicators), tuple(sources)))
+
+    def retry(self, number: int) -> Job | None:
+        """Return a new job that does what an ended one had to do; None if there is no such job."""
+        with self._lock:
+            job = self._jobs.get(number)
+            return self._add(job.kind, job.title, self._tasks[number]) if job and job.ended else None
+
+    def cancel(self, number: int) -> Job | None:
+        """Return a job that was made to end: one that waits does nothing; one that runs is stopped where it is.
+
+        What was fetched stays in the cache, and files and graph are as they were before the stage that is stopped.
+        """
+        with self._lock:
+            job = self._jobs.get(number)
+            if job in self._queue:
+                self._queue.remove(job)
+                job.error, job.ended = CANCELLED, True
+            elif job is not None and job is self._current:
+                job.error = CANCELLED
+                if self._process is not None:
+                    self._process.terminate()
+        return job
 
     def get(self, number: int) -> Job | None:
         """Return a job by its number."""
@@ -93,9 +126,11 @@ class Jobs:
             process.terminate()
             process.join(5)
 
-    def _add(self, job: Job, indicators: list[Indicator], sources: list[str]) -> Job:
+    def _add(self, kind: Kind, title: str, task: _Task) -> Job:
+        job = Job(next(self._numbers), kind, title)
         self._jobs[job.number] = job
-        self._queue.append((job, indicators, sources))
+        self._tasks[job.number] = task
+        self._queue.append(job)
         self._lock.notify_all()
         return job
 
@@ -106,17 +141,20 @@ class Jobs:
                     self._lock.wait()
                 if self._closed:
                     return
-                job, indicators, sources = self._queue.pop(0)
+                self._current = job = self._queue.pop(0)
                 job.stage = "starting"
-            self._work(job, indicators, sources)
+            self._work(job, self._tasks[job.number])
 
-    def _work(self, job: Job, indicators: list[Indicator], sources: list[str]) -> None:
+    def _work(self, job: Job, task: _Task) -> None:
         context = multiprocessing.get_context("spawn")
         receiver, sender = context.Pipe(duplex=False)
-        process = context.Process(target=_job, args=(sender, self._places, indicators, sources), name="job")
-        process.start()
+        process = context.Process(target=_job, args=(sender, self._places, task), name="job")
+        with self._lock:
+            process.start()
+            self._process = process
+            if job.error:  # it was cancelled before it began
+                process.terminate()
         sender.close()
-        self._process = process
         try:
             while True:
                 message, *values = receiver.recv()
@@ -124,18 +162,20 @@ class Jobs:
                     job.stage, job.done, job.of = values
                 elif message == "said":
                     job.said.append(values[0])
-                else:
+                elif message == "failed":
                     job.error = values[0]
+                else:
                     break
         except EOFError:
-            job.error = "it was ended before it was done; what was fetched is kept"
+            job.error = job.error or "it was ended before it was done; what was fetched is kept"
         process.join()
-        self._process = None
-        job.ended = True
+        with self._lock:
+            self._process = self._current = None
+            job.ended = True
 
 
-def _job(sender: Connection, places: Places, indicators: list[Indicator], sources: list[str]) -> None:
-    """Run the pipeline, in the job's own process. Sends its progress, its result and, last, the error or nothing."""
+def _job(sender: Connection, places: Places, task: _Task) -> None:
+    """Run the pipeline, in the job's own process. Sends its progress, sentences on its results, errors, and the end."""
     shown, latest = "", 0.0
     asked: dict[str, tuple[int, int]] = {}
 
@@ -152,15 +192,29 @@ def _job(sender: Connection, places: Places, indicators: list[Indicator], source
     def finished(result: Summary | Manifest | Loaded) -> None:
         for sentence in _sentences(result):
             sender.send(("said", sentence))
+        if isinstance(result, Summary) and (failure := _failure(result)):
+            sender.send(("failed", failure))
 
     registry = Registry.installed()
     options = pipeline.PipelineOptions(progress=progress, finished=finished, patience=PATIENCE)
     try:
-        chosen = [registry.named(name) for name in sources]
-        pipeline.run(places, indicators, sources=chosen, registry=registry, options=options)
-        sender.send(("ended", ""))
+        chosen = [registry.named(name) for name in task.sources]
+        pipeline.run(places, task.indicators, sources=chosen, registry=registry, options=options)
     except GrapherError as error:
-        sender.send(("ended", str(error)))
+        sender.send(("failed", str(error)))
+    sender.send(("ended",))
+
+
+def _failure(summary: Summary) -> str:
+    """Return why a fetch that asked something has no answer at all; empty if it has one, or needed none."""
+    tallies = {name: tally for name, tally in summary.sources.items() if tally.failed or tally.aside}
+    if not tallies or any(tally.found or tally.not_found for tally in summary.sources.values()):
+        return ""
+    reasons = [
+        f"{name}: {', '.join(tally.failed) or tally.aside}" + (f"; set {tally.needs_key}" if tally.needs_key else "")
+        for name, tally in tallies.items()
+    ]
+    return f"no source answered ({'; '.join(reasons)}); try again later, or mend what is named"
 
 
 def _sentences(result: Summary | Manifest | Loaded) -> list[str]:

@@ -23,8 +23,12 @@ export const fill = (element, ...children) => {
 export const button = (text, onclick, attributes = {}) =>
   el("button", { type: "button", onclick, ...attributes }, text);
 
-// What a person is told in passing; errors stay until they are closed.
-export function toast(text, { wrong = false, action = null } = {}) {
+/**
+ * Shows a message. Errors, and messages that are to stay, stay until they are closed; others go after 5 seconds.
+ * @param {unknown} text
+ * @param {{wrong?: boolean, stay?: boolean, action?: {text: string, run: () => void} | null}} options
+ */
+export function toast(text, { wrong = false, stay = wrong, action = null } = {}) {
   const box = el("div", { class: wrong ? "toast wrong" : "toast" }, el("span", {}, String(text)));
   if (action)
     box.append(
@@ -33,13 +37,22 @@ export function toast(text, { wrong = false, action = null } = {}) {
         action.run();
       }),
     );
-  if (wrong) box.append(button("Close", () => box.remove()));
+  if (stay) box.append(button("Close", () => box.remove()));
   else setTimeout(() => box.remove(), 5000);
   document.getElementById("toasts").append(box);
 }
 
-// A dialog with fields; resolves to their values by name, or null where it is closed.
-export function dialog(title, fields, { ok = "OK", content = [], danger = false } = {}) {
+/**
+ * Shows a dialog with fields. Resolves to the fields' values by name, or null if it was closed.
+ *
+ * With `submit`, the dialog stays open, with what was typed, until that has ended without an error; `submit` gets the
+ * values, and a function that shows what is waited for. An error is shown in the dialog.
+ * @param {string} title
+ * @param {Record<string, any>} fields
+ * @param {{ok?: string | null, content?: any[], danger?: boolean,
+ *   submit?: ((values: Record<string, string>, waiting: (text: string) => void) => Promise<unknown>) | null}} options
+ */
+export function dialog(title, fields, { ok = "OK", content = [], danger = false, submit = null } = {}) {
   return new Promise((resolve) => {
     const inputs = Object.entries(fields).map(([name, field]) => {
       const input = field.options
@@ -59,6 +72,12 @@ export function dialog(title, fields, { ok = "OK", content = [], danger = false 
       if (field.changed) input.addEventListener("input", () => field.changed(input, box));
       return el("label", { class: "field" }, el("span", {}, field.text), input);
     });
+    const answer = el("p", { class: "answer", role: "status" });
+    const told = (text, wrong = false) => {
+      answer.textContent = text;
+      answer.classList.toggle("bad", wrong);
+    };
+    const send = el("button", { type: "submit", class: danger ? "danger" : "main" }, ok ?? "Close");
     const close = (value) => {
       box.close();
       box.remove();
@@ -77,19 +96,27 @@ export function dialog(title, fields, { ok = "OK", content = [], danger = false 
       el(
         "form",
         {
-          onsubmit: (event) => {
+          onsubmit: async (event) => {
             event.preventDefault();
-            close(Object.fromEntries([...box.querySelectorAll("[name]")].map((each) => [each.name, each.value])));
+            const values = Object.fromEntries(
+              [...box.querySelectorAll("[name]")].map((each) => [each.name, each.value]),
+            );
+            if (!submit) return close(values);
+            send.disabled = true;
+            told("Keeping it…");
+            try {
+              await submit(values, told);
+              close(values);
+            } catch (wrong) {
+              told(wrong.message, true);
+            }
+            send.disabled = false;
           },
         },
         content,
         inputs,
-        el(
-          "div",
-          { class: "end" },
-          ok === null ? null : button("Cancel", () => close(null)),
-          el("button", { type: "submit", class: danger ? "danger" : "main" }, ok ?? "Close"),
-        ),
+        answer,
+        el("div", { class: "end" }, ok === null ? null : button("Cancel", () => close(null)), send),
       ),
     );
     document.body.append(box);

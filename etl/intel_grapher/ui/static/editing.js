@@ -1,9 +1,10 @@
-// The analyst's own entries: each goes to the raw cache, the picture shows it at once, the graph follows.
+// The analyst's entries: each goes to the raw cache, the picture shows it at once, and a job takes it into the graph.
 import { ask } from "./api.js";
 import { button, day, dialog, el, fill, shortened, toast } from "./dom.js";
 import { idOf } from "./model.js";
 
 const AUTHOR = "intel-grapher author";
+const RETRY = 700; // milliseconds
 
 export class Editing {
   #entries = null;
@@ -16,10 +17,16 @@ export class Editing {
     return localStorage.getItem(AUTHOR) ?? this.app.schema.author;
   }
 
-  async say(said, { undoable = true } = {}) {
-    const answer = await ask("edit", { author: this.author, ...said });
+  /**
+   * Keeps an entry, as soon as no other process writes to the cache; a fetch may take minutes.
+   * @param {Record<string, any>} said
+   * @param {{undoable?: boolean, waiting?: (text: string) => void}} options
+   */
+  async say(said, { undoable = true, waiting = toast } = {}) {
+    const answer = await this.#patiently({ author: this.author, ...said }, waiting);
     this.#entries = null;
-    this.app.jobs.watch(answer.job);
+    if (answer.job) this.app.jobs.watch(answer.job);
+    else toast(`Kept. It will be in the graph of today: this is the graph as of ${this.app.schema.as_of}.`);
     if (undoable) {
       let { id } = answer.entry;
       const undo = async () => {
@@ -30,6 +37,20 @@ export class Editing {
     }
     this.app.model.tell("select");
     return answer;
+  }
+
+  async #patiently(entry, waiting) {
+    for (let told = false; ; told = true) {
+      try {
+        return await ask("edit", entry);
+      } catch (wrong) {
+        if (!wrong.details?.busy) throw wrong;
+        if (!told) waiting("The cache is in use, as while sources are asked: this is kept as soon as that ends.");
+      }
+      await new Promise((done) => {
+        setTimeout(done, RETRY);
+      });
+    }
   }
 
   async entries() {
@@ -68,37 +89,36 @@ export class Editing {
   }
 
   async #remark(what, node, fields) {
-    const given = await dialog(
+    await dialog(
       { note: "Add a note", tag: "Add a tag", verdict: "Give a verdict" }[what],
       { ...fields, ...this.#who() },
-      { ok: "Add" },
+      {
+        ok: "Add",
+        submit: (given, waiting) => {
+          const members = Object.fromEntries(Object.keys(fields).map((name) => [name, given[name]]));
+          return this.#keep(given, { what, about: ref(node), ...members }, waiting);
+        },
+      },
     );
-    if (given)
-      await this.#try(() =>
-        this.#keep(given, {
-          what,
-          about: ref(node),
-          ...Object.fromEntries(Object.keys(fields).map((name) => [name, given[name]])),
-        }),
-      );
   }
 
   async add() {
     const { labels } = this.app.schema;
-    const given = await dialog(
+    await dialog(
       "Add a node",
       {
         label: { text: "Label", options: Object.keys(labels).filter((name) => labels[name].can_be_added) },
         key: { text: "Key", hint: "example.com, 192.0.2.1, …; defanged or not" },
         ...this.#who(),
       },
-      { ok: "Add" },
+      {
+        ok: "Add",
+        submit: async (given, waiting) => {
+          const { entry } = await this.#keep(given, { what: "node", label: given.label, key: given.key }, waiting);
+          this.#pending(entry.touched);
+        },
+      },
     );
-    if (!given) return;
-    await this.#try(async () => {
-      const { entry } = await this.#keep(given, { what: "node", label: given.label, key: given.key });
-      this.#pending(entry.touched);
-    });
   }
 
   async relate(node, other = null) {
@@ -107,7 +127,7 @@ export class Editing {
     if (!possible.length) return toast(`The schema joins ${node.label} and ${other.label} in no way.`, { wrong: true });
     const text = (each) =>
       each.direction === "<-" ? `${each.label} ${each.type} this` : `this ${each.type} ${each.label}`;
-    const given = await dialog(
+    await dialog(
       `Relate ${shortened(node.key)}`,
       {
         which: {
@@ -119,31 +139,31 @@ export class Editing {
         last_seen: { text: "Last seen (if known)", hint: "2026-01-31" },
         ...this.#who(),
       },
-      { ok: "Add" },
+      {
+        ok: "Add",
+        submit: async (given, waiting) => {
+          const { type, direction, label } = possible[Number(given.which)];
+          const [mine, its] = [ref(node), { label, key: given.key }];
+          const [start, end] = direction === "<-" ? [its, mine] : [mine, its];
+          const { first_seen, last_seen } = given;
+          const { entry } = await this.#keep(
+            given,
+            { what: "relationship", start, type, end, first_seen, last_seen },
+            waiting,
+          );
+          const ends = { start: entry.body.start, type, end: entry.body.end };
+          this.#pending(
+            [ends.start, ends.end],
+            [{ ...ends, properties: { sources: ["analyst"] }, pending: true }],
+            idOf(node),
+          );
+        },
+      },
     );
-    if (!given) return;
-    const { type, direction, label } = possible[Number(given.which)];
-    const [mine, its] = [ref(node), { label, key: given.key }];
-    const [start, end] = direction === "<-" ? [its, mine] : [mine, its];
-    await this.#try(async () => {
-      const { entry } = await this.#keep(given, {
-        what: "relationship",
-        start,
-        type,
-        end,
-        first_seen: given.first_seen,
-        last_seen: given.last_seen,
-      });
-      this.#pending(
-        [entry.body.start, entry.body.end],
-        [{ start: entry.body.start, type, end: entry.body.end, properties: { sources: ["analyst"] }, pending: true }],
-        idOf(node),
-      );
-    });
   }
 
   async same(one, other) {
-    const given = await dialog(
+    await dialog(
       "They are one",
       {
         keep: {
@@ -157,6 +177,11 @@ export class Editing {
       },
       {
         ok: "Join",
+        submit: async (given, waiting) => {
+          const [stays, goes] = given.keep === "0" ? [one, other] : [other, one];
+          await this.#keep(given, { what: "same_as", one: ref(stays), other: ref(goes) }, waiting);
+          this.app.model.select(idOf(stays));
+        },
         content: [
           el(
             "p",
@@ -166,17 +191,15 @@ export class Editing {
         ],
       },
     );
-    if (!given) return;
-    const [stays, goes] = given.keep === "0" ? [one, other] : [other, one];
-    await this.#try(async () => {
-      await this.#keep(given, { what: "same_as", one: ref(stays), other: ref(goes) });
-      this.app.model.select(idOf(stays));
-    });
   }
 
   async takeOutNode(node) {
-    const given = await dialog(`Take out ${shortened(node.key)}`, this.#who(), {
+    await dialog(`Take out ${shortened(node.key)}`, this.#who(), {
       ok: "Take out",
+      submit: async (given, waiting) => {
+        await this.#keep(given, { what: "take_out", node: ref(node) }, waiting);
+        this.app.model.remove([idOf(node)]);
+      },
       danger: true,
       content: [
         el(
@@ -187,27 +210,22 @@ export class Editing {
         ),
       ],
     });
-    if (given)
-      await this.#try(async () => {
-        await this.#keep(given, { what: "take_out", node: ref(node) });
-        this.app.model.remove([idOf(node)]);
-      });
   }
 
   async takeOut(edge) {
-    const given = await dialog("Take out a relationship", this.#who(), {
+    await dialog("Take out a relationship", this.#who(), {
       ok: "Take out",
+      submit: async (given, waiting) => {
+        const { type } = edge;
+        await this.#keep(given, { what: "take_out", start: ref(edge.start), type, end: ref(edge.end) }, waiting);
+        this.app.model.removeEdge(`${idOf(edge.start)} ${type} ${idOf(edge.end)}`);
+      },
       danger: true,
       content: [
         el("p", {}, `${edge.start.key} ${edge.type} ${edge.end.key}`),
         el("p", { class: "soft" }, "It leaves the graph, whatever sources say, until this is undone."),
       ],
     });
-    if (given)
-      await this.#try(async () => {
-        await this.#keep(given, { what: "take_out", start: ref(edge.start), type: edge.type, end: ref(edge.end) });
-        this.app.model.removeEdge(`${idOf(edge.start)} ${edge.type} ${idOf(edge.end)}`);
-      });
   }
 
   async log() {
@@ -272,9 +290,9 @@ export class Editing {
     return { author: { text: "Author", value: this.author } };
   }
 
-  async #keep(given, said) {
+  async #keep(given, said, waiting) {
     if (given.author.trim()) localStorage.setItem(AUTHOR, given.author.trim());
-    return this.say(said);
+    return this.say(said, { waiting });
   }
 
   #pending(nodes, edges = [], near = null) {

@@ -1,6 +1,6 @@
-// What runs on the server, with progress: asking sources, and taking in what is new.
+// The server's jobs, with progress: asking sources, and taking what is new into the graph.
 import { ask } from "./api.js";
-import { dialog, el, number, plural, toast } from "./dom.js";
+import { button, dialog, el, number, plural, toast } from "./dom.js";
 
 const STAGES = {
   waiting: "waiting",
@@ -22,7 +22,8 @@ export class Jobs {
     if (this.#watched.has(job.number)) return;
     this.#watched.add(job.number);
     const [text, bar] = [el("div"), el("progress", { max: String(ORDER.length), "aria-label": "progress" })];
-    const box = el("div", { class: "job" }, el("strong", {}, job.title), text, bar);
+    const cancel = button("Cancel", () => ask("cancel", { number: job.number }).catch(() => {}), { class: "quiet" });
+    const box = el("div", { class: "job" }, el("strong", {}, job.title), text, bar, cancel);
     document.getElementById("jobs").append(box);
     try {
       while (!job.ended) {
@@ -35,8 +36,10 @@ export class Jobs {
         });
         job = await ask("job", { number: job.number });
       }
-      if (job.error) toast(`${job.title}: ${job.error}`, { wrong: true });
-      else await this.#arrived(job);
+      if (job.error) {
+        const again = async () => this.watch((await ask("retry", { number: job.number })).job);
+        toast(`${job.title}: ${job.error}`, { wrong: true, action: { text: "Try again", run: again } });
+      } else await this.#arrived(job);
     } catch (wrong) {
       toast(wrong.message, { wrong: true });
     }
@@ -48,7 +51,7 @@ export class Jobs {
     const before = new Map(model.nodes().map((id) => [id, model.node(id).degree ?? 0]));
     await actions.refresh();
     if (job.kind === "ask") {
-      toast(`${job.title}: done. ${job.said.slice(0, -1).join("; ")}`);
+      toast(`${job.title}: done. ${job.said.slice(0, -1).join("; ")}`, { stay: true });
       // What a node that was asked about has more neighbours for now is what came in.
       const grown = (this.enriched ?? []).filter(
         (id) => model.graph.hasNode(id) && (model.node(id).degree ?? 0) > (before.get(id) ?? 0),

@@ -45,6 +45,10 @@ async function begin() {
   app.time = new Time(app.model);
   app.panel = new Panel(app);
   app.investigation = new Investigation(app);
+  byId("banner").hidden = !start.as_of;
+  byId("banner").textContent =
+    `This is the graph as of ${start.as_of}. Edits are kept, and show in the graph of today. ` +
+    "Sources are not asked from here.";
   setUpDrawer(app);
   app.empty = () => showEmpty(app);
   setUpFind(app);
