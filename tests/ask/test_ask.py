@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from load_samples import cypher
 
 from intel_grapher import ask, schema
-from intel_grapher.ask import find, look, readonly
+from intel_grapher.ask import documents, find, look, readonly
 from intel_grapher.ask import path as paths_
 from intel_grapher.ask import rank as ranking
 from intel_grapher.ask import saved as questions
@@ -307,3 +307,15 @@ def test_exit_codes_tell_what_went_wrong(home: Path) -> None:
     assert run(home, "query", "MATCH (n) DELETE n").returncode == 2
     assert run(home, "query", "--saved", "no-such").returncode == 2
     assert run(home, "queries", "--json").returncode == 0
+
+
+def test_one_encoding_of_paths_and_of_a_ranking(embedded: Graph) -> None:
+    document = documents.paths_document(paths_.paths(embedded, EXAMPLE, PORTAL, most=1))
+    (steps,) = document["paths"]
+    assert steps[0]["from"] == {"label": "Domain", "key": "example.com"}
+    assert steps[0]["to"] == steps[1]["from"]
+    assert {step["direction"] for step in steps} <= {"->", "<-", "--"}
+    tie = documents.ranking_document(ranking.rank(embedded, [EXAMPLE, PORTAL]))["ties"][0]
+    assert tie.keys() == {"label", "key", "score", "relationships", "ways"}
+    with pytest.raises(UsageError, match="two indicators or more"):
+        ranking.rank(embedded, [EXAMPLE])

@@ -10,6 +10,7 @@ look       a node, its neighbours by type, what lies between nodes
 find       nodes by what a person types or pastes
 path       the shortest ways between two nodes, around hubs
 rank       what ties seeds together
+documents  answers as JSON
 saved      questions that analysts keep asking, with parameters
 """
 

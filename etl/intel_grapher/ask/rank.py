@@ -14,9 +14,11 @@ from math import log
 
 from intel_grapher.ask.engines import Graph
 from intel_grapher.ask.explore import HUB, Explorer, Step
+from intel_grapher.errors import UsageError
 from intel_grapher.model import NodeRef
 
 MOST = 25
+MIN_SEEDS = 2
 _AFAR = 0.5
 
 
@@ -39,11 +41,18 @@ class Ranking:
     cut: bool
 
 
+def require_several(seeds: Sequence[object]) -> None:
+    """Raise UsageError for fewer than two seeds: one alone shares nothing."""
+    if len(seeds) < MIN_SEEDS:
+        raise UsageError("name two indicators or more: what ties them together is what is ranked")
+
+
 def rank(graph: Graph, seeds: Sequence[NodeRef], *, most: int = MOST, hub: int = HUB) -> Ranking:
     """Return what at least two of the seeds reach in at most two steps, the strongest tie first.
 
-    Raises NotInGraphError where a seed is not in the graph.
+    Raises NotInGraphError where a seed is not in the graph, UsageError for fewer than two seeds.
     """
+    require_several(seeds)
     explorer = Explorer(graph, hub)
     reached: dict[NodeRef, dict[NodeRef, tuple[float, list[Step]]]] = {}
     seeds = list(dict.fromkeys(seeds))

@@ -127,8 +127,3 @@ def say_what_is_missing(hubs: Sequence[NodeRef], *, cut: bool) -> None:
         say(f"not entered, because they have so many neighbours: {names}{more}; --hub allows more")
     if cut:
         say("the search was cut short: there may be more; --hub narrows it")
-
-
-def step_document(step: Step) -> dict[str, object]:
-    """Return a step of a path as JSON."""
-    return {"from": step.start, "type": step.type, "direction": step.direction, "to": step.end}

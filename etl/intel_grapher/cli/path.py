@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from intel_grapher.ask import path as search
+from intel_grapher.ask.documents import paths_document
 from intel_grapher.ask.explore import HUB
 from intel_grapher.cli import graph
 from intel_grapher.cli.options import grouped
@@ -33,15 +34,7 @@ def path(
         ends = graph.find(opened, start), graph.find(opened, end)
         result = search.paths(opened, *ends, longest=longest, most=limit, hub=hub)
     if reading.json:
-        print_json(
-            {
-                "from": ends[0],
-                "to": ends[1],
-                "paths": [[graph.step_document(step) for step in steps] for steps in result.found],
-                "hubs": result.hubs,
-                "cut": result.cut,
-            }
-        )
+        print_json({"from": ends[0], "to": ends[1], **paths_document(result)})
     elif reading.csv:
         print_csv(COLUMNS, [
             (number, position, *step.start, step.type, step.direction, *step.end)

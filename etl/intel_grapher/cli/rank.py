@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 
 from intel_grapher.ask import rank as ranking
+from intel_grapher.ask.documents import ranking_document
 from intel_grapher.ask.explore import HUB
 from intel_grapher.cli import graph
 from intel_grapher.cli.options import grouped
 from intel_grapher.cli.output import print_json, say
-from intel_grapher.errors import UsageError
 
 COLUMNS = ("score", "label", "key", "relationships", "seeds", "why")
 
@@ -32,19 +32,12 @@ def rank(
     each seed reaches it: 1 for a neighbour, at most a half through another node. It loses with the number of its
     relationships.
     """
-    if len(seeds) < 2:  # noqa: PLR2004 - one alone shares nothing
-        raise UsageError("name two indicators or more: what ties them together is what is ranked")
+    ranking.require_several(seeds)
     with reading.opened() as opened:
         nodes = [graph.find(opened, seed) for seed in seeds]
         result = ranking.rank(opened, nodes, most=limit, hub=hub)
     if reading.json:
-        ties = [
-            {"label": tie.node.label, "key": tie.node.key}
-            | {"score": tie.score, "relationships": tie.degree}
-            | {"ways": [[graph.step_document(step) for step in steps] for steps in tie.ways.values()]}
-            for tie in result.ties
-        ]
-        print_json({"seeds": nodes, "ties": ties, "hubs": result.hubs, "cut": result.cut})
+        print_json({"seeds": nodes, **ranking_document(result)})
     else:
         reading.print_rows(COLUMNS, [
             (tie.score, *tie.node, tie.degree, len(tie.ways), "; ".join(map(graph.path_text, tie.ways.values())))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
@@ -11,6 +12,7 @@ from intel_grapher import schema
 from intel_grapher.ask import find, look
 from intel_grapher.ask import path as paths
 from intel_grapher.ask import rank as ranking
+from intel_grapher.ask.documents import node_document, paths_document, ranking_document
 from intel_grapher.ask.engines import LIMIT, Graph
 from intel_grapher.ask.explore import HUB, Step
 from intel_grapher.errors import BadValue, UsageError
@@ -41,7 +43,7 @@ class Typed(msgspec.Struct, frozen=True):
 
 def complete(graph: Graph, asked: Typed) -> dict[str, Any]:
     """Return nodes for what was typed."""
-    return {"nodes": [_node(each) for each in find.complete(graph, asked.text[:4000])]}
+    return {"nodes": [node_document(each) for each in find.complete(graph, asked.text[:4000])]}
 
 
 def paste(graph: Graph | None, asked: Typed) -> dict[str, Any]:
@@ -49,7 +51,7 @@ def paste(graph: Graph | None, asked: Typed) -> dict[str, Any]:
     pasted = find.pasted(graph, asked.text[:100_000])
     return {
         "found": described(graph, pasted.found[:MOST]) if graph is not None else [],
-        "missing": [_node(each) for each in pasted.missing[:MOST]],
+        "missing": [node_document(each) for each in pasted.missing[:MOST]],
         "bad": [{"text": text, "reason": reason} for text, reason in pasted.bad[:100]],
     }
 
@@ -136,11 +138,9 @@ def path(graph: Graph, asked: Way) -> dict[str, Any]:
     start, end = _known([asked.start, asked.end])
     found = paths.paths(graph, start, end, longest=max(1, min(asked.longest, 10)), hub=max(1, asked.hub))
     return {
-        "paths": [[_step(step) for step in way] for way in found.found],
+        **paths_document(replace(found, hubs=found.hubs[:20])),
         "nodes": described(graph, _on(found.found)),
         "edges": _edges(graph, found.found),
-        "hubs": [_node(each) for each in found.hubs[:20]],
-        "cut": found.cut,
     }
 
 
@@ -153,21 +153,12 @@ class Seeds(msgspec.Struct, frozen=True):
 
 def rank(graph: Graph, asked: Seeds) -> dict[str, Any]:
     """Return what ties the seeds together, with why, and all that is on the ways."""
-    if len(asked.seeds) < 2:  # noqa: PLR2004 - what one alone shares is nothing
-        raise UsageError("choose two nodes or more: what ties them together is what is ranked")
     ranked = ranking.rank(graph, _known(asked.seeds[:50]), hub=max(1, asked.hub))
     ways = [way for tie in ranked.ties for way in tie.ways.values()]
     return {
-        "ties": [
-            _node(tie.node)
-            | {"score": tie.score, "degree": tie.degree}
-            | {"ways": [[_step(step) for step in way] for way in tie.ways.values()]}
-            for tie in ranked.ties
-        ],
+        **ranking_document(replace(ranked, hubs=ranked.hubs[:20])),
         "nodes": described(graph, _on(ways)),
         "edges": _edges(graph, ways),
-        "hubs": [_node(each) for each in ranked.hubs[:20]],
-        "cut": ranked.cut,
     }
 
 
@@ -188,7 +179,7 @@ def rows(graph: Graph, cypher: str, values: dict[str, Any]) -> dict[str, Any]:
         "columns": answer.columns,
         "rows": answer.rows,
         "cut": answer.cut,
-        "nodes": [_node(each) for each in found[:MOST]],
+        "nodes": [node_document(each) for each in found[:MOST]],
     }
 
 
@@ -222,7 +213,8 @@ def _named_in(columns: Sequence[str], rows_: Iterable[Sequence[Any]]) -> list[No
 def described(graph: Graph, nodes_: Iterable[NodeRef]) -> list[dict[str, Any]]:
     """Return nodes that are in the graph, with their properties and how many relationships they have."""
     return [
-        _node(each) | {"properties": properties, "degree": look.degree(graph, schema.LABELS[each.label], each.key)}
+        node_document(each)
+        | {"properties": properties, "degree": look.degree(graph, schema.LABELS[each.label], each.key)}
         for each, properties in look.there(graph, nodes_).items()
     ]
 
@@ -250,17 +242,14 @@ def _edges(graph: Graph, ways: Iterable[Sequence[Step]]) -> list[dict[str, Any]]
     return [_edge(each) for each in found if each is not None]
 
 
-def _node(node: NodeRef) -> dict[str, Any]:
-    return {"label": node.label, "key": node.key}
-
-
 def _group(group: look.Group, many: int) -> dict[str, Any]:
     return {"type": group[0], "direction": group[1], "label": group[2], "count": many}
 
 
 def _edge(edge: look.Edge) -> dict[str, Any]:
-    return {"start": _node(edge.start), "type": edge.type, "end": _node(edge.end), "properties": edge.properties}
-
-
-def _step(step: Step) -> dict[str, Any]:
-    return {"start": _node(step.start), "type": step.type, "direction": step.direction, "end": _node(step.end)}
+    return {
+        "start": node_document(edge.start),
+        "type": edge.type,
+        "end": node_document(edge.end),
+        "properties": edge.properties,
+    }

@@ -169,7 +169,7 @@ export class Panel {
               el(
                 "div",
                 { class: "soft" },
-                `${plural(tie.ways.length, "seed")}, ${plural(tie.degree, "relationship")}: ` +
+                `${plural(tie.ways.length, "seed")}, ${plural(tie.relationships, "relationship")}: ` +
                   tie.ways.map(wayText).join("; "),
               ),
             ),
@@ -488,4 +488,4 @@ const tell = (wrong) => toast(wrong.message, { wrong: true });
  * Returns a way from a seed as text: its start and the types of its steps.
  * @param {any[]} way
  */
-const wayText = (way) => `${way[0].start.key} ${way.map((step) => step.type).join(" · ")}`;
+const wayText = (way) => `${way[0].from.key} ${way.map((step) => step.type).join(" · ")}`;
