@@ -21,6 +21,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "support"), str(HERE.parents[1] / "etl")]
 
 import sections  # noqa: E402 - its folder has just been added
+from workshop import Workshop  # noqa: E402
 
 COMPILERS = ("cc", "gcc", "clang")
 
@@ -45,7 +46,7 @@ def main() -> int:
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
         chance = random.Random(f"{arguments.seed} {section.name}")  # noqa: S311 - repeatable
-        tally = section.run(sections.Workshop(work, chance, thorough=arguments.long))
+        tally = section.run(Workshop(work, chance, thorough=arguments.long))
         survived = tally.injected - len(tally.lost)
         seconds = time.monotonic() - begun
         line = f"{section.name:34} {tally.injected:8} {survived:8} {len(tally.lost):5} {seconds:8.0f}"

@@ -2,85 +2,24 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import random
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import world
 from places import SAMPLES
+from services import clocks, services
+from workshop import Tally, Workshop
 
 from intel_grapher.cache import Cache, Entry
 from intel_grapher.cache.segment import Corruption
 
 OLD, NEW = range(7), range(12)
-
-
-@dataclass
-class Tally:
-    """How many faults were injected, and what was lost, a line each."""
-
-    injected: int = 0
-    lost: list[str] = field(default_factory=list)
-    note: str = ""
-
-    def add(self, fault: str, wrong: str) -> None:
-        """Count a fault; `wrong` says what it cost, and is empty where it cost nothing."""
-        self.injected += 1
-        if wrong:
-            self.lost.append(f"{fault}: {wrong}"[:1500])
-
-
-class Workshop:
-    """A folder to work in, a source of repeatable chance, and the library that makes calls fail."""
-
-    def __init__(self, folder: Path, chance: random.Random, *, thorough: bool) -> None:
-        self.home = folder / "home"
-        self.snapshot = folder / "snapshot"
-        self.chance = chance
-        self.thorough = thorough
-        self.outbox = folder.parent.with_name("outbox")  # outside of what is counted
-        library = os.environ.get("PROVE_LIBRARY")
-        self.library = ctypes.CDLL(library) if library else None
-
-    def run(self, work: Callable[[], object]) -> world.Ended:
-        """Run a function in a process of its own, without a fault."""
-        return world.child(work, self.outbox)
-
-    def result(self, work: Callable[[], object]) -> Any:  # noqa: ANN401 - whatever the function returned
-        """Return what a function returns in a process of its own, where it must succeed."""
-        ended = self.run(work)
-        if ended.code:
-            raise RuntimeError(f"{ended.how}: {ended.text}")
-        return ended.value
-
-    def faulty(self, work: Callable[[], object], step: int, mode: str, *, once: bool) -> world.Ended:
-        """Run a function in a process of its own, with a fault at a step; step 0 only counts."""
-        library = self.library
-        if library is None:
-            raise RuntimeError("no C compiler")
-
-        def disarm() -> int:
-            count = int(library.prove_count())
-            library.prove_arm(ctypes.c_long(0), b"eio", 0)
-            return count
-
-        arm = partial(library.prove_arm, ctypes.c_long(step), mode.encode(), int(once))
-        return world.child(work, self.outbox, arm, disarm)
-
-    def restore(self) -> None:
-        """Put the snapshot back in the place of what is there."""
-        world.restore(self.snapshot, self.home)
-
-    def some(self, things: list[Any], count: int) -> list[Any]:
-        """Return a choice of things; all of them in a thorough run."""
-        return things if self.thorough or len(things) <= count else self.chance.sample(things, count)
 
 
 class Case(NamedTuple):
@@ -431,4 +370,6 @@ SECTIONS = [
     Section("spoilt kept state and files", _kept),
     Section("links in place of files", _links),
     Section("changed replies", _replies),
+    Section("hostile services", services),
+    Section("clocks ahead and behind", clocks),
 ]  # fmt: skip

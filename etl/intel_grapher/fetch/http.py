@@ -211,7 +211,8 @@ class Client:
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             return b"".join(blocks), _phrase(error)
         # urllib3 does not always notice that fewer bytes came than were announced.
-        return b"".join(blocks), CUT_SHORT if getattr(raw, "length_remaining", None) else ""
+        cut = getattr(raw, "length_remaining", None) or _is_cut(raw)
+        return b"".join(blocks), CUT_SHORT if cut else ""
 
     def _redirected(self, reply: HttpReply, location: str, request: Request, secret: str) -> HttpReply:
         """Return the reply with the URL to go on to, without the key; with a fault if that is not allowed."""
@@ -253,6 +254,14 @@ def is_public(origin: tuple[str, str, int] | None) -> bool:
     except (OSError, UnicodeError):
         return False
     return not any(is_reserved(ipaddress.ip_address(str(info[4][0]).partition("%")[0])) for info in found)
+
+
+def _is_cut(raw: urllib3.BaseHTTPResponse) -> bool:
+    """Return whether a compressed body ended within its stream, which urllib3's decoders do not notice."""
+    decoder = getattr(raw, "_decoder", None)
+    stream = getattr(decoder, "_obj", None)  # zlib's
+    in_first_member = not getattr(decoder, "_state", 0)  # what follows the first may be garbage
+    return stream is not None and in_first_member and raw.tell() > 0 and not stream.eof
 
 
 def _is_drained(raw: urllib3.BaseHTTPResponse) -> bool:
