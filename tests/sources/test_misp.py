@@ -152,6 +152,30 @@ def test_who_is_blamed_and_what_is_cited() -> None:
     }
 
 
+def test_hosts_techniques_and_the_group_of_a_real_event() -> None:
+    path = "misp/event/eset_winnti_group__gaming_supply_chain.misp_event.json"
+    found = told("misp", "event", "winnti", fixture(path))
+    report, day = "Report misp:5c8ff618-0998-4b11-89d4-39d70a016219", "2019-03-18"
+    comments = {
+        "SubDomain api.goallbandungtravel.com": "2nd stage URL domain (HTTPS)",
+        "SubDomain checkin.travelsanignacio.com": "2nd stage update server (HTTP)",
+    }
+    assert {each for each in found.edges if each[0] in comments} == {
+        edge(host, "REPORTED_IN", report, day, comments=(comment,)) for host, comment in comments.items()
+    }
+    assert {each for each in found.edges if each[0] == report} == {
+        edge(report, "BLAMES", "Group Axiom"),
+        *(
+            edge(report, "CONCERNS", f"Technique {each}")
+            for each in ("T1009", "T1022", "T1032", "T1043", "T1050", "T1079", "T1195")
+        ),
+    }
+    assert {each[:3] for each in found.edges if "SubDomain dump.gxxservice.com" in (each[0], each[2])} == {
+        ("URL https://dump.gxxservice.com/common/up/up_base.php", "ON", "SubDomain dump.gxxservice.com"),
+    }
+    assert found.rejects == set()
+
+
 def wrapped(event: object) -> list[object]:
     return [{"Event": event}, [{"Event": event}], {"response": [{"Event": event}]}, {"response": {"Event": event}}]
 

@@ -50,6 +50,22 @@ def test_groups(ics: RecordingGraph) -> None:
     }
 
 
+def test_software_and_a_mitigation(ics: RecordingGraph) -> None:
+    flame, conficker, inputs = "Software S0143", "Software S0608", "Mitigation M0818"
+    assert {each for each in ics.edges if each[0] == flame} == {
+        edge(flame, "EMPLOYS", f"Technique {each}") for each in ("T0893", "T0882")
+    }
+    assert {each for each in ics.edges if each[0] == conficker} == {
+        edge(conficker, "EMPLOYS", f"Technique {each}") for each in ("T0828", "T0847", "T0826")
+    }
+    assert {each for each in ics.edges if each[0] == inputs} == {
+        edge(inputs, "MITIGATES", f"Technique {each}") for each in ("T0855", "T0836")
+    }
+    assert {
+        (name, dict(stated)["name"], dict(stated).get("aliases")) for name, stated in ics.nodes if name == flame
+    } == {(flame, "Flame", ("Flamer", "sKyWIper"))}
+
+
 def test_a_technique(ics: RecordingGraph) -> None:
     block = "Technique T0803"
     assert {each for each in ics.edges if block in (each[0], each[2])} == {
