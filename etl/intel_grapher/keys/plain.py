@@ -105,5 +105,7 @@ def subdomain(raws: pa.Array) -> pa.Array:
 def without_transport(services: pa.Array) -> pa.Array:
     """Return the services without their transport; null for those that have none."""
     with_transport = pc.match_substring(services, "/")
+    if not pc.any(with_transport).as_py():
+        return pa.nulls(len(services), pa.string())
     bare = pc.utf8_slice_codeunits(services, 0, -len("/tcp"))
     return pc.if_else(with_transport, bare, pa.scalar(None, pa.string()))

@@ -39,9 +39,11 @@ def with_vague_keys(overrides: Overrides, staged: Sequence[Staged]) -> Overrides
 
 def _merges(columns: Sequence[pa.ChunkedArray], vague: Callable[[pa.Array], pa.Array]) -> Iterator[tuple[str, str]]:
     """Yield the vague keys of which there is exactly one that says more, each with that one."""
-    if not columns:
-        return
-    keys = pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string()).unique()
+    chunks = [chunk for column in columns for chunk in column.chunks if len(chunk)]
+    counts = [(len(chunk), vague(chunk).null_count) for chunk in chunks]
+    if not any(nulls for _, nulls in counts) or all(length == nulls for length, nulls in counts):
+        return  # none is vague, or all are
+    keys = pa.chunked_array(chunks, pa.string()).unique()
     less = vague(keys)
     exact = keys.filter(pc.is_valid(less))
     less = less.drop_null()
@@ -49,7 +51,7 @@ def _merges(columns: Sequence[pa.ChunkedArray], vague: Callable[[pa.Array], pa.A
     if known is None or not pc.any(known).as_py():
         return
     exact, less = exact.filter(known), less.filter(known)
-    counts = pc.value_counts(less)
-    once = counts.field("values").filter(pc.equal(counts.field("counts"), 1))
+    said = pc.value_counts(less)
+    once = said.field("values").filter(pc.equal(said.field("counts"), 1))
     only = pc.is_in(less, once)
     yield from zip(less.filter(only).to_pylist(), exact.filter(only).to_pylist(), strict=True)
