@@ -152,6 +152,10 @@ PROSE = {
     "Registry Expiry Date: 2030-01-02T03:04:05Z\nUpdated Date: 2020-01-02T03:04:05Z\nName Server: NS1.EXAMPLE.NET",
     "lower case": "domain: EXAMPLE.COM\nnserver: ns1.example.net. 192.0.2.53\nregistrar: Example Registrar\n"
     "created: 2010-01-02T03:04:05Z\npaid-till: 2030-01-02T03:04:05Z\nlast-update: 2020-01-02T03:04:05Z\nperson: Jo Doe",
+    "brackets": "[Domain Name]                   EXAMPLE.COM\n[Registrant]                    Jo Doe\n"
+    "[Name Server]                   ns1.example.net\n[Registrar]  Example Registrar\n"
+    "[Created on]                    2010/01/02 03:04:05\n[Expires on]  2030/01/02 03:04:05\n"
+    "[Last Updated]                  2020/01/02 03:04:05 (UTC)\n",
     "headings": "    Domain name:\n        example.com\n\n    Registrant:\n        Jo Doe\n\n    Registrar:\n"
     "        Example Registrar\n        URL: https://registrar.example\n\n    Relevant dates:\n"
     "        Registered on: 2010-01-02 03:04:05\n        Expiry date:  2030-01-02 03:04:05\n"

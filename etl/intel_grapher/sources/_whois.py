@@ -1,7 +1,8 @@
 """What a whois record says of a domain's registration, as VirusTotal keeps it: prose, or fields and their values.
 
 Registries word the same fields in many ways: `Name Server:` and `nserver:`, `Creation Date:`, `created:` and
-`Registered on:`. Old prose has a heading above indented values. A record has the registry's part first and the
+`Registered on:`. Old prose has a heading above indented values, Japan's has
+the field in brackets. A record has the registry's part first and the
 registrar's after it: of what there can be only one (registrar, dates) the first counts. Organisations are taken from
 fields that name one, never from fields that may hold a person (`registrant:`, `owner:`, `holder:`).
 """
@@ -27,6 +28,7 @@ Pair = tuple[str, str]
 # VirusTotal writes 16 hex digits in place of what a registrant says, in an e-mail address before its s@.
 PSEUDONYM = re.compile(r"[0-9a-f]{16}(?:s@.*)?")
 SERVER_AND_ADDRESSES = re.compile(r"([a-z0-9_.-]+)[\s\[(]+[0-9a-f.:,\s\[\]()]+", re.IGNORECASE)
+BRACKETED = re.compile(r"(?:[a-z]\. ?)?\[([^\]]+)\]\s+(\S.*)")  # Japan's: [Name Server]  ns1.example.jp
 DOMAIN = {"domain name", "domain", "domainname"}
 FIELDS = {
     "registrar": {"registrar", "registrar name", "sponsoring registrar", "current registrar", "registered through"},
@@ -58,6 +60,9 @@ def pairs(prose: str) -> Iterator[Pair]:
     """Yield the fields of prose and their values; a value under a heading has the heading for a field."""
     heading = ""
     for line in prose.splitlines():
+        if bracketed := BRACKETED.fullmatch(line):
+            yield bracketed[1], bracketed[2]
+            continue
         field, colon, value = line.partition(":")
         if not line.strip():
             heading = ""
