@@ -261,3 +261,11 @@ def test_papers_point_at_files_that_are_there() -> None:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
         for target in re.findall(r"`((?:etl|tests|docs|benchmarks)/[\w./-]+\.\w+)`", page.read_text()):
             assert (ROOT / target).exists() or "made_up" in target, f"{page.name}: {target}"
+
+
+def test_architecture_lists_the_layers_in_their_order() -> None:
+    page = (ROOT / "ARCHITECTURE.md").read_text().partition("## The layers")[2].partition("\n## ")[0]
+    names = [name for row in re.findall(r"^\| ([a-z0-9, ]+) \| `", page, re.MULTILINE) for name in row.split(", ")]
+    assert sorted(names) == sorted(set(LAYERS) - {"__main__"})
+    for position, name in enumerate(names):
+        assert LAYERS[name] - {"sources"} <= set(names[:position]), f"{name} imports layers that stand below it"
