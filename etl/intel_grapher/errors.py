@@ -2,7 +2,7 @@
 
     GrapherError                the command stops; the text says what happened, where, and the way out
     ├── UsageError              bad input: an indicator, an unknown source, options that clash         exit 2
-    ├── NotInGraphError         the graph has no node of that key                                      exit 1
+    │   └── NotInGraphError     the graph has no node of that key; `show` ends with 1                  exit 2
     ├── KeyMissingError         a service needs a key that is not set, or refused the one that is      exit 4
     ├── BusyError               another process holds the cache, the files or the store                exit 1
     ├── CacheError              the raw cache can't be read or written                                 exit 1
@@ -27,7 +27,7 @@ class UsageError(GrapherError):
     exit_code = 2
 
 
-class NotInGraphError(GrapherError):
+class NotInGraphError(UsageError):
     """The graph has no node of that key."""
 
 

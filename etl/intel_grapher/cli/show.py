@@ -31,7 +31,11 @@ def show(
     That is: properties and neighbours, who says so, and since when.
     """
     with reading.opened() as opened:
-        label, key = graph.find(opened, indicator)
+        try:
+            label, key = graph.find(opened, indicator)
+        except NotInGraphError as error:
+            say(str(error))
+            raise typer.Exit(1) from error
         shown = look.show(opened, schema.LABELS[label], key, limit=limit)
     if shown is None:
         raise NotInGraphError(f"{label} {key} has gone from the graph meanwhile: ask again")
