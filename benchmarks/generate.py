@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from intel_grapher.cache.envelope import Entry, encode
-from intel_grapher.cache.segment import frames
+from intel_grapher.cache.frames import frames
 
 PARTS = {("threatcrowd", "domain"): 40, ("threatcrowd", "ip"): 25, ("internetdb", "ip"): 20, ("doh", "resolve"): 15}
 VISITS = 3

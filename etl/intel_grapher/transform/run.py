@@ -142,7 +142,7 @@ class _Run:
         publisher = Publisher(self._old, self._new, self._options.formats, self._store.index.groups, inputs)
         states = publisher.reuse(groups)
         missing = [group for group in groups if group not in states]
-        previous = self._store.previous(missing, staged, code, merges, staging.name)
+        previous = self._store.previous(missing, staged, code, merges, staging.name) if is_whole else None
         merger = Merger(
             files,
             previous,

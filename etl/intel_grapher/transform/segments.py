@@ -5,6 +5,7 @@ If not all replies count (`as_of`, `seen_since`), segments with both kinds are m
 
 from __future__ import annotations
 
+import zlib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -44,7 +45,7 @@ class Segments:
         """Return the staged file of each segment. All are in `kept`, but for those of damaged or partial segments."""
         with ThreadPoolExecutor(self._options.processes) as pool:
             names = pool.map(self.name, segments)
-            found = pool.map(lambda name: find(self._kept / name), names)
+            found = pool.map(self._find, segments, names)
             staged = {segment: file for segment, file in zip(segments, found, strict=True) if file}
         missing = sorted((segment for segment in segments if segment not in staged), key=lambda one: -one.size)
         for segment, file in stage_all(missing, self._registry, self._overriding, self._kept, self._options):
@@ -54,6 +55,16 @@ class Segments:
         if damaged := [segment for segment, file in staged.items() if file.damaged and segment.closed]:
             self._cache.forget(damaged)  # so that a fetch asks again
         return self._selected([(segment, staged[segment]) for segment in segments])
+
+    def _find(self, segment: Segment, name: str) -> Staged | None:
+        """Return the valid staged file of a segment, if there is one.
+
+        The name of a closed segment's file has its checksum, but the file may have been damaged since. An open
+        segment's staged file is named by its bytes.
+        """
+        found = find(self._kept / name)
+        is_whole = found is None or not segment.closed or zlib.crc32(segment.content()) == found.content_crc
+        return found if is_whole else None
 
     def _selected(self, staged: list[tuple[Segment, Staged]]) -> list[Staged]:
         """Return staged files of the replies that count."""

@@ -45,7 +45,7 @@ class Staged(msgspec.Struct):
     """The footer of a staged segment: its tables by name, and what became of its replies.
 
     `outcomes` counts replies by outcome, `damaged` records that could not be read. `oldest` and `newest` are the epoch
-    seconds of the first and the last reply, 0 where there is none.
+    seconds of the first and the last reply, 0 where there is none. `content_crc` is the CRC-32 of the segment's bytes.
     """
 
     source: str
@@ -54,6 +54,7 @@ class Staged(msgspec.Struct):
     damaged: int
     oldest: int
     newest: int
+    content_crc: int = 0
     tables: dict[str, list[Extent]] = {}
     path: str = ""
 
@@ -119,7 +120,9 @@ def stage(
     replies = [Reply.of(each) for each in segment.envelopes(damage.append, content) if not leaves_out(each)]
     times = [reply.fetched_at for reply in replies]
     oldest, newest = min(times, default=0), max(times, default=0)
-    found = Staged(segment.source, len(replies), {}, len(damage), oldest, newest, path=str(path))
+    found = Staged(
+        segment.source, len(replies), {}, len(damage), oldest, newest, content_crc=zlib.crc32(content), path=str(path)
+    )
     batch, unmapped = None, list[Reject]()
     if endpoint is not None:
         batch = Batch(endpoint, 0, interning)
