@@ -550,3 +550,12 @@ def test_what_no_mapping_takes_leaves_a_trace_by_its_type(tmp_path: Any) -> None
         "$.Event.Object[].name=registry-key: key (regkey)": 1,
         "$.Event.Object[].ObjectReference[].relationship_type=signed-by": 1,
     }
+
+
+def test_a_registration_is_of_the_domain_that_was_registered() -> None:
+    asked = ("www.example.com", "tenant.github.io")
+    one = made("whois", domain=[("domain", each) for each in asked], registrar=("whois-registrar", "Example Registrar"))
+    assert {each for each in read(objects=[one]).nodes if each[0] != REPORT} == {
+        node("Domain example.com", registrar="Example Registrar"),
+        node("Domain tenant.github.io", registrar="Example Registrar"),
+    }

@@ -35,7 +35,7 @@ from intel_grapher.schema import (
     MalwareName,
     OrganizationName,
     certificate_names,
-    registrable,
+    registered,
     same_file,
 )
 from intel_grapher.sources.misp.attributes import certificate, service
@@ -205,7 +205,7 @@ def within(one: Object) -> Facts:
     for known in PROPERTIES.get(one.name, ()):
         value, nodes = one.first(*known.value), one.of(*known.of)
         if value and known.kind is DOMAIN_NAME:
-            yield DOMAIN_NAME.each([registrable(Hostname(each)) for each in nodes], **{known.name: value})
+            yield DOMAIN_NAME.each([registered(Hostname(each), each) for each in nodes], **{known.name: value})
         elif value:
             yield known.kind.each(nodes, **{known.name: value})
     yield from _registered(one)
@@ -226,7 +226,7 @@ def _tied(type_: Relationship[Any, Any], pairs: list[tuple[str, str]], seen: dic
 def _registered(one: Object) -> Facts:
     """Yield whose the domains of a whois record are."""
     if one.name == "whois":
-        domains = [registrable(Hostname(each)) for each in one.of("domain")]
+        domains = [registered(Hostname(each), each) for each in one.of("domain")]
         for email in one.of("registrant-email"):
             yield OWNS.each(EmailAddress(email), domains)
         for owner in one.of("registrant-org"):
