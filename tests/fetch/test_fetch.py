@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import os
 import signal
 import threading
@@ -519,5 +520,47 @@ def test_the_key_is_found_nowhere(service: Loopback, cache: Cache, monkeypatch: 
     assert all(each.query["apikey"] == "canary-12345" for each in service.asked)
     cache.close()
     assert "canary" not in repr(summary)
+    for path in cache.root.rglob("*"):
+        assert path.is_dir() or b"canary" not in path.read_bytes(), path
+
+
+CANARY = "canary-5f3a91bc"
+ECHO = CANARY.encode()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(b'{"you": "' + ECHO + b'"}', 401),
+        Answer(b"<html>" + ECHO),
+        Answer(b'{"you": "' + ECHO + b" " * 4, cut=8),
+        Answer(b'{"you": "' + ECHO[:9]),
+        Answer(ECHO, headers={"Content-Encoding": "gzip"}),
+        Answer(b"", 302, {"Location": f"/names?apikey={CANARY}&q=x"}),
+        Answer(b"", 302, {"Location": f"http://192.0.2.1/{CANARY}"}),
+        Answer(b"{}", 429, {"X-Echo": CANARY, "Retry-After": CANARY}),
+        Answer(raw=b"HTTP/1.1 200 OK\r\nX-Echo: " + ECHO),
+        Answer(raw=ECHO),
+        Answer(b'{"found": true, "next": "' + ECHO + b'"}'),
+    ],
+)
+@pytest.mark.parametrize("key", [ApiKey("LOOPBACK_KEY", query="apikey"), ApiKey("LOOPBACK_KEY", header="X-Key")])
+def test_a_key_is_nowhere_whatever_a_service_quotes(
+    service: Loopback,
+    cache: Cache,
+    answer: Answer,
+    key: ApiKey,
+    *,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Not in the cache's files, the index, the ledger, the summary, nor in logs at DEBUG."""
+    monkeypatch.setenv("LOOPBACK_KEY", CANARY)
+    caplog.set_level(logging.DEBUG)
+    service.script = lambda _: answer
+    summary = fetch(cache, [source(service.home, key=key)], names(NAMES[0]))
+    assert service.asked
+    assert "canary" not in repr(summary) + caplog.text
+    cache.close()
     for path in cache.root.rglob("*"):
         assert path.is_dir() or b"canary" not in path.read_bytes(), path
