@@ -200,6 +200,8 @@ def test_a_person_is_an_address_and_a_privacy_service_or_a_registrar_is_nobody()
             entity("3", "administrative", "org", "Domains By Proxy, LLC", email="example.com@domainsbyproxy.com"),
             entity("4", "registrant", "org", "Domains By Proxy, LLC"),
             entity("5", "abuse", "group", "Abuse", email="abuse@registry.example"),
+            entity("6", "technical", "org", "Example Hosting", email="noc@hosting.example"),
+            entity("7", "administrative technical", "group", "Host Master", email="desk@hosting.example"),
         ],
     }
     found = told("rdap", "domain", "example.com", json.dumps(reply).encode())

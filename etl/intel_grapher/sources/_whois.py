@@ -1,10 +1,10 @@
 """What a whois record says of a domain's registration, as VirusTotal keeps it: prose, or fields and their values.
 
 Registries word the same fields in many ways: `Name Server:` and `nserver:`, `Creation Date:`, `created:` and
-`Registered on:`. Old prose has a heading above indented values, Japan's has
-the field in brackets. A record has the registry's part first and the
-registrar's after it: of what there can be only one (registrar, dates) the first counts. Organisations are taken from
-fields that name one, never from fields that may hold a person (`registrant:`, `owner:`, `holder:`).
+`Registered on:`. Old prose has a heading above indented values, Japan's has the field in brackets. A record has the
+registry's part first and the registrar's after it: of what there can be only one (registrar, dates) the first counts.
+Organisations are taken from fields that name one, never from fields that may hold a person (`registrant:`, `owner:`,
+`holder:`).
 """
 
 import re

@@ -84,6 +84,13 @@ class Entity(Struct, rename="camel"):
         return next(iter(names), None)
 
     @property
+    def is_desk(self) -> bool:
+        """True for a team, and for a company that is no more than the technical or billing contact: a provider's."""
+        return not self.has({"registrant"}) and (
+            self.kind == "group" or (self.kind == ORGANIZATION and not self.has({"administrative"}))
+        )
+
+    @property
     def title(self) -> str | None:
         """Return what it is called, whatever it is."""
         return next(iter(self.texts("org") + self.texts("fn")), None)
@@ -222,7 +229,8 @@ def domain(asked: DomainName, reply: Domain) -> Facts:
     )
     contacts = dict.fromkeys(_emails(registrars, "registrar", "abuse", *OWNERS))
     yield REGISTRAR.each(name, list(contacts))
-    yield OWNS.each([each for each in _emails(others, *OWNERS) if each not in contacts], name)
+    owners = _emails((each for each in others if not each.is_desk), *OWNERS)
+    yield OWNS.each([each for each in owners if each not in contacts], name)
     yield REGISTERED_TO.each(name, reply.owner)
     yield NAME_SERVER.each(name, [each.ldh_name for each in reply.nameservers])
     for each in reply.nameservers:
