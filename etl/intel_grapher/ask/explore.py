@@ -30,7 +30,7 @@ class Step(NamedTuple):
 
 
 class Explorer:
-    """Walks a graph. `hub` is how many neighbours make a hub; `hubs` are those met, `given_up` says that it was much.
+    """Walks a graph. `hub` is how many neighbours make a hub; `hubs` are those met; `given_up`: the budget ran out.
 
     At most BUDGET nodes are looked around, for SECONDS.
     """

@@ -104,7 +104,7 @@ def neighbours(
         {"key": key},
         limit=limit,
     )
-    return [Neighbour(type_, direction, other_name, row[0], _told(properties, row[1:])) for row in answer.rows]
+    return [Neighbour(type_, direction, other_name, row[0], _known(properties, row[1:])) for row in answer.rows]
 
 
 def show(graph: Graph, label: Label, key: str, *, limit: int) -> Shown | None:
@@ -174,7 +174,7 @@ def edge(graph: Graph, start: NodeRef, type_: str, end: NodeRef) -> Edge | None:
     to = cypher.keyed("m", schema.LABELS[end.label], "other")
     match = cypher.keyed("n", schema.LABELS[start.label], "key") + cypher.step("r", type_, "->", to)
     rows = graph.ask(f"MATCH {match} RETURN {_columns('r', properties)}", {"key": start.key, "other": end.key}).rows
-    return Edge(start, type_, end, _told(properties, rows[0])) if rows else None
+    return Edge(start, type_, end, _known(properties, rows[0])) if rows else None
 
 
 def _columns(variable: str, properties: Iterable[Property]) -> str:
@@ -185,5 +185,5 @@ def _named(properties: Iterable[Property], values: list[Any]) -> dict[str, Any]:
     return {each.name: value for each, value in zip(properties, values, strict=True)}
 
 
-def _told(properties: Iterable[Property], values: list[Any]) -> dict[str, Any]:
+def _known(properties: Iterable[Property], values: list[Any]) -> dict[str, Any]:
     return {name: value for name, value in _named(properties, values).items() if value is not None}

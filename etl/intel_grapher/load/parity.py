@@ -93,13 +93,13 @@ class Parity:
 
 @contextmanager
 def reader(database: Database) -> Iterator[DatabaseReader]:
-    """Give what reads a database beside other work; what is not read when the block is left is not read."""
+    """Yield a reader of a database that works in threads; at the end of the block, groups not yet begun are dropped."""
     with spilling() as connection, DatabaseReader(database, connection) as reading:
         yield reading
 
 
 class DatabaseReader:
-    """Reads groups of a database, as many at a time as it likes; ids and keys of nodes are kept out of memory."""
+    """Reads groups of a database, `READERS` at a time. Ids and keys of nodes are kept in DuckDB, out of memory."""
 
     def __init__(self, database: Database, connection: duckdb.DuckDBPyConnection) -> None:
         self.database = database
@@ -119,12 +119,12 @@ class DatabaseReader:
         self._pool.shutdown(cancel_futures=True)
 
     def begin(self, group: Group) -> None:
-        """Read a group when it is its turn; nothing changes it, or its nodes, any more."""
+        """Queue a group to be read. Its rows, and those of its nodes, must not change any more."""
         if group not in self._begun:
             self._begun[group] = self._pool.submit(self._once, group)
 
     def content(self, group: Group) -> Content:
-        """Return what the database has of a group."""
+        """Return the row count and checksum of a group in the database."""
         self.begin(group)
         # A server that was away then may be back: if it isn't, reading tells so again, and not in a thread.
         with suppress(Exception):
@@ -195,7 +195,7 @@ def check(files: Files, database: Database, progress: Progress = lambda _step, _
 
 
 def compare(files: Files, reading: DatabaseReader, progress: Progress) -> Parity:
-    """Compare a database of which some is read, or being read, with the files. Raises what reading either raises."""
+    """Compare a database with the files; groups that `reading` has begun are not read twice."""
     database = reading.database
     expected = dict(files.manifest().groups())
     total, done = sum(each.rows for each in expected.values()), 0
@@ -238,7 +238,7 @@ def _strays(database: Database, compared: dict[Group, Compared]) -> Iterator[Com
 
 
 def _differing(files: Files, group: Group, reading: DatabaseReader, *, wanted: Content, found: Content) -> Compared:
-    """Lay a group's rows in the database beside the file's, and count what differs."""
+    """Compare a group's rows one by one, and count those that differ."""
     connection = reading.connection
     file = files.path(group, "parquet") if wanted.rows else None
     diff_rows(connection, group, file, reading.database.rows(group))

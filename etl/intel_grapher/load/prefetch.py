@@ -1,4 +1,4 @@
-"""What comes next, made while what came before is being dealt with."""
+"""Prefetching: the next items are computed in threads while the caller handles the current one."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ R = TypeVar("R")
 def prefetched(
     make: Callable[[T], R], items: Iterable[T], threads: int = 1, *, stop: Callable[[], object] = lambda: None
 ) -> Generator[R]:
-    """Yield what is made of each item, in their order; meanwhile as many threads make of the next ones.
+    """Yield `make(item)` for each item, in order, while `threads` threads compute the next ones.
 
-    Raises at its turn what making of an item raises. The items themselves are drawn by the caller's own thread. What is
-    under way is waited for, also where nobody wants it any more: `stop` is called before.
+    What `make` raises for an item is raised when that item's turn comes. The items are drawn in the caller's own
+    thread. When the caller stops early, `stop` is called, and calls of `make` that are under way are waited for.
     """
     rest = iter(items)
     with ThreadPoolExecutor(threads) as pool:

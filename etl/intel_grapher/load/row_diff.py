@@ -1,4 +1,4 @@
-"""A group's rows in a database laid beside the file's: which are missing, changed, extra."""
+"""Comparison of one group's rows in a database with its file: which are missing, changed or extra."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BATCH_ROWS = 10_000
 
 
 class Database(Protocol):
-    """What parity asks of a loaded database. READERS: so many groups are best read at the same time."""
+    """What parity asks of a loaded database; each engine has one. READERS: recommended number of concurrent reads."""
 
     READERS: ClassVar[int]
 
@@ -29,14 +29,14 @@ class Database(Protocol):
         """Yield a group's rows in batches that have the columns and types of `group.arrow`, in any order."""
 
     def texts(self, group: Group) -> Iterator[pa.Table]:
-        """Yield a group's rows in tables with the columns of `told`, in any order."""
+        """Yield a group's rows in tables with the columns of `text_schema`, in any order."""
 
     def types(self) -> dict[str, int]:
-        """Return how many relationships of each type there are, whatever they join."""
+        """Return the number of relationships of each type, whichever labels they join."""
 
 
-_TOLD_OF_NODES = pa.schema([("id", pa.int64()), ("key", pa.string()), ("text", pa.string())])
-_TOLD_OF_RELATIONSHIPS = pa.schema([("start", pa.int64()), ("end", pa.int64()), ("text", pa.string())])
+_NODE_TEXTS = pa.schema([("id", pa.int64()), ("key", pa.string()), ("text", pa.string())])
+_RELATIONSHIP_TEXTS = pa.schema([("start", pa.int64()), ("end", pa.int64()), ("text", pa.string())])
 
 
 def text_schema(group: Group) -> pa.Schema:
@@ -45,7 +45,7 @@ def text_schema(group: Group) -> pa.Schema:
     `text` is what `files.row_text` makes of a row's properties. Before it come, of a node, its `id` in the database,
     which no other of its label has, and its `key`; of a relationship, the ids of its ends.
     """
-    return _TOLD_OF_RELATIONSHIPS if group.type else _TOLD_OF_NODES
+    return _RELATIONSHIP_TEXTS if group.type else _NODE_TEXTS
 
 
 class Difference(IntEnum):
@@ -99,7 +99,7 @@ def diff_rows(
     rows: Iterator[pa.RecordBatch],
     scope: Scope | None = None,
 ) -> None:
-    """Make the temporary table `differing`: `kind` and the keys of each row that is not the same in both.
+    """Create the temporary table `differing`: `kind` (a Difference) and the keys of each row that is not equal in both.
 
     `file` is the group's Parquet file, None where the files have no such group; `rows` are the database's; `scope`
     leaves out all other rows of the file.
@@ -133,7 +133,7 @@ def diff_rows(
 def differing_rows(
     connection: duckdb.DuckDBPyConnection, group: Group, file: Path, *kinds: Difference
 ) -> Iterator[pa.RecordBatch]:
-    """Yield, once `differing` is there, the file's rows of some kinds, whole, with the columns of `group.arrow`."""
+    """Yield the file's rows that `differing` has under one of `kinds`, with the columns of `group.arrow`."""
     keys, columns = (", ".join(map(quoted, names)) for names in (group.keys, group.arrow.names))
     wanted = f"SELECT {keys} FROM differing WHERE kind IN ({', '.join(f'{each:d}' for each in kinds)})"  # noqa: S608
     whole = f"SELECT {columns} FROM read_parquet({exact(file)}) SEMI JOIN ({wanted}) USING ({keys})"  # noqa: S608 - as above

@@ -8,7 +8,7 @@ writer      transactions that overlap, and what becomes of a row that the server
 resume      a whole load over Bolt, which goes on where it was when it was killed or refused
 prune       deletion of what the files no longer have, as far as a load wrote it
 admin       a store imported beside the live one, checked, swapped in
-handoff     what `neo4j-admin` is told; a folder to import from on a server that is out of reach
+handoff     arguments of `neo4j-admin`; a folder to import from on a server that is out of reach
 
 A server of our own is `intel_grapher.neo4j`'s, which knows nothing of the schema and the files.
 """

@@ -1,8 +1,8 @@
-"""A batch of rows as a server is sent it.
+"""Rows of a Parquet file as the parameters of one transaction.
 
-Values repeat: days, lists of sources, words. So the distinct ones travel once a batch, and a row has their places in
-that list; moments are made of seconds once each, where a row would make half a dozen. That saves the server a third of
-what a batch costs it. A column that has no value in the batch does not travel at all.
+Values repeat: days, lists of sources, words. So a batch has each distinct value once, in `values` or `moments`, and a
+row has positions in these lists (a timestamp is built from its seconds once, and not once a row). That saves the server
+a third of a batch's cost. A property without any value in the batch is left out.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The Cypher that a Neo4j server is sent, all of it derived from the schema: names from there, values as parameters.
+"""The Cypher that a Neo4j server is sent: derived from the schema, with all values as parameters.
 
-Properties merge on the server by the schema's rules, so that it does not matter in which order rows come, nor how
-often. `packing` has the parameters: a row is a list, the key or the two keys, then the properties that are given, of
-texts and moments their places in `$values` and `$moments`.
+Properties merge on the server by the schema's rules, so that neither the order of rows matters nor how often one comes.
+`batches` makes the parameters: a row is a list of its key or keys, then its properties; texts, lists and timestamps are
+positions in `$values` and `$moments`.
 """
 
 from __future__ import annotations
@@ -224,6 +224,7 @@ def texts(group: Group) -> str:
     values do; to look up the keys of both ends costs the server two thirds of what all the rest does.
     """
     own = _own(group)
+    columns = ", ".join(f"collect({value}) AS {quote(to)}" for to, value in _text_columns(group).items())
     pattern = "(a)-[r]->(b)" if group.type else "(n)"
     is_ = (
         f"type(r) = {_literal(group.type)} AND a:{quote(group.start)} AND b:{quote(group.end)}"
@@ -234,14 +235,14 @@ def texts(group: Group) -> str:
         f"CYPHER 5 UNWIND range($first, $last, {CHUNK}) AS first\n"
         f"CALL (first) {{ MATCH {pattern} WHERE id({own}) IN range(first, first + {CHUNK - 1}) AND {is_}\n"
         f"{_own_once(group)}\n"
-        f"RETURN {', '.join(f'collect({value}) AS {quote(to)}' for to, value in _told(group).items())} }}\nRETURN *"
+        f"RETURN {columns} }}\nRETURN *"
     )
 
 
 def texts_of_rows(group: Group) -> str:
     """Return the query for the texts of a group's rows, one by one, with the same columns."""
-    told = ", ".join(f"{value} AS {quote(to)}" for to, value in _told(group).items())
-    return f"CYPHER 5 MATCH {_pattern(group)} {_own_once(group)} RETURN {told}"
+    columns = ", ".join(f"{value} AS {quote(to)}" for to, value in _text_columns(group).items())
+    return f"CYPHER 5 MATCH {_pattern(group)} {_own_once(group)} RETURN {columns}"
 
 
 def ids(group: Group) -> str:
@@ -280,7 +281,7 @@ def _columns(group: Group) -> tuple[list[str], list[Type]]:
     )
 
 
-def _told(group: Group) -> dict[str, str]:
+def _text_columns(group: Group) -> dict[str, str]:
     """Return the expressions of the columns of `Database.texts`."""
     texts = [_text(value, type_) for value, type_ in zip(*_columns(group), strict=True)]
     ids = {"start": "a", "end": "b"} if group.type else {"id": "a", "key": texts[0]}

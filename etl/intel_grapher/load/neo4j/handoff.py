@@ -1,4 +1,4 @@
-"""What `neo4j-admin` is told, and, for a server whose disk is out of reach, a folder with all that it takes.
+"""Arguments of `neo4j-admin`; and, for a server whose disk is out of reach, a folder with all that an import takes.
 
 import-neo4j/nodes relationships     the CSV files (hard links where that is possible)
 import-neo4j/import.sh               the import and its check
@@ -89,12 +89,12 @@ def stage(files: Files, manifest: Manifest) -> Path:
             os.link(source, target)
         except OSError:  # another disk, or one without hard links
             shutil.copyfile(source, target)
-    told = " \\\n  ".join(shlex.quote(each) for each in arguments(Files(new), manifest)).replace(f"{new}/", "")
+    command = " \\\n  ".join(shlex.quote(each) for each in arguments(Files(new), manifest)).replace(f"{new}/", "")
     script = (
         "#!/bin/sh\n"
         "# Run on the server's machine, in this folder, while the server is stopped: sh import.sh\n"
         "set -eu\n"
-        f"neo4j-admin {told} \\\n  --overwrite-destination neo4j\n"
+        f"neo4j-admin {command} \\\n  --overwrite-destination neo4j\n"
         "neo4j-admin database check neo4j\n"
     )
     (new / "import.sh").write_text(script, encoding="utf-8")

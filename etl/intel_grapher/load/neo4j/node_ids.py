@@ -1,4 +1,4 @@
-"""Where a server put the nodes that it was sent: by their ids it finds the ends of relationships without an index.
+"""The server's ids of the nodes that a load created: relationships find their ends by id, without an index look-up.
 
 Looking both keys up costs a server a quarter of what a relationship does. The ids are kept only while one load goes
 on, out of memory where they are many, and used only where that load itself made the nodes.
@@ -23,7 +23,7 @@ class NodeIds:
         self._connection = connection
 
     def add(self, label: str, keys: pa.Array, ids: list[int]) -> None:
-        """Take the ids of some of a label's nodes, in the order of their keys."""
+        """Store the ids of nodes of a label; `ids[i]` is that of the node with `keys[i]`."""
         self._connection.register("made", pa.table({"key": keys, "id": pa.array(ids, pa.int64())}))
         self._connection.execute(f"INSERT INTO {self._table(label)} FROM made")
 

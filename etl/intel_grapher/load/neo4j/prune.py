@@ -1,4 +1,4 @@
-"""Taking from a Neo4j what the files no longer have: rows that transform retired, values that they no longer hold.
+"""Deletion from a Neo4j of what the files no longer have: rows that a transform retired, values that changed.
 
 Only rows that a load wrote go, which their marks tell: the database may be shared with others, whose nodes have the
 same labels. Relationships go before nodes. What others tied to a node of ours, or wrote on it, stays, and the node with
@@ -73,8 +73,9 @@ def prune(files: Files, manifest: Manifest, database: Neo4jSession, found: Parit
 class Retraction(NamedTuple):
     """What an analyst's entries may have changed of others' facts, so that a database may hold what no longer holds.
 
-    `nodes` were taken out, joined into others, or told of by an entry that was undone: all relationships of ours at
-    them are meant with them. `relationships`, as (start, type, end), likewise; their ends are meant without theirs.
+    nodes           taken out, merged into others, or stated by an entry that was undone; with all of our relationships
+                    at them
+    relationships   (start, type, end), likewise; with the rows of both ends, but without other relationships at these
     """
 
     nodes: frozenset[NodeRef] = frozenset()

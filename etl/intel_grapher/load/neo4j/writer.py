@@ -66,7 +66,7 @@ class BatchOutcome(NamedTuple):
 
 
 class RowWriter:
-    """Writes batches. `creates` tells that nobody else has written any of their rows, and turns false where one was."""
+    """Writes batches of rows. `creates`: nobody else wrote any of these rows; it is false once one was there."""
 
     def __init__(self, database: Neo4jSession, *, creates: bool, refused: int = 0) -> None:
         self.database = database
@@ -172,15 +172,15 @@ class _Turn(NamedTuple):
 
 
 class _LateError(Exception):
-    """A transaction's turn to commit did not come."""
+    """The turn of a transaction to commit did not come within PATIENCE."""
 
 
 class _AgainError(Exception):
-    """The driver tries a transaction again."""
+    """The driver runs a transaction a second time, after the first may have been committed."""
 
 
 class _StoppedError(Exception):
-    """A batch before failed, or nobody wants more: whoever waits for this batch hears of that, and not of this."""
+    """An earlier batch failed, or the caller stopped. The caller sees that error, and never this one."""
 
 
 def _turns(batches: Iterator[PackedBatch]) -> Iterator[_Turn]:
