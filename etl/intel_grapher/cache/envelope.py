@@ -34,6 +34,7 @@ MAX_NESTING: Final = 200
 """JSON nested deeper is kept as text, so that no reader of a segment (jq stops at 256) trips over one reply."""
 EXCERPT: Final = 2000
 """Bytes of a reply that are kept with a failure."""
+CHECKSUM_DIFFERS: Final = "the record's checksum does not hold"
 LAST_SECOND: Final = 253_402_300_799
 """9999-12-31T23:59:59Z, the last time that can be written."""
 
@@ -178,7 +179,7 @@ def decode(line: bytes, *, check: bool) -> Envelope:
     Raises BadValue, with the reason, where the line is not what was written.
     """
     if check and not crc_holds(line):
-        raise BadValue("the record's checksum does not hold")
+        raise BadValue(CHECKSUM_DIFFERS)
     try:
         return _decoder.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -218,10 +219,13 @@ def _last_member(body: bytes) -> tuple[bytes, ...]:
 
 
 def _is_text(body: bytes) -> bool:
-    """Tell whether a reply is UTF-8, a chunk at a time: as a string it may take four times its size."""
-    decoder = _utf8()
-    view = memoryview(body)
+    """Tell whether a reply is UTF-8. A large one is read in chunks: as a string it may take four times its size."""
     try:
+        if len(body) <= _CHUNK:
+            body.decode()
+            return True
+        decoder = _utf8()
+        view = memoryview(body)
         for start in range(0, len(body), _CHUNK):
             decoder.decode(view[start : start + _CHUNK])
         decoder.decode(b"", final=True)

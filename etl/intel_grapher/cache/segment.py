@@ -23,7 +23,16 @@ from typing import Final
 import msgspec
 
 from intel_grapher import disk
-from intel_grapher.cache.envelope import AREAS, Area, Envelope, check_name, crc_holds, decode, decode_all
+from intel_grapher.cache.envelope import (
+    AREAS,
+    CHECKSUM_DIFFERS,
+    Area,
+    Envelope,
+    check_name,
+    crc_holds,
+    decode,
+    decode_all,
+)
 from intel_grapher.cache.frames import FRAME_BYTES, blocks, uncompressed
 from intel_grapher.errors import BadValue, CacheError, UsageError
 
@@ -387,12 +396,12 @@ def _records(
             number += 1
             parts = [(0, line)]
             if check and not crc_holds(line):
-                parts = _joined(line) or parts
-                if parts[0][1] is not line:
-                    on_corruption(Corruption(segment.path, number, "its newline is damaged; no record is lost", 0))
+                parts = _joined(line)
+                reason = "its newline is damaged; no record is lost" if parts else CHECKSUM_DIFFERS
+                on_corruption(Corruption(segment.path, number, reason, 0 if parts else 1))
             for start_of_part, part in parts:
                 try:
-                    envelope = decode(part, check=check)
+                    envelope = decode(part, check=False)
                 except BadValue as bad:
                     on_corruption(Corruption(segment.path, number, bad.reason, 1))
                 else:

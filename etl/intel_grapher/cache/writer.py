@@ -175,10 +175,10 @@ class Writer:
         return 0 if successor is None else int(successor.name.split("-")[1])
 
     def _append(self, opened: _Open, line: bytes) -> None:
+        descriptor = opened.descriptor
+        if descriptor is None:
+            raise CacheError(f"{opened.segment.path} was closed by another thread. Run the command again.")
         with disk.failing(opened.segment.path, CacheError, _SAFE):
-            descriptor = opened.reopen()
-            if descriptor is None:
-                raise CacheError(f"{opened.segment.path} was changed by another program. Run the command again.")
             opened.unsynced = True
             try:
                 disk.write(descriptor, line)
@@ -195,6 +195,9 @@ class Writer:
     def _opened(self, name: FolderName) -> _Open:
         """Return a folder's open segment, ready to be appended to."""
         opened = self._open.pop(name, None)
+        if opened is not None and opened.descriptor is not None and os.fstat(opened.descriptor).st_size == opened.size:
+            self._open[name] = opened  # the most recently used
+            return opened
         with disk.failing(self._root.joinpath(*name), CacheError, _SAFE):
             if opened is None or opened.reopen() is None:  # an interrupt or a failed write came between
                 self._release(self._descriptors - 1)
