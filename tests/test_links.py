@@ -15,7 +15,7 @@ from intel_grapher.cache import Cache, Entry
 from intel_grapher.errors import GrapherError
 from intel_grapher.files import Files
 from intel_grapher.load import open_embedded
-from intel_grapher.ui.keeping import Saving, save
+from intel_grapher.ui.investigations import Saving, save
 
 
 def add(home: Path, name: str) -> None:

@@ -1,12 +1,11 @@
-"""The page: see the graph, ask it, extend it. On this machine alone, for the one who started it.
+"""The local page: shows the graph, asks it, extends it; served on this machine alone, to the person who started it.
 
-server      starts it
-safety      who may ask: this machine, this page, this token; and what the page itself may do
-app         the page's files, and its questions as JSON
-looking     find, read, grow: answers out of the graph
-evidence    the raw replies behind a fact
-editing     the analyst's own facts: added, listed, undone
-jobs        fetch, transform and load, in a process of their own, with progress
-keeping     investigations, saved and opened again
-static/     the page: plain modules, and what others wrote in vendor/
+server          starts the server
+guard           who may ask (this machine, this page, this token), and what the page itself may do
+app             the page's files, and its questions as JSON
+graph_api       answers out of the graph: search, one node, neighbours, paths, rankings, Cypher
+evidence        the raw replies behind a fact
+jobs            the pipeline in a process of its own, with progress; jobs can be cancelled and retried
+investigations  saved pictures
+static/         the page's scripts and style, and other people's libraries in vendor/
 """

@@ -32,7 +32,7 @@ from intel_grapher.files import Files
 from intel_grapher.model import Label, NodeRef
 from intel_grapher.pipeline import Places
 from intel_grapher.registry import Registry
-from intel_grapher.ui import evidence, keeping, looking
+from intel_grapher.ui import evidence, graph_api, investigations
 from intel_grapher.ui.jobs import Job, Jobs
 
 STATIC: Final = Path(__file__).parent / "static"
@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 @dataclass
 class Page:
-    """What the page works on."""
+    """The state of the server: places, sources, open graph, jobs."""
 
     places: Places
     registry: Registry
@@ -50,12 +50,12 @@ class Page:
     jobs: Jobs
 
 
-class Nothing(msgspec.Struct, frozen=True):
-    """A question without content."""
+class EmptyQuestion(msgspec.Struct, frozen=True):
+    """A question without members."""
 
 
-class Raw(msgspec.Struct, frozen=True):
-    """Which replies are wanted: those behind a fact about `keys`, asked for under `asked`; or one, by its digest."""
+class ReplyQuestion(msgspec.Struct, frozen=True):
+    """A question for the replies behind a fact about `keys`, asked for under `asked`; or for one reply, by digest."""
 
     keys: list[str] = []
     asked: list[str] = []
@@ -64,21 +64,21 @@ class Raw(msgspec.Struct, frozen=True):
     digest: str = ""
 
 
-class Enrich(msgspec.Struct, frozen=True):
-    """About which nodes which sources are asked; none named is all that can be."""
+class EnrichQuestion(msgspec.Struct, frozen=True):
+    """The nodes to ask about, and the sources to ask: all, if none is named."""
 
     nodes: list[NodeRef]
     sources: list[str] = []
 
 
-class Number(msgspec.Struct, frozen=True):
-    """A job's number."""
+class JobQuestion(msgspec.Struct, frozen=True):
+    """A question about one job."""
 
     number: int
 
 
-class Name(msgspec.Struct, frozen=True):
-    """An investigation's name."""
+class InvestigationQuestion(msgspec.Struct, frozen=True):
+    """A question about one saved investigation."""
 
     name: str
 
@@ -93,32 +93,32 @@ def application(page: Page) -> Starlette:
         page.graphs.close()
 
     asks_graph: dict[str, tuple[Any, Callable[[Graph, Any], dict[str, Any]]]] = {
-        "nodes": (looking.Some, looking.nodes),
-        "between": (looking.Some, looking.between),
-        "read": (NodeRef, looking.read),
-        "grow": (looking.Grow, looking.grow),
-        "path": (looking.Way, looking.path),
-        "rank": (looking.Seeds, looking.rank),
-        "query": (looking.Question, partial(_query, page)),
+        "nodes": (graph_api.NodeSet, graph_api.nodes),
+        "between": (graph_api.NodeSet, graph_api.between),
+        "read": (NodeRef, graph_api.read),
+        "grow": (graph_api.NeighbourQuestion, graph_api.grow),
+        "path": (graph_api.PathQuestion, graph_api.path),
+        "rank": (graph_api.RankQuestion, graph_api.rank),
+        "query": (graph_api.CypherQuestion, partial(_query, page)),
     }
     does: dict[str, tuple[Any, Callable[[Page, Any], Any]]] = {
-        "start": (Nothing, _start),
-        "complete": (looking.Typed, _complete),
-        "paste": (looking.Typed, _paste),
-        "raw": (Raw, _raw),
-        "plan": (Enrich, _plan),
-        "enrich": (Enrich, _enrich),
+        "start": (EmptyQuestion, _start),
+        "complete": (graph_api.TypedText, _complete),
+        "paste": (graph_api.TypedText, _paste),
+        "raw": (ReplyQuestion, _raw),
+        "plan": (EnrichQuestion, _plan),
+        "enrich": (EnrichQuestion, _enrich),
         "edit": (AnalystEntry, _edit),
-        "entries": (Nothing, _entries),
-        "offered": (NodeRef, lambda _page, ref: {"offered": relationships_of(looking.label_of(ref))}),
-        "job": (Number, _job),
-        "cancel": (Number, lambda page, asked: {"job": _known(asked, page.jobs.cancel(asked.number))}),
-        "retry": (Number, lambda page, asked: {"job": _known(asked, page.jobs.retry(asked.number))}),
-        "jobs": (Nothing, lambda page, _: {"jobs": [asdict(each) for each in page.jobs.running()]}),
-        "investigations": (Nothing, lambda page, _: {"investigations": keeping.listed(_kept(page))}),
-        "save": (keeping.Saving, lambda page, asked: keeping.save(_kept(page), asked)),
-        "open": (Name, lambda page, asked: keeping.opened(_kept(page), asked.name)),
-        "remove": (Name, lambda page, asked: keeping.remove(_kept(page), asked.name)),
+        "entries": (EmptyQuestion, _entries),
+        "offered": (NodeRef, lambda _page, ref: {"offered": relationships_of(graph_api.label_of(ref))}),
+        "job": (JobQuestion, _job),
+        "cancel": (JobQuestion, lambda page, asked: {"job": _known(asked, page.jobs.cancel(asked.number))}),
+        "retry": (JobQuestion, lambda page, asked: {"job": _known(asked, page.jobs.retry(asked.number))}),
+        "jobs": (EmptyQuestion, lambda page, _: {"jobs": [asdict(each) for each in page.jobs.running()]}),
+        "investigations": (EmptyQuestion, lambda page, _: {"investigations": investigations.listed(_kept(page))}),
+        "save": (investigations.Saving, lambda page, asked: investigations.save(_kept(page), asked)),
+        "open": (InvestigationQuestion, lambda page, asked: investigations.opened(_kept(page), asked.name)),
+        "remove": (InvestigationQuestion, lambda page, asked: investigations.remove(_kept(page), asked.name)),
     }
     routes = [_route(name, type_, partial(_with_cypher, page, answer)) for name, (type_, answer) in asks_graph.items()]
     routes += [_route(name, type_, partial(do, page)) for name, (type_, do) in does.items()]
@@ -133,7 +133,7 @@ def application(page: Page) -> Starlette:
 
 
 def _route(name: str, type_: Any, answer: Callable[[Any], Any]) -> Route:  # noqa: ANN401 - a union has no type
-    """Return the route of one question; errors are told as they are on the command line."""
+    """Return the route of one question. Its errors have the texts of the command line's."""
     decoder = msgspec.json.Decoder(type_)
 
     async def endpoint(request: Request) -> Response:
@@ -171,23 +171,23 @@ def _with_cypher(page: Page, answer: Callable[[Graph, Any], dict[str, Any]], ask
     return found | {"cypher": cypher}
 
 
-def _complete(page: Page, asked: looking.Typed) -> dict[str, Any]:
-    return {"nodes": []} if page.graphs.none_yet() else _with_cypher(page, looking.complete, asked)
+def _complete(page: Page, asked: graph_api.TypedText) -> dict[str, Any]:
+    return {"nodes": []} if page.graphs.none_yet() else _with_cypher(page, graph_api.complete, asked)
 
 
-def _paste(page: Page, asked: looking.Typed) -> dict[str, Any]:
-    return looking.paste(None, asked) if page.graphs.none_yet() else _with_cypher(page, looking.paste, asked)
+def _paste(page: Page, asked: graph_api.TypedText) -> dict[str, Any]:
+    return graph_api.paste(None, asked) if page.graphs.none_yet() else _with_cypher(page, graph_api.paste, asked)
 
 
-def _query(page: Page, graph: Graph, asked: looking.Question) -> dict[str, Any]:
+def _query(page: Page, graph: Graph, asked: graph_api.CypherQuestion) -> dict[str, Any]:
     if not asked.saved:
-        return looking.rows(graph, asked.cypher, dict(asked.parameters))
+        return graph_api.rows(graph, asked.cypher, dict(asked.parameters))
     question = saved.named(asked.saved, saved.saved(page.places.data / "queries"))
-    return looking.rows(graph, question.text(graph), question.values(asked.parameters))
+    return graph_api.rows(graph, question.text(graph), question.values(asked.parameters))
 
 
-def _start(page: Page, _: Nothing) -> dict[str, Any]:
-    """Return what the page needs to know before anything is asked: the schema, the sources, the saved queries."""
+def _start(page: Page, _: EmptyQuestion) -> dict[str, Any]:
+    """Return what the page needs at its start: version, target, schema, sources, saved queries."""
     nodes, error = 0, ""
     try:
         with page.graphs.use() as graph:
@@ -235,7 +235,7 @@ def _label(label: Label) -> dict[str, Any]:
     }
 
 
-def _raw(page: Page, asked: Raw) -> dict[str, Any]:
+def _raw(page: Page, asked: ReplyQuestion) -> dict[str, Any]:
     with Cache(page.places.data) as cache:
         if asked.digest:
             return evidence.reply(cache, asked.key, asked.digest) or {"error": "that reply is not kept any more"}
@@ -245,15 +245,15 @@ def _raw(page: Page, asked: Raw) -> dict[str, Any]:
 _KINDS: Final = {label.name: name for name, kind in schema.BY_INDICATOR.items() for label in kind.labels}
 
 
-def _indicators(asked: Enrich) -> list[Indicator]:
+def _indicators(asked: EnrichQuestion) -> list[Indicator]:
     found = [(_KINDS[each.label], each.key) for each in asked.nodes if each.label in _KINDS]
     if not found:
         raise UsageError("no source can be asked about that: choose a name, an address, a hash, …")
     return found
 
 
-def _plan(page: Page, asked: Enrich) -> dict[str, Any]:
-    """Return what asking the sources would cost: requests, what is kept already, what stands in the way."""
+def _plan(page: Page, asked: EnrichQuestion) -> dict[str, Any]:
+    """Return the cost of asking each source: requests, seconds, answers that are cached, and obstacles."""
     known = page.registry
     with Cache(page.places.data) as cache:
         made = plan(cache, list(known.values()), _indicators(asked))
@@ -277,7 +277,7 @@ def _plan(page: Page, asked: Enrich) -> dict[str, Any]:
     }
 
 
-def _enrich(page: Page, asked: Enrich) -> dict[str, Any]:
+def _enrich(page: Page, asked: EnrichQuestion) -> dict[str, Any]:
     if as_of := _as_of(page):
         raise UsageError(
             f"this page shows the graph as of {as_of}, which asking sources would replace: open the page on today's"
@@ -294,16 +294,16 @@ def _edit(page: Page, entry: AnalystEntry) -> dict[str, Any]:
     return {"entry": stored, "job": job}
 
 
-def _entries(page: Page, _: Nothing) -> dict[str, Any]:
+def _entries(page: Page, _: EmptyQuestion) -> dict[str, Any]:
     with Cache(page.places.data) as cache:
         return {"entries": journal.stored(cache)}
 
 
-def _job(page: Page, asked: Number) -> dict[str, Any]:
+def _job(page: Page, asked: JobQuestion) -> dict[str, Any]:
     return asdict(_known(asked, page.jobs.get(asked.number)))
 
 
-def _known(asked: Number, job: Job | None) -> Job:
+def _known(asked: JobQuestion, job: Job | None) -> Job:
     if job is None:
         raise UsageError(f"there is no such job {asked.number}, or it has not ended")
     return job

@@ -1,4 +1,4 @@
-"""The raw replies behind a fact: those that sources which tell it gave when they were asked about one of its ends."""
+"""The raw replies behind a fact: what its sources answered when they were asked about one of its ends."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ SHOWN = 200_000  # characters of one reply: more is for `cache show`
 
 
 @dataclass(frozen=True)
-class Piece:
-    """One reply: who was asked what and when, and whether it has the fact's keys in it."""
+class Evidence:
+    """One reply: source, endpoint, key and time of the question, and whether its text has the fact's keys."""
 
     source: str
     endpoint: str
@@ -27,19 +27,19 @@ class Piece:
     names_it: bool
 
 
-def pieces(cache: Cache, keys: Sequence[str], asked: Iterable[str], sources: Sequence[str]) -> list[Piece]:
+def pieces(cache: Cache, keys: Sequence[str], asked: Iterable[str], sources: Sequence[str]) -> list[Evidence]:
     """Return some sources' replies to questions about `asked`: first those that name all the keys, the newest first.
 
     A reply names a key as it is spelt there: where a service spells it otherwise, the reply is still listed.
     """
-    found: list[Piece] = []
+    found: list[Evidence] = []
     for key in dict.fromkeys(asked):
         for each in cache.history(key):
             if each.area != "raw" or (sources and each.source not in sources):
                 continue
             others = [other for other in keys if other != key]
             found.append(
-                Piece(
+                Evidence(
                     each.source,
                     each.endpoint,
                     each.key,
@@ -56,7 +56,7 @@ def pieces(cache: Cache, keys: Sequence[str], asked: Iterable[str], sources: Seq
 
 
 def reply(cache: Cache, key: str, digest: str) -> dict[str, Any] | None:
-    """Return one reply as text, cut where it is very long; None where it is not kept any more."""
+    """Return one reply as text of at most SHOWN characters; None if it is no longer in the cache."""
     for each in cache.history(key):
         if each.digest.hex() == digest:
             text = cache.read(each).content.decode("utf-8", "replace")

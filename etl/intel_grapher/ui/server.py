@@ -1,4 +1,4 @@
-"""Starting the page's server: on the loopback address, on a free port, with a token of its own."""
+"""The page's server: on the loopback address, on a free port, with a token of its own."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from intel_grapher.errors import UsageError
 from intel_grapher.pipeline import Places
 from intel_grapher.registry import Registry
 from intel_grapher.ui.app import Page, application
+from intel_grapher.ui.guard import Guard
 from intel_grapher.ui.jobs import Jobs
-from intel_grapher.ui.safety import Guard
 
 HOST = "127.0.0.1"
 PORT = 8642

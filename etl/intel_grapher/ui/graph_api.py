@@ -1,4 +1,4 @@
-"""What the page is told of the graph: each function takes the page's question and answers with what JSON has."""
+"""Answers out of the graph: each function takes a question of the page and returns what goes out as JSON."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from intel_grapher.errors import BadValue, UsageError
 from intel_grapher.model import Label, NodeRef
 
 MOST = 500  # nodes or neighbours in one answer
-EDGES = 5000
-SECONDS = 20.0
+EDGES = 5000  # relationships in one answer
+SECONDS = 20.0  # time limit of a query
 
 
 def label_of(ref: NodeRef) -> Label:
@@ -35,19 +35,22 @@ def _known(refs: Iterable[NodeRef]) -> list[NodeRef]:
     return [NodeRef(label_of(ref).name, ref.key) for ref in refs]
 
 
-class Typed(msgspec.Struct, frozen=True):
-    """What was typed or pasted."""
+class TypedText(msgspec.Struct, frozen=True):
+    """A text that was typed or pasted."""
 
     text: str
 
 
-def complete(graph: Graph, asked: Typed) -> dict[str, Any]:
-    """Return nodes for what was typed."""
+def complete(graph: Graph, asked: TypedText) -> dict[str, Any]:
+    """Return the nodes whose keys fit the beginning, or a part, of a typed text."""
     return {"nodes": [node_document(each) for each in find.complete(graph, asked.text[:4000])]}
 
 
-def paste(graph: Graph | None, asked: Typed) -> dict[str, Any]:
-    """Return the nodes that a text names, and what of it is not in the graph: all, where there is none yet."""
+def paste(graph: Graph | None, asked: TypedText) -> dict[str, Any]:
+    """Return the nodes that a pasted text names, in the graph or not, and the words that are no indicator.
+
+    Without a graph, none is in it.
+    """
     pasted = find.pasted(graph, asked.text[:100_000])
     return {
         "found": described(graph, pasted.found[:MOST]) if graph is not None else [],
@@ -56,27 +59,27 @@ def paste(graph: Graph | None, asked: Typed) -> dict[str, Any]:
     }
 
 
-class Some(msgspec.Struct, frozen=True):
-    """Some nodes; of these, `new` are those whose relationships are asked for."""
+class NodeSet(msgspec.Struct, frozen=True):
+    """A set of nodes. `new` are those of them whose relationships are wanted; None for all."""
 
     nodes: list[NodeRef]
     new: list[NodeRef] | None = None
 
 
-def nodes(graph: Graph, asked: Some) -> dict[str, Any]:
-    """Return those of the nodes that are in the graph."""
+def nodes(graph: Graph, asked: NodeSet) -> dict[str, Any]:
+    """Return the nodes that are in the graph, with properties and degree."""
     return {"nodes": described(graph, _known(asked.nodes[:MOST]))}
 
 
-def between(graph: Graph, asked: Some) -> dict[str, Any]:
-    """Return the relationships among nodes."""
+def between(graph: Graph, asked: NodeSet) -> dict[str, Any]:
+    """Return at most EDGES relationships among nodes; `cut` says that there may be more."""
     new = None if asked.new is None else _known(asked.new[:MOST])
     edges = look.between(graph, _known(asked.nodes), new, limit=EDGES)
     return {"edges": [_edge(each) for each in edges], "cut": len(edges) == EDGES}
 
 
 def read(graph: Graph, asked: NodeRef) -> dict[str, Any]:
-    """Return all that is known of a node, and how many neighbours of each kind it has."""
+    """Return a node's properties, its degree, and the number of its neighbours by type, direction and label."""
     label, key = label_of(asked), asked.key
     properties = look.node(graph, label, key)
     if properties is None:
@@ -91,8 +94,8 @@ def read(graph: Graph, asked: NodeRef) -> dict[str, Any]:
     }
 
 
-class Grow(msgspec.Struct, frozen=True):
-    """Which neighbours of a node are wanted: of one kind, or some of each."""
+class NeighbourQuestion(msgspec.Struct, frozen=True):
+    """A question for neighbours of a node: `limit` of one kind from `skip` on, or of each kind if none is named."""
 
     label: str
     key: str
@@ -103,8 +106,8 @@ class Grow(msgspec.Struct, frozen=True):
     limit: int = 25
 
 
-def grow(graph: Graph, asked: Grow) -> dict[str, Any]:
-    """Return some of a node's neighbours, their relationships with it, and of how many they are."""
+def grow(graph: Graph, asked: NeighbourQuestion) -> dict[str, Any]:
+    """Return neighbours of a node, their relationships with it, and the number of all of each kind."""
     one = NodeRef(asked.label, asked.key)
     label, key = label_of(one), one.key
     counts = look.counts(graph, label, key)
@@ -124,8 +127,8 @@ def grow(graph: Graph, asked: Grow) -> dict[str, Any]:
     return {"groups": groups, "nodes": described(graph, found), "edges": edges}
 
 
-class Way(msgspec.Struct, frozen=True):
-    """Two nodes, and how far and how wide a path between them is looked for."""
+class PathQuestion(msgspec.Struct, frozen=True):
+    """A question for paths of at most `longest` steps; nodes with more than `hub` neighbours are not entered."""
 
     start: NodeRef
     end: NodeRef
@@ -133,8 +136,8 @@ class Way(msgspec.Struct, frozen=True):
     hub: int = HUB
 
 
-def path(graph: Graph, asked: Way) -> dict[str, Any]:
-    """Return the shortest paths between two nodes, with all that is on them."""
+def path(graph: Graph, asked: PathQuestion) -> dict[str, Any]:
+    """Return the shortest paths between two nodes, with their nodes and relationships, and the hubs not entered."""
     start, end = _known([asked.start, asked.end])
     found = paths.paths(graph, start, end, longest=max(1, min(asked.longest, 10)), hub=max(1, asked.hub))
     return {
@@ -144,15 +147,15 @@ def path(graph: Graph, asked: Way) -> dict[str, Any]:
     }
 
 
-class Seeds(msgspec.Struct, frozen=True):
-    """What is to be tied together."""
+class RankQuestion(msgspec.Struct, frozen=True):
+    """A question for what ties nodes, the seeds, together."""
 
     seeds: list[NodeRef]
     hub: int = HUB
 
 
-def rank(graph: Graph, asked: Seeds) -> dict[str, Any]:
-    """Return what ties the seeds together, with why, and all that is on the ways."""
+def rank(graph: Graph, asked: RankQuestion) -> dict[str, Any]:
+    """Return the nodes that tie the seeds together, best first, with score, ways, and all nodes on the ways."""
     ranked = ranking.rank(graph, _known(asked.seeds[:50]), hub=max(1, asked.hub))
     ways = [way for tie in ranked.ties for way in tie.ways.values()]
     return {
@@ -162,8 +165,8 @@ def rank(graph: Graph, asked: Seeds) -> dict[str, Any]:
     }
 
 
-class Question(msgspec.Struct, frozen=True):
-    """Cypher, or a saved query by its name, with its parameters as texts."""
+class CypherQuestion(msgspec.Struct, frozen=True):
+    """Cypher, or the name of a saved query with its parameters as texts."""
 
     cypher: str = ""
     saved: str = ""
@@ -171,7 +174,7 @@ class Question(msgspec.Struct, frozen=True):
 
 
 def rows(graph: Graph, cypher: str, values: dict[str, Any]) -> dict[str, Any]:
-    """Return what a query gives, and the nodes among it."""
+    """Return the columns and rows of a query, and the nodes among its values."""
     answer = graph.query(cypher, values, limit=LIMIT, timeout=SECONDS)
     named = _named_in(answer.columns, answer.rows)
     found = list(dict.fromkeys([*answer.nodes, *named]))
@@ -192,7 +195,7 @@ _BY_COLUMN: Final = {
 
 
 def _named_in(columns: Sequence[str], rows_: Iterable[Sequence[Any]]) -> list[NodeRef]:
-    """Return the nodes that rows name in columns called label and key, or by the key's own name."""
+    """Return the nodes that rows name by columns called `label` and `key`, by a label, or by a key's name."""
     pairs = [
         (columns.index(label), columns.index(key))
         for label, key in (("label", "key"), ("to_label", "to_key"), ("label", "name"))
@@ -211,7 +214,7 @@ def _named_in(columns: Sequence[str], rows_: Iterable[Sequence[Any]]) -> list[No
 
 
 def described(graph: Graph, nodes_: Iterable[NodeRef]) -> list[dict[str, Any]]:
-    """Return nodes that are in the graph, with their properties and how many relationships they have."""
+    """Return the nodes that are in the graph, each with its properties and its degree."""
     return [
         node_document(each)
         | {"properties": properties, "degree": look.degree(graph, schema.LABELS[each.label], each.key)}
@@ -219,13 +222,13 @@ def described(graph: Graph, nodes_: Iterable[NodeRef]) -> list[dict[str, Any]]:
     ]
 
 
-def _is_asked(asked: Grow, group: look.Group) -> bool:
+def _is_asked(asked: NeighbourQuestion, group: look.Group) -> bool:
     wanted = (asked.type, asked.direction, asked.other)
     return all(not want or want == have for want, have in zip(wanted, group, strict=True))
 
 
 def _ends(one: NodeRef, direction: str, other: NodeRef) -> tuple[NodeRef, NodeRef]:
-    """Return start and end as they are stored: a relationship both ways has the lesser key first."""
+    """Return start and end as they are stored: a relationship without a direction has the lesser key first."""
     if direction == "--":
         first, second = sorted([one, other], key=lambda each: each.key)
         return first, second

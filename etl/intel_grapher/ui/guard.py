@@ -32,7 +32,7 @@ HEADERS = {
 
 
 class Guard:
-    """Passes on what this machine's own page asks, and puts the headers on every answer."""
+    """ASGI middleware: refuses requests that are not the page's own, and adds the headers to every answer."""
 
     def __init__(self, app: ASGIApp, port: int, token: str) -> None:
         self._app = app
@@ -41,7 +41,7 @@ class Guard:
         self._origins = {f"http://{host}" for host in self._hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Take one request."""
+        """Answer one request."""
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)

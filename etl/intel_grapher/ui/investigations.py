@@ -1,4 +1,4 @@
-"""Investigations: what is in the picture, where, and what was noted of it; saved as JSON beside the raw cache."""
+"""Saved investigations: a picture's nodes, positions and filters, as JSON files beside the raw cache."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LARGEST = 64 << 20
 
 
 class Saving(msgspec.Struct, frozen=True):
-    """An investigation as the page keeps it: its own content is the page's affair."""
+    """An investigation to be saved. Only the page reads its content."""
 
     name: str
     content: msgspec.Raw = msgspec.Raw(b"{}")
