@@ -11,6 +11,7 @@ from intel_grapher.files import Group
 from intel_grapher.model import Fact, Kind, Merge, Relationship, Type
 from intel_grapher.registry import Registry
 from intel_grapher.source import Endpoint, Outcome
+from intel_grapher.transform.facts import FILE_NAME
 
 Row = dict[str, Any]
 
@@ -77,7 +78,7 @@ def _asked(endpoint: Endpoint, key: str, row: Row) -> Iterator[tuple[Group, tupl
         if kind.labels:
             with suppress(BadValue):
                 label, canonical = kind.resolve(key)
-                if canonical == key:
+                if canonical == key and not FILE_NAME.fullmatch(key):
                     yield Group(label.name), (key,), row
                     return
 

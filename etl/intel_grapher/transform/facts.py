@@ -6,6 +6,7 @@ returns the facts with local_ids for keys, for the transform; `Batch.tables` ret
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -30,6 +31,8 @@ from intel_grapher.verdict import Verdict, judged
 
 PRECISIONS = ("day", "minute", "second")  # from the coarsest, which is their order as texts too
 MAX_LISTED = 1000  # rejects of one reply; more are counted
+# A kept reply's key may be its file's name, and look like one of the DNS. Nobody registers a name with an underscore.
+FILE_NAME = re.compile(r"(?=.*\.)[^/@:]*_[^./@:]*(?:\.[^./@:]+)?")
 BEGUN = 1000  # bytes of a reply that is listed as a whole
 ALIASES = "+"  # joins the names of properties that share one column
 
@@ -168,7 +171,7 @@ class Batch:
             return
         for kind in self.endpoint.kinds:
             with suppress(BadValue):
-                if kind.labels and kind.canonical(asked) == asked:
+                if kind.labels and kind.canonical(asked) == asked and not FILE_NAME.fullmatch(asked):
                     self._columns_of(kind).add(number, Fact(kind, asked, None, {}), 1, asked, "")
                     return
 
