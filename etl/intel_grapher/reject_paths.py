@@ -85,32 +85,38 @@ def dealt(places: list[str], reasons: Mapping[str, int]) -> dict[str, list[str]]
     return found
 
 
-def _places(reply: object, left: dict[object, int]) -> Iterator[tuple[object, Step | None]]:
-    """Yield wanted scalars and their places in document order, each at most as often as `left` says; that goes down.
+def _places(reply: object, left: dict[object, int]) -> list[tuple[object, Step | None]]:
+    """Return wanted scalars and their places in document order, each at most as often as `left` says; that goes down.
 
     Most of a reply has none: what holds only others is passed over at once.
     """
-    if not isinstance(reply, (dict, list)):
-        if reply in left:
-            yield reply, None
-        return
+    found: list[tuple[object, Step | None]] = []
+    if isinstance(reply, (dict, list)):
+        _add_places(reply, None, left, found)
+    elif reply in left:
+        found.append((reply, None))
+    return found
+
+
+def _add_places(
+    value: dict[str, Any] | list[Any],
+    above: Step | None,
+    left: dict[object, int],
+    found: list[tuple[object, Step | None]],
+) -> None:
     has_none_of = left.keys().isdisjoint
-    waiting = [_members(reply, None)]
-    while waiting and left:
-        step = next(waiting[-1], None)
-        if step is None:
-            waiting.pop()
-            continue
-        item, place = step
+    for name, item in value.items() if isinstance(value, dict) else enumerate(value):
         if isinstance(item, (dict, list)):
             try:
                 if has_none_of(item.values() if isinstance(item, dict) else item):
                     continue
             except TypeError:
                 pass  # it holds more than scalars
-            waiting.append(_members(item, place))
+            _add_places(item, Step(above, name), left, found)
+            if not left:
+                return
         elif item in left:
-            yield item, place
+            found.append((item, Step(above, name)))
             left[item] -= 1
             if not left[item]:
                 del left[item]

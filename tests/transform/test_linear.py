@@ -84,8 +84,9 @@ def test_twice_the_reply_is_twice_the_work(name: str) -> None:
     sample = SAMPLES.good(endpoint)[0]
     contents = [body(endpoint, bytes(sample.content), times) for times in TIMES]
     steps(endpoint, sample.key, contents[0])  # what is made once, such as tables of characters, does not count
-    small, middle, large = (steps(endpoint, sample.key, content) for content in contents)
-    assert large - middle <= SLACK * 2 * max(middle - small, small // 10), (small, middle, large)
+    per_byte = [steps(endpoint, sample.key, content) / len(content) for content in contents]
+    assert max(per_byte[1:]) <= SLACK * per_byte[0], per_byte
+    assert per_byte[2] <= SLACK * per_byte[1], per_byte
 
 
 @pytest.mark.parametrize("shared", ["a.{}", "{}.a", "a!{}!a", "{}..a", "_{}_"])

@@ -124,7 +124,8 @@ class Batch:
             facts = []
         else:
             self.outcomes[verdict.outcome.value] += 1
-        self._list(reply, verdict.faults)
+        if verdict.faults:
+            self._list(reply, verdict.faults)
         return facts
 
     def _canonical(self, replies: Sequence[Reply]) -> list[bool]:

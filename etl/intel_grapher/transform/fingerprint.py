@@ -123,17 +123,36 @@ def imports(module: str) -> Iterator[str]:
     """Yield the full names of the modules that a module imports, wherever in it."""
     file = _file(module)
     package = module if file and file.name == "__init__.py" else module.rpartition(".")[0]
-    for found in _IMPORT.finditer(_COMMENT.sub("", _source(module).decode("utf-8", "replace"))):
+    for found in _IMPORT.finditer(_source(module).decode("utf-8", "replace")):
         if found["modules"]:
-            yield from (each.split()[0] for each in found["modules"].split(",") if each.split())
+            yield from _names(found["modules"])
             continue
         base = found["package"]
         base = util.resolve_name(base, package) if base.startswith(".") else base
-        members = [each.split()[0] for each in found["names"].strip("()").split(",") if each.split()]
-        submodules = [full for each in members if _file(full := f"{base}.{each}")]
+        members = _names(found["names"])
+        found_file = _file(base)
+        submodules = [
+            f"{base}.{member}"
+            for member in members
+            if (member in _submodules(base) if found_file else _file(f"{base}.{member}"))  # a namespace has no file
+        ]
         yield from submodules
         if len(submodules) < len(members):
             yield base
+
+
+def _names(text: str) -> list[str]:
+    """Return the names in what follows `import`, without brackets, comments and other names (`as`)."""
+    return [words[0] for name in _COMMENT.sub("", text).strip("()").split(",") if (words := name.split())]
+
+
+@cache
+def _submodules(package: str) -> frozenset[str]:
+    """Return the names of the modules and packages in a package; none if it is a module."""
+    file = _file(package)
+    if file is None or file.name != "__init__.py":
+        return frozenset()
+    return frozenset(path.name.removesuffix(".py") for path in file.parent.iterdir())
 
 
 @cache
@@ -161,12 +180,15 @@ def _source(module: str) -> bytes:
 @cache
 def _version(module: str) -> str:
     """Return the version of the distribution that a module belongs to; empty if it is not installed."""
-    for name in (module.partition(".")[0], module):
+    top = module.partition(".")[0]
+    if util.find_spec(top) is None:
+        return ""
+    for name in (top, module):
         try:
             return metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return ", ".join(map(metadata.version, metadata.packages_distributions().get(module.partition(".")[0], [])))
+    return ", ".join(map(metadata.version, metadata.packages_distributions().get(top, [])))
 
 
 def _digest(inputs: object) -> str:
