@@ -7,6 +7,6 @@ the order of the text and says each value's line. It knows no label and no sourc
 """
 
 from intel_grapher.intake.encoding import decoded
-from intel_grapher.intake.text import Leftover, Mention, Reading, read
+from intel_grapher.intake.text import Leftover, Mention, TextReading, read
 
-__all__ = ["Leftover", "Mention", "Reading", "decoded", "read"]
+__all__ = ["Leftover", "Mention", "TextReading", "decoded", "read"]

@@ -14,7 +14,7 @@ NOT_BLOCKED = "an exception of the list, which it does not report"
 NO_INDICATOR = "an address of the list's own machinery"
 
 
-class Values(NamedTuple):
+class LineValues(NamedTuple):
     """The words of a line that are values, and those that look like values and are none, with the reason."""
 
     values: list[str]
@@ -51,7 +51,7 @@ _RANGE = re.compile(
 _LARGEST_RANGE = 32  # networks that one range is parted into
 
 
-def values_of(line: str) -> Values | None:
+def values_of(line: str) -> LineValues | None:
     """Return the values of a line of a known list format; None for any other line."""
     for recognise in _FORMATS:
         found = recognise(line)
@@ -60,7 +60,7 @@ def values_of(line: str) -> Values | None:
     return None
 
 
-def _range(line: str) -> Values | None:
+def _range(line: str) -> LineValues | None:
     match = _RANGE.match(line)
     if match is None:
         return None
@@ -73,11 +73,11 @@ def _range(line: str) -> Values | None:
     if rest and not rest.startswith(("#", ";", ",", "|", ":")) and not re.match(r"\s", line[match.end() :]):
         return None
     if len(networks) > _LARGEST_RANGE:
-        return Values([], [(match[0], "a range of many networks")])
-    return Values(list(map(_without_length, networks)))
+        return LineValues([], [(match[0], "a range of many networks")])
+    return LineValues(list(map(_without_length, networks)))
 
 
-def _hosts(line: str) -> Values | None:
+def _hosts(line: str) -> LineValues | None:
     match = _HOSTS.fullmatch(line.partition("#")[0].rstrip())
     if match is None:
         return None
@@ -92,11 +92,11 @@ def _hosts(line: str) -> Values | None:
     dotted = [name for name in names if "." in name.strip(".")]
     if not _is_nowhere(parsed):
         # An address of the world before names: a pair of a list, both are values. Words after it are a comment.
-        return Values([address, *dotted]) if len(dotted) == len(names) else None
+        return LineValues([address, *dotted]) if len(dotted) == len(names) else None
     skipped = (
         [(address, NO_INDICATOR)] if parsed.is_multicast or not (parsed.is_loopback or parsed.is_unspecified) else []
     )
-    return Values([name for name in dotted if not _is_local(name)], skipped)
+    return LineValues([name for name in dotted if not _is_local(name)], skipped)
 
 
 def _is_nowhere(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
@@ -111,47 +111,47 @@ def _is_local(name: str) -> bool:
     return name.lower().rstrip(".") in {"localhost.localdomain", "local", "localhost", "broadcasthost"}
 
 
-def _adblock(line: str) -> Values | None:
+def _adblock(line: str) -> LineValues | None:
     if match := _ADBLOCK.fullmatch(line):
-        return Values([], [(match[2], NOT_BLOCKED)]) if match[1] else Values([match[2]])
+        return LineValues([], [(match[2], NOT_BLOCKED)]) if match[1] else LineValues([match[2]])
     if match := _COSMETIC.fullmatch(line):
-        return Values([], [(name, "hidden on a page, not reported") for name in match[1].split(",") if "." in name])
+        return LineValues([], [(name, "hidden on a page, not reported") for name in match[1].split(",") if "." in name])
     return None
 
 
-def _dnsmasq(line: str) -> Values | None:
+def _dnsmasq(line: str) -> LineValues | None:
     match = _DNSMASQ.fullmatch(line)
-    return Values([name for name in match[1].split("/") if name]) if match else None
+    return LineValues([name for name in match[1].split("/") if name]) if match else None
 
 
-def _rpz(line: str) -> Values | None:
+def _rpz(line: str) -> LineValues | None:
     if match := _RPZ_ADDRESS.fullmatch(line):
         return _rpz_network(match[1], match[2].rstrip(".").split("."))
     match = _RPZ.fullmatch(line)
     if match is None:
         return None
     if match[3].rstrip(".").lower() == "rpz-passthru":
-        return Values([], [(match[2], NOT_BLOCKED)])
-    return Values([match[2]])
+        return LineValues([], [(match[2], NOT_BLOCKED)])
+    return LineValues([match[2]])
 
 
-def _rpz_network(length: str, reversed_parts: list[str]) -> Values | None:
+def _rpz_network(length: str, reversed_parts: list[str]) -> LineValues | None:
     """Return the network of an RPZ trigger: its prefix length, then the address's parts in reverse, zz for ::."""
     parts = reversed_parts[::-1]
     text = ".".join(parts) if len(parts) == 4 and "zz" not in parts else ":".join(parts).replace("zz", "")  # noqa: PLR2004
     if ":" in text:
         text = text.replace(":::", "::") if text.count(":") > 1 else f"{text}:"
-    return Values([_without_length(f"{text}/{length}")])
+    return LineValues([_without_length(f"{text}/{length}")])
 
 
-def _unbound(line: str) -> Values | None:
+def _unbound(line: str) -> LineValues | None:
     if match := _UNBOUND_ZONE.fullmatch(line):
-        return Values([], [(match[1], NOT_BLOCKED)]) if match[2] == "transparent" else Values([match[1]])
+        return LineValues([], [(match[1], NOT_BLOCKED)]) if match[2] == "transparent" else LineValues([match[1]])
     match = _UNBOUND_DATA.fullmatch(line)
-    return Values([match[1]]) if match else None
+    return LineValues([match[1]]) if match else None
 
 
-def _rule(line: str) -> Values | None:
+def _rule(line: str) -> LineValues | None:
     """Return the values of a rule of Suricata or Snort: addresses of its header, names in its contents."""
     match = _RULE.fullmatch(line)
     if match is None:
@@ -160,14 +160,14 @@ def _rule(line: str) -> Values | None:
     addresses = [part for part in header if re.match(r"[0-9]|[0-9A-Fa-f]*:", part) and part != "any"]
     contents = [content.strip(".") for content in _RULE_CONTENT.findall(match[3])]
     names = [content for content in contents if re.fullmatch(r"(?:[\w-]+\.)+[\w-]{2,}", content)]
-    return Values([*addresses, *names])
+    return LineValues([*addresses, *names])
 
 
-def _firewall(line: str) -> Values | None:
+def _firewall(line: str) -> LineValues | None:
     for pattern in _FIREWALL:
         if match := pattern.fullmatch(line):
             values = [_without_length(value) for value in re.split(r"[\s,]+", match[1]) if re.search(r"[.:]", value)]
-            return Values(values) if values and all(map(_is_address, values)) else None
+            return LineValues(values) if values and all(map(_is_address, values)) else None
     return None
 
 
@@ -185,7 +185,7 @@ def _is_address(value: str) -> bool:
     return True
 
 
-_FORMATS: tuple[Callable[[str], Values | None], ...] = (
+_FORMATS: tuple[Callable[[str], LineValues | None], ...] = (
     *(_range, _hosts, _adblock, _dnsmasq, _unbound, _rpz, _rule, _firewall),
 )
 

@@ -47,17 +47,17 @@ _INDICATOR_NAME = re.compile(
 )
 
 
-class Column(NamedTuple):
+class TableColumn(NamedTuple):
     """A column: its name in the header ("" without one), and its role."""
 
     name: str
     role: str
 
 
-class Entry(NamedTuple):
+class RowIndicator(NamedTuple):
     """An indicator of a row, and what else the row says: moments as they are spelt, the malware's name."""
 
-    found: words.Found
+    found: words.Identified
     raw: str
     line: int
     first: str
@@ -69,8 +69,8 @@ class Table(NamedTuple):
     """What a text in columns holds. A column whose role is OTHER is left out."""
 
     delimiter: str
-    columns: list[Column]
-    entries: list[Entry]
+    columns: list[TableColumn]
+    entries: list[RowIndicator]
     leftovers: list[Leftover]
 
 
@@ -138,7 +138,7 @@ def _folded(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_").removesuffix("_utc")
 
 
-def _columns(header: list[str], rows: list[list[str]]) -> list[Column]:
+def _columns(header: list[str], rows: list[list[str]]) -> list[TableColumn]:
     width = max([len(header), *map(len, rows)], default=0)
     names = [*header, *[""] * (width - len(header))]
     folded = [_folded(name) for name in names]
@@ -146,7 +146,7 @@ def _columns(header: list[str], rows: list[list[str]]) -> list[Column]:
     for index, name in enumerate(folded):
         cells = [row[index] for row in rows if index < len(row) and row[index]]
         roles.append(_role(name, cells, certificates=set(folded) >= _CERTIFICATES))
-    return [Column(name, role) for name, role in zip(names, roles, strict=True)]
+    return [TableColumn(name, role) for name, role in zip(names, roles, strict=True)]
 
 
 def _role(name: str, cells: list[str], *, certificates: bool) -> str:
@@ -185,9 +185,9 @@ def _parts(cell: str) -> Iterator[str]:
             yield word
 
 
-def _found(cell: str) -> words.Found | None:
+def _found(cell: str) -> words.Identified | None:
     found = words.classify(cell, is_value=True) if cell and not cell.isdigit() else None
-    return found if isinstance(found, words.Found) else None
+    return found if isinstance(found, words.Identified) else None
 
 
 def _holds_indicators(cell: str) -> bool:
@@ -210,16 +210,16 @@ def _read_row(number: int, line: str, row: list[str], table: Table) -> None:
             continue
         for part in _parts(cell):
             found = words.classify(part, is_value=True)
-            if isinstance(found, words.Found):
+            if isinstance(found, words.Identified):
                 found = _with_port(found, by_role.get(PORT, ""))
-                table.entries.append(Entry(found, part, number, first, last, by_role.get(MALWARE, "")))
+                table.entries.append(RowIndicator(found, part, number, first, last, by_role.get(MALWARE, "")))
             elif found is not None:
                 table.leftovers.append(Leftover(number, part[:SHOWN], found.reason))
     if len(table.entries) == before and len(table.leftovers) == listed:
         table.leftovers.append(Leftover(number, line[:SHOWN], BARREN))
 
 
-def _with_port(found: words.Found, port: str) -> words.Found:
+def _with_port(found: words.Identified, port: str) -> words.Identified:
     if found.kind == "ip" and not found.port and port.isdecimal() and 0 < int(port) <= 65_535:  # noqa: PLR2004
         return found._replace(port=int(port))
     return found

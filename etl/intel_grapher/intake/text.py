@@ -56,7 +56,7 @@ class Leftover(NamedTuple):
     reason: str
 
 
-class Reading(NamedTuple):
+class TextReading(NamedTuple):
     """What a text holds, in its order. `prose` counts the words that look like no value."""
 
     mentions: list[Mention]
@@ -64,7 +64,7 @@ class Reading(NamedTuple):
     prose: int
 
 
-def read(content: bytes | str) -> Reading:
+def read(content: bytes | str) -> TextReading:
     """Return the indicators of a text and what was left out of it. Bytes may be UTF-8, UTF-16 or Windows-1252.
 
     Time and memory are linear in the text's length. Nothing is raised for any content.
@@ -92,13 +92,13 @@ class _Reader:
         self._alone = 0  # lines with one value
         self._shapeless: list[Leftover] = []
 
-    def reading(self) -> Reading:
+    def reading(self) -> TextReading:
         """Return what was read."""
         files = sum(1 for leftover in self._leftovers if leftover.reason == words.FILE_NAME)
         if self._bare_names > files:  # a list of names: the ambiguous ones among them are names as well
             for index, number, raw in reversed(self._ambiguous):
                 found = words.classify(raw, is_value=True)
-                if isinstance(found, words.Found):
+                if isinstance(found, words.Identified):
                     self._mentions.insert(index, Mention(found.kind, found.key, found.port, number, raw))
         else:
             self._leftovers += [Leftover(number, raw, words.AMBIGUOUS) for _, number, raw in self._ambiguous]
@@ -107,7 +107,7 @@ class _Reader:
         else:
             self._leftovers += self._shapeless
         self._leftovers.sort(key=lambda leftover: leftover.line)
-        return Reading(self._mentions, self._leftovers, self._prose)
+        return TextReading(self._mentions, self._leftovers, self._prose)
 
     def line(self, line: str, number: int) -> None:
         """Read one line without the white space around it."""
@@ -164,7 +164,7 @@ class _Reader:
         found = words.classify(raw, is_value=is_value)
         if found is None:
             self._prose += 1
-        elif isinstance(found, words.Odd):
+        elif isinstance(found, words.Unusable):
             self._leftovers.append(Leftover(number, raw[:SHOWN], found.reason))
         else:
             self._mentions.append(Mention(found.kind, found.key, found.port, number, raw[: words.LONGEST]))

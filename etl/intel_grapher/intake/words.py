@@ -15,7 +15,7 @@ FILE_NAME = "a file name"
 AMBIGUOUS = "a file name or a domain; write it defanged or as a URL if it is a domain"
 
 
-class Found(NamedTuple):
+class Identified(NamedTuple):
     """An indicator: its kind and canonical key, and the port that the text puts after an address or a name, or 0."""
 
     kind: IndicatorKind
@@ -23,7 +23,7 @@ class Found(NamedTuple):
     port: int = 0
 
 
-class Odd(NamedTuple):
+class Unusable(NamedTuple):
     """Why a word that looks like a value is no indicator."""
 
     reason: str
@@ -78,18 +78,18 @@ def trimmed(word: str) -> str:
     return word if any(map(str.isalnum, word)) else ""
 
 
-def classify(raw: str, *, is_value: bool = False) -> Found | Odd | None:
+def classify(raw: str, *, is_value: bool = False) -> Identified | Unusable | None:
     """Return what a word is; None for prose.
 
     `is_value` says that its context leaves no doubt that a value is meant (a line of its own, a column of values, a
     defanged spelling). Then a name with an ambiguous last label counts as a name, and what looks like nothing is an
-    `Odd` with the reason of `keys.detect`.
+    `Unusable` with the reason of `keys.detect`.
     """
     word = keys.refang(raw)
     is_value = is_value or word not in raw  # it was defanged
     word = _LABEL.sub("", word, count=1) if _LABEL.match(word) else word
     if len(word) > LONGEST:
-        return Odd("too long") if is_value or "://" in word else None
+        return Unusable("too long") if is_value or "://" in word else None
     for recognise in (_url, _plain, _with_port, _numeric, _name):
         found = recognise(word, is_value)
         if found is not None:
@@ -97,14 +97,14 @@ def classify(raw: str, *, is_value: bool = False) -> Found | Odd | None:
     return _detected(word) if is_value else None
 
 
-def _detected(word: str) -> Found | Odd:
+def _detected(word: str) -> Identified | Unusable:
     try:
-        return Found(*keys.detect(word))
+        return Identified(*keys.detect(word))
     except BadValue as bad:
-        return Odd(bad.reason)
+        return Unusable(bad.reason)
 
 
-def _url(word: str, is_value: bool) -> Found | Odd | None:  # noqa: ARG001, FBT001 - one signature for all
+def _url(word: str, is_value: bool) -> Identified | Unusable | None:  # noqa: ARG001, FBT001 - one signature for all
     """Return an http, https or ftp URL; of another scheme, the host."""
     match = _URL.fullmatch(word)
     if match is None:
@@ -114,15 +114,15 @@ def _url(word: str, is_value: bool) -> Found | Odd | None:  # noqa: ARG001, FBT0
     return _host(re.split(r"[/?#\\]", match[2].rpartition("@")[2] or match[2], maxsplit=1)[0], match[1])
 
 
-def _host(authority: str, scheme: str) -> Found | Odd:
+def _host(authority: str, scheme: str) -> Identified | Unusable:
     """Return the host of a URL whose scheme is no URL of the graph's."""
     found = _with_port(authority, True) or _detected(authority.strip("[]"))  # noqa: FBT003 - see above
-    if isinstance(found, Found) and found.kind in {"ip", "domain"}:
+    if isinstance(found, Identified) and found.kind in {"ip", "domain"}:
         return found
-    return Odd(f"a scheme other than http, https, ftp ({scheme.lower()}), and no host in it")
+    return Unusable(f"a scheme other than http, https, ftp ({scheme.lower()}), and no host in it")
 
 
-def _plain(word: str, is_value: bool) -> Found | Odd | None:  # noqa: FBT001, PLR0911 - one signature for all; one kind a return
+def _plain(word: str, is_value: bool) -> Identified | Unusable | None:  # noqa: FBT001, PLR0911 - one signature for all; one kind a return
     """Return what a word's first characters say: a user, a CVE, an AS number, an e-mail address, a digest."""
     if word[:1] in {"@", "\uff20"} and len(word) > 1:
         return _detected(word)
@@ -135,14 +135,14 @@ def _plain(word: str, is_value: bool) -> Found | Odd | None:  # noqa: FBT001, PL
     if match := _HEX.fullmatch(word):
         digits = match[1]
         try:
-            return Found("hash", keys.digest(digits))
+            return Identified("hash", keys.digest(digits))
         except BadValue:
             long = len(digits) >= 32 or is_value  # noqa: PLR2004 - an MD5 digest's
-            return Odd(f"{len(digits)} hex digits, which no digest has") if long else None
+            return Unusable(f"{len(digits)} hex digits, which no digest has") if long else None
     return None
 
 
-def _with_port(word: str, is_value: bool) -> Found | Odd | None:  # noqa: ARG001, FBT001 - one signature for all
+def _with_port(word: str, is_value: bool) -> Identified | Unusable | None:  # noqa: ARG001, FBT001 - one signature for all
     """Return an address or a name with a port."""
     for pattern in (_V4_PORT, _V6_PORT, _NAME_PORT):
         if match := pattern.fullmatch(word):
@@ -150,16 +150,16 @@ def _with_port(word: str, is_value: bool) -> Found | Odd | None:  # noqa: ARG001
             if pattern is _NAME_PORT and match[1].rpartition(".")[2].lower() not in top_level():
                 return None  # main.py:42
             if not 0 < number <= 65_535:  # noqa: PLR2004 - the greatest port
-                return Odd("an impossible port")
+                return Unusable("an impossible port")
             found = _detected(match[1].strip("[]"))
-            return found._replace(port=number) if isinstance(found, Found) else found
+            return found._replace(port=number) if isinstance(found, Identified) else found
     return None
 
 
-def _numeric(word: str, is_value: bool) -> Found | Odd | None:  # noqa: FBT001 - one signature for all
+def _numeric(word: str, is_value: bool) -> Identified | Unusable | None:  # noqa: FBT001 - one signature for all
     """Return an address or a network."""
     if _PARTLY_MASKED.fullmatch(word):
-        return Odd("an address with a part left out")
+        return Unusable("an address with a part left out")
     if re.fullmatch(rf"{_V4}(?:/[0-9]{{1,2}})?", word):
         return _detected(word)
     if ":" in word and re.fullmatch(
@@ -172,21 +172,21 @@ def _numeric(word: str, is_value: bool) -> Found | Odd | None:  # noqa: FBT001 -
     return None
 
 
-def _name(word: str, is_value: bool) -> Found | Odd | None:  # noqa: FBT001, PLR0911 - one signature for all; reasons
+def _name(word: str, is_value: bool) -> Identified | Unusable | None:  # noqa: FBT001, PLR0911 - one signature for all; reasons
     """Return a DNS name, or a URL whose scheme was left out."""
     if _WITH_PATH.fullmatch(word):
         last = re.split(r"[:/?]", word, maxsplit=1)[0].rpartition(".")[2].lower()
         if last.isdigit() or (last in top_level() and (is_value or not ambiguous(last))):
             return _detected(f"http://{word}")
-        return Odd("a URL without its scheme, and its host has no top-level domain") if is_value else None
+        return Unusable("a URL without its scheme, and its host has no top-level domain") if is_value else None
     if not _DOTTED.fullmatch(word) or (_ABBREVIATION.fullmatch(word) and not is_value):
         return None
     last = word.rstrip(".").rpartition(".")[2].lower()
     if ambiguous(last) and not is_value and not word.lower().startswith("www."):
-        return Odd(AMBIGUOUS)
+        return Unusable(AMBIGUOUS)
     known = last in top_level() or (not last.isascii() and not last.isdigit())
     if known and not (_MEMBER.fullmatch(word) and not is_value):
         return _detected(word)
     if last in EXTENSIONS:
-        return Odd(FILE_NAME)
-    return Odd(f"{last} is no top-level domain") if is_value else None
+        return Unusable(FILE_NAME)
+    return Unusable(f"{last} is no top-level domain") if is_value else None

@@ -11,7 +11,7 @@ import msgspec
 from intel_grapher import intake
 from intel_grapher.intake.table import read_table
 from intel_grapher.intake.text import Leftover
-from intel_grapher.intake.words import Found
+from intel_grapher.intake.words import Identified
 from intel_grapher.model import Facts, LeftOut
 from intel_grapher.schema import EXPOSES, REPORTED_IN, Address, Hostname, Link, Reference, Term, on_hosts, service_name
 from intel_grapher.source import Outcome, Rate, Source
@@ -56,7 +56,7 @@ BY_ADDING = "lists are brought in with `cache add`"
 def plain(asked: Reference | Term, reply: str) -> Facts:
     """Indicators in a text: that the list names them."""
     mentions, leftovers, _ = intake.read(reply)
-    found = [Found(mention.kind, mention.key, mention.port) for mention in mentions]
+    found = [Identified(mention.kind, mention.key, mention.port) for mention in mentions]
     yield from _reported(asked, found, None, None, leftovers)
 
 
@@ -74,7 +74,7 @@ def table(asked: Reference | Term, reply: str) -> Facts:
 
 def _reported(
     asked: Reference | Term,
-    found: list[Found],
+    found: list[Identified],
     first: list[str | None] | None,
     last: list[str | None] | None,
     leftovers: list[Leftover],
