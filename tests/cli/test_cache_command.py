@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import pytest
 from command import Desk
 
 
@@ -62,3 +63,11 @@ def test_a_damaged_record_is_found_and_the_rest_is_read(filled: Desk) -> None:
     ran = filled.run("transform", "--import", "afresh")  # what is staged of the files there is from before the damage
     assert ran.code == 3
     assert "damaged; `intel-grapher cache verify` tells where" in ran.err
+
+
+@pytest.mark.parametrize("member", ["ip\x1f", 'a"b', "a\\b", "\udcff"])
+def test_a_member_s_name_that_can_be_none_is_refused(desk: Desk, member: str) -> None:
+    (desk.folder / "one.json").write_text("{}")
+    words = ("cache", "add", "one.json", "--source", "doh", "--endpoint", "resolve")
+    ran = desk.run(*words, f"--key-from={member}")
+    assert (ran.code, "can't be the name of a member" in ran.err) == (2, True)

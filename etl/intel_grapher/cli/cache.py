@@ -63,6 +63,8 @@ def add(
     """
     if key is not None and key_from is not None:
         raise UsageError("--key is for one reply and --key-from for several: give one of them")
+    if key_from is not None and (not key_from.isprintable() or set(key_from) & set('\\"')):
+        raise UsageError(f"--key-from {key_from!r} can't be the name of a member: it has control characters or quotes")
     registry = Registry.installed()
     if source is not None:
         source = registry.named(source).name
