@@ -19,6 +19,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -91,6 +92,10 @@ class Merger:
     def close(self) -> None:
         """Close DuckDB."""
         self._connection.close()
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """Return a cursor of DuckDB within the merger's memory."""
+        return self._connection.cursor()
 
     @property
     def ranked_labels(self) -> set[str]:

@@ -21,9 +21,8 @@ from intel_grapher import schema
 from intel_grapher.cache.segment import Segment
 from intel_grapher.files import Content, Files, Group, Manifest, SegmentRead, Writer
 from intel_grapher.model import Merge
-from intel_grapher.sql import connect
 from intel_grapher.transform.facts import PRECISIONS, Reject
-from intel_grapher.transform.merge import HALF, LEAST, Merger, renumbered, with_pairs
+from intel_grapher.transform.merge import HALF, Merger, renumbered, with_pairs
 from intel_grapher.transform.options import Options
 from intel_grapher.transform.staged import REJECTS, Staged
 from intel_grapher.transform.store import Checksum, GroupState, RowsWriter, checksum
@@ -101,14 +100,14 @@ class Publisher:
             raise OSError(f"{path} can't be read")
         return found
 
-    def write_rejects(self, staged: list[Staged], others: list[Reject], work: Path) -> dict[str, int]:
+    def write_rejects(self, merger: Merger, staged: list[Staged], others: list[Reject]) -> dict[str, int]:
         """Write the distinct rejects of all segments, and others, sorted; return their number by reason."""
         reasons: Counter[str] = Counter()
         tables = [segment.read(REJECTS) for segment in staged if segment.rows(REJECTS)]
         tables += [Reject.table(others)] if others else []
         with (self._new.root / "rejects.jsonl").open("wb") as out:
             if tables:
-                with connect(LEAST, work / "spill") as connection:
+                with merger.cursor() as connection:
                     connection.register("rejects", pa.concat_tables(tables))
                     rows = connection.execute("SELECT DISTINCT * FROM rejects ORDER BY ALL")
                     while chunk := rows.fetchmany(10_000):

@@ -153,7 +153,7 @@ class _Run:
             threads=self._options.processes,
         )
         states |= self._written(publisher, merger, missing, list(states))
-        rejects = publisher.write_rejects(files, overriding.rejects(), self._work)
+        rejects = publisher.write_rejects(merger, files, overriding.rejects())
         contents = {group: states[group].content for group in groups}
         manifest = publisher.write_manifest(staged, contents, rejects, self._options)
         merger.close()
