@@ -248,7 +248,19 @@ BAD: list[tuple[Callable[[str], object], str, str]] = [
             "http\u017f://example.com/",
         )
     ),
-    (keys.url, "example.com/x", "a URL without its scheme"),
+    *(
+        (keys.url, raw, "a URL without its scheme")
+        for raw in (
+            "example.com/x",
+            "example.com:80",
+            "example.com:80/x",
+            "example.com?x=1",
+            "//example.com/x",
+            "192.0.2.1:80",
+            "[2001:db8::1]:80/x",
+        )
+    ),
+    *((keys.url, raw, "not a URL") for raw in ("example.com", "example.com:", "example:80", "a b.example/x")),
     (keys.url, "javascript:alert(1)", "a scheme other than http, https, ftp"),
     (keys.url, "tcp://192.0.2.1:80", "a scheme other than http, https, ftp"),
     (keys.url, "http://example.com:65536/", "an impossible port"),

@@ -98,6 +98,16 @@ def test_a_value_that_is_not_what_its_type_says_is_a_reject() -> None:
     assert not {reason for _, _, reason in rejects} & {"a URL without its scheme"}
 
 
+def test_a_url_without_its_scheme_is_refused_as_one() -> None:
+    values = ("speed.example/vip.js", "now.example:80")
+    found = read([{"type": type_, "value": value} for type_ in ("url", "link") for value in values])
+    assert found.rejects == {
+        (f"$.Event.Attribute[{index}].value", value, "a URL without its scheme")
+        for index, value in enumerate(values * 2)
+    }
+    assert found.edges == set()
+
+
 def test_a_page_that_was_read_is_no_indicator() -> None:
     page = {"type": "url", "category": "External analysis", "to_ids": False, "value": "https://blog.example.com/report"}
     found = read([page])

@@ -27,7 +27,8 @@ _SEVERAL = _form(rf"{_ADDRESS}(?:[\s,;]+{_ADDRESS})+")
 _SSDEEP = _form(r"[0-9]{1,10}:[a-z0-9+/]{3,}:[a-z0-9+/]{3,}(?:,.*)?")
 _TLSH = _form(r"t1[0-9a-f]{70}|[0-9a-f]{70}")
 _HEX = _form(r"[0-9a-f]{8,}")
-_BARE_URL = _form(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+(?::[0-9]+)?/.*")
+# A host and a port, a path or a query after it: a name alone is no URL, but a name.
+_BARE_URL = _form(r"(?://)?(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)+|\[[0-9a-f:.]+\])(?::[0-9]{1,5}(?:[/?#].*)?|[/?#].*)")
 _NAMED = _form(r".*<[^<>]+@[^<>]+>")
 _DIGEST_AND_NAME = _form(r"[^|]*\|[0-9a-f]{32,128}")
 
