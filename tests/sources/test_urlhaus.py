@@ -89,6 +89,19 @@ def test_what_a_url_gave() -> None:
     }
 
 
+def test_the_fuzzy_digests_of_what_a_url_gave() -> None:
+    key, file = "http://example.com/x", "a" * 64
+    fuzzy = {"imphash": "c" * 32, "ssdeep": "3:a:b", "tlsh": "T1"}
+    body = {"query_status": "ok", "url": key, "payloads": [{"response_sha256": file, "filename": "x.exe", **fuzzy}]}
+    found = told("urlhaus", "url", key, json.dumps(body).encode())
+    assert node(f"Hash {file}", names=("x.exe",), **fuzzy) in found.nodes
+    assert found.edges == {
+        edge(f"URL {key}", "ON", "Domain example.com"),
+        edge(f"URL {key}", "DELIVERS", f"Hash {file}"),
+    }
+    assert found.rejects == set()
+
+
 def test_a_dump_of_either_number_of_columns() -> None:
     found = told("urlhaus", "csv_recent", "recent", sample("urlhaus", "csv_recent", "recent"))
     older, older_page = "URL http://example.net/l", "Report https://urlhaus.abuse.ch/url/9000004/"

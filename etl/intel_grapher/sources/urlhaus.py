@@ -1,8 +1,10 @@
 """URLhaus by abuse.ch: URLs that give malware, and what they gave.
 
 https://urlhaus-api.abuse.ch: forms are posted, with a free Auth-Key; numbers come as texts, timestamps end in UTC. The
-lists that it offers for download come in by `cache add`: CSV with # before its header, or JSON by number. Looked at on
-2026-11-26.
+lists that it offers for download come in by `cache add`: CSV with # before its header, or JSON by number. A file has
+its imphash, ssdeep and TLSH in both answers that describe it. Looked at on 2026-11-26: descriptions of that page by
+others (publicapi.dev, PSURLhaus, which shows whole answers, and the wiki of TundraSoft/tundra-connect of 2026-10-02 for
+`query_status`); no copy of the page itself was found. The downloads are known from the lists themselves.
 """
 
 from collections.abc import Sequence
@@ -61,6 +63,9 @@ class Payload(Struct):
     response_size: int | None = None
     file_type: str | None = None
     filename: str | None = None
+    imphash: str | None = None
+    ssdeep: str | None = None
+    tlsh: str | None = None
     signature: MalwareName | None = None
     firstseen: str | None = None
 
@@ -186,7 +191,15 @@ def url(asked: Link, reply: Url) -> Facts:
     for each in reply.payloads or []:
         yield DELIVERS.each(reply.url, each.response_sha256, seen=each.firstseen)
         names = [name for name in (each.filename,) if name]
-        yield DIGEST.each(each.response_sha256, size=each.response_size, file_type=each.file_type, names=names)
+        yield DIGEST.each(
+            each.response_sha256,
+            size=each.response_size,
+            file_type=each.file_type,
+            names=names,
+            imphash=each.imphash,
+            ssdeep=each.ssdeep,
+            tlsh=each.tlsh,
+        )
         yield from _file(each.response_sha256, each.response_md5, each.signature, each.firstseen, each.firstseen)
 
 
