@@ -1,7 +1,7 @@
 """Lists of indicators from anywhere, brought in with `cache add`, as text or in columns. The key is the list's name.
 
-`intel_grapher.intake` reads them: which words are indicators, which look like one and are left out, and why. Looked at
-on 2026-11-26.
+`intel_grapher.intake` reads them: which words are indicators, which look like one and are left out, and why. The lists
+are of no one vendor and have no documentation in common, so that there was none to look at.
 """
 
 import re

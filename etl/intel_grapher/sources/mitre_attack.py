@@ -2,8 +2,10 @@
 
 https://github.com/mitre-attack/attack-stix-data: one file for each of enterprise, mobile and ICS. An object's own id is
 a UUID; the ATT&CK id is the first external reference of MITRE's. A technique names its tactics by kill chain and short
-name. What MITRE revoked or deprecated is left out, and so are campaigns, assets, data sources and detections.
-Looked at on 2026-11-26.
+name. What MITRE revoked or deprecated is left out, and so are campaigns, assets, data sources, detection strategies and
+analytics, with their relationships (attributed-to, targets, detects, revoked-by). Looked at on 2026-11-26: USAGE.md of
+that repository, of 2025-11-13, and mitre-attack/attack-data-model (ATT&CK specification 3.3.0), of 2026-02-17: its
+pages on ids, relationships, tactics, techniques, groups and software.
 """
 
 from collections.abc import Iterable

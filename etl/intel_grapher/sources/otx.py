@@ -2,8 +2,10 @@
 
 https://otx.alienvault.com/api: the path tells the indicator's kind, and domains from what lies beneath them. A pulse is
 a report by a user, with the pages that it draws on, the malware and techniques that it is about, and whom it blames.
-Dates have no zone and are UTC. An AS is "AS20473 name", or "ASNone " where none is known. What is asked for URLs is
-read from kept replies, for they are not asked for. Looked at on 2026-11-26.
+Dates have no zone and are UTC. An AS is "AS20473 name", or "ASNone " where none is known. `full` is a client's own.
+Looked at on 2026-11-26: AlienVault-OTX/OTX-Python-SDK, of 2021-04-02, for the kinds of indicators and their sections;
+no copy of the page itself was found, so that the members of an answer are known from replies. Not asked for: the
+sections reputation, geo and analysis, and CVE numbers.
 """
 
 from collections.abc import Callable, Mapping

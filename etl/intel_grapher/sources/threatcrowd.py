@@ -1,7 +1,9 @@
 """ThreatCrowd v2: passive DNS, malware and registration contacts. It no longer answers; kept replies serve on.
 
-Its contract is known from captured replies alone: `response_code` is "1" or 1 for an answer and "0" for none, and
-`votes` are -1 malicious, 0 even, 1 benign. Looked at on 2026-11-26: there is no documentation any more.
+https://github.com/AlienVault-OTX/ApiV2 describes its five requests, their limit (one in ten seconds), and `votes`: -1
+malicious, 0 even, 1 not malicious. Looked at on 2026-11-26: its README and examples, of 2018-04-11. They show answers
+about domains, addresses, e-mail addresses and detections, with `response_code` "1"; that it is 1 or "0", too, and what
+an answer about a file has, is known from captured replies.
 """
 
 from msgspec import Struct

@@ -2,7 +2,9 @@
 
 https://threatfox.abuse.ch/api: JSON is posted, with a free Auth-Key. An ioc of the type ip:port doesn't tell the
 port's transport. Timestamps end in UTC; aliases are parted by commas. Samples were seen with the indicator; that they
-are of its malware is not said. Malware may be unknown, and is then none. Looked at on 2026-11-26.
+are of its malware is not said. Malware may be unknown, and is then none. Looked at on 2026-11-26: a stored copy of the
+beginning of that page, with the requests and an example of an answer. What is not in it (malware_samples, the types of
+an ioc) is known from replies.
 """
 
 from msgspec import Struct

@@ -3,7 +3,9 @@
 https://docs.x.com/x-api: a bearer token; 15-minute windows; reads are paid for. An answer may lack what is hidden or
 gone and then carries `errors` beside `data`. Numbers are texts, for they are beyond 2^53. Users are known by number in
 most places: their names stand in `includes` and in mentions. A retweet passes a tweet on and is none of its own.
-Looked at on 2026-11-26.
+Looked at on 2026-11-26, in stored copies: the fields of a Post, the pages on likes, on quotes and on errors, the
+example payloads of developer.twitter.com, and the limits as api-evangelist/x has them from 2026-08-28 (75 requests in
+15 minutes for likes, the least seen). The members of `note_tweet` and `errors` were not found: known from replies.
 """
 
 from collections.abc import Mapping

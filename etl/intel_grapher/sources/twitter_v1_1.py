@@ -1,9 +1,10 @@
 """Twitter, version 1.1 of its interface, which is gone: replies that people kept serve on.
 
-Known from captured replies. `id` is a number beyond 2^53, which other tools may have rounded: `id_str` is read. The
-text is `text`, or `full_text`, or in `extended_tweet` where a stream cut it. A retweet and a quotation carry the whole
-of the other tweet, and a user the last tweet. Lists of numbers alone (followers/ids, …) name nobody: no mapping.
-Looked at on 2026-11-26: its documentation is gone.
+`id` is a number beyond 2^53, which other tools may have rounded: `id_str` is read. The text is `text`, or `full_text`,
+or in `extended_tweet` where a stream cut it. A retweet and a quotation carry the whole of the other tweet, and a user
+the last tweet. Lists of numbers alone (followers/ids, …) name nobody: no mapping.
+Looked at on 2026-11-26, in stored copies of developer.x.com: the pages on the Tweet object and its example payloads.
+Which error codes mean that nothing is there is known from replies.
 """
 
 from __future__ import annotations

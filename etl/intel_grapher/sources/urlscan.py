@@ -4,7 +4,9 @@ https://docs.urlscan.io: a search finds visits (`task` is what was asked for, `p
 visit's result has every request that the page made, with the address that answered and the SHA-256 of what it gave. A
 request that was redirected has the answers on the way, each as `redirectResponse` of the request that it led to. A
 verdict's brands are names in one place and objects in another. Only public visits are found. A next page is asked for
-by the last visit's `sort`: milliseconds and id. Looked at on 2026-11-26.
+by the last visit's `sort`: milliseconds and id. Looked at on 2026-11-26, in stored copies: the reference of the Result
+API, of 2024-01-08, and the changelog, to 2025-09-09. The answers within `data.requests` are the browser's own, and it
+says that they may change: they and `sort` are known from replies.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence

@@ -3,7 +3,8 @@
 https://www.misp-standard.org/rfc/misp-standard-core.html: an event has attributes, each of a type, and objects, which
 are attributes that belong together, and refer to each other. A search answers with events, attributes or objects in
 `response`; PyMISP writes an event without a member around it; a feed has a list of its events, manifest.json, and one
-of MD5 sums of attributes' values, hashes.csv, which are digests of no file. Looked at on 2026-11-26.
+of MD5 sums of attributes' values, hashes.csv, which are digests of no file. Looked at on 2026-11-26: that standard, and
+the templates of MISP/misp-objects, of 2026-06-27.
 """
 
 from __future__ import annotations
