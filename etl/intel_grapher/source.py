@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 from itertools import product
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar, cast
 from urllib.parse import quote
 
 import msgspec
@@ -177,10 +177,9 @@ class Endpoint:
 
     def mapped(self, asked: str, reply: Any) -> tuple[list[Fact], list[LeftOut]]:  # noqa: ANN401 - typed by the mapping
         """Return what the mapping yields for a canonical key and a typed reply: facts, and values it leaves out."""
-        facts: list[Fact] = []
-        left_out: list[LeftOut] = []
-        for item in self.mapping(asked, reply):
-            (facts if isinstance(item, Fact) else left_out).append(item)  # type: ignore[arg-type]
+        yielded = list(self.mapping(asked, reply))
+        left_out = [item for item in yielded if isinstance(item, LeftOut)]
+        facts = [item for item in yielded if isinstance(item, Fact)] if left_out else cast("list[Fact]", yielded)
         return facts, left_out
 
     @cached_property

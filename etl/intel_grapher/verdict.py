@@ -83,8 +83,7 @@ def judged(endpoint: Endpoint | None, status: int, body: bytes | msgspec.Raw) ->
     Without an endpoint (nothing reads its replies), a reply with a status of success is an answer.
     Raises nothing but SourceError, for a source that is wrong in itself.
     """
-    verdict = by_status(endpoint, status)
-    if verdict is not None:
+    if status != _OK and (verdict := by_status(endpoint, status)) is not None:
         return verdict
     return _UNMAPPED if endpoint is None else _by_body(endpoint, body)
 
@@ -106,7 +105,7 @@ def _by_body(endpoint: Endpoint, body: bytes | msgspec.Raw) -> Verdict:
         return Verdict(outcome, FAILED)
     if _is_foreign(endpoint, reply, faults, body):
         return Verdict(Outcome.UNREADABLE, _foreign(endpoint, body), faults=faults)
-    return Verdict(outcome, reply=reply, faults=faults)
+    return Verdict(outcome, "", False, reply, faults)  # noqa: FBT003 - by position: a third of the time, for each reply
 
 
 def _is_html(body: bytes | msgspec.Raw) -> bool:
@@ -119,8 +118,8 @@ def _is_foreign(endpoint: Endpoint, reply: Any, faults: Sequence[Fault], body: b
     Such a reply is an error in the service's own words (`{"message": "Rate limit exceeded"}`). Decoded, it equals an
     empty reply, which a source may take for "not found".
     """
-    if isinstance(reply, list | dict):
-        return not reply and bool(faults)
+    if not isinstance(reply, msgspec.Struct):
+        return isinstance(reply, (list, dict)) and not reply and bool(faults)
     blank, members = _blank(endpoint)
     if blank is None or reply != blank:
         return False

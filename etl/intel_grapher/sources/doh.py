@@ -55,7 +55,7 @@ source = Source(
 @source.get("/resolve", {"name": "{key}"}, vary={"type": ("A", "AAAA", "CNAME", "MX", "NS")})
 def resolve(asked: Hostname, reply: Reply) -> Facts:
     """Addresses, aliases, mail servers and name servers of a name."""
-    yield HOSTNAME.each([each.name for each in reply.question])
+    yield HOSTNAME.each([Hostname(question.name.removesuffix(".")) for question in reply.question])
     for record in reply.answer:
         if record.type in (A, AAAA):
             yield RESOLVES.each(record.name, Address(record.data))

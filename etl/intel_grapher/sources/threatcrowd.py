@@ -106,7 +106,8 @@ def domain(asked: Hostname, reply: DomainReport) -> Facts:
     yield HOSTNAME.each(asked, votes=reply.votes)
     yield RESOLVES.each(asked, [each.ip_address for each in reply.resolutions], last_resolved=seen, seen=seen)
     yield ASSOCIATED.each(asked, reply.hashes)
-    yield OWNS.each(reply.emails, registered(asked))
+    if reply.emails:
+        yield OWNS.each(reply.emails, registered(asked))
     yield HOSTS.each(domain, reply.subdomains)
     yield REPORTED_IN.each(asked, reply.references)
 

@@ -140,7 +140,7 @@ class Batch:
     def _map(self, reply: Reply, verdict: Verdict, asked: str | None) -> list[Fact]:
         if not verdict.is_answer:
             raise BadValue(verdict.reason)
-        facts: list[tuple[Fact, int, str, str]] = []
+        mapped: list[Fact] = []
         if verdict.outcome is Outcome.FOUND:
             asked = self._asked_for(reply.key) if asked is None else asked
             try:
@@ -156,19 +156,19 @@ class Batch:
             for fact, rows, starts, ends in facts:
                 if rows:
                     self._columns_of(fact.what).add(number, fact, rows, starts, ends)
-                    is_node = is_node or (fact.ends is None and starts == asked)
+                    is_node = is_node or _is_at(asked, fact)
             for row, bad in enumerate(bad for left in left_out for bad in zip(left.values, left.reasons, strict=True)):
                 self._missed.setdefault(number, set()).add((LeftOut, row, *bad))
             if not is_node:
                 self._mark(number, asked, [fact for fact, rows, _, _ in facts if rows])
-        return [fact for fact, *_ in facts]
+        return mapped
 
     def _mark(self, number: int, asked: str, facts: Sequence[Fact]) -> None:
         """Add that what was asked for is a node, unless a fact already starts or ends at it.
 
         A reply that says something may say nothing of it by name: a search finds pages, and not the file.
         """
-        if any(_is_at(asked, fact) for fact in facts) or not any(map(_begins_well, facts)):
+        if not any(map(_begins_well, facts)):
             return
         for kind in self.endpoint.kinds:
             with suppress(BadValue):
@@ -340,13 +340,21 @@ class Batch:
 
 
 def _is_at(asked: str, fact: Fact) -> bool:
-    """Tell whether a relationship starts or ends at what was asked for, and its first row holds."""
-    what = fact.what
-    if not isinstance(what, Relationship) or what.check is not None:
+    """Tell whether a fact makes what was asked for a node: it is that node, or a relationship that holds ends there.
+
+    Of a list only the first string is looked at, and of a relationship the other end of its first row.
+    """
+    what, start, end = fact.what, _first(fact.starts), _first(fact.ends)
+    if asked not in (start, end):
         return False
-    if fact.starts == asked and fact.ends is not None:
-        return _has_key(what.end, fact.ends)
-    return fact.ends == asked and _has_key(what.start, fact.starts)
+    if isinstance(what, Kind):
+        return True
+    other, kind = (end, what.end) if start == asked else (start, what.start)
+    return what.check is None and other is not None and _has_key(kind, other)
+
+
+def _first(raws: str | Sequence[str] | None) -> str | None:
+    return raws if raws is None or isinstance(raws, str) else next(iter(raws), None)
 
 
 def _begins_well(fact: Fact) -> bool:
