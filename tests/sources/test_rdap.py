@@ -237,3 +237,52 @@ def test_a_real_as_whose_entities_have_no_cards() -> None:
     found = told("rdap", "autnum", "AS12345", fixture("rdap/autnum/rapid7_asn_lookup.json"))
     assert found.nodes == {node("ASN AS12345", name="AS12345", updated="2020-05-13T13:44:31Z")}
     assert (found.edges, found.rejects) == (set(), set())
+
+
+@pytest.mark.parametrize(
+    ("redacted", "owners"),
+    [
+        ([], {"anonymized123@example.net", "tech@example.org"}),
+        ([{"name": {"description": "Registrant Email"}, "method": "replacementValue"}], {"tech@example.org"}),
+        ([{"name": {"type": "Tech Email"}, "method": "replacementValue"}], {"anonymized123@example.net"}),
+        ([{"name": {"description": "Registrant Email"}}], {"anonymized123@example.net", "tech@example.org"}),
+        (
+            [{"name": {"type": "Registrant Phone"}, "method": "replacementValue"}],
+            {"anonymized123@example.net", "tech@example.org"},
+        ),
+    ],
+)
+def test_an_address_that_replaces_a_redacted_one_is_not_the_owners(redacted: object, owners: set[str]) -> None:
+    reply = {
+        "objectClassName": "domain",
+        "ldhName": "example.com",
+        "redacted": redacted,
+        "entities": [
+            entity("1", "registrant", "individual", "", email="anonymized123@example.net"),
+            entity("2", "technical", "individual", "", email="tech@example.org"),
+        ],
+    }
+    found = told("rdap", "domain", "example.com", json.dumps(reply).encode())
+    assert found.edges == {edge(f"Email {each}", "OWNS", "Domain example.com") for each in owners}
+    assert found.rejects == set()
+
+
+def test_a_proxy_owns_nothing_and_a_name_servers_name_may_be_in_unicode() -> None:
+    proxy = entity("1", "registrant", "org", "Lantern Hosting", email="desk@lantern.example")
+    reply = {
+        "objectClassName": "domain",
+        "ldhName": "xn--bcher-kva.example.",
+        "entities": [{**proxy, "roles": ["registrant", "proxy"]}],
+        "nameservers": [
+            {"unicodeName": "ns1.bücher.example", "ipAddresses": {"v4": ["192.0.2.1"]}},
+            {"ldhName": "ns2.example.net"},
+            {"objectClassName": "nameserver", "handle": "NS3"},
+        ],
+    }
+    found = told("rdap", "domain", "xn--bcher-kva.example", json.dumps(reply).encode())
+    assert found.edges == {
+        edge("Domain xn--bcher-kva.example", "NAME_SERVER", "SubDomain ns1.xn--bcher-kva.example"),
+        edge("Domain xn--bcher-kva.example", "NAME_SERVER", "SubDomain ns2.example.net"),
+        edge("SubDomain ns1.xn--bcher-kva.example", "RESOLVES", "IPAddress 192.0.2.1"),
+    }
+    assert found.rejects == set()

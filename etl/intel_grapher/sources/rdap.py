@@ -10,7 +10,14 @@ list maintainers as registrants of kind "individual", with their handle for a na
 registrant is taken: its other contacts are those of a provider, which has many customers. ARIN tells the origin AS in
 `arin_originas0_originautnums`, LACNIC in `lacnic_originAutnum`, NIC.br in `nicbr_autnum`.
 
-Compared with RFC 9083 and the registries' extensions on 2026-11-26.
+A proxy (a role of RFC 9083) owns nothing, and an e-mail address that `redacted` (RFC 9537) says to be a replacement is
+not the owner's. Left out are DNSSEC, remarks, links, variants, public ids, resellers, sponsors and what RFC 9537 says
+to be missing.
+
+Compared on 2026-11-26 with the stored text of RFC 9083 (sections 4.5 to 4.9, 5.1 to 5.5, 10.2.3, 10.2.4), of RFC 9537
+(sections 3 and 4), of the NRO RDAP Profile of 2021-01-14 (sections 3 to 6.1) and of ICANN's RDAP Response Profile of
+2024-02-21 (2.7, Appendix E), as kept in rdap-org/validator.rdap.org. IANA's registry of RDAP extensions lists `cidr0`
+and `arin_originas0`; no text was found for `lacnic_originAutnum` and `nicbr_autnum`, which are known from replies.
 """
 
 from __future__ import annotations
@@ -48,8 +55,10 @@ from intel_grapher.schema import (
 from intel_grapher.source import Outcome, Rate, Source
 
 NOT_FOUND = 404
+PROXY = "proxy"  # who stands in for another entity
 OWNERS = ("registrant", "administrative", "technical", "billing")
 ORGANIZATION, INDIVIDUAL = "org", "individual"
+SHORT_ROLES = {"tech": "technical", "admin": "administrative"}  # as the names of redacted fields have them
 
 
 class Entity(Struct, rename="camel"):
@@ -107,8 +116,26 @@ class Addresses(Struct):
 
 
 class Nameserver(Struct, rename="camel"):
-    ldh_name: Hostname
+    ldh_name: Hostname | None = None
+    unicode_name: Hostname | None = None
     ip_addresses: Addresses | None = None
+
+    @property
+    def name(self) -> Hostname | None:
+        """Return its name. RFC 9083 requires neither form of it."""
+        return self.ldh_name or self.unicode_name
+
+
+class Redaction(Struct):
+    name: dict[str, str] = {}
+    method: str = ""
+
+    @property
+    def replaced_email_of(self) -> str | None:
+        """Return the role whose e-mail addresses are stand-ins ("Registrant Email"); None where none are."""
+        name = (self.name.get("type") or self.name.get("description", "")).lower()
+        role, _, field = name.rpartition(" ")
+        return SHORT_ROLES.get(role, role) if field == "email" and self.method == "replacementValue" else None
 
 
 class Prefix(Struct):
@@ -142,13 +169,14 @@ class Reply(Struct, rename="camel"):
     @property
     def owner(self) -> list[OrganizationName]:
         """Return the organisations that registered it; what is a handle, or was withheld, is for a reject to tell."""
-        names = (each.organization for each in self.entities if each.has({"registrant"}))
+        names = (each.organization for each in self.entities if each.has({"registrant"}) and not each.has({PROXY}))
         return [OrganizationName(name) for name in names if name]
 
 
 class Domain(Reply, rename="camel"):
     ldh_name: Hostname | None = None
     nameservers: list[Nameserver] = []
+    redacted: list[Redaction] = []
 
 
 class Network(
@@ -220,7 +248,7 @@ def domain(asked: DomainName, reply: Domain) -> Facts:
     """Registrar, contacts, owner, name servers, status and dates of a domain."""
     name = registered(asked, reply.ldh_name)
     registrars = [each for each in reply.entities if each.has({"registrar"})]
-    others = [each for each in reply.entities if not each.has({"registrar"})]
+    others = [each for each in reply.entities if not each.has({"registrar", PROXY}) and not each.is_desk]
     yield DOMAIN_NAME.each(
         name,
         registrar=next((each.title for each in registrars if each.title), None),
@@ -229,13 +257,14 @@ def domain(asked: DomainName, reply: Domain) -> Facts:
     )
     contacts = dict.fromkeys(_emails(registrars, "registrar", "abuse", *OWNERS))
     yield REGISTRAR.each(name, list(contacts))
-    owners = _emails((each for each in others if not each.is_desk), *OWNERS)
+    replaced = {each.replaced_email_of for each in reply.redacted}
+    owners = _emails(others, *(role for role in OWNERS if role not in replaced))
     yield OWNS.each([each for each in owners if each not in contacts], name)
     yield REGISTERED_TO.each(name, reply.owner)
-    yield NAME_SERVER.each(name, [each.ldh_name for each in reply.nameservers])
+    yield NAME_SERVER.each(name, [each.name for each in reply.nameservers if each.name])
     for each in reply.nameservers:
-        if each.ip_addresses:
-            yield RESOLVES.each(each.ldh_name, [*each.ip_addresses.v4, *each.ip_addresses.v6])
+        if each.name and each.ip_addresses:
+            yield RESOLVES.each(each.name, [*each.ip_addresses.v4, *each.ip_addresses.v6])
 
 
 @source.get("/ip/{key}")
