@@ -1,11 +1,18 @@
 """CIRCL Passive DNS: what names resolved to, and when. For partners, with Basic authentication.
 
 https://www.circl.lu/services/passive-dns: the Passive DNS Common Output Format, a JSON object a line, times in epoch
-seconds. `rdata` is one value or several; an exchanger may have its preference before it. An empty answer is "nothing".
-How often a record was seen, and by which sensor, is left out.
+seconds, as numbers or as texts. `rdata` is one value or several; an exchanger may have its preference before it. The
+example on that page has `rrname` and `rdata` the other way round: a line whose address is in `rrname` is read so, and
+so are all lines beside it. An empty answer is "nothing". How often a record was seen, and by which sensor, is left out.
 
-Compared with that page and the format's draft on 2026-11-26.
+Compared on 2026-11-26 with the stored text of that page (its beginning: access, query and example) and with the
+examples of CIRCL's server, D4-project/analyzer-d4-passivedns. Of draft-dulaunoy-dnsop-passive-dns-cof only the abstract
+was found.
 """
+
+from __future__ import annotations
+
+import ipaddress
 
 from msgspec import Struct
 
@@ -26,6 +33,12 @@ class Record(Struct):
         """Return what the name had, one or several."""
         return self.rdata if isinstance(self.rdata, list) else [self.rdata]
 
+    def turned(self) -> list[Record]:
+        """Return a record for each value, of a record whose name and values are the other way round."""
+        return [
+            Record(Hostname(value), self.rrtype, self.rrname, self.time_first, self.time_last) for value in self.values
+        ]
+
 
 source = Source(
     "circl_pdns",
@@ -43,7 +56,8 @@ source = Source(
 @source.get("/query/{key}", format="lines", also=("query",))
 def pdns_query(asked: Hostname | Address, reply: list[Record]) -> Facts:
     """Addresses, aliases, mail servers and name servers that a name had, names that an address had, and when."""
-    for each in reply:
+    records = [record for each in reply for record in each.turned()] if _is_turned(reply) else reply
+    for each in records:
         seen = {"first_seen": each.time_first, "last_seen": each.time_last}
         match each.rrtype:
             case "A" | "AAAA":
@@ -57,3 +71,17 @@ def pdns_query(asked: Hostname | Address, reply: list[Record]) -> Facts:
                 yield MAIL_SERVER.each(
                     each.rrname, [Hostname(value.rpartition(" ")[2]) for value in each.values], **seen
                 )
+
+
+def _is_turned(reply: list[Record]) -> bool:
+    """Return whether every A and AAAA record, of which there must be one, has its address for a name."""
+    addressed = [each.rrname for each in reply if each.rrtype in {"A", "AAAA"}]
+    return bool(addressed) and all(map(_is_address, addressed))
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
