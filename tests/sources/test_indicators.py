@@ -70,7 +70,13 @@ def test_a_list_may_begin_with_a_bracket_and_be_in_any_encoding() -> None:
 
 
 def test_a_page_or_json_in_place_of_a_list_is_none() -> None:
-    for body in (b"<!DOCTYPE html><html>a.example</html>", b'{"error": "a.example"}', b'["a.example"]'):
+    for body in (
+        b"<!DOCTYPE html><html>a.example</html>",
+        b'{"error": "a.example"}',
+        b'["a.example"]',
+        b"Too many connections",
+        b"HTTP 429 Too Many Requests.\n",
+    ):
         assert told("indicators", "plain", "k", body).edges == set()
 
 
@@ -115,3 +121,12 @@ def test_urlhauss_own_list_names_urls_hosts_and_addresses() -> None:
 def test_any_text_is_read_or_listed(text: str, endpoint: str) -> None:
     found = told("indicators", endpoint, "any", text.encode("utf-8", "replace"))
     assert not any(reason.startswith("the mapping failed") for _, _, reason in found.rejects)
+
+
+def test_a_sentence_in_place_of_a_list_is_a_failure_and_words_with_an_indicator_are_a_list() -> None:
+    failure = {("", "Too many connections", "the service reports a failure")}
+    assert told("indicators", "plain", "k", b"Too many connections").rejects == failure
+    assert told("indicators", "table", "k", b"Too many connections").rejects == failure
+    for body in (b"patched CVE-2018-15473", f"file {SHA256}".encode(), b"see a.example", b"seen at\n192.0.2.10"):
+        found = told("indicators", "plain", "k", body)
+        assert (found.outcome, len(found.edges)) == ("found", 1)

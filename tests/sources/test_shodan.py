@@ -154,6 +154,9 @@ def test_errors_in_the_body() -> None:
     assert told("shodan", "host", "192.0.2.1", missing).outcome == "not found"
     assert told("shodan", "dns_resolve", "example.com", missing).outcome == "not found"
     assert told("shodan", "host", "192.0.2.1", b'{"error": "Invalid API key"}').outcome == "unreadable"
+    found = told("shodan", "dns_resolve", "example.com", b'{"message": "Rate limit exceeded"}')
+    assert (found.nodes, found.edges) == (set(), set())
+    assert found.rejects == {("", '{"message": "Rate limit exceeded"}', "the service reports a failure")}
 
 
 def test_what_was_found_not_to_be_there_is_no_vulnerability() -> None:

@@ -113,3 +113,10 @@ def test_a_dump_of_either_number_of_columns() -> None:
         edge(older, "REPORTED_IN", older_page, "2026-08-01T00:00:00Z"),
     }
     assert found.rejects == {("$[7]", '"9000005","cut', "not a URL")}
+
+
+def test_a_sentence_in_place_of_a_list_is_a_failure() -> None:
+    for endpoint in ("csv_recent", "feeds_country"):
+        found = told("urlhaus", endpoint, "k", b"Too many connections")
+        assert (found.nodes, found.edges) == (set(), set())
+        assert found.rejects == {("", "Too many connections", "the service reports a failure")}

@@ -1,9 +1,12 @@
 """Rows of the lists that services and analysts keep as CSV, one line a row, with # before what is no row."""
 
 import csv
+import re
 from collections.abc import Iterator
 
 LONGEST = 65_536
+# One line of words, none of which can be an indicator: "Too many connections", "HTTP 429 Too Many Requests".
+_PROSE = re.compile(r"\s*[A-Za-z]{1,20}(?: (?:[A-Za-z'-]{1,20}|[0-9]{1,3}))+[.!]?\s*")
 
 
 def rows(text: str) -> Iterator[tuple[str, list[str]]]:
@@ -11,6 +14,11 @@ def rows(text: str) -> Iterator[tuple[str, list[str]]]:
     for line in text.splitlines():
         if line.strip() and not line.lstrip().startswith("#"):
             yield line, cells(line)
+
+
+def is_prose(text: str) -> bool:
+    """Return whether a text is one sentence: what a service says in place of a list, with a status of success."""
+    return _PROSE.fullmatch(text) is not None
 
 
 def cells(line: str) -> list[str]:

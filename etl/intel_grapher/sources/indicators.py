@@ -15,6 +15,7 @@ from intel_grapher.intake.words import Identified
 from intel_grapher.model import Facts, LeftOut
 from intel_grapher.schema import EXPOSES, REPORTED_IN, Address, Hostname, Link, Reference, Term, on_hosts, service_name
 from intel_grapher.source import Outcome, Rate, Source
+from intel_grapher.sources._rows import is_prose
 
 _MARKUP = re.compile(r"\s*<(?:!doctype|html|head|body|\?xml)\b", re.IGNORECASE)
 _NO_ID = re.compile(r"[^A-Za-z0-9._-]")
@@ -22,10 +23,10 @@ _LONGEST_ID = 255
 
 
 def judge(reply: str) -> Outcome:
-    """Tell a list from a page or from JSON in its place."""
+    """Tell a list from a page, JSON or a sentence in its place."""
     if not reply.strip():
         return Outcome.NOT_FOUND
-    return Outcome.FAILED if _MARKUP.match(reply) or _is_json(reply) else Outcome.FOUND
+    return Outcome.FAILED if _MARKUP.match(reply) or is_prose(reply) or _is_json(reply) else Outcome.FOUND
 
 
 def _is_json(reply: str) -> bool:

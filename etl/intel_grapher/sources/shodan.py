@@ -154,7 +154,9 @@ class Zone(Reply):
 
 
 def judge(reply: Any) -> Outcome:  # noqa: ANN401 - any of the replies
-    """Tell an error from an answer; that of resolve and reverse is an object with names of its own."""
+    """Tell an error from an answer; that of resolve and reverse is an object whose names are hosts and addresses."""
+    if isinstance(reply, dict) and reply and not any("." in name or ":" in name or name == "error" for name in reply):
+        return Outcome.FAILED  # such as {"message": "Rate limit exceeded"}
     error = reply.get("error") if isinstance(reply, dict) else reply.error
     if not isinstance(error, str) or not error:
         return Outcome.FOUND

@@ -34,7 +34,7 @@ from intel_grapher.schema import (
     same_file,
 )
 from intel_grapher.source import ApiKey, Outcome, Rate, Source
-from intel_grapher.sources._rows import rows
+from intel_grapher.sources._rows import is_prose, rows
 
 NOTHING = {"no_results", "invalid_sha256_hash", "invalid_md5_hash"}  # it knows no file by another digest
 MD5 = 32  # hex digits
@@ -116,7 +116,7 @@ def judge(reply: Reply | dict[str, list[Dumped]] | str) -> Outcome:
         held = {"ok": Outcome.FOUND, **dict.fromkeys(NOTHING, Outcome.NOT_FOUND)}
         return held.get(reply.query_status, Outcome.FAILED)
     if isinstance(reply, str):
-        if reply.lstrip().startswith("<"):
+        if reply.lstrip().startswith("<") or is_prose(reply):
             return Outcome.FAILED
         return Outcome.FOUND if next(rows(reply), None) else Outcome.NOT_FOUND
     return Outcome.FOUND if reply else Outcome.NOT_FOUND
