@@ -2,10 +2,11 @@
 
 One of these as a node would tie strangers to one another, so none becomes one. All lists are kept here.
 
-Sources, looked at on 2026-11-26: the redaction phrases of ICANN's Temporary Specification (Appendix A, 2.2) and of its
-Registration Data Policy; RFC 9537 (redacted fields of RDAP); what the privacy and proxy services and the registrars
-call themselves and write into the registrations that they hold; the names that ThreatFox, VirusTotal and scanners give
-to malware that they have no name for. Each list is compiled by hand: a name is added when it is seen on strangers.
+Each list is compiled by hand, from replies and from what is commonly known: a name is added when it is seen on
+strangers. No register of privacy services or of redaction phrases was found. Looked at on 2026-11-26: the stored text
+of RFC 9537 (sections 3 and 4), which forbids placeholders ("XXXX") in RDAP and lets an address be replaced by another,
+and ICANN's RDAP Response Profile of 2024-02-21 (2.7.8, Appendix E), which demands that of registrars; `sources/rdap.py`
+reads it. ICANN's Temporary Specification and its Registration Data Policy were not found.
 """
 
 from __future__ import annotations

@@ -3,7 +3,10 @@
 https://docs.abuseipdb.com: the score goes from 0 to 100; `usageType` says what the address is for; `domain` is its
 provider's, not its own name, and is left out; so are the reports themselves.
 
-Compared with https://docs.abuseipdb.com on 2026-11-26.
+Left out, too, are how many reported it, how often, and whether it is on the service's list of known good ones.
+
+Of https://docs.abuseipdb.com the stored text has the beginning alone, with the question of `check`. Its replies were
+compared on 2026-11-26 with a description of the API by others (api-evangelist/abuseipdb, openapi).
 """
 
 from contextlib import suppress

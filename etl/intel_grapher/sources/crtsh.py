@@ -4,7 +4,8 @@ https://crt.sh: `name_value` has one identity a line: names, wildcards, e-mail a
 prose. Dates have no zone and are UTC. It is often overloaded, and says so with 404, 429, 502 or 503. The issuer's
 number there (`issuer_ca_id`) and the count of names are left out: they say nothing of the certificate.
 
-Compared with crt.sh's own page and its answers on 2026-11-26.
+No documentation of its JSON was found on 2026-11-26: it is known from replies. Compared that day with replies quoted in
+public (ronin-rb/ronin-recon, issue 148; wordeater/Format-CRTResponse), which have the same members.
 """
 
 from msgspec import Struct

@@ -4,7 +4,8 @@ https://developers.google.com/speed/public-dns/docs/doh/json: Status 0 is an ans
 exist; names end in a dot; each record has its own name, so that a chain of aliases tells each of its steps. Times to
 live and the flags of the answer are left out.
 
-Compared with that page on 2026-11-26.
+Compared on 2026-11-26 with the stored text of that page, of which the parameters were found; the members of a reply are
+known from replies. RFC 8484 is of the binary form, which is not used.
 """
 
 from msgspec import Struct

@@ -3,7 +3,9 @@
 https://hackertarget.com/ip-tools: a line each, of a name and an address parted by a comma, or of a name alone. What is
 wrong is said in prose with status 200: "error …", "API count exceeded …", "No records found".
 
-Compared with https://hackertarget.com/ip-tools on 2026-11-26.
+Its pages were not found on 2026-11-26. Compared that day with the service's own client of `hostsearch`
+(hackertarget/maltego_transforms), which knows "error check", "Error invalid key", "No DNS A records" and "API count
+exceeded"; `reverseiplookup` is known from replies and others' clients.
 """
 
 from intel_grapher.model import Facts

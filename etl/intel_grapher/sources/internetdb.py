@@ -2,7 +2,9 @@
 
 https://internetdb.shodan.io: it does not tell a port's transport: tcp's and udp's are in one list.
 
-Compared with https://internetdb.shodan.io/docs on 2026-11-26.
+Its page of documentation was not found on 2026-11-26. Compared that day with its schema as others quote it
+(api-evangelist/shodan, json-schema), which has the address and these five lists. What it says of an unknown address
+(`detail`) is known from replies.
 """
 
 from msgspec import Struct

@@ -4,7 +4,11 @@ https://www.threatminer.org/api.php, known from its documentation and clients: `
 results of its own shape. `status_code` "404" says that there are none. Dates have no zone and are UTC. A size may have
 its unit behind it: "546304 bytes".
 
-Compared with what is left of https://www.threatminer.org/api.php on 2026-11-26.
+Certificates of an address, a file's traffic, mutants and registry keys, and questions for import hashes, ssdeep,
+certificates, names of malware, reports and the reports of an e-mail address are not mapped.
+
+Compared on 2026-11-26 with the stored text of https://www.threatminer.org/api.php, which has the codes and the rate but
+not the results' shapes; and for those with a client (MISP/misp-modules, expansion/threatminer.py).
 """
 
 from typing import Any
