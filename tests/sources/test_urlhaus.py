@@ -75,9 +75,12 @@ def test_what_a_url_gave() -> None:
     other_sha256 = f"Hash {sha256(other_seed).hexdigest()}"
     assert found.nodes == {
         node(LURE, status="online", tags=("exe",)),
-        node(SHA256, size=123456, file_type="exe", names=("lantern.exe",)),
+        node(
+            SHA256, size=123456, file_type="exe", names=("lantern.exe",),
+            imphash="68217517f5cda2c1741ec9d0ad6f94f4", ssdeep="96:abc:def", tlsh="T1C4A1",
+        ),
         node(other_sha256, size=0, file_type="unknown"),
-    }
+    }  # fmt: skip
     assert found.edges == {
         edge(LURE, "ON", "Domain cdn-update.example"),
         edge(LURE, "REPORTED_IN", LURE_PAGE, "2026-07-28T09:01:02Z"),
