@@ -13,7 +13,7 @@ import msgspec
 import pyarrow as pa
 
 from intel_grapher import schema
-from intel_grapher.files import Content, Files, Group, Manifest, Writer, content
+from intel_grapher.files import Content, Files, Group, GroupWriter, Manifest, content
 from intel_grapher.load import Embedded, load
 from intel_grapher.sql import literal, quoted
 
@@ -94,7 +94,7 @@ class _Maker:
             else f"NULL::{types.get(each.type, 'TIMESTAMPTZ')} AS {quoted(each.name)}"
             for each in group.arrow
         )
-        writer = Writer(self.files, group, {"parquet"})
+        writer = GroupWriter(self.files, group, {"parquet"})
         for batch in self.connection.sql(f"SELECT {columns} FROM made ORDER BY ALL").to_arrow_reader(1 << 16):
             writer.write(pa.Table.from_batches([batch]))
         writer.close()

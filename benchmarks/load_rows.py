@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from intel_grapher import schema
-from intel_grapher.files import FORMATS, Files, Group, Manifest, Writer, content
+from intel_grapher.files import FORMATS, Files, Group, GroupWriter, Manifest, content
 from intel_grapher.model import Property, Type
 from intel_grapher.sql import quoted
 
@@ -59,7 +59,7 @@ def generate(root: Path, nodes: int, relationships: int) -> Files:
 
 
 def _write(connection: duckdb.DuckDBPyConnection, files: Files, group: Group, query: str, manifest: Manifest) -> None:
-    writer = Writer(files, group, FORMATS)
+    writer = GroupWriter(files, group, FORMATS)
     for batch in connection.sql(query).to_arrow_reader(1 << 16):
         writer.write(pa.Table.from_batches([batch]))
     writer.close()

@@ -196,6 +196,16 @@ def test_nothing_is_called_by_a_name_that_says_nothing() -> None:
     assert not names & {"utils", "util", "helpers", "helper", "misc", "common"}
 
 
+def test_no_two_classes_have_one_name() -> None:
+    homes: dict[str, list[str]] = {}
+    for module, path in MODULES.items():
+        if layer(module) != "sources":  # the types of replies have the services' own words
+            for node in ast.parse(path.read_text()).body:
+                if isinstance(node, ast.ClassDef):
+                    homes.setdefault(node.name, []).append(module)
+    assert {name: modules for name, modules in homes.items() if len(modules) > 1} == {}
+
+
 def test_no_class_is_derived_twice() -> None:
     for module, path in MODULES.items():
         own = {node.name: node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef)}

@@ -163,7 +163,7 @@ class ParquetFile(pq.ParquetWriter):  # type: ignore[misc]  # pyarrow has no typ
             super().__del__()
 
 
-class Writer:
+class GroupWriter:
     """Writes one group's rows, in the order they come, as Parquet and CSV; the same rows give the same bytes."""
 
     def __init__(self, files: Files, group: Group, formats: Iterable[str]) -> None:

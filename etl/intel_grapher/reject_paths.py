@@ -25,16 +25,16 @@ _BEFORE, _AFTER = r"(?<![\w-])(?<!\w\.)", r"(?![\w-]|\.\w)"  # what a word, or a
 _BEGINS, _ENDS = re.compile(_BEFORE), re.compile(_AFTER)
 
 
-class Step(NamedTuple):
+class PathStep(NamedTuple):
     """A member or an item of a decoded reply: its name or index, and the step to what it is in."""
 
-    above: Step | None
+    above: PathStep | None
     name: str | int
 
     def path(self) -> str:
         """Return the JSON path of this place; long names of members are cut."""
         names: list[str] = []
-        step: Step | None = self
+        step: PathStep | None = self
         while step is not None:
             names.append(f"[{step.name}]" if isinstance(step.name, int) else f".{shown(step.name)}")
             step = step.above
@@ -85,12 +85,12 @@ def dealt(places: list[str], reasons: Mapping[str, int]) -> dict[str, list[str]]
     return found
 
 
-def _places(reply: object, left: dict[object, int]) -> list[tuple[object, Step | None]]:
+def _places(reply: object, left: dict[object, int]) -> list[tuple[object, PathStep | None]]:
     """Return wanted scalars and their places in document order, each at most as often as `left` says; that goes down.
 
     Most of a reply has none: what holds only others is passed over at once.
     """
-    found: list[tuple[object, Step | None]] = []
+    found: list[tuple[object, PathStep | None]] = []
     if isinstance(reply, (dict, list)):
         _add_places(reply, None, left, found)
     elif reply in left:
@@ -100,9 +100,9 @@ def _places(reply: object, left: dict[object, int]) -> list[tuple[object, Step |
 
 def _add_places(
     value: dict[str, Any] | list[Any],
-    above: Step | None,
+    above: PathStep | None,
     left: dict[object, int],
-    found: list[tuple[object, Step | None]],
+    found: list[tuple[object, PathStep | None]],
 ) -> None:
     has_none_of = left.keys().isdisjoint
     for name, item in value.items() if isinstance(value, dict) else enumerate(value):
@@ -112,23 +112,23 @@ def _add_places(
                     continue
             except TypeError:
                 pass  # it holds more than scalars
-            _add_places(item, Step(above, name), left, found)
+            _add_places(item, PathStep(above, name), left, found)
             if not left:
                 return
         elif item in left:
-            found.append((item, Step(above, name)))
+            found.append((item, PathStep(above, name)))
             left[item] -= 1
             if not left[item]:
                 del left[item]
 
 
-def _members(value: dict[str, Any] | list[Any], above: Step | None) -> Iterator[tuple[Any, Step]]:
+def _members(value: dict[str, Any] | list[Any], above: PathStep | None) -> Iterator[tuple[Any, PathStep]]:
     if isinstance(value, dict):
-        return ((item, Step(above, name)) for name, item in value.items())
-    return ((item, Step(above, index)) for index, item in enumerate(value))
+        return ((item, PathStep(above, name)) for name, item in value.items())
+    return ((item, PathStep(above, index)) for index, item in enumerate(value))
 
 
-def _leaves(reply: object) -> Iterator[tuple[object, Step | None]]:
+def _leaves(reply: object) -> Iterator[tuple[object, PathStep | None]]:
     """Yield each scalar of a decoded reply with its place, in document order."""
     if not isinstance(reply, (dict, list)):
         yield reply, None
@@ -144,7 +144,7 @@ def _leaves(reply: object) -> Iterator[tuple[object, Step | None]]:
             yield step
 
 
-def _inside(reply: object, values: list[str]) -> Iterator[tuple[str, Step | None]]:
+def _inside(reply: object, values: list[str]) -> Iterator[tuple[str, PathStep | None]]:
     """Yield each value that stands in some text of the reply, and the first such place.
 
     Each value is looked for by the rarest of its words: what a text says there is compared with the value. A word

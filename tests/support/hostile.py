@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from intel_grapher import schema
 from intel_grapher.cache import Cache, Entry
-from intel_grapher.files import Content, Files, Group, Manifest, Writer, content
+from intel_grapher.files import Content, Files, Group, GroupWriter, Manifest, content
 from intel_grapher.model import Property, Type
 
 SCRIPT = "<script>window.hacked=1</script>"
@@ -101,7 +101,7 @@ def _write(files: Files, group: Group, keys: dict[str, list[str]]) -> Content:
     rows = len(next(iter(keys.values())))
     columns = {**keys, **{each.name: [_value(each, row) for row in range(rows)] for each in group.properties}}
     table = pa.table(columns, schema=group.arrow)
-    writer = Writer(files, group, {"parquet"})
+    writer = GroupWriter(files, group, {"parquet"})
     writer.write(table)
     writer.close()
     with duckdb.connect() as connection:

@@ -11,7 +11,7 @@ import msgspec
 import pyarrow as pa
 
 from intel_grapher import schema
-from intel_grapher.files import FORMATS, Files, Group, Manifest, Writer, content
+from intel_grapher.files import FORMATS, Files, Group, GroupWriter, Manifest, content
 from intel_grapher.load import Server, connected
 
 Rows = dict[Group, list[dict[str, Any]]]
@@ -104,7 +104,7 @@ def write(root: Path, rows: Rows, version: str = schema.VERSION) -> Files:
     )
     with duckdb.connect() as connection:
         for group, some in rows.items():
-            writer = Writer(files, group, FORMATS)
+            writer = GroupWriter(files, group, FORMATS)
             table = pa.Table.from_pylist(some, group.arrow)
             writer.write(table)
             writer.close()

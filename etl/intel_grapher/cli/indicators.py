@@ -45,8 +45,8 @@ class Indicators:
         Raises UsageError if no indicator is named, and for a text that is none unless `skip_bad` is set.
         """
         by_kind = {"domain": self.domain, "email": self.email, "hash": self.hash_, "ip": self.ip, "user": self.user}
-        entries = [Entry(text) for text in self.indicators or []]
-        entries += [Entry(text, kind) for kind, texts in by_kind.items() for text in texts or []]
+        entries = [NamedText(text) for text in self.indicators or []]
+        entries += [NamedText(text, kind) for kind, texts in by_kind.items() for text in texts or []]
         files = self.file or []
         if not entries and not files and sys.stdin is not None and not sys.stdin.isatty():
             files = [Path("-")]
@@ -67,7 +67,7 @@ class Indicators:
         return found, len(faults)
 
 
-class Entry(NamedTuple):
+class NamedText(NamedTuple):
     """A text that should be an indicator. `kind` is set by a flag."""
 
     text: str
@@ -90,7 +90,7 @@ def read_file(path: Path) -> tuple[list[Indicator], list[str]]:
     return [(mention.kind, mention.key) for mention in mentions], faults
 
 
-def parse(entries: Iterable[Entry]) -> tuple[list[Indicator], list[str]]:
+def parse(entries: Iterable[NamedText]) -> tuple[list[Indicator], list[str]]:
     """Return the indicators among the entries, each once, and a description of each entry that is none."""
     found: dict[Indicator, None] = {}
     faults: list[str] = []

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from intel_grapher import schema
 from intel_grapher.cache.segment import Segment
-from intel_grapher.files import Content, Files, Group, Manifest, SegmentRead, Writer
+from intel_grapher.files import Content, Files, Group, GroupWriter, Manifest, SegmentRead
 from intel_grapher.model import Merge
 from intel_grapher.transform.facts import PRECISIONS, Reject
 from intel_grapher.transform.merge import HALF, Merger, renumbered, with_pairs
@@ -75,7 +75,7 @@ class Publisher:
         """Write the files of a merged group, and its rows for the next run into `work`; return its state."""
         all_keys = [merger.keys(label) for label in group.labels]
         keys, stable_ids = [each.array() for each in all_keys], [each.stable_ids() for each in all_keys]
-        writer = Writer(self._new, group, self._formats)
+        writer = GroupWriter(self._new, group, self._formats)
         rows_writer = RowsWriter(work / f"{group}.rows") if group in self._inputs else None
         content = merger.previous_content(group)
         for piece in merger.pieces(group):

@@ -30,7 +30,7 @@ class Question(NamedTuple):
     params: Params
 
 
-class Page(NamedTuple):
+class AnswerPage(NamedTuple):
     """One page of an answer: its number of facts, and the parameters of the next page; None if it is the last."""
 
     facts: int
@@ -45,7 +45,7 @@ def superseded(
     `since` maps the sources that may take facts back to epoch seconds. Replies from after `until` are not counted as
     answers. Raises CacheError if a segment can't be read.
     """
-    pages: dict[Question, dict[Params, Page]] = {}
+    pages: dict[Question, dict[Params, AnswerPage]] = {}
     for segment in segments:
         endpoint = registry.endpoint(segment.source, segment.endpoint) if segment.source in since else None
         if endpoint is None:
@@ -87,7 +87,7 @@ def _canonical(endpoint: Endpoint, key: str) -> str:
         return key
 
 
-def _page(endpoint: Endpoint, reply: Envelope) -> Page | None:
+def _page(endpoint: Endpoint, reply: Envelope) -> AnswerPage | None:
     """Return a reply as a page of an answer; None if it is no answer, or has a reject.
 
     Its facts are its relationships; if the mapping gives none of any type, its facts about nodes.
@@ -95,17 +95,17 @@ def _page(endpoint: Endpoint, reply: Envelope) -> Page | None:
     kept = Reply.of(reply)
     verdict = judged(endpoint, kept.status, kept.content)
     if verdict.outcome is Outcome.NOT_FOUND and not verdict.faults:
-        return Page(0, None)
+        return AnswerPage(0, None)
     batch = Batch(endpoint, 0)
     joins = any(isinstance(fact.what, Relationship) for fact in batch.take(kept, verdict))
     if batch.rejects:
         return None
     facts = sum(table.num_rows for group, table in batch.encode().tables if group.type or not joins)
     more = endpoint.more(verdict.reply) if endpoint.more else None
-    return Page(facts, None if more is None else _params(more))
+    return AnswerPage(facts, None if more is None else _params(more))
 
 
-def _is_full(question: Question, pages: dict[Params, Page]) -> bool:
+def _is_full(question: Question, pages: dict[Params, AnswerPage]) -> bool:
     """Tell whether an answer has all its pages, and facts on them."""
     facts, params, passed = 0, question.params, set[Params]()
     while params in pages and params not in passed:

@@ -82,7 +82,7 @@ class OpenSegment(msgspec.Struct, frozen=True):
         )  # fmt: skip
 
 
-class Index(msgspec.Struct):
+class StoreIndex(msgspec.Struct):
     """The content of the index. `code` is the digest `fingerprint.merge_code`; `run` counts commits.
 
     `staged` has the names of the staged files that were merged. `keys` has the arguments of `key_ranks.Keys` by label,
@@ -106,7 +106,7 @@ class Previous:
     Rows of a group are not valid if nodes of one of its labels are merged otherwise now: `changed` are those labels.
     """
 
-    def __init__(self, folder: Path, index: Index, changed: set[str]) -> None:
+    def __init__(self, folder: Path, index: StoreIndex, changed: set[str]) -> None:
         self._folder = folder
         self._index = index
         self._changed = changed
@@ -204,7 +204,7 @@ class Store:
 
     def commit(self, kept: Kept, work: Path) -> None:
         """Keep what a run has made, in place of what was kept before. `work` is the folder with the new rows' files."""
-        index = Index(VERSION, kept.code, self.index.run + 1, merges=kept.merges)
+        index = StoreIndex(VERSION, kept.code, self.index.run + 1, merges=kept.merges)
 
         def take(path: Path) -> str:
             """Return the name in the folder of a file that may still be elsewhere."""
@@ -293,20 +293,20 @@ def checksum(path: Path) -> Checksum | None:
         return None
 
 
-def _keys(folder: Path, index: Index, label: str) -> Keys | None:
+def _keys(folder: Path, index: StoreIndex, label: str) -> Keys | None:
     if label not in index.keys:
         return None
     name, total, moved = index.keys[label]
     return Keys(folder / name, total, moved)
 
 
-def _read(folder: Path) -> Index:
+def _read(folder: Path) -> StoreIndex:
     """Return the index; an empty one if there is none, or it is of another version, or damaged."""
     try:
         data, digest, _ = (folder / INDEX).read_bytes().split(b"\n")
         if sha256(data).hexdigest().encode() != digest:
-            return Index()
-        index = msgspec.json.decode(data, type=Index)
+            return StoreIndex()
+        index = msgspec.json.decode(data, type=StoreIndex)
     except (OSError, ValueError):
-        return Index()
-    return index if index.version == VERSION else Index()
+        return StoreIndex()
+    return index if index.version == VERSION else StoreIndex()
