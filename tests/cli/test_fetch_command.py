@@ -166,3 +166,10 @@ def test_an_interrupted_fetch_keeps_what_was_answered_and_goes_on_from_there(tmp
         ran = desk.process(*words, "--json")
     tally = ran.json["summary"]["sources"]["slow"]
     assert (ran.code, tally["cached"], tally["asked"], tally["found"]) == (0, 1, 1, 1)
+
+
+def test_names_of_files_in_a_text_stop_nothing(desk: Desk) -> None:
+    text = "The dropper report.pdf was served by\nhxxp://evil[.]example/x and 192.0.2.200:8080, with setup.zip.\n"
+    ran = desk.run("plan", "--json", text=text)
+    assert ran.code == 0, ran.err
+    assert ran.err == "standard input: no indicators, passed over: 'report.pdf', 'setup.zip'\n"

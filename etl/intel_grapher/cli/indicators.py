@@ -77,7 +77,8 @@ class NamedText(NamedTuple):
 def read_file(path: Path) -> tuple[list[Indicator], list[str]]:
     """Return the indicators in a file (`-`: standard input), and a description of each value in it that is none.
 
-    Words that look like no value, and comments, are passed over. Raises UsageError if the file can't be read.
+    Words that look like no value, comments and names of files are passed over; the last are said. Raises UsageError if
+    the file can't be read.
     """
     is_stdin = str(path) == "-"
     name = "standard input" if is_stdin else str(path)
@@ -86,7 +87,12 @@ def read_file(path: Path) -> tuple[list[Indicator], list[str]]:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise UsageError(f"{path} can't be read: {getattr(error, 'strerror', None) or error}") from error
     mentions, leftovers, _ = intake.read(content)
-    faults = [f"{name}, line {line}: {raw!r}: {reason}" for line, raw, reason in leftovers]
+    passed_over = [raw for _, raw, reason in leftovers if reason in intake.NO_TYPOS]
+    if passed_over:
+        say(f"{name}: no indicators, passed over: {', '.join(map(repr, passed_over[:MAX_MESSAGES]))}")
+    faults = [
+        f"{name}, line {line}: {raw!r}: {reason}" for line, raw, reason in leftovers if reason not in intake.NO_TYPOS
+    ]
     return [(mention.kind, mention.key) for mention in mentions], faults
 
 

@@ -12,6 +12,7 @@ from intel_grapher.keys import ip_address
 
 NOT_BLOCKED = "an exception of the list, which it does not report"
 NO_INDICATOR = "an address of the list's own machinery"
+HIDDEN = "hidden on a page, not reported"
 
 
 class LineValues(NamedTuple):
@@ -115,7 +116,7 @@ def _adblock(line: str) -> LineValues | None:
     if match := _ADBLOCK.fullmatch(line):
         return LineValues([], [(match[2], NOT_BLOCKED)]) if match[1] else LineValues([match[2]])
     if match := _COSMETIC.fullmatch(line):
-        return LineValues([], [(name, "hidden on a page, not reported") for name in match[1].split(",") if "." in name])
+        return LineValues([], [(name, HIDDEN) for name in match[1].split(",") if "." in name])
     return None
 
 

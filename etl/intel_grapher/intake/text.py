@@ -56,6 +56,10 @@ class Leftover(NamedTuple):
     reason: str
 
 
+NO_TYPOS = frozenset({words.FILE_NAME, words.AMBIGUOUS, lines.NOT_BLOCKED, lines.NO_INDICATOR, lines.HIDDEN})
+"""Reasons of leftovers that nobody meant as an indicator: a text may be full of them."""
+
+
 class TextReading(NamedTuple):
     """What a text holds, in its order. `prose` counts the words that look like no value."""
 
