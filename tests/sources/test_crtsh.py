@@ -20,7 +20,6 @@ def test_certificates_of_a_domain() -> None:
         "not_after": "2024-02-13T23:59:59Z",
     }
     assert found.nodes == {
-        node("Domain example.com"),
         node(first, **digicert, first_seen="2023-03-17T16:26:38Z", last_seen="2023-03-17T16:26:38Z"),
         node(second, **digicert, first_seen="2023-01-13T13:18:21Z", last_seen="2023-01-13T13:18:21Z"),
         node(
@@ -64,7 +63,7 @@ def test_a_wildcard_ties_its_certificate_to_the_name_under_the_star() -> None:
         (each, "NAMES", "Domain crt.sh") for each in wild
     }
     assert found.rejects == set()
-    assert len(found.nodes) == 13
+    assert len(found.nodes) == 12
 
 
 def test_names_of_other_domains_and_of_tenants_are_tied_to_their_own() -> None:
@@ -78,7 +77,7 @@ def test_names_of_other_domains_and_of_tenants_are_tied_to_their_own() -> None:
     ]
     first, second, when = "Certificate crtsh:1", "Certificate crtsh:2", "2026-01-02T03:04:05Z"
     found = told("crtsh", "identity", "example.com", json.dumps(reply[:1]).encode())
-    assert found.nodes == {node("Domain example.com"), node(first, subject="*.example.com")}
+    assert found.nodes == {node(first, subject="*.example.com")}
     assert found.edges == {
         edge(first, "NAMES", "Domain example.com", wildcard="*.example.com"),
         edge(first, "NAMES", "SubDomain a.example.com", wildcard="*.a.example.com"),
