@@ -201,7 +201,8 @@ def compacted(cache: Cache) -> None:
         compact(cache, writer)
 
 
-@settings(SLOW, max_examples=12)
+@pytest.mark.long
+@settings(SLOW, max_examples=24)
 @given(parts=st.lists(st.tuples(st.sampled_from(sorted(STEPS)), entries), min_size=2, max_size=8))
 def test_whatever_comes_between_the_files_are_as_from_nothing(here: Path, parts: list[tuple[str, list[Entry]]]) -> None:
     root = here / str(time.monotonic_ns())

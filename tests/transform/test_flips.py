@@ -13,6 +13,8 @@ from transforming import bytes_of, filled, transform
 
 from intel_grapher.cache import Cache, Entry
 
+pytestmark = pytest.mark.long
+
 BODY = b'{"response_code":"1","resolutions":[{"ip_address":"192.0.2.1","last_resolved":"2020-01-01"}]}'
 BITS = 2
 """Flips in every file, and ten times as many in the index."""

@@ -106,7 +106,7 @@ def test_what_is_taken_out_leaves_and_comes_back_from_the_list_of_edits(small: S
     asked = "MATCH (d:Domain {name: 'cdn-update.example'}) RETURN d.name"
     small.comes_to(asked, [])
     page.click("#edits")
-    line = page.locator("dialog tr", has_text="took out Domain cdn-update.example")
+    line = page.locator("dialog tr", has_text="took out Domain cdn-update.example").first  # the newest entry is on top
     expect(line).to_contain_text("ben")
     line.get_by_role("button", name="undo").click()
     expect(line.first).to_contain_text("(undone)")
