@@ -247,11 +247,6 @@ def byte_count(size: str | float | None) -> int | str | None:
     return int(match[1].replace(",", "")) if match else size or None
 
 
-def refanged(indicator: str) -> str:
-    """Return an indicator as it was before someone defanged it: hxxp, [.], (dot), [at]."""
-    return keys.refang(indicator)
-
-
 def on_hosts(links: Sequence[Link]) -> Fact:
     """Return the fact that these URLs lie on their hosts. What is no URL is passed over: its own reject tells."""
     placed = []

@@ -93,7 +93,7 @@ def _delimiter(lines: Sequence[str]) -> str:
     """Return the delimiter that parts most lines into one and the same number of cells; "" for none."""
     best, best_share = "", 0.0
     for delimiter in DELIMITERS:
-        counts = Counter(len(_cells(line, delimiter)) for line in lines)
+        counts = Counter(len(cells(line, delimiter)) for line in lines)
         width, common = max(counts.items(), key=lambda item: (item[0] > 1, item[1]), default=(0, 0))
         share = common / len(lines) if lines else 0.0
         if width > 1 and share > max(best_share, ENOUGH):
@@ -101,7 +101,7 @@ def _delimiter(lines: Sequence[str]) -> str:
     return best
 
 
-def _cells(line: str, delimiter: str) -> list[str]:
+def cells(line: str, delimiter: str = ",") -> list[str]:
     """Return a line's cells; the line as one cell where it is no CSV. A quote left open ends with its line."""
     if len(line) > LONGEST:
         return [line]
@@ -113,24 +113,24 @@ def _cells(line: str, delimiter: str) -> list[str]:
 
 def _parted(lines: list[tuple[int, str]], delimiter: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """Return the header's cells ([] without one) and the rows. A header may stand behind a #, as abuse.ch's do."""
-    rows = [(number, _cells(line, delimiter)) for number, line in lines if not line.lstrip().startswith("#")]
+    rows = [(number, cells(line, delimiter)) for number, line in lines if not line.lstrip().startswith("#")]
     comments = [line.lstrip().lstrip("#").strip() for _, line in lines if line.lstrip().startswith("#")]
     width = Counter(len(row) for _, row in rows).most_common(1)[0][0] if rows else 0
     if rows and _is_header(rows[0][1], rows[1:SAMPLE]):
         return rows[0][1], rows[1:]
-    headers = [cells for cells in (_cells(line, delimiter) for line in comments) if len(cells) == width]
-    named = [cells for cells in headers if _is_header(cells, [])]
+    headers = [names for names in (cells(line, delimiter) for line in comments) if len(names) == width]
+    named = [names for names in headers if _is_header(names, [])]
     return (named[-1], rows) if named else ([], rows)
 
 
-def _is_header(cells: list[str], rows: list[tuple[int, list[str]]]) -> bool:
+def _is_header(names: list[str], rows: list[tuple[int, list[str]]]) -> bool:
     """Tell whether cells are a header's: words that are no values, and a name that columns have or values below."""
-    if any(_found(cell) for cell in cells):
+    if any(map(_found, names)):
         return False
-    names = [_folded(cell) for cell in cells]
-    return any(name in _NAMES or _INDICATOR_NAME.fullmatch(name) for name in names) or any(
+    folded = list(map(_folded, names))
+    return any(name in _NAMES or _INDICATOR_NAME.fullmatch(name) for name in folded) or any(
         _share([row[index] for _, row in rows if index < len(row)], _holds_indicators) >= ENOUGH
-        for index in range(len(cells))
+        for index in range(len(names))
     )
 
 

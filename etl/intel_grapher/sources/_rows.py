@@ -1,10 +1,10 @@
 """Rows of the lists that services and analysts keep as CSV, one line a row, with # before what is no row."""
 
-import csv
 import re
 from collections.abc import Iterator
 
-LONGEST = 65_536
+from intel_grapher.intake.table import cells
+
 # One line of words, none of which can be an indicator: "Too many connections", "HTTP 429 Too Many Requests".
 _PROSE = re.compile(r"\s*[A-Za-z]{1,20}(?: (?:[A-Za-z'-]{1,20}|[0-9]{1,3}))+[.!]?\s*")
 
@@ -19,13 +19,3 @@ def rows(text: str) -> Iterator[tuple[str, list[str]]]:
 def is_prose(text: str) -> bool:
     """Return whether a text is one sentence: what a service says in place of a list, with a status of success."""
     return _PROSE.fullmatch(text) is not None
-
-
-def cells(line: str) -> list[str]:
-    """Return a line's cells; the line as one cell where it is no CSV. A quote that is left open ends with its line."""
-    if len(line) > LONGEST:
-        return [line]
-    try:
-        return [cell.strip() for cell in next(csv.reader([line], skipinitialspace=True), [])]
-    except csv.Error:
-        return [line]
