@@ -13,7 +13,7 @@ import pytest
 from loopback import Answer, Loopback, loopback
 
 from intel_grapher.cache import Cache, Entry, import_replies
-from intel_grapher.cli.cache import standing
+from intel_grapher.cli.cache_add import standing
 from intel_grapher.fetch.failures import failed
 from intel_grapher.fetch.frontier import Frontier
 from intel_grapher.fetch.hops import Hops, follow

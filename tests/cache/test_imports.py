@@ -18,7 +18,7 @@ from places import FIXTURES, ROOT
 
 from intel_grapher.cache import Cache, Envelope, Found, Imported, import_replies
 from intel_grapher.cache.frames import zstd
-from intel_grapher.cli.cache import standing
+from intel_grapher.cli.cache_add import standing
 from intel_grapher.errors import BadValue, UsageError
 
 BY_STATUS = partial(standing, {})  # no source is known

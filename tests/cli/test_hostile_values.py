@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from intel_grapher import ask, keys
 from intel_grapher.ask import RecordingGraph
 from intel_grapher.cli import graph, options
-from intel_grapher.cli.cache import resolve
+from intel_grapher.cli.cache_add import resolve
 from intel_grapher.cli.fetch_settings import FetchSettings
 from intel_grapher.cli.transform import TransformSettings
 from intel_grapher.errors import BadValue, GrapherError

@@ -8,7 +8,7 @@ from pathlib import Path
 from places import SAMPLES
 
 from intel_grapher.cache import Cache, Entry, import_replies
-from intel_grapher.cli.cache import standing
+from intel_grapher.cli.cache_add import standing
 from intel_grapher.files import Files
 from intel_grapher.load import Embedded, Server, load
 from intel_grapher.registry import Registry

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from intel_grapher.cache import Cache, Entry, import_replies
-from intel_grapher.cli.cache import resolve, standing
+from intel_grapher.cli.cache_add import resolve, standing
 from intel_grapher.files import Files, Manifest
 from intel_grapher.registry import Registry
 from intel_grapher.transform import Options

@@ -8,6 +8,7 @@ commands share:
 options         options and option groups, and how a command takes them
 indicators      the indicators that a command is about
 fetch_settings  whom to ask, and how far
+cache_add       `cache add`
 graph           which graph; finding a node in it
 output          results, messages, progress
 """

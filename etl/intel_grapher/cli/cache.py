@@ -4,29 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Mapping
-from difflib import get_close_matches
-from functools import partial
-from itertools import islice
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
 import typer
 
 from intel_grapher import keys, times
-from intel_grapher.analyst.entries import SOURCE, WITHOUT_FACTS
-from intel_grapher.analyst.journal import check
-from intel_grapher.cache import Cache, Entry, Holding, Standing, compact, import_replies, strangers, verify
-from intel_grapher.cli import options
+from intel_grapher.cache import Cache, Holding, compact, strangers, verify
+from intel_grapher.cli import cache_add, options
+from intel_grapher.cli.cache_add import Endpoint, SourceName
 from intel_grapher.cli.output import print_json, print_line, print_table, say
 from intel_grapher.errors import BadValue, UsageError
 from intel_grapher.registry import Registry
-from intel_grapher.source import Outcome, Source
+from intel_grapher.source import Source
 from intel_grapher.transform.coverage import coverage, document
-from intel_grapher.verdict import by_status, judged
+from intel_grapher.verdict import by_status
 
-MAX_WARNINGS = 20
 HOLDING = ("area", "source", "endpoint", "replies", "keys", "not_found", "size", "oldest", "newest")
 
 app = typer.Typer(
@@ -35,121 +29,7 @@ app = typer.Typer(
     add_completion=False,
     help="Put replies into the raw cache; list, show and check them.",
 )
-Endpoint = Annotated[str | None, typer.Option("--endpoint", help="The source's endpoint.")]
-SourceName = Annotated[str | None, typer.Option("--source", "-s", help="The source that replied.")]
-
-
-@app.command()
-def add(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Replies: files, folders, JSON Lines, archives.")],
-    *,
-    source: SourceName = None,
-    endpoint: Endpoint = None,
-    key: Annotated[str | None, typer.Option(help="What was asked for. Default: the file's name up to `__`.")] = None,
-    key_from: Annotated[
-        str | None, typer.Option(metavar="MEMBER", help="The member of each reply that has the key: ip, data.id, …")
-    ] = None,
-    fetched_at: Annotated[str | None, typer.Option(help="When it was asked. Default: the file's own time.")] = None,
-    data: options.Data = options.DATA,
-    json: options.Json = False,
-) -> None:
-    """Put replies from elsewhere into the cache.
-
-    Without --source and --endpoint, the two folders above a file name them. Without --key, the key is the file's name
-    up to the first `__` or to its extension. A reply that the cache has already is left as it is.
-
-    A file is one reply. A .jsonl or .ndjson file has one reply a line: with its key, as {"key":…,"body":…} or as the
-    cache itself writes it, or bare, with --key-from.
-    """
-    if key is not None and key_from is not None:
-        raise UsageError("--key is for one reply and --key-from for several: give one of them")
-    if key_from is not None and (not key_from.isprintable() or set(key_from) & set('\\"')):
-        raise UsageError(f"--key-from {key_from!r} can't be the name of a member: it has control characters or quotes")
-    registry = Registry.installed()
-    if source is not None:
-        source = registry.named(source).name
-    fetched = options.timestamp("--fetched-at", fetched_at)
-    warnings: dict[str, None] = {}
-    with Cache(data) as cache, cache.writer("cache add") as writer:
-        added = import_replies(
-            writer, paths, source=source, endpoint=endpoint, key=key, key_from=key_from,
-            fetched_at=fetched, resolve=partial(resolve, registry, warn=warnings.setdefault),
-            judge=partial(standing, registry),
-            one_reply=partial(_may_be_lines, registry), check=check,
-        )  # fmt: skip
-    left_out = sum(added.reasons.values())
-    for reason, count in sorted(added.failures.items()):
-        say(f"kept as failures, not as answers: {count} ({reason}); `intel-grapher fetch failed` lists them")
-    for warning in islice(warnings, MAX_WARNINGS):
-        say(f"kept, but {warning}")
-    if len(warnings) > MAX_WARNINGS:
-        say(f"and {len(warnings) - MAX_WARNINGS} more of these; transform lists them all")
-    for skipped in added.skipped:
-        say(f"left out: {skipped.where}: {skipped.reason}")
-    if json:
-        print_json(
-            {
-                "added": added.added,
-                "already_there": added.already_there,
-                "left_out": left_out,
-                "failures": added.failures,
-                "reasons": added.reasons,
-                "skipped": [dataclasses.asdict(skipped) for skipped in added.skipped],
-            }
-        )
-    else:
-        print_line(f"{added.added} added, {added.already_there} there already, {left_out} left out")
-    if left_out:
-        raise typer.Exit(options.PART)
-
-
-def resolve(
-    registry: Registry,
-    source: str,
-    endpoint: str,
-    key: str,
-    warn: Callable[[str], object] = lambda _text: None,
-) -> tuple[str, str, str]:
-    """Return where a reply belongs: the source's own name, the endpoint's, and the canonical key.
-
-    An endpoint without a mapping, and a key that the endpoint does not take, are kept as they are, and `warn` is
-    called with the reason: transform lists them, and a later mapping may read them. Raises UsageError for a source
-    that is not known.
-    """
-    known = registry.named(source)
-    found = known.endpoint(endpoint)
-    if known.name == SOURCE and endpoint in WITHOUT_FACTS:
-        return known.name, endpoint, key
-    if found is None:
-        near = ", ".join(get_close_matches(endpoint, known.endpoints)) or ", ".join(known.endpoints)
-        warn(f"no mapping reads {known.name}/{endpoint}; there are: {near}")
-        return known.name, endpoint.lower().replace("-", "_"), key
-    try:
-        return known.name, found.name, found.canonical(key)
-    except BadValue as error:
-        warn(f"{key!r} is no key of {known.name}/{found.name}: {error.reason}; say with --key what was asked for")
-        return known.name, found.name, key
-
-
-def standing(sources: Mapping[str, Source], entry: Entry) -> Standing:
-    """Return where an adopted reply belongs, by the verdict on it.
-
-    A failure is kept apart, as a fetch would. An unreadable reply stays among the answers for the transform to list,
-    and is noted as a failure as well, so that the question is asked again.
-    """
-    source = sources.get(entry.source)
-    verdict = judged(source.endpoint(entry.endpoint) if source else None, entry.status, entry.body)
-    kept = verdict.is_answer or verdict.outcome is Outcome.UNREADABLE
-    return Standing("raw" if kept else "failed", verdict.reason)
-
-
-def _may_be_lines(registry: Registry, source: str, endpoint: str) -> bool:
-    """Return whether one reply of an endpoint may be several lines; True if the endpoint is not known."""
-    try:
-        found = registry.named(source).endpoint(endpoint)
-    except UsageError:
-        return True
-    return found is None or found.format != "json"
+app.command("add")(cache_add.add)
 
 
 @app.command("list")
