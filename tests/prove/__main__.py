@@ -8,13 +8,15 @@ again, and must succeed. The same seed injects the same faults. The column `lost
 from __future__ import annotations
 
 import argparse
+import ctypes
 import os
 import random
+import resource
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
+from contextlib import suppress
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -24,6 +26,7 @@ import sections  # noqa: E402 - its folder has just been added
 from workshop import Workshop  # noqa: E402
 
 COMPILERS = ("cc", "gcc", "clang")
+PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h: processes whose parent has ended become this one's children
 
 
 def main() -> int:
@@ -36,20 +39,21 @@ def main() -> int:
     if "PROVE_ROOT" not in os.environ:
         return _preloaded()
     root = Path(os.environ["PROVE_ROOT"])
+    with suppress(AttributeError, OSError):  # not on Linux
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
     lost = 0
-    print(f"{'fault':34} {'injected':>8} {'survived':>8} {'lost':>5} {'seconds':>8}", flush=True)
+    print(f"{'fault':34} {'injected':>8} {'survived':>8} {'lost':>5} {'CPU s':>7}", flush=True)
     for section in sections.SECTIONS:
         if not section.name.startswith(arguments.only):
             continue
-        begun = time.monotonic()
+        begun = _used()
         work = root / "work"
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
         chance = random.Random(f"{arguments.seed} {section.name}")  # noqa: S311 - repeatable
         tally = section.run(Workshop(work, chance, thorough=arguments.long))
         survived = tally.injected - len(tally.lost)
-        seconds = time.monotonic() - begun
-        line = f"{section.name:34} {tally.injected:8} {survived:8} {len(tally.lost):5} {seconds:8.0f}"
+        line = f"{section.name:34} {tally.injected:8} {survived:8} {len(tally.lost):5} {_used() - begun:7.0f}"
         print(f"{line}  {tally.note}".rstrip(), flush=True)
         for finding in tally.lost[:5]:
             print(f"    {finding}", flush=True)
@@ -58,15 +62,24 @@ def main() -> int:
     return int(lost > 0)
 
 
+def _used() -> float:
+    """Return the seconds of CPU that this process and those that it has started have used."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
+
+
 def _preloaded() -> int:
     """Run this again with the library that makes calls fail, if it can be compiled."""
     with tempfile.TemporaryDirectory(prefix="prove-") as folder:
+        shared, log = Path(folder, "shared"), Path(folder, "log")
+        shared.write_bytes(bytes(4096))
         environment = {**os.environ, "PROVE_ROOT": str(Path(folder, "root"))}
         compiler = next((found for name in COMPILERS if (found := shutil.which(name))), None)
         if compiler:
             library = Path(folder, "faults.so")
             subprocess.run([compiler, "-shared", "-fPIC", "-O2", "-o", library, HERE / "faults.c", "-ldl"], check=True)
             environment |= {"LD_PRELOAD": str(library), "PROVE_LIBRARY": str(library)}
+            environment |= {"PROVE_SHARED": str(shared), "PROVE_LOG": str(log)}
         return subprocess.run([sys.executable, HERE, *sys.argv[1:]], env=environment, check=False).returncode
 
 

@@ -142,11 +142,11 @@ def _stepped(case: Case, mode: str, shop: Workshop, *, once: bool) -> Tally:
     shop.restore()
     work = partial(case.act, shop.home)
     total = int(shop.faulty(work, 0, "eio", once=True).value)
-    for step in shop.some(list(range(1, total + 1)), case.steps):
+    for step in shop.steps(total, case.steps):
         shop.restore()
         ended = shop.faulty(work, step, mode, once=once)
         wrong = case.final(shop, wanted) if ended.code == world.DONE else case.whole(shop, wanted)
-        if ended.how in {"uncaught", "hung"}:
+        if ended.how in {"uncaught", "hung", "left"}:
             wrong = wrong or f"{ended.how} {ended.text}"
         again = shop.run(work)
         if again.code != world.DONE:
@@ -357,14 +357,15 @@ class Section(NamedTuple):
     run: Callable[[Workshop], Tally]
 
 
-FAULTS = [("kill", False), ("eio", False), ("enospc", True), ("short", False)]
+FAULTS = {"kill": ("kill", False), "eio, lasting": ("eio", False), "enospc, once": ("enospc", True),
+          "short, lasting": ("short", False)}  # fmt: skip
 SECTIONS = [
     *(
-        Section(f"{mode}{'' if mode == 'kill' else ', once' if once else ', lasting'}: {case.name}",
-                partial(_stepped, case, mode, once=once))
+        Section(f"{name}: {case.name}", partial(_stepped, case, mode, once=once))
         for case in CASES
-        for mode, once in FAULTS
+        for name, (mode, once) in FAULTS.items()
     ),
+    Section("kill of the engine: load", partial(_stepped, CASES[-1], "part", once=False)),
     Section("spoilt segments", _segments),
     Section("spoilt index", _index),
     Section("spoilt kept state and files", _kept),

@@ -64,11 +64,20 @@ class Workshop:
             return count
 
         arm = partial(library.prove_arm, ctypes.c_long(step), mode.encode(), int(once))
-        return world.child(work, self.outbox, arm, disarm)
+        ended = world.child(work, self.outbox, arm, disarm)
+        disarm()  # it may have been killed
+        return ended
 
     def restore(self) -> None:
         """Put the snapshot back in the place of what is there."""
         world.restore(self.snapshot, self.home)
+
+    def steps(self, total: int, count: int) -> list[int]:
+        """Return steps from 1 to `total`: one of each of `count` equal parts; all in a thorough run."""
+        if self.thorough or total <= count:
+            return list(range(1, total + 1))
+        parts = [range(total * part // count, total * (part + 1) // count) for part in range(count)]
+        return [self.chance.choice(part) + 1 for part in parts]
 
     def some(self, things: list[Any], count: int) -> list[Any]:
         """Return a choice of things; all of them in a thorough run."""

@@ -7,9 +7,11 @@ import json
 import os
 import shutil
 import signal
+import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,8 @@ from intel_grapher.transform import Options, transform
 SEGMENT = 1200
 MEMORY = 128 << 20
 SECONDS = 180
-DONE, TOLD, UNCAUGHT = 0, 10, 11
+REAPED = 30  # seconds until what a process has started must have ended, too
+DONE, TOLD, UNCAUGHT, LEFT = 0, 10, 11, 12
 
 Arm = Callable[[], None]
 
@@ -130,7 +133,8 @@ class Ended:
 
     @property
     def how(self) -> str:
-        known = {DONE: "done", TOLD: "told", UNCAUGHT: "uncaught", -signal.SIGKILL: "killed", -signal.SIGALRM: "hung"}
+        known = {DONE: "done", TOLD: "told", UNCAUGHT: "uncaught", LEFT: "left", -signal.SIGKILL: "killed"}
+        known[-signal.SIGALRM] = "hung"
         return known.get(self.code, f"signal {-self.code}")
 
 
@@ -158,4 +162,17 @@ def child(work: Callable[[], object], outbox: Path, before: Arm | None = None, a
         outbox.write_text(text, errors="replace")
         os._exit(code)
     _, status = os.waitpid(process, 0)
+    if not _all_ended():
+        return Ended(LEFT, "a process that it had started went on without it")
     return Ended(os.waitstatus_to_exitcode(status), outbox.read_text() if outbox.exists() else "")
+
+
+def _all_ended() -> bool:
+    """Wait for the processes that a child has started, which are this one's when it has ended; False if one goes on."""
+    until = time.monotonic() + REAPED
+    with suppress(ChildProcessError):
+        while time.monotonic() < until:
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                time.sleep(0.01)
+        return False
+    return True
