@@ -64,7 +64,7 @@ LAYERS = {
     "reading": {"errors", "intake", "source"},
     "verdict": {"errors", "source", "reading"},
     "cache": {"errors", "disk", "lock"},
-    "files": {"errors", "sql", "model", "schema"},
+    "files": {"errors", "disk", "sql", "model", "schema"},
     "analyst": {"errors", "times", "model", "schema", "files", "cache", "entries"},
     "transform": {
         *("errors", "disk", "lock", "keys", "times", "model", "schema", "source", "registry", "reading", "files"),
@@ -83,7 +83,7 @@ LAYERS = {
     "cli": BELOW | {"pipeline", "ui"},
     "__main__": {"cli"},
 }
-LAYER_OF = {"analyst.entries": "entries", "diff": "files", "reject_paths": "reading", "sqlite": "lock"}
+LAYER_OF = {"analyst.entries": "entries", "diff": "files", "sets": "files", "reject_paths": "reading", "sqlite": "lock"}
 
 
 def layer(module: str) -> str:

@@ -210,3 +210,28 @@ def test_dates_of_real_replies_are_read_and_nothing_else_fails() -> None:
                     unread.add(value)
     assert unread == NO_DATES
     assert read > 5_000
+
+
+@pytest.mark.parametrize(
+    ("raw", "moment"),
+    [
+        ("now", "2026-05-09T16:47:05Z"),
+        ("today", "2026-05-09T00:00:00Z"),
+        (" Yesterday ", "2026-05-08T00:00:00Z"),
+        ("30s", "2026-05-09T16:46:35Z"),
+        ("90m", "2026-05-09T15:17:05Z"),
+        ("7d", "2026-05-02T16:47:05Z"),
+        ("2w ago", "2026-04-25T16:47:05Z"),
+        ("2026-05-01", "2026-05-01T00:00:00Z"),
+        ("20260501", "2026-05-01T00:00:00Z"),
+    ],
+)
+def test_a_moment_that_a_person_names(raw: str, moment: str) -> None:
+    now = datetime(2026, 5, 9, 16, 47, 5, tzinfo=UTC).timestamp()
+    assert times.text(times.named(raw, now + 0.75)) == moment
+
+
+@pytest.mark.parametrize("raw", ["", "soon", "d", "7x", "-7d", "1.5d", "999999999w", "tomorrow", "ago"])
+def test_what_is_no_moment_is_refused(raw: str) -> None:
+    with pytest.raises(BadValue):
+        times.named(raw, 1_778_345_225)

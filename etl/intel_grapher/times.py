@@ -1,7 +1,8 @@
 """Every way in which services write a date becomes UTC seconds with its precision.
 
 A moment without a time zone is read as UTC, which is what the services that leave it out mean. A date without a time
-is its midnight, UTC. Nothing here looks at the clock, so that the same replies always give the same graph.
+is its midnight, UTC. Nothing here looks at the clock (`named` is told the time), so that the same replies always give
+the same graph.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ class Moment(NamedTuple):
     precision: Precision
 
 
+AGES = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+"""Seconds of each unit of an age, such as 7d."""
 EARLIEST = 315_532_800  # 1980-01-01T00:00:00Z
 LATEST = 4_102_444_800  # 2100-01-01T00:00:00Z, included
 
@@ -34,6 +37,8 @@ _LONGEST = 64
 _DAY_LENGTH = len("2021-03-05")
 _SECOND_LENGTH = len("2021-03-05 10:11:12")
 
+_AGE = re.compile(rf"([0-9]{{1,9}})([{''.join(AGES)}])")
+_DAYS_AGO = {"today": 0, "yesterday": 1}
 _PLACEHOLDERS = frozenset({"", "-", "--", "0", "none", "null", "nil", "n/a", "unknown", "not available"})
 _ZEROS = re.compile(r"[0:./\-TZ +]+", re.IGNORECASE | re.ASCII)
 _ZERO_YEAR = re.compile(r"0001-01-01")  # what a zero moment is in Go and .NET
@@ -100,6 +105,22 @@ def parse(raw: str | float) -> Moment:
     if isinstance(raw, bool):
         raise BadValue("not a date")
     return _checked(Moment(_from_number(raw), "second"))
+
+
+def named(raw: str, now: float) -> int:
+    """Return the moment that a person names, in epoch seconds; `now` is the present one.
+
+    Known are `now`; `today` and `yesterday`, which are their midnight (UTC); an age such as 30m, 12h, 7d or 2w, which
+    is that long ago; and every date that `parse` reads. Raises BadValue as `parse` does.
+    """
+    word = raw.strip().lower().removesuffix(" ago")
+    if word in _DAYS_AGO:
+        return (int(now) // _DAY - _DAYS_AGO[word]) * _DAY
+    if word == "now":
+        return int(now)
+    if match := _AGE.fullmatch(word):
+        return _checked(Moment(int(now) - int(match[1]) * AGES[match[2]], "second")).seconds
+    return parse(raw).seconds
 
 
 def text(seconds: int) -> str:

@@ -8,6 +8,7 @@ parameters are texts.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -106,7 +107,7 @@ def _from_file(path: Path) -> Saved:
 
 
 def _moment(text: str) -> datetime:
-    return datetime.fromtimestamp(times.parse(text).seconds, UTC)
+    return datetime.fromtimestamp(times.named(text, time.time()), UTC)
 
 
 def _host(text: str) -> str:
@@ -162,14 +163,14 @@ SHIPPED = (
         "MATCH (n)-[r]->(m) WHERE r.first_seen >= $since\n"
         "RETURN r.first_seen AS first_seen, {label n} AS label, {key n} AS key, {type r} AS type,"
         " {label m} AS to_label, {key m} AS to_key\nORDER BY first_seen DESC, key, to_key LIMIT $most",
-        (Parameter("since", "a date, such as 2026-01-31", _moment), _MOST),
+        (Parameter("since", "a moment, such as 2026-01-31, yesterday or 7d", _moment), _MOST),
     ),
     Saved(
         "newly-told",
         "Nodes that a source told of since a moment, whatever their age.",
         "MATCH (n) WHERE n.fetched_at >= $since RETURN n.fetched_at AS fetched_at, {label n} AS label, {key n} AS key,"
         " n.sources AS sources\nORDER BY fetched_at DESC, label, key LIMIT $most",
-        (Parameter("since", "a date, such as 2026-01-31", _moment), _MOST),
+        (Parameter("since", "a moment, such as 2026-01-31, yesterday or 7d", _moment), _MOST),
     ),
     Saved(
         "co-hosted",

@@ -19,9 +19,8 @@ from intel_grapher.fetch.hops import Hops
 from intel_grapher.registry import Registry
 from intel_grapher.schema import BY_INDICATOR
 from intel_grapher.source import Source
+from intel_grapher.times import AGES
 
-AGES = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-"""Seconds of each unit of an age."""
 MAX_DIGITS = 12
 DEFAULTS = fetching.FetchOptions()
 """The defaults of the options that the library has, too."""
@@ -129,10 +128,10 @@ def ledger() -> Path:
 
 def seconds(text: str) -> float:
     """Return the seconds of an age such as 90, 12h or 7d. Raises UsageError for anything else."""
-    number, unit = (text[:-1], AGES[text[-1]]) if text[-1:] in AGES else (text, 1.0)
+    number, unit = (text[:-1], AGES[text[-1]]) if text[-1:] in AGES else (text, 1)
     if not (number.isascii() and number.isdigit()) or len(number) > MAX_DIGITS:
         raise UsageError(f"{text!r} is not an age; write it as 30m, 12h or 7d")
-    return int(number) * unit
+    return float(int(number) * unit)
 
 
 def duration(length: float) -> str:

@@ -16,6 +16,7 @@ import functools
 import inspect
 import os
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
@@ -127,8 +128,10 @@ def byte_size(text: str | None) -> int | None:
 
 
 def timestamp(flag: str, text: str | None) -> int | None:
-    """Return a flag's date or time as epoch seconds; None for None. Raises UsageError for anything else."""
+    """Return a flag's moment (a date, a time, yesterday, 7d) as epoch seconds; None for None. Raises UsageError."""
     try:
-        return None if text is None else times.parse(text).seconds
+        return None if text is None else times.named(text, time.time())
     except BadValue as error:
-        raise UsageError(f"{flag} {text!r}: {error.reason}; write it as 2024-05-01 or 2024-05-01T10:00:00Z") from error
+        raise UsageError(
+            f"{flag} {text!r}: {error.reason}; write it as 2024-05-01, 2024-05-01T10:00:00Z, yesterday or 7d"
+        ) from error

@@ -16,6 +16,7 @@ from intel_grapher.cli.output import interruptible, print_json, print_table, pro
 from intel_grapher.errors import UsageError
 from intel_grapher.files import FORMATS, Manifest
 from intel_grapher.registry import Registry
+from intel_grapher.sets import MOST
 from intel_grapher.transform import Options, transform
 
 UNREADABLE = "unreadable"
@@ -34,7 +35,8 @@ class TransformSettings:
         None
     )
     as_of: Annotated[
-        str | None, typer.Option("--as-of", help="Only what had been fetched by then, such as 2024-05-01T10:00:00Z.")
+        str | None,
+        typer.Option("--as-of", help="Only what had been fetched by then: 2024-05-01T10:00:00Z, yesterday, 7d."),
     ] = None
     seen_since: Annotated[
         list[str] | None,
@@ -45,12 +47,14 @@ class TransformSettings:
         ),
     ] = None
 
+    sets: Annotated[int, typer.Option("--sets", min=0, help="Keep so many earlier sets of files, for diff.")] = MOST
+
     def options(self, registry: Registry) -> Options:
         """Return the options of a transform. Raises UsageError for a format, size, time or source that is none."""
         formats = tuple(self.format_ or FORMATS)
         if unknown := set(formats) - set(FORMATS):
             raise UsageError(f"--format is one of {', '.join(FORMATS)}, not {', '.join(sorted(unknown))}")
-        made = Options(formats=formats)
+        made = Options(formats=formats, keep=self.sets)
         made.memory = options.byte_size(self.memory) or made.memory
         made.processes = self.processes or os.cpu_count() or 1
         made.as_of = options.timestamp("--as-of", self.as_of)

@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from intel_grapher import sets
+
 
 @dataclass
 class Options:
@@ -13,7 +15,8 @@ class Options:
 
     `progress` is called with the name of a step, how much of it is done and how much there is: bytes read, rows
     written. `as_of` (epoch seconds) leaves out later replies. `seen_since` maps sources to epoch seconds: a reply from
-    before then is left out if the same question has a full answer from then on.
+    before then is left out if the same question has a full answer from then on. `keep` is how many earlier sets of
+    files are kept beside the new one (`intel_grapher.sets`).
     """
 
     formats: tuple[str, ...] = ("parquet", "csv")
@@ -22,3 +25,4 @@ class Options:
     progress: Callable[[str, int, int], None] = lambda _step, _done, _total: None
     as_of: int | None = None
     seen_since: dict[str, int] = field(default_factory=dict)
+    keep: int = sets.MOST

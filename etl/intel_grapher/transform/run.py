@@ -7,14 +7,14 @@ import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
-from intel_grapher import disk
+from intel_grapher import disk, sets
 from intel_grapher.analyst.overrides import gives_facts, overrides_of
 from intel_grapher.cache import Cache
 from intel_grapher.errors import TransformError, UsageError
@@ -59,8 +59,11 @@ def transform(cache: Cache, folder: Path, registry: Registry, options: Options |
                 with reachable(new) as new_path, reachable(kept) as kept_path:
                     run = _Run(cache, registry, options, old=Files(folder), new=Files(new_path), kept=kept_path)
                     manifest = run.manifest()
+                sets.keep(folder, new, options.keep)
                 disk.sync_tree(new)
                 disk.swap_in(new, folder)
+                with suppress(OSError):  # the new set is in place; the next transform trims again
+                    sets.trim(folder, options.keep)
             finally:
                 shutil.rmtree(new, ignore_errors=True)
     except BrokenProcessPool as dead:
