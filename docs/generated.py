@@ -19,6 +19,7 @@ from intel_grapher import keys, schema
 from intel_grapher import labels as node_labels
 from intel_grapher.cache import Cache
 from intel_grapher.cli import app
+from intel_grapher.export import format as exports
 from intel_grapher.files import Group
 from intel_grapher.model import Property
 from intel_grapher.registry import Registry
@@ -45,6 +46,25 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(
         "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |" for line in lines
     )
+
+
+# --- docs/exchange.md -------------------------------------------------------------------------------------------------
+
+
+def formats() -> str:
+    """Return the table of the formats that a graph goes out in."""
+    columns = ("format", "file", "what is in it", "read by", "checked by")
+    rows = [
+        [f"**{it.title}** `{it.name}`", f"`{it.suffix}`", it.doc, it.used_by, it.checked_by]
+        for it in exports.installed().values()
+    ]
+    return table(columns, rows)
+
+
+def round_trip() -> str:
+    """Return the table of what `cache add` makes of each format's files."""
+    rows = [[f"`{it.name}`", it.back or "not read"] for it in exports.installed().values()]
+    return table(("format", "what survives"), rows)
 
 
 # --- docs/sources.md --------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import duckdb
 from intel_grapher.errors import GrapherError
 
 MEMORY = 1 << 30
-"""Bytes that a connection of `spilling` uses."""
+"""Bytes that a connection of `spilling` uses unless it is told otherwise."""
 
 
 def connect(memory: int, folder: Path, threads: int | None = None) -> duckdb.DuckDBPyConnection:
@@ -26,15 +26,18 @@ def connect(memory: int, folder: Path, threads: int | None = None) -> duckdb.Duc
 
 
 @contextmanager
-def spilling(failure: type[GrapherError], what: str, then: str) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Yield a connection that sorts and joins any number of rows; they go to the temporary folder.
+def spilling(
+    failure: type[GrapherError], what: str, then: str, *, memory: int = MEMORY
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Yield a connection that sorts and joins any number of rows; what `memory` bytes do not hold goes to a folder.
 
-    Raises `failure` for any error of DuckDB. Its text says that `what` can't be done, and what to do `then`.
+    That is the temporary folder. Raises `failure` for any error of DuckDB. Its text says that `what` can't be done,
+    and what to do `then`.
     """
     try:
         with (
             tempfile.TemporaryDirectory(prefix="intel-grapher-") as folder,
-            connect(MEMORY, Path(folder)) as connection,
+            connect(memory, Path(folder)) as connection,
         ):
             yield connection
     except duckdb.Error as error:

@@ -11,6 +11,7 @@ find       nodes by what a person types or pastes
 path       the shortest ways between two nodes, around hubs
 rank       what ties seeds together
 documents  answers as JSON
+named      the nodes that the rows of an answer name
 saved      questions that analysts keep asking, with parameters
 """
 

@@ -50,6 +50,7 @@ COMMANDS = {
     "ui": "Serve the page: see the graph, ask it, extend it.",
     "sources": "List the sources: what each is asked, its key, its state.",
     "schema": "Print the graph's labels, relationship types, properties.",
+    "export": "Write the graph, or a part of it, for other tools.",
     "diff": "Print what changed between two sets of flat files.",
     "doctor": "Look for what is wrong, and print the remedies.",
     "cache": "Put replies into the raw cache; list, show and check them.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -15,7 +15,8 @@ from intel_grapher.ask import rank as ranking
 from intel_grapher.ask.documents import node_document, paths_document, ranking_document
 from intel_grapher.ask.engines import LIMIT, Graph
 from intel_grapher.ask.explore import HUB, Step
-from intel_grapher.errors import BadValue, UsageError
+from intel_grapher.ask.named import nodes_named
+from intel_grapher.errors import UsageError
 from intel_grapher.model import Label, NodeRef
 
 MOST = 500  # nodes or neighbours in one answer
@@ -176,7 +177,7 @@ class CypherQuestion(msgspec.Struct, frozen=True):
 def rows(graph: Graph, cypher: str, values: dict[str, Any]) -> dict[str, Any]:
     """Return the columns and rows of a query, and the nodes among its values."""
     answer = graph.query(cypher, values, limit=LIMIT, timeout=SECONDS)
-    named = _named_in(answer.columns, answer.rows)
+    named = nodes_named(answer.columns, answer.rows)
     found = list(dict.fromkeys([*answer.nodes, *named]))
     return {
         "columns": answer.columns,
@@ -184,33 +185,6 @@ def rows(graph: Graph, cypher: str, values: dict[str, Any]) -> dict[str, Any]:
         "cut": answer.cut,
         "nodes": [node_document(each) for each in found[:MOST]],
     }
-
-
-# Labels by the columns that name a node: a label's own name, or "" for the key of an indicator. `id` is left out,
-# because that of a certificate is a digest and would be taken for a file's.
-_BY_COLUMN: Final = {
-    **{label.key: "" for kind in schema.BY_INDICATOR.values() for label in kind.labels if label.key != "id"},
-    **{label.lower(): label for label in schema.LABELS},
-}
-
-
-def _named_in(columns: Sequence[str], rows_: Iterable[Sequence[Any]]) -> list[NodeRef]:
-    """Return the nodes that rows name by columns called `label` and `key`, by a label, or by a key's name."""
-    pairs = [
-        (columns.index(label), columns.index(key))
-        for label, key in (("label", "key"), ("to_label", "to_key"), ("label", "name"))
-        if label in columns and key in columns
-    ]
-    alone = [(place, _BY_COLUMN[name]) for place, name in enumerate(columns) if name in _BY_COLUMN and not pairs]
-    found = []
-    for row in rows_:
-        found += [NodeRef(row[label], row[key]) for label, key in pairs if row[label] in schema.LABELS and row[key]]
-        for place, label in alone:
-            try:
-                found.append(NodeRef(label, str(row[place])) if label else find.named(str(row[place])))
-            except BadValue:
-                continue
-    return found
 
 
 def described(graph: Graph, nodes_: Iterable[NodeRef]) -> list[dict[str, Any]]:

@@ -1,0 +1,77 @@
+"""The contract of a format, and the list of all formats."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from intel_grapher.errors import UsageError
+from intel_grapher.export import formats
+from intel_grapher.export.part import Part
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a user may say of an export besides its format.
+
+    title          what the result is called, where a format has a place for that
+    newest_before  epoch seconds: what was last seen or told before is left out of a block list; None for no limit
+    excluded       names, addresses and networks that no block list may have, as `keys` writes them
+    """
+
+    title: str = "intel-grapher"
+    newest_before: int | None = None
+    excluded: frozenset[str] = frozenset()
+
+
+@dataclass
+class Written:
+    """What an export wrote: nodes, relationships, and by what it is, what the format has no place for."""
+
+    nodes: int = 0
+    relationships: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """A format that the graph goes out in.
+
+    name       what --format is told
+    title      its name in the docs
+    suffix     what its files' names end in
+    doc        what is in such a file, in one sentence
+    write      writes a part of the graph to a stream
+    used_by    tools that read it
+    checked_by what the tests check it with, that we did not write
+    back       what `cache add` makes of such a file: what survives the way out and in
+    is_text    whether it may go to a terminal
+    """
+
+    name: str
+    title: str
+    suffix: str
+    doc: str
+    write: Callable[[Part, BinaryIO, Settings], Written]
+    used_by: str
+    checked_by: str
+    back: str
+    is_text: bool = True
+
+
+def installed() -> Mapping[str, Format]:
+    """Return all formats by name."""
+    modules = [each.name for each in pkgutil.iter_modules(formats.__path__) if not each.name.startswith("_")]
+    found = [importlib.import_module(f"{formats.__name__}.{name}").format for name in modules]
+    return {each.name: each for each in sorted(found, key=lambda each: each.name)}
+
+
+def named(name: str, among: Mapping[str, Format]) -> Format:
+    """Return the format of a name. Raises UsageError, which lists the names."""
+    if name not in among:
+        raise UsageError(f"there is no format {name!r}; there are: {', '.join(among)}")
+    return among[name]

@@ -1,0 +1,34 @@
+"""The sample campaign and a hostile graph, for the tests of what goes out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from campaign import campaign
+from hostile import hostile
+
+from intel_grapher.export.part import Part, opened
+from intel_grapher.files import Files
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a folder with the campaign's cache, files and graph. Nothing writes to it."""
+    return campaign(tmp_path_factory.mktemp("site"))
+
+
+@pytest.fixture(scope="session")
+def hostile_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a folder with files in which every text is an attacker's."""
+    folder = tmp_path_factory.mktemp("hostile")
+    hostile(folder)
+    return folder
+
+
+@pytest.fixture
+def part(site: Path) -> Iterator[Part]:
+    """Give the campaign's graph."""
+    with opened(Files(site / "import")) as part:
+        yield part
