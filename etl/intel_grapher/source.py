@@ -102,6 +102,8 @@ class Endpoint:
     says something always makes it one.
     `prepare` returns the bytes of a reply's body as the declared type has them, where a service sends several shapes.
     `unmapped` yields what the mapping leaves out though its type declares the field: a value of an unknown kind.
+    `recognise` tells of a body alone that it is a reply of this endpoint, where its form is one of its own: it returns
+    the key that the body names itself, empty where it names none, and None for another body.
     """
 
     source: Source
@@ -124,6 +126,7 @@ class Endpoint:
     untied: str = ""
     prepare: Callable[[bytes], bytes] | None = None
     unmapped: Callable[[Any], Iterable[str]] | None = None
+    recognise: Callable[[bytes], str | None] | None = None
 
     @property
     def lookup(self) -> Endpoint | None:
@@ -236,6 +239,7 @@ class Source:
         untied: str = "",
         prepare: Callable[[bytes], bytes] | None = None,
         unmapped: Callable[[Any], Iterable[str]] | None = None,
+        recognise: Callable[[bytes], str | None] | None = None,
     ) -> Callable[[F], F]:
         """Declare the mapping of what GET answers. `{key}` in the path or in a parameter is what is asked for.
 
@@ -245,12 +249,12 @@ class Source:
         the format "text" a str. `kept_only` says why it is never asked, where it is not: its kept replies are read.
         `also` are other names that kept replies of the endpoint go by. `given` fills a `{name}` in the path from the
         answer of another endpoint, which is asked first; its answers are kept under the key all the same. `untied`,
-        `prepare` and `unmapped` are as in Endpoint.
+        `prepare`, `unmapped` and `recognise` are as in Endpoint.
         """
         return self._declare(
             method="GET", path=path, query=query or {}, form=None, json=None, vary=vary or {}, more=more,
             format=format, kept_only=kept_only, also=also, given=given, untied=untied, prepare=prepare,
-            unmapped=unmapped,
+            unmapped=unmapped, recognise=recognise,
         )  # fmt: skip
 
     def post(

@@ -1,11 +1,11 @@
-"""Import of replies that were kept elsewhere: files, folders, JSON Lines, archives.
+"""Import of replies that were kept elsewhere: files, folders, JSON Lines and arrays, archives, HAR files, `curl -i`.
 
 Memory is bounded: a file is read as a stream, a reply has at most MAX_BODY bytes, a line at most MAX_LINE, and of a
 reply only the members that are asked for are decoded.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -16,14 +16,20 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from intel_grapher.cache import containers
+from intel_grapher.cache.containers import Exchange
 from intel_grapher.cache.envelope import MAX_BODY, Area, Entry, crc_holds, crc_of
-from intel_grapher.cache.unpack import Item, Unreadable, unpack
+from intel_grapher.cache.unpack import STDIN, Item, Unreadable, unpack
 from intel_grapher.cache.writer import Writer
 from intel_grapher.errors import BadValue, UsageError
 
 Resolve = Callable[[str, str, str], tuple[str, str, str]]
 OneReply = Callable[[str, str], bool]
 Check = Callable[[Entry], None]
+Placed = tuple[str, str, str, Mapping[str, str]]
+"""Source, endpoint, key (empty: not told) and parameters."""
+AskedAt = Callable[[str, str, Mapping[str, str]], Placed]
+Recognise = Callable[[str, bytes], Placed | None]
 
 MAX_LISTED: Final = 1000
 MAX_LINE: Final = 2 * MAX_BODY
@@ -72,6 +78,8 @@ class Imported:
         failures: by reason, the added replies that are no answers.
         reasons: by reason, the replies that were left out; after MAX_LISTED reasons the others count as one.
         skipped: the first MAX_LISTED replies that were left out.
+        passed_over: by reason, the entries of HAR files that are of no source.
+        unreadable: by reason, the added replies that no mapping can read; `unread` are the first MAX_LISTED of them.
     """
 
     added: int = 0
@@ -79,12 +87,21 @@ class Imported:
     failures: Counter[str] = field(default_factory=Counter)
     skipped: list[Skipped] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
+    passed_over: Counter[str] = field(default_factory=Counter)
+    unreadable: Counter[str] = field(default_factory=Counter)
+    unread: list[Skipped] = field(default_factory=list)
 
     def skip(self, where: str, reason: str) -> None:
         """Note a reply that was left out."""
         self.reasons[reason if reason in self.reasons or len(self.reasons) < MAX_LISTED else OTHER_REASONS] += 1
         if len(self.skipped) < MAX_LISTED:
             self.skipped.append(Skipped(where, reason))
+
+    def note_unreadable(self, where: str, reason: str) -> None:
+        """Note a reply that was added, and that no mapping can read."""
+        self.unreadable[reason] += 1
+        if len(self.unread) < MAX_LISTED:
+            self.unread.append(Skipped(where, reason))
 
 
 class _Line(msgspec.Struct):
@@ -99,6 +116,11 @@ class _Line(msgspec.Struct):
     body: msgspec.Raw = msgspec.Raw()
     text: str | None = None
     base64: bytes | None = None
+
+
+def nowhere(_method: str, _url: str, _form: Mapping[str, str]) -> Placed:
+    """Raise BadValue: no source is known."""
+    raise BadValue("no source is known")
 
 
 def as_it_is(source: str, endpoint: str, key: str) -> tuple[str, str, str]:
@@ -119,15 +141,22 @@ def import_replies(
     resolve: Resolve = as_it_is,
     one_reply: OneReply = lambda _source, _endpoint: True,
     check: Check = lambda _reply: None,
+    asked_at: AskedAt = nowhere,
+    recognise: Recognise = lambda _source, _body: None,
 ) -> Imported:
     """Add every reply under the paths that is not in the cache yet; return the counts.
 
-    A file holds one reply, except `.jsonl` and `.ndjson`, whose lines are envelopes (ours, or `{"key":…,"body":…}`)
-    or bare replies. `.gz`, `.zst`, `.zip`, `.tar` and `.tar.gz` are unpacked. An envelope states source, endpoint, key
-    and time. For a bare reply:
+    A file holds one reply, except:
+
+    - `.jsonl` and `.ndjson`, whose lines are envelopes (ours, or `{"key":…,"body":…}`) or bare replies;
+    - a JSON array of these, where it can't be one reply of its endpoint;
+    - a HAR file, whose entries are replies of the endpoints that `asked_at` tells by their URLs;
+    - what `unpack` looks into. The path `-` is standard input, and may be lines.
+
+    `curl -i` output states status and time. An envelope states source, endpoint, key and time. For a bare reply:
 
     - source and endpoint are the arguments, or the two folders above the file (`…/<source>/<endpoint>/<file>`, `-`
-      read as `_`);
+      read as `_`); where these name none, `recognise` may tell them, and the key, by the reply's form;
     - the key is the argument, or the reply's member `key_from` (`ip`, `data.id`), or the file's name up to the first
       `__` or up to its extension;
     - the time is the argument, in epoch seconds, or the file's own.
@@ -137,13 +166,14 @@ def import_replies(
     endpoint and key as the program knows them, or raises UsageError or BadValue; that reply is left out, with the
     reason. So is one for which `check` raises BadValue. Raises UsageError for a path that does not exist.
     """
-    work = _Import(writer, judge, source, endpoint, key, fetched_at, key_from, resolve, one_reply, check)
+    work = _Import(writer, judge, source, endpoint, key, fetched_at, key_from, resolve, one_reply, check,
+                   asked_at, recognise)  # fmt: skip
     for item in unpack(paths):
         if isinstance(item, Unreadable):
             work.outcome.skip(item.where, item.reason)
             continue
         try:
-            if item.path.suffix.lower() in _LINES:
+            if item.path.suffix.lower() in _LINES or item.path.name == STDIN:
                 work.add_lines(item)
             else:
                 work.add_file(item, bytearray())
@@ -164,12 +194,64 @@ class _Import:
     resolve: Resolve
     one_reply: OneReply
     check: Check
+    asked_at: AskedAt
+    recognise: Recognise
     outcome: Imported = field(default_factory=Imported)
 
     def add_file(self, item: Item, begun: bytearray) -> None:
-        """Add a file that is one reply; `begun` is what has been read of it."""
+        """Add a file that is one reply, or holds several in a form of its own; `begun` is what has been read of it."""
         body = _read(item.stream, begun)
-        self._add(item.where, item, _Line(self.key or self._stated_key(body) or _key(item.path.name)), body)
+        if (found := containers.exchanges(body)) is not None:
+            for each in found:
+                self._add_exchange(item, each)
+        elif (answer := containers.answer(body)) is not None:
+            self._add_body(item, answer.body, answer.status, answer.at)
+        elif (each_one := containers.items(body)) is not None and not self._is_whole(item, body):
+            for number, one in enumerate(each_one, 1):
+                self._add_line(f"{item.where}[{number}]", item, one)
+        else:
+            self._add_body(item, body)
+
+    def _add_body(self, item: Item, body: bytes, status: int = 200, at: int | None = None) -> None:
+        """Add a bare reply."""
+        source, endpoint = self._names(item)
+        told = self.recognise(source, body)
+        stated = self.key or self._stated_key(body)
+        if told is not None:
+            source, endpoint, own, _ = told
+            stated = stated or own
+        if not stated and item.path.name == STDIN:
+            raise BadValue("it has no name that says what was asked for: say it with --key")
+        line = _Line(stated or _key(item.path.name), source=source, endpoint=endpoint, status=status, fetched_at=at)
+        self._add(item.where, item, line, body)
+
+    def _add_exchange(self, item: Item, found: Exchange | BadValue) -> None:
+        """Add an entry of a HAR file, or count it by the reason why it is no reply."""
+        try:
+            if isinstance(found, BadValue):
+                raise found
+            source, endpoint, key, params = self.asked_at(found.method, found.url, found.form)
+        except BadValue as bad:
+            self.outcome.passed_over[bad.reason] += 1
+            return
+        line = _Line(
+            key, source=source, endpoint=endpoint, params=dict(params), status=found.answer.status,
+            fetched_at=found.answer.at,
+        )  # fmt: skip
+        self._add(f"{item.where}[{found.number}]", item, line, found.answer.body)
+
+    def _is_whole(self, item: Item, body: bytes) -> bool:
+        """Tell whether a JSON array is one reply."""
+        source, endpoint = self._names(item)
+        told = self.recognise(source, body)
+        if told is not None:
+            return True
+        try:
+            source, endpoint, key = self.resolve(source, endpoint, self.key or "")
+            trial = Entry(source=source, endpoint=endpoint, key=key, fetched_at=0, status=200, body=body)
+            return not self.judge(trial).reason
+        except (UsageError, BadValue):
+            return True  # what is wrong with it is said when it is added
 
     def add_lines(self, item: Item) -> None:
         """Add the replies that are a file's lines. Where the lines are none by themselves, the file is one reply."""
@@ -262,12 +344,14 @@ class _Import:
         except (UsageError, BadValue) as refused:
             self.outcome.skip(where, str(refused))
             return
-        if added:
-            self.outcome.added += 1
-            if standing.reason:
-                self.outcome.failures[standing.reason] += 1
-        else:
+        if not added:
             self.outcome.already_there += 1
+            return
+        self.outcome.added += 1
+        if standing.reason and standing.area == "raw":
+            self.outcome.note_unreadable(where, standing.reason)
+        elif standing.reason:
+            self.outcome.failures[standing.reason] += 1
 
 
 def _lines(stream: BufferedReader) -> Iterator[tuple[int, bytes]]:

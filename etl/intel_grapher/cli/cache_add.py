@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -14,10 +13,11 @@ import typer
 
 from intel_grapher.analyst.entries import SOURCE, WITHOUT_FACTS
 from intel_grapher.analyst.journal import check
-from intel_grapher.cache import Cache, Entry, Standing, import_replies
+from intel_grapher.cache import Cache, Entry, Imported, Standing, import_replies
 from intel_grapher.cli import options
 from intel_grapher.cli.output import print_json, print_line, say
 from intel_grapher.errors import BadValue, UsageError
+from intel_grapher.placing import Place, asked_at, recognised
 from intel_grapher.registry import Registry
 from intel_grapher.source import Outcome, Source
 from intel_grapher.verdict import judged
@@ -29,7 +29,10 @@ SourceName = Annotated[str | None, typer.Option("--source", "-s", help="The sour
 
 
 def add(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Replies: files, folders, JSON Lines, archives.")],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="PATH", help="Replies: files, folders, archives, HAR files; - is standard input."),
+    ],
     *,
     source: SourceName = None,
     endpoint: Endpoint = None,
@@ -46,8 +49,10 @@ def add(
     Without --source and --endpoint, the two folders above a file name them. Without --key, the key is the file's name
     up to the first `__` or to its extension. A reply that the cache has already is left as it is.
 
-    A file is one reply. A .jsonl or .ndjson file has one reply a line: with its key, as {"key":…,"body":…} or as the
-    cache itself writes it, or bare, with --key-from.
+    A file is one reply. A .jsonl or .ndjson file has one reply a line, a JSON array one an item: with its key, as
+    {"key":…,"body":…} or as the cache itself writes it, or bare, with --key-from. Of a HAR file, the entries that ask a
+    known source are replies. What curl -i prints is a reply with its status and time. STIX bundles and MISP events are
+    known by their form. Archives and packed files are looked into: .gz .bz2 .xz .zst .zip .tar, one in another.
     """
     if key is not None and key_from is not None:
         raise UsageError("--key is for one reply and --key-from for several: give one of them")
@@ -64,16 +69,10 @@ def add(
             fetched_at=fetched, resolve=partial(resolve, registry, warn=warnings.setdefault),
             judge=partial(standing, registry),
             one_reply=partial(_may_be_lines, registry), check=check,
+            asked_at=partial(asked_at, registry.values()), recognise=partial(_recognised, registry),
         )  # fmt: skip
     left_out = sum(added.reasons.values())
-    for reason, count in sorted(added.failures.items()):
-        say(f"kept as failures, not as answers: {count} ({reason}); `intel-grapher fetch failed` lists them")
-    for warning in islice(warnings, MAX_WARNINGS):
-        say(f"kept, but {warning}")
-    if len(warnings) > MAX_WARNINGS:
-        say(f"and {len(warnings) - MAX_WARNINGS} more of these; transform lists them all")
-    for skipped in added.skipped:
-        say(f"left out: {skipped.where}: {skipped.reason}")
+    _tell(added, list(warnings))
     if json:
         print_json(
             {
@@ -81,6 +80,8 @@ def add(
                 "already_there": added.already_there,
                 "left_out": left_out,
                 "failures": added.failures,
+                "unreadable": added.unreadable,
+                "passed_over": added.passed_over,
                 "reasons": added.reasons,
                 "skipped": [dataclasses.asdict(skipped) for skipped in added.skipped],
             }
@@ -89,6 +90,33 @@ def add(
         print_line(f"{added.added} added, {added.already_there} there already, {left_out} left out")
     if left_out:
         raise typer.Exit(options.PART)
+
+
+def _tell(added: Imported, warnings: list[str]) -> None:
+    """Say which replies were kept with a fault, passed over, or left out, and why."""
+    for reason, count in sorted(added.failures.items()):
+        say(f"kept as failures, not as answers: {count} ({reason}); `intel-grapher fetch failed` lists them")
+    for unread in added.unread[:MAX_WARNINGS]:
+        say(f"kept, but it can't be read: {unread.where}: {unread.reason}")
+    if len(added.unread) > MAX_WARNINGS:
+        say(f"and {added.unreadable.total() - MAX_WARNINGS} more of these; transform lists them all")
+    for reason, count in sorted(added.passed_over.items()):
+        say(f"passed over: {count} ({reason})")
+    for warning in warnings[:MAX_WARNINGS]:
+        say(f"kept, but {warning}")
+    if len(warnings) > MAX_WARNINGS:
+        say(f"and {len(warnings) - MAX_WARNINGS} more of these; transform lists them all")
+    for skipped in added.skipped:
+        say(f"left out: {skipped.where}: {skipped.reason}")
+
+
+def _recognised(registry: Registry, source: str, body: bytes) -> Place | None:
+    """Return where a reply belongs by its form; None if a known source is named for it."""
+    try:
+        registry.named(source)
+    except UsageError:
+        return recognised(registry.values(), body)
+    return None
 
 
 def resolve(

@@ -38,6 +38,36 @@ def prepare(body: bytes) -> bytes:
     return body
 
 
+class _Outline(msgspec.Struct, rename={"event": "Event", "attributes": "Attribute", "objects": "Object"}):
+    uuid: str = ""
+    info: str | None = None
+    event: _Outline | None = None
+    attributes: msgspec.Raw = msgspec.Raw()
+    objects: msgspec.Raw = msgspec.Raw()
+    response: list[_Outline] | None = None
+
+    @property
+    def is_event(self) -> bool:
+        """Tell whether it has what every event has."""
+        return bool(self.uuid) and self.info is not None and bool(bytes(self.attributes) or bytes(self.objects))
+
+
+def recognise(body: bytes) -> str | None:
+    """Return the uuid of the event that a body is; empty for several, and for a feed's lists; None for another body."""
+    if _HASHES.match(body) or _MANIFEST.match(body):
+        return ""
+    try:
+        found = msgspec.json.decode(body, type=_Outline | list[_Outline])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    several = found if isinstance(found, list) else found.response
+    if several:
+        return "" if all(each.event and each.event.is_event for each in several) else None
+    one = found if isinstance(found, _Outline) else None
+    one = one.event or one if one else None
+    return one.uuid if one and one.is_event else None
+
+
 def events(reply: Reply | list[Reply]) -> Iterator[Event]:
     """Yield the events of a reply, whichever way it wraps them; what a search finds, as events that hold it alone."""
     for each in reply if isinstance(reply, list) else [reply]:
@@ -116,6 +146,7 @@ source = Source(
     also=("events", "events_add", "feed"),
     prepare=prepare,
     unmapped=unmapped,
+    recognise=recognise,
 )
 def event(asked: Term, reply: Reply | list[Reply]) -> Facts:
     """Indicators of an event, and how its files, URLs, names and addresses belong together."""
