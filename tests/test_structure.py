@@ -78,7 +78,7 @@ LAYERS = {
     },
     "neo4j": {"errors", "disk", "lock"},
     "load": {"errors", "disk", "lock", "sql", "model", "schema", "files", "neo4j"},
-    "ask": {"errors", "keys", "times", "model", "schema", "load"},
+    "ask": {"errors", "keys", "times", "model", "schema", "neo4j", "load"},
     "export": {"errors", "sql", "keys", "times", "model", "labels", "schema", "files"},
     "testing": BELOW,
     "pipeline": BELOW,

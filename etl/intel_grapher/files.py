@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from hashlib import md5
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,6 +31,8 @@ from intel_grapher.model import Property, Type
 from intel_grapher.sql import quoted
 
 ROW_GROUP = 1 << 17
+FEW = 200
+"""Rows up to which Python sums hashes sooner than DuckDB plans a query."""
 ARRAY_DELIMITER = ";"
 SEPARATOR = "\x1f"
 _CSV_TYPES = {Type.TEXT: "string", Type.TEXTS: "string[]", Type.INTEGER: "long", Type.TIMESTAMP: "datetime"}
@@ -233,6 +236,21 @@ def row_text(group: Group) -> str:
 def content(connection: duckdb.DuckDBPyConnection, relation: str, group: Group) -> Content:
     """Return the row count and checksum of a SQL relation that has a group's columns."""
     return checksum(connection, f"SELECT {row_text(group)} AS text FROM {relation}")
+
+
+def content_of_few(rows: pa.Table, group: Group) -> Content:
+    """Return what `content` does, without an engine: of some hundred rows, in a fraction of the time."""
+    columns = [rows[name].to_pylist() for name in group.keys]
+    for each in group.properties:
+        column = rows[each.name]
+        if each.type is Type.TIMESTAMP:
+            column = column.cast(each.type.arrow).cast(pa.int64())
+        values = column.to_pylist()
+        if each.type is Type.TEXTS:
+            values = [None if value is None else ARRAY_DELIMITER.join(value) for value in values]
+        columns.append(["" if value is None else str(value) for value in values])
+    digests = (md5(SEPARATOR.join(row).encode(), usedforsecurity=False).digest() for row in zip(*columns, strict=True))
+    return Content(rows.num_rows, _hex(sum(int.from_bytes(digest[8:], "little") for digest in digests)))
 
 
 def checksum(connection: duckdb.DuckDBPyConnection, texts: str) -> Content:

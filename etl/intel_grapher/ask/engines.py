@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, Protocol
-
-import neo4j
-from neo4j.exceptions import Neo4jError, TransientError
+from typing import TYPE_CHECKING, Any, Protocol
 
 from intel_grapher import schema
 from intel_grapher.ask import readonly
@@ -18,6 +15,12 @@ from intel_grapher.errors import UsageError
 from intel_grapher.load import Embedded, Server, connected, open_embedded
 from intel_grapher.load.embedded import STORE, EmbeddedStore, open_manifest
 from intel_grapher.load.quote import quote
+
+if TYPE_CHECKING:
+    import neo4j
+    import neo4j.exceptions
+else:
+    from intel_grapher.neo4j import driver as neo4j
 
 LIMIT = 1000
 TIMEOUT = 30.0
@@ -156,7 +159,7 @@ class Neo4jGraph:
             try:
                 result = transaction.run(cypher, dict(parameters or {}))
                 columns, records = list(result.keys()), result.fetch(limit + 1)
-            except TransientError as wrong:  # the driver would ask it again and again
+            except neo4j.exceptions.TransientError as wrong:  # the driver would ask it again and again
                 if "OutOfMemory" in str(wrong.code):
                     raise UsageError(refusal("alloc", timeout, 0)) from wrong
                 raise
@@ -166,7 +169,7 @@ class Neo4jGraph:
 
         try:
             return self._session.execute_read(work)
-        except Neo4jError as wrong:
+        except neo4j.exceptions.Neo4jError as wrong:
             raise UsageError(refusal(wrong.message or str(wrong), timeout, 0)) from wrong
 
     def query(

@@ -6,16 +6,20 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ladybug
-import neo4j
 
 from intel_grapher.ask.engines import EmbeddedGraph, Graph, Neo4jGraph
 from intel_grapher.ask.sandbox import Sandbox
 from intel_grapher.load import Embedded, Server, open_embedded
 from intel_grapher.load.embedded import MANIFEST, STORE, EmbeddedStore
 from intel_grapher.load.neo4j.session import open_driver, open_session
+
+if TYPE_CHECKING:
+    import neo4j
+else:
+    from intel_grapher.neo4j import driver as neo4j
 
 
 class GraphPool:

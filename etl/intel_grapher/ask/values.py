@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
-
-import neo4j
-import neo4j.graph
 
 from intel_grapher import schema
 from intel_grapher.model import NodeRef
@@ -42,10 +40,11 @@ class ValueReader:
 
     def plain(self, value: Any) -> Any:  # noqa: ANN401 - any value of either engine
         """Return a value as JSON has it: timestamps in ISO 8601, nodes and relationships as their properties."""
-        if isinstance(value, neo4j.graph.Path):
+        graph = sys.modules.get("neo4j.graph")  # where it is not imported, no value is a Neo4j's
+        if graph and isinstance(value, graph.Path):
             return {"nodes": self.plain(value.nodes), "relationships": self.plain(value.relationships)}
-        if isinstance(value, neo4j.graph.Entity):
-            if isinstance(value, neo4j.graph.Node):
+        if graph and isinstance(value, graph.Entity):
+            if isinstance(value, graph.Node):
                 for label in sorted(value.labels):
                     self._note(label, dict(value))
             return {name: self.plain(item) for name, item in value.items()}

@@ -42,6 +42,7 @@ from intel_grapher.model import Label, Property, Relationship, Type
 STORE = "graph.lbug"
 MANIFEST = "manifest.json"
 SLICE = 1 << 17  # nodes whose rows are read back together, so that memory is bounded
+FEW = 100_000  # rows that are copied in one transaction: each commit takes as long as copying some thousands
 _LEAST_POOL = 64 << 20
 _LITTLE = 256 << 20  # bytes of a disk: less may be what a copy failed for
 _SCRIPT = Path(__file__).with_name("copy_process.py")
@@ -150,6 +151,7 @@ class EmbeddedStore:
     def __init__(self, store: Path, memory: int = 0) -> None:
         self._database = ladybug.Database(store, buffer_pool_size=memory and max(memory, _LEAST_POOL), read_only=True)
         self.connection = ladybug.Connection(self._database)
+        self._last: dict[str, int] = {}  # the last offset of each label's nodes, -1 where there is none
 
     def __enter__(self) -> Self:
         return self
@@ -198,12 +200,14 @@ class EmbeddedStore:
 
     def _slices(self, connection: ladybug.Connection, group: Group, columns: str) -> Iterator[pa.Table]:
         """Ask for a group's rows, those of some nodes at a time: the engine holds a whole answer in memory."""
-        last = _run(connection, f"MATCH (n:{quote(group.start)}) RETURN max(offset(id(n)))")[0][0].as_py()
+        if group.start not in self._last:
+            last = _run(connection, f"MATCH (n:{quote(group.start)}) RETURN max(offset(id(n)))")[0][0].as_py()
+            self._last[group.start] = -1 if last is None else last
         # One condition, where two bounds say the same: from two, the engine expects few rows, and joins the wrong way
         # round, at twice the cost.
         near = f"abs(2 * offset(id(n)) - (2 * $first + {SLICE - 1})) <= {SLICE - 1}"
         query = f"MATCH {_match(group)} WHERE {near} RETURN {columns}"
-        firsts = range(0, (-1 if last is None else last) + 1, SLICE)
+        firsts = range(0, self._last[group.start] + 1, SLICE)
         return prefetched(lambda first: _run(connection, query, first=first), firsts)
 
     def _count(self, query: str) -> int:
@@ -245,7 +249,8 @@ def _copy(files: Files, manifest: Manifest, store: Path, memory: int, progress: 
     groups = list(manifest.groups())
     total, done = sum(content.rows for _, content in groups), 0
     steps = [(statement, 0) for statement in tables()]
-    steps += [(copy_statement(files, group), content.rows) for group, content in groups]
+    copies = [(copy_statement(files, group), content.rows) for group, content in groups]
+    steps += [("BEGIN TRANSACTION", 0), *copies, ("COMMIT", 0)] if total <= FEW else copies
     arguments = [str(store), str(max(memory, _LEAST_POOL)), str(os.getpid())]
     with subprocess.Popen(  # noqa: S603 - our own script
         [sys.executable, "-P", str(_SCRIPT), *arguments],

@@ -8,13 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from neo4j import Driver, GraphDatabase
-from neo4j.exceptions import AuthError, ClientError, ConfigurationError, DriverError, Neo4jError
-
 from intel_grapher.errors import LoadError
 
 if TYPE_CHECKING:
+    import neo4j
+    import neo4j.exceptions
+
     from intel_grapher.neo4j.server import LocalNeo4j
+else:
+    from intel_grapher.neo4j import driver as neo4j
 
 DATABASE = "neo4j"
 """The one database of the community edition."""
@@ -57,14 +59,14 @@ def connection_from_environment(environment: Mapping[str, str] = os.environ) -> 
     return Server(uri, environment.get("NEO4J_USER") or USER, password)
 
 
-def connect(server: Server) -> Driver:
+def connect(server: Server) -> neo4j.Driver:
     """Return a driver that was let in; the caller closes it. LoadError says what is in the way, and the way out."""
     not_an_address = f"{server.uri} is not the Bolt address of a Neo4j: that looks like bolt://127.0.0.1:7687"
     if re.match(r"(bolt|neo4j)(\+s|\+ssc)?://", server.uri) is None:
         raise LoadError(not_an_address)
     driver = None
     try:
-        driver = GraphDatabase.driver(
+        driver = neo4j.GraphDatabase.driver(
             server.uri,
             auth=(server.user, server.password),
             connection_timeout=SECONDS_TO_CONNECT,
@@ -77,25 +79,28 @@ def connect(server: Server) -> Driver:
     except BaseException as error:
         if driver is not None:
             driver.close()
-        if isinstance(error, (ConfigurationError, ValueError)):
+        if isinstance(error, (neo4j.exceptions.ConfigurationError, ValueError)):
             raise LoadError(not_an_address) from error
-        if isinstance(error, (DriverError, Neo4jError)):
+        if isinstance(error, (neo4j.exceptions.DriverError, neo4j.exceptions.Neo4jError)):
             raise LoadError(explained(server, error)) from error
         raise
     return driver
 
 
-def explained(server: Server, error: DriverError | Neo4jError) -> str:
+def explained(server: Server, error: neo4j.exceptions.DriverError | neo4j.exceptions.Neo4jError) -> str:
     """Return what a driver's error means to the one who has to mend it."""
     uri = server.uri
-    if isinstance(error, AuthError):
+    if isinstance(error, neo4j.exceptions.AuthError):
         return (
             f"The Neo4j at {uri} refuses the password of {server.user}: set NEO4J_USER and NEO4J_PASSWORD to "
             "what it takes (a local server's own is in the file `password` of its folder)"
         )
-    if isinstance(error, ClientError) and error.code == "Neo.ClientError.Security.AuthenticationRateLimit":
+    if (
+        isinstance(error, neo4j.exceptions.ClientError)
+        and error.code == "Neo.ClientError.Security.AuthenticationRateLimit"
+    ):
         return f"The Neo4j at {uri} has seen too many wrong passwords: wait a few seconds, then give the right one"
-    if isinstance(error, Neo4jError):
+    if isinstance(error, neo4j.exceptions.Neo4jError):
         return f"The Neo4j at {uri} answers, but not from its database `{DATABASE}` ({error.code}): see its logs"
     return (
         f"No Neo4j answers at {uri} ({type(error).__name__}): start one of your own with `intel-grapher neo4j up` or "

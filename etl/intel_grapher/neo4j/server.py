@@ -12,8 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-
-from neo4j.exceptions import AuthError
+from typing import TYPE_CHECKING
 
 from intel_grapher.errors import LoadError
 from intel_grapher.lock import locked
@@ -22,6 +21,12 @@ from intel_grapher.neo4j.home import BOLT, PAGE_CACHE, Home, is_whole, library
 from intel_grapher.neo4j.java import Java, Release, choose
 from intel_grapher.neo4j.process import Commands, PortTakenError, end, server, stop
 from intel_grapher.neo4j.swap import StoreSwap
+
+if TYPE_CHECKING:
+    import neo4j
+    import neo4j.exceptions
+else:
+    from intel_grapher.neo4j import driver as neo4j
 
 __all__ = ["LocalNeo4j", "Server", "Status", "connect", "connection_from_environment"]
 
@@ -232,7 +237,7 @@ class LocalNeo4j:
             try:
                 connect(self.connection()).close()
             except LoadError as error:
-                if isinstance(error.__cause__, AuthError):
+                if isinstance(error.__cause__, neo4j.exceptions.AuthError):
                     raise
                 if server(self._home) is None:
                     return False

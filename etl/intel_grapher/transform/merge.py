@@ -23,7 +23,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from intel_grapher.files import NOTHING, Content, Group, content
+from intel_grapher.files import FEW, NOTHING, Content, Group, content, content_of_few
 from intel_grapher.model import Merge, Property
 from intel_grapher.sql import connect, quoted
 from intel_grapher.transform.facts import ALIASES
@@ -85,6 +85,7 @@ class Merger:
         self._memory = max(max(memory - PROCESS_BYTES, memory // 4) // 2 // threads, 1)
         self._connection = connect(max((memory - PROCESS_BYTES) // 2, LEAST), folder / "spill", threads)
         self._connection.execute("SET preserve_insertion_order = false")
+        self._facts_of: dict[Group, int] = {}
         self._ranked: dict[str, Ranked] = {}
         self._merged: dict[Group, dict[str, int]] = {}  # tables of merged facts, in order, and their rows
         self._words = [f"bits{number}" for number in range(max(-(-len(sources) // WORD), 1))]
@@ -116,7 +117,9 @@ class Merger:
 
     def facts(self, group: Group) -> int:
         """Return the number of facts about a group that are to be merged."""
-        return sum(segment.rows(str(group)) for segment in self._segments(group).values())
+        if group not in self._facts_of:
+            self._facts_of[group] = sum(segment.rows(str(group)) for segment in self._segments(group).values())
+        return self._facts_of[group]
 
     def _segments(self, group: Group) -> dict[int, Staged]:
         """Return the segments to read for a group, by index."""
@@ -307,6 +310,8 @@ class Merger:
 
     def content(self, group: Group, rows: pa.Table) -> Content:
         """Return the content of rows that have the columns of a group's files."""
+        if rows.num_rows <= FEW:
+            return content_of_few(rows, group)
         with self._connection.cursor() as cursor:
             cursor.register("made", rows)
             return content(cursor, "made", group)

@@ -30,7 +30,7 @@ from intel_grapher.transform.segments import Segments
 from intel_grapher.transform.staged import groups_of
 from intel_grapher.transform.store import GroupState, Kept, Store
 from intel_grapher.transform.vague import with_vague_keys
-from intel_grapher.transform.workers import use_system_memory
+from intel_grapher.transform.workers import prepare_arrow
 
 OURS = {"manifest.json", "rejects.jsonl", "nodes", "relationships"}
 """The names in a set of flat files."""
@@ -42,7 +42,7 @@ def transform(cache: Cache, folder: Path, registry: Registry, options: Options |
     Raises BusyError if another transform is at work there, TransformError if the files can't be made, CacheError if
     the cache can't be read; the old set is then as it was.
     """
-    use_system_memory()
+    prepare_arrow()
     options = options or Options()
     folder = disk.real(folder)
     if not folder.name:

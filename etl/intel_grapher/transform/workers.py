@@ -6,8 +6,10 @@ This process maps too, unless memory is short: then only workers do, whose memor
 from __future__ import annotations
 
 import gc
+import importlib.util
 import os
 import signal
+import sys
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -16,6 +18,8 @@ from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
+from types import ModuleType
+from typing import cast
 
 import pyarrow as pa
 
@@ -118,9 +122,15 @@ def stage_all(
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def use_system_memory() -> None:
-    """Let Arrow take memory from the C library, which gives freed memory back to the system."""
+def prepare_arrow() -> None:
+    """Let Arrow take memory from the C library, which gives freed memory back to the system.
+
+    Arrow looks for dateutil at every call that infers a value's type. Where dateutil is not installed, the search goes
+    through all folders of modules each time, for some thousands of times; it is told once instead.
+    """
     pa.set_memory_pool(pa.system_memory_pool())
+    if "dateutil" not in sys.modules and importlib.util.find_spec("dateutil") is None:
+        sys.modules["dateutil"] = cast("ModuleType", None)  # which says that it can't be imported
 
 
 def _next(waiting: deque[Segment]) -> Segment | None:
@@ -135,7 +145,7 @@ def _begin_worker(registry: Registry, overriding: Overriding, folder: Path, most
     global _mapper  # noqa: PLW0603 - a worker's only state; the pool has no other place for it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
-    use_system_memory()
+    prepare_arrow()
     _mapper = Mapper(registry, overriding, folder, most)
 
 

@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import duckdb
-import neo4j
 
 from intel_grapher import schema
 from intel_grapher.errors import LoadError
@@ -25,6 +24,11 @@ from intel_grapher.load.parity import Parity, spilling
 from intel_grapher.load.row_diff import Difference, Scope, diff_rows, differing_rows
 from intel_grapher.model import NodeRef
 from intel_grapher.sql import exact, quoted
+
+if TYPE_CHECKING:
+    import neo4j
+else:
+    from intel_grapher.neo4j import driver as neo4j
 
 SHARE = 0.1
 """How much of a database may be deleted unasked."""

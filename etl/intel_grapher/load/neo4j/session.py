@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import neo4j
 import pyarrow as pa
-from neo4j.exceptions import ClientError, ConstraintError, DatabaseError, DriverError, Neo4jError
 
 from intel_grapher import schema
 from intel_grapher.errors import LoadError
@@ -18,6 +16,12 @@ from intel_grapher.load.neo4j import cypher
 from intel_grapher.load.prefetch import prefetched
 from intel_grapher.load.row_diff import Scope, text_schema
 from intel_grapher.neo4j.connection import DATABASE, Server, connect, explained
+
+if TYPE_CHECKING:
+    import neo4j
+    import neo4j.exceptions
+else:
+    from intel_grapher.neo4j import driver as neo4j
 
 _READ = 1 << 14  # rows read back together
 _READERS = 2  # sessions that read texts at the same time: the server answers each with one thread
@@ -31,11 +35,11 @@ def connected(server: Server) -> Iterator[Neo4jSession]:
     with connect(server) as driver, open_session(driver) as session:
         try:
             yield Neo4jSession(driver, session)
-        except ConstraintError as wrong:
+        except neo4j.exceptions.ConstraintError as wrong:
             raise LoadError(f"{server} holds a key twice: delete one of the two nodes, then load again") from wrong
-        except (ClientError, DatabaseError) as wrong:
+        except (neo4j.exceptions.ClientError, neo4j.exceptions.DatabaseError) as wrong:
             raise LoadError(f"{server} refused ({wrong.code}): {wrong.message}") from wrong
-        except (DriverError, Neo4jError) as wrong:
+        except (neo4j.exceptions.DriverError, neo4j.exceptions.Neo4jError) as wrong:
             raise LoadError(f"{explained(server, wrong)}; then load again: nothing is doubled") from wrong
 
 

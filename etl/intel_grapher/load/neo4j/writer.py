@@ -14,12 +14,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import count
 from threading import Event
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
-import neo4j
 import pyarrow as pa
-from neo4j.exceptions import ClientError, ConstraintError, DatabaseError, IncompleteCommit, TransientError
 
 from intel_grapher.errors import LoadError
 from intel_grapher.files import Group
@@ -27,6 +25,12 @@ from intel_grapher.load.neo4j import cypher
 from intel_grapher.load.neo4j.batches import PackedBatch, pack, packed
 from intel_grapher.load.neo4j.session import Neo4jSession
 from intel_grapher.load.prefetch import prefetched
+
+if TYPE_CHECKING:
+    import neo4j
+    import neo4j.exceptions
+else:
+    from intel_grapher.neo4j import driver as neo4j
 
 WRITERS = 2
 """Transactions at a time: with more, the server's commits, one after the other, are what is waited for."""
@@ -104,13 +108,13 @@ class RowWriter:
         except _LateError:
             self._overlaps = False
             return self._written(group, some, come, create=create)
-        except (_AgainError, IncompleteCommit):  # nobody knows whether it went in
+        except (_AgainError, neo4j.exceptions.IncompleteCommit):  # nobody knows whether it went in
             return self._written(group, some, come, create=False)
-        except (ClientError, DatabaseError, TransientError) as wrong:
+        except (neo4j.exceptions.ClientError, neo4j.exceptions.DatabaseError, neo4j.exceptions.TransientError) as wrong:
             if wrong.code not in _SPLIT:
                 raise
             self._wait(come)
-            if create and isinstance(wrong, ConstraintError):  # somebody else writes there, too
+            if create and isinstance(wrong, neo4j.exceptions.ConstraintError):  # somebody else writes there, too
                 self.creates = False
                 return self._written(group, some, come, create=False)
             if middle := len(some.batch) // 2:
