@@ -80,10 +80,12 @@ LAYERS = {
     "load": {"errors", "disk", "lock", "sql", "model", "schema", "files", "neo4j"},
     "ask": {"errors", "keys", "times", "model", "schema", "neo4j", "load"},
     "export": {"errors", "sql", "keys", "times", "model", "labels", "schema", "files"},
+    "judgement": {"model", "labels", "schema"},
+    "cards": BELOW | {"labels", "judgement"},
     "testing": BELOW,
     "pipeline": BELOW,
     "ui": BELOW | {"pipeline"},
-    "cli": BELOW | {"pipeline", "ui", "export"},
+    "cli": BELOW | {"judgement", "cards", "pipeline", "ui", "export"},
     "__main__": {"cli"},
 }
 LAYER_OF = {"analyst.entries": "entries", "diff": "files", "sets": "files", "reject_paths": "reading", "sqlite": "lock"}

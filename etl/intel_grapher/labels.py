@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pyarrow as pa
 
 from intel_grapher import keys
-from intel_grapher.model import Label, Merge, Property, Type
+from intel_grapher.model import Bearing, Label, Merge, Property, Type
 
 # --- properties -----------------------------------------------------------------------------------------------------
 
@@ -23,7 +23,13 @@ SEEN = (
     Property("fetched_at", Type.TIMESTAMP, Merge.MAX, "when a source last said so"),
 )
 TAGS = Property("tags", Type.TEXTS, Merge.UNION, "what the sources tag it with")
-VOTES = Property("votes", Type.INTEGER, Merge.NEWEST, "ThreatCrowd's votes: -1 malicious, 0 even, 1 benign")
+VOTES = Property(
+    "votes",
+    Type.INTEGER,
+    Merge.NEWEST,
+    "ThreatCrowd's votes: -1 malicious, 0 even, 1 benign",
+    bearing=Bearing(lambda votes: {-1: "suspicious", 1: "benign"}.get(votes, ""), "ThreatCrowd's votes: {}"),
+)
 CONFIDENCE = Property("confidence", Type.INTEGER, Merge.MAX, "how sure a source is of it, 0 to 100")
 WILDCARD = Property(
     "wildcard",
@@ -60,8 +66,17 @@ _TRANSPORT = Property(
 )
 
 
-def _newest(name: str, doc: str, type_: Type = Type.TEXT) -> Property:
-    return Property(name, type_, Merge.NEWEST, doc)
+def _newest(name: str, doc: str, type_: Type = Type.TEXT, bearing: Bearing | None = None) -> Property:
+    return Property(name, type_, Merge.NEWEST, doc, bearing=bearing)
+
+
+def _from(malicious: int, suspicious: int) -> Callable[[int], str]:
+    """Return the word for a number: malicious from one figure on, suspicious from another."""
+    return lambda number: "malicious" if number >= malicious else "suspicious" if number >= suspicious else ""
+
+
+def _as_told(word: str) -> str:
+    return word if word in {"malicious", "suspicious", "benign"} else ""
 
 
 def _all(name: str, doc: str) -> Property:
@@ -70,8 +85,18 @@ def _all(name: str, doc: str) -> Property:
 
 _CREATED = Property("created", Type.TIMESTAMP, Merge.MIN, "when it was registered, made or posted")
 _UPDATED = Property("updated", Type.TIMESTAMP, Merge.MAX, "when its registration was last changed")
-_REPUTATION = _newest("reputation", "VirusTotal's score by its community: below 0 is bad", Type.INTEGER)
-_MALICIOUS = _newest("malicious", "how many of VirusTotal's engines call it malicious", Type.INTEGER)
+_REPUTATION = _newest(
+    "reputation",
+    "VirusTotal's score by its community: below 0 is bad",
+    Type.INTEGER,
+    Bearing(lambda score: "suspicious" if score < 0 else "", "VirusTotal's community scores it {}"),
+)
+_MALICIOUS = _newest(
+    "malicious",
+    "how many of VirusTotal's engines call it malicious",
+    Type.INTEGER,
+    Bearing(_from(3, 1), "{} of VirusTotal's engines call it malicious"),
+)
 _NAME = _newest("name", "what it is called")
 _STATUS = _newest("status", "the registry's status codes, parted by a comma: active, client hold, …")
 _COUNTRY = _newest("country", "two letters")
@@ -114,8 +139,13 @@ IP_ADDRESS = _label(
     _MALICIOUS,
     _COUNTRY,
     _newest("isp", "its internet service provider"),
-    _newest("classification", "GreyNoise's: benign, malicious or unknown"),
-    _newest("abuse_score", "AbuseIPDB's confidence of abuse, 0 to 100", Type.INTEGER),
+    _newest("classification", "GreyNoise's: benign, malicious or unknown", bearing=Bearing(_as_told, "GreyNoise: {}")),
+    _newest(
+        "abuse_score",
+        "AbuseIPDB's confidence of abuse, 0 to 100",
+        Type.INTEGER,
+        Bearing(_from(75, 25), "AbuseIPDB's confidence of abuse is {} of 100"),
+    ),
     _all("cpes", "products seen there, as Common Platform Enumeration names"),
     _JARM,
     TAGS,
@@ -270,7 +300,9 @@ NOTE = _label(
     _newest("author", "who says it"),
     _newest("text", "the note"),
     _newest("tag", "the tag"),
-    _newest("verdict", "malicious, suspicious, benign or unknown"),
+    _newest(
+        "verdict", "malicious, suspicious, benign or unknown", bearing=Bearing(_as_told, "an analyst's verdict: {}")
+    ),
     shape="diamond",
     title=("text", "tag", "verdict"),
 )

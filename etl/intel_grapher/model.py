@@ -76,6 +76,17 @@ class NodeRef(msgspec.Struct, frozen=True, order=True, gc=False):
         return cls(label, key)
 
 
+class Bearing(NamedTuple):
+    """What a value says for or against an indicator, to a person who wants a judgement on it.
+
+    `word` returns malicious, suspicious or benign for a value, or an empty string if it says none of these. `phrase` is
+    how a person is told: `{}` stands for the value, or for the nodes at the other end.
+    """
+
+    word: Callable[[Any], str]
+    phrase: str
+
+
 @dataclass(frozen=True)
 class Property:
     """One property of a label or of a relationship type. `derive` tells it from a node's key alone."""
@@ -85,6 +96,7 @@ class Property:
     merge: Merge
     doc: str
     derive: Callable[[str], Any] | None = None
+    bearing: Bearing | None = None
 
 
 @dataclass(frozen=True)
@@ -214,7 +226,7 @@ class Relationship(Generic[S, E]):
     """A directed relationship type.
 
     `both_ways`: stored once, the lesser key first, and queried without an arrow. `check` is done in one place, for
-    the facts of all sources.
+    the facts of all sources. `bearing` is what it says for or against the node that it starts at.
     """
 
     start: Kind[S]
@@ -225,6 +237,7 @@ class Relationship(Generic[S, E]):
     both_ways: bool = False
     check: Check | None = None
     base: Relationship[Any, Any] | None = None
+    bearing: Bearing | None = None
     names: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -239,7 +252,9 @@ class Relationship(Generic[S, E]):
         base = self.base or self
         if not set(kind.labels) <= set(base.start.labels):
             raise SourceError(f"{self.type} does not start at a {kind.name}")
-        return Relationship(kind, self.type, self.end, self.doc, self.properties, self.both_ways, self.check, base)
+        return Relationship(
+            kind, self.type, self.end, self.doc, self.properties, self.both_ways, self.check, base, self.bearing
+        )
 
     def fault(self, start: str, end: str) -> str:
         """Return why two canonical keys can't be joined; empty where they can."""

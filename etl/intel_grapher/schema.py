@@ -48,7 +48,7 @@ from intel_grapher.labels import (
     VULNERABILITY,
     WILDCARD,
 )
-from intel_grapher.model import Check, Fact, Kind, Label, Property, Relationship, either
+from intel_grapher.model import Bearing, Check, Fact, Kind, Label, Property, Relationship, either
 
 
 def _properties(*own: Property) -> tuple[Property, ...]:
@@ -258,6 +258,7 @@ def on_hosts(links: Sequence[Link]) -> Fact:
 
 # --- relationship types: from, type, to -----------------------------------------------------------------------------
 
+NAMED_BAD = Bearing(lambda _end: "malicious", "{}")
 NOT_ITSELF = Check(pairs.different, "a relationship of a thing with itself")
 
 RESOLVES = Relationship(
@@ -305,7 +306,12 @@ CONTAINS = Relationship(
 )
 EXECUTES = Relationship(DIGEST, "EXECUTES", DIGEST, "The file, when it runs, runs the other.", SEEN)
 DETECTED_AS = Relationship(
-    DIGEST, "DETECTED_AS", MALWARE_NAME, "A scanner or an analyst calls the file so.", _properties(CONFIDENCE)
+    DIGEST,
+    "DETECTED_AS",
+    MALWARE_NAME,
+    "A scanner or an analyst calls the file so.",
+    _properties(CONFIDENCE),
+    bearing=NAMED_BAD._replace(phrase="detected as {}"),
 )
 INDICATES = Relationship(
     DESTINATION,
@@ -313,6 +319,7 @@ INDICATES = Relationship(
     MALWARE_NAME,
     "The name, address or URL serves or steers the malware.",
     _properties(CONFIDENCE),
+    bearing=NAMED_BAD._replace(phrase="serves or steers {}"),
 )
 DELIVERS = Relationship(LINK, "DELIVERS", DIGEST, "The URL gave the file.", SEEN)
 ON = Relationship(LINK, "ON", HOST, "The URL's host, or the address that answered for it.", SEEN)
@@ -339,11 +346,25 @@ IN_NETWORK = Relationship(
 )
 ANNOUNCED_BY = Relationship(ROUTED, "ANNOUNCED_BY", AS_NUMBER, "The AS announces the route to it.", SEEN)
 OPERATED_BY = Relationship(OPERATED, "OPERATED_BY", ORGANIZATION_NAME, "Who runs it.", SEEN)
-REPORTED_IN = Relationship(REPORTED, "REPORTED_IN", REFERENCE, "The report names the indicator.", _properties(COMMENTS))
+REPORTED_IN = Relationship(
+    REPORTED,
+    "REPORTED_IN",
+    REFERENCE,
+    "The report names the indicator.",
+    _properties(COMMENTS),
+    bearing=Bearing(lambda _end: "suspicious", "reported in {}"),
+)
 CITES = Relationship(REFERENCE, "CITES", REFERENCE, "The report draws on the other.", SEEN, check=NOT_ITSELF)
 CONCERNS = Relationship(REFERENCE, "CONCERNS", THREAT, "The report is about the malware or technique.", SEEN)
 BLAMES = Relationship(REFERENCE, "BLAMES", GROUP_ID, "The report attributes what it describes to the group.", SEEN)
-ATTRIBUTED_TO = Relationship(REPORTED, "ATTRIBUTED_TO", GROUP_ID, "A source says that the group uses it.", SEEN)
+ATTRIBUTED_TO = Relationship(
+    REPORTED,
+    "ATTRIBUTED_TO",
+    GROUP_ID,
+    "A source says that the group uses it.",
+    SEEN,
+    bearing=NAMED_BAD._replace(phrase="attributed to {}"),
+)
 CONNECTS_TO = Relationship(HOST, "CONNECTS_TO", ENDPOINT, "The host was seen to open a connection to the other.", SEEN)
 TWEETED = Relationship(SCREEN_NAME, "TWEETED", TWEET_ID, "The user wrote the tweet.", SEEN)
 RETWEETED = Relationship(SCREEN_NAME, "RETWEETED", TWEET_ID, "The user passed the tweet on.", SEEN)

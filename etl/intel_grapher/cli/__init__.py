@@ -15,6 +15,7 @@ output          results, messages, progress
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import sys
@@ -28,10 +29,15 @@ import typer.core
 
 import intel_grapher
 from intel_grapher.cli.options import INTERRUPTED
-from intel_grapher.cli.output import discard, escape_unencodable, say
+from intel_grapher.cli.output import discard, escape_unencodable, messages_as_json, say
 from intel_grapher.errors import GrapherError
 
 DEBUG = "INTEL_GRAPHER_DEBUG"
+LOOK = "look"
+"""The command that is run where none is named."""
+ASKING_OPTIONS = frozenset({"--help", "-h", "--version"})
+OWN_OPTIONS = ASKING_OPTIONS | {"--debug"}
+INDICATOR_LIKE = re.compile(r"[.:@\[\]()]|^[0-9a-fA-F]{32,128}$|^(?:AS|CVE-)[0-9]", re.IGNORECASE)
 SECRET_NAME = re.compile(r"KEY|TOKEN|PASSWORD|SECRET")
 SHORTEST_SECRET = 6
 LONGEST_SHOWN = 200
@@ -42,6 +48,7 @@ COMMANDS = {
     "transform": "Turn the cached replies into deduplicated flat files.",
     "load": "Load the flat files into a graph, and prove they are there.",
     "run": "Fetch, transform and load, with the options of all three.",
+    "look": "Look indicators up: one card for each, as answers arrive.",
     "show": "Print what the graph has about an indicator.",
     "path": "Find the shortest paths between two nodes, around hubs.",
     "rank": "Rank what ties indicators together.",
@@ -89,6 +96,15 @@ class MainGroup(typer.core.TyperGroup):
         super().__init__(**settings)
         self.commands = LazyCommands()  # type: ignore[assignment]
 
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - typer's own click
+        """Take `look` for the command where none is named, but an indicator, an option of its, or a text is."""
+        first = next((each for each in args if each not in OWN_OPTIONS), None)
+        if first is None and not set(args) & ASKING_OPTIONS and _take_text():
+            args = [*args, LOOK]
+        elif first is not None and first not in COMMANDS and (first.startswith("-") or _may_be_indicator(first)):
+            args.insert(args.index(first), LOOK)
+        return super().parse_args(ctx, args)
+
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - typer's own click
         """Print the help, without importing a command."""
         self.commands = {name: typer.core.TyperCommand(name, help=summary) for name, summary in COMMANDS.items()}
@@ -98,6 +114,23 @@ class MainGroup(typer.core.TyperGroup):
         """Return the names, without an import."""
         _ = ctx
         return list(COMMANDS)
+
+
+def _may_be_indicator(word: str) -> bool:
+    """Tell whether a word may be an indicator, and is not a command that was misspelt."""
+    return INDICATOR_LIKE.search(word) is not None
+
+
+def _take_text() -> bool:
+    """Return whether a text waits on standard input; it is then read, and put back for the command."""
+    if sys.stdin is None or sys.stdin.isatty():
+        return False
+    try:
+        content = sys.stdin.buffer.read()
+    except (OSError, ValueError):  # closed
+        return False
+    sys.stdin = io.TextIOWrapper(io.BytesIO(content))
+    return bool(content.strip())
 
 
 app = typer.Typer(
@@ -133,8 +166,19 @@ def root(
 def main() -> None:
     """Run the command line, and exit with its code."""
     escape_unencodable()
+    with messages_as_json(wanted="--json" in sys.argv):
+        _run(as_json="--json" in sys.argv)
+
+
+def _run(*, as_json: bool) -> None:
+    """Run the command line, say what went wrong, and exit with its code."""
     try:
+        if as_json:
+            sys.exit(app(prog_name="intel-grapher", standalone_mode=False) or 0)
         app(prog_name="intel-grapher")
+    except typer.exceptions.TyperException as error:  # used wrongly; only with --json, else Typer has said so
+        say(f"error: {getattr(error, 'message', error)}")
+        sys.exit(getattr(error, "exit_code", 2))
     except GrapherError as error:
         _say_traceback()
         say(f"error: {masked(str(error))}")

@@ -94,16 +94,16 @@ def fetched(
     how = settings.options(registry, import_)
     sources = settings.selected(registry)
     found, skipped = indicators.read()
-    with Cache(data) as cache, progress("requests", hidden=no_progress) as advance:
-        return fetching.fetch(cache, sources, found, how, lambda summary: _advance(summary, advance)), skipped
+    with Cache(data) as cache, progress("requests", hidden=no_progress) as shown:
+        return fetching.fetch(cache, sources, found, how, lambda summary: advance(summary, shown)), skipped
 
 
-def _advance(summary: Summary, advance: Advance) -> None:
+def advance(summary: Summary, shown: Advance) -> None:
     """Report each source's progress, with its recent rate and what its longest limit leaves."""
     for name, tally in summary.sources.items():
         if tally.to_ask:
             left = "" if tally.left is None else f", {tally.left:,} left"
-            advance(name, tally.asked, tally.asked + tally.remaining, f"{tally.rate:.2g}/s{left}")
+            shown(name, tally.asked, tally.asked + tally.remaining, f"{tally.rate:.2g}/s{left}")
 
 
 def print_summary(summary: Summary) -> None:
@@ -207,7 +207,7 @@ def retry(
 ) -> None:
     """Ask again the questions that failed, and no others."""
     selected = sources.selected(Registry.installed())
-    with Cache(data) as cache, progress("requests", hidden=no_progress) as advance:
-        summary = failures.retry(cache, selected, limits.limited(), lambda so_far: _advance(so_far, advance))
+    with Cache(data) as cache, progress("requests", hidden=no_progress) as shown:
+        summary = failures.retry(cache, selected, limits.limited(), lambda so_far: advance(so_far, shown))
     print_json({"summary": summary}) if json else print_summary(summary)
     raise typer.Exit(exit_code(summary, []))

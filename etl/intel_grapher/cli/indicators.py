@@ -38,10 +38,11 @@ class Indicators:
     ] = None
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out what is no indicator; take the rest.")] = False
 
-    def read(self) -> tuple[list[Indicator], int]:
+    def read(self, *, is_text: bool = False) -> tuple[list[Indicator], int]:
         """Return the indicators, each once, and how many texts were none.
 
-        Standard input is read if nothing else names an indicator and it is not a terminal.
+        Standard input is read if nothing else names an indicator and it is not a terminal. `is_text`: files may be any
+        text, and what is no indicator in them stops nothing.
         Raises UsageError if no indicator is named, and for a text that is none unless `skip_bad` is set.
         """
         by_kind = {"domain": self.domain, "email": self.email, "hash": self.hash_, "ip": self.ip, "user": self.user}
@@ -51,6 +52,7 @@ class Indicators:
         if not entries and not files and sys.stdin is not None and not sys.stdin.isatty():
             files = [Path("-")]
         found, faults = parse(entries)
+        stops = bool(faults) or not is_text
         for path in files:
             of_file, faults_of_file = read_file(path)
             found += of_file
@@ -62,7 +64,7 @@ class Indicators:
             say(f"not an indicator: {fault}")
         if len(faults) > MAX_MESSAGES:
             say(f"and {len(faults) - MAX_MESSAGES} more that are none")
-        if faults and not self.skip_bad:
+        if faults and ((stops and not self.skip_bad) or not found):
             raise UsageError("nothing was asked; mend these, or leave them out with --skip-bad")
         return found, len(faults)
 

@@ -35,7 +35,7 @@ def status(data: options.Data = options.DATA, *, json: options.Json = False) -> 
     members = {
         "assembled": status.assembled,
         "running": status.running,
-        "version": status.version,
+        "neo4j": status.version,
         "pid": status.pid,
         "uri": status.uri,
         "home": str(status.home),

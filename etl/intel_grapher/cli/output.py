@@ -23,12 +23,16 @@ from rich.text import Text
 from intel_grapher.errors import GrapherError
 
 JSON_VERSION = 1
+ERROR = "error: "
+"""What the message begins with that says why a command failed."""
+_messages: list[str] | None = None
 MEGA = 1_000_000
 BYTES_STEP = "read"
 """The step of a progress bar that counts bytes; every other step counts the unit that the command names."""
 
 
-def _console(*, stderr: bool) -> Console:
+def console(*, stderr: bool) -> Console:
+    """Return the console of a stream: coloured on a terminal, or where CLICOLOR_FORCE says so and NO_COLOR does not."""
     forced = os.environ.get("CLICOLOR_FORCE", "0") != "0" and "NO_COLOR" not in os.environ
     return Console(stderr=stderr, highlight=False, markup=False, emoji=False, force_terminal=True if forced else None)
 
@@ -50,11 +54,51 @@ def discard(stream: TextIO) -> None:
 
 
 def say(text: str) -> None:
-    """Print a message on standard error. A standard error that is closed or full changes nothing else."""
+    """Print a message on standard error; with --json, keep it for the one document that is printed there at the end.
+
+    A standard error that is closed or full changes nothing else.
+    """
+    if _messages is not None:
+        _messages.append(text)
+        return
     try:
-        _console(stderr=True).print(Text(text), soft_wrap=True)
+        console(stderr=True).print(Text(printable(text)), soft_wrap=True)
     except OSError:
         discard(sys.stderr)
+
+
+@contextmanager
+def messages_as_json(*, wanted: bool) -> Iterator[None]:
+    """Print the messages of the body at its end, with the exit code, as one JSON document on standard error.
+
+    The document has `version`, `exit_code`, `error` (null if all went well) and `messages`; without any message and
+    with exit code 0 nothing is printed. Not `wanted`: messages are printed as text, as they come.
+    """
+    global _messages
+    if not wanted:
+        yield
+        return
+    _messages, code = [], 0
+    try:
+        yield
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else 0
+        raise
+    finally:
+        messages, _messages = _messages, None
+        errors = [each.removeprefix(ERROR) for each in messages if each.startswith(ERROR)]
+        if code or messages:
+            document = {
+                "version": JSON_VERSION,
+                "exit_code": code,
+                "error": errors[-1] if errors else (messages[-1] if messages else "it ended early") if code else None,
+                "messages": [each for each in messages if not each.startswith(ERROR)],
+            }
+            try:
+                sys.stderr.write(_json(document) + "\n")
+                sys.stderr.flush()
+            except OSError:
+                discard(sys.stderr)
 
 
 def print_line(text: str) -> None:
@@ -81,13 +125,25 @@ def _write(text: str) -> None:
 
 def print_json(document: Mapping[str, object]) -> None:
     """Print one JSON document, with the member `version` first. Values that JSON lacks are printed as strings."""
-    _write(msgspec.json.format(_json({"version": JSON_VERSION, **document}), indent=2) + "\n")
+    _write(msgspec.json.format(_json(_versioned(document)), indent=2) + "\n")
+
+
+def print_json_line(document: Mapping[str, object]) -> None:
+    """Print one JSON document on one line, with the member `version` first."""
+    _write(_json(_versioned(document)) + "\n")
+
+
+def _versioned(document: Mapping[str, object]) -> dict[str, object]:
+    """Return a document with the version of its form; no member of it may have that name."""
+    if "version" in document:
+        raise ValueError("a document's member can't be called version")
+    return {"version": JSON_VERSION, **document}
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table: aligned on a terminal, tab-separated where piped."""
-    console = _console(stderr=False)
-    if not console.is_terminal:
+    screen = console(stderr=False)
+    if not screen.is_terminal:
         lines = ("\t".join(_flat(value) for value in row) for row in (columns, *rows))
         _write("".join(printable(line) + "\n" for line in lines))
         return
@@ -96,7 +152,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
         table.add_column(column, overflow="fold")  # so that a key is never cut
     for row in rows:
         table.add_row(*(Text(_flat(value)) for value in row))
-    console.print(table)
+    screen.print(table)
 
 
 def print_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -167,13 +223,13 @@ def progress(unit: str, *, hidden: bool = False) -> Iterator[Advance]:
 
     A bar shows the step's note, or its speed: `unit` a second, or MB a second for the step BYTES_STEP.
     """
-    console = _console(stderr=True)
-    if hidden or not console.is_terminal:
+    screen = console(stderr=True)
+    if hidden or not screen.is_terminal:
         yield lambda _step, _done, _total, _note="", /: None
         return
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
     notes = TextColumn("{task.fields[note]}")
-    with Progress(*columns, notes, TimeElapsedColumn(), TimeRemainingColumn(), console=console, transient=True) as bar:
+    with Progress(*columns, notes, TimeElapsedColumn(), TimeRemainingColumn(), console=screen, transient=True) as bar:
         steps: dict[str, TaskID] = {}
 
         def advance(step: str, done: int, total: int, note: str = "", /) -> None:

@@ -60,6 +60,8 @@ REDIRECTED: Final = "redirected elsewhere, which is refused"
 CANT_SEND: Final = "the request can't be sent"
 LASTING: Final = frozenset({NOT_TRUSTED, TOO_LARGE, TOO_SLOW, BAD_ENCODING, REDIRECTED, CANT_SEND})
 """Faults that another attempt does not mend."""
+UNREACHED: Final = frozenset({NO_CONNECTION, NO_NAME, PROXY, TIMED_OUT})
+"""Faults that a machine without a network has with every service."""
 
 
 class _Silence(logging.Filter):

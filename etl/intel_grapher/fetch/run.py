@@ -30,10 +30,14 @@ from intel_grapher.verdict import Verdict
 TICK: Final = 0.2
 OUTLOOK_SECONDS: Final = 2.0
 RATE_SECONDS: Final = 10.0
+LOST_SECONDS: Final = 1.0
+"""After so long without a connection to any service, the network is taken for lost."""
+LOST: Final = "no network"
 GRACE: Final = 5.0
 """Seconds for the requests under way to end after an interrupt."""
 
 Progress = Callable[[Summary], None]
+Replied = Callable[[KeyQuestion, HttpReply, Verdict], None]
 
 
 @dataclass(frozen=True)
@@ -66,17 +70,20 @@ def fetch(
     indicators: Iterable[Indicator],
     options: FetchOptions | None = None,
     progress: Progress | None = None,
+    *,
+    replied: Replied | None = None,
 ) -> Summary:
     """Return the summary of asking the sources what the cache lacks about the indicators, and about what these lead to.
 
     Answers ("not found" is one) go to the cache's area `raw`, failures to `failed`. `progress` is called several times
-    a second in the calling thread, with the summary so far. An interrupt (KeyboardInterrupt) ends the fetch: the
-    answers so far are kept, and the summary says so.
+    a second in the calling thread, with the summary so far; `replied` in other threads, with each question's last
+    reply, as soon as it is kept. An interrupt (KeyboardInterrupt) ends the fetch: the answers so far are kept, and the
+    summary says so.
 
     Raises BusyError if another process writes the cache, CacheError if it can't be written, KeyMissingError for a
     malformed API key, SourceError for a malformed source.
     """
-    with Run(cache, sources, options, progress) as run:
+    with Run(cache, sources, options, progress, replied=replied) as run:
         return run.ask_about(indicators)
 
 
@@ -89,11 +96,14 @@ class Run:
         sources: Sequence[Source],
         options: FetchOptions | None = None,
         progress: Progress | None = None,
+        *,
+        replied: Replied | None = None,
     ) -> None:
         self._cache = cache
         self._sources = sources
         self._options = options or FetchOptions()
         self._progress = progress or (lambda _: None)
+        self._replied = replied or (lambda _question, _reply, _verdict: None)
         self.summary = Summary({source.name: Tally() for source in sources})
         self._answers = AnswerCache(cache, self._options.freshness, self._options.pages)
         self._budget = Budget(self._options.requests)
@@ -230,6 +240,7 @@ class Run:
             # Not Thread.join: an interrupt in it takes the thread for ended (Python 3.11).
             while not self._ended.wait(TICK):
                 hang_up_on_the_slow()
+                self._give_up_if_offline(services)
                 self._reckon(services)
                 self._progress(self.summary)
             whole = not self._errors
@@ -246,6 +257,16 @@ class Run:
                     pass
         if self._errors:
             raise self._errors[0]
+
+    def _give_up_if_offline(self, services: Sequence[Service]) -> None:
+        """Set all services aside if there is no network: several were asked, and no connection to any came about."""
+        several = len(services) > 1
+        if not several or any(service.reached or not service.unreached_since for service in services):
+            return
+        if not self.summary.offline and time.monotonic() - max(it.unreached_since for it in services) > LOST_SECONDS:
+            self.summary.offline = True
+            for service in services:
+                service.set_aside(LOST)
 
     def _spawn(self, service: Service) -> None:
         """Start a thread that works for a service."""
@@ -303,3 +324,4 @@ class Run:
         with self._writing:
             if (writer := self._writer) is not None:
                 writer.add(entry, "raw" if verdict.is_answer else "failed")
+        self._replied(question, reply, verdict)

@@ -11,7 +11,7 @@ from typing import Final
 
 from intel_grapher.fetch.asking import UNGIVEN, KeyQuestion, following
 from intel_grapher.fetch.cached_answers import AnswerCache
-from intel_grapher.fetch.http import LASTING, TOO_SLOW, Client, HttpReply
+from intel_grapher.fetch.http import LASTING, TOO_SLOW, UNREACHED, Client, HttpReply
 from intel_grapher.fetch.ledger import Account, Permit
 from intel_grapher.fetch.rate_headers import quota_hint, retry_after
 from intel_grapher.fetch.summary import Failure, Tally
@@ -145,6 +145,10 @@ class Service:
         self._stopped = False
         self._chosen = 0
         self._failures = 0
+        self.reached = False
+        """Whether it has sent anything back."""
+        self.unreached_since = 0.0
+        """When the first connection failed (monotonic seconds); 0 if none has."""
 
     def begin(self, pending: Iterator[KeyQuestion]) -> None:
         """Set the questions to ask, before threads start."""
@@ -154,6 +158,10 @@ class Service:
         """Send no further request. Those under way may end."""
         self._stopped = True
         self._over.set()
+
+    def set_aside(self, why: str) -> None:
+        """Ask it nothing more in this run, for a reason."""
+        self._set_aside(why)
 
     def close(self) -> None:
         """Close its connections."""
@@ -246,6 +254,7 @@ class Service:
         while attempt < ATTEMPTS and (taken := self._permit()) is not None:
             holder, permit = taken
             reply = self._send(request, holder.secret)
+            self._note_connection(reply)
             if reply.sent:
                 holder.account.settle(permit, reply.sent_at, reply.seconds)
             else:
@@ -269,6 +278,11 @@ class Service:
             if verdict.outcome is not Outcome.QUOTA and attempt < ATTEMPTS:
                 self._over.wait(backoff(attempt, self._limits.patience))
         return reply, verdict
+
+    def _note_connection(self, reply: HttpReply) -> None:
+        self.reached = self.reached or reply.sent
+        if not reply.sent and reply.fault in UNREACHED and not self.unreached_since:
+            self.unreached_since = time.monotonic()
 
     def _permit(self) -> tuple[ApiKeySlot, Permit] | None:
         """Wait for a permit with one of the API keys in turn; None if there is none in this run."""

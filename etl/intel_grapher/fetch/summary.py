@@ -68,7 +68,7 @@ class Summary:
 
     `indicators` counts them, hops included; `unasked` those of kinds that no source takes. `left_out` counts,
     by reason, the indicators that the answers led to and that were not followed. `future` counts the cached answers
-    that are dated later than now.
+    that are dated later than now. `offline`: no service could be reached at all, so that the network is to blame.
     """
 
     sources: dict[str, Tally] = field(default_factory=dict)
@@ -77,6 +77,7 @@ class Summary:
     unasked: int = 0
     future: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
+    offline: bool = False
 
     @property
     def total(self) -> Tally:

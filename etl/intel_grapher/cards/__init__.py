@@ -1,0 +1,14 @@
+"""Cards: what is known of each indicator of a list, told as soon as its answers are there, before any graph is made.
+
+    cache, graph ─▶ Knowledge (before) ─┐
+    fetch ─ each reply, mapped ─────────┴▶ Knowledge ─ judgement, ties across the list, what is new ─▶ Card
+
+knowledge   what replies and the graph say about one indicator
+card        the card of one indicator; its JSON form
+looking     asking about a list, and handing out each card when its last answer is there
+"""
+
+from intel_grapher.cards.card import Card, card_document
+from intel_grapher.cards.looking import Looked, look
+
+__all__ = ["Card", "Looked", "card_document", "look"]

@@ -1,0 +1,168 @@
+"""Text for a terminal: wrapped without cutting a key, coloured by meaning, through a pager if it is long."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Annotated, Final
+
+import typer
+from rich.cells import cell_len
+from rich.text import Text
+
+from intel_grapher.cli.output import console, printable
+
+COLOURS: Final = {"malicious": "bold red", "suspicious": "yellow", "benign": "green", "unknown": "dim"}
+"""The colour of each judgement."""
+HEADING: Final = "bold"
+KEY: Final = "cyan"
+DIM: Final = "dim"
+FOLD: Final = 8
+"""Rows of a group that are shown before the rest is folded."""
+_NAMED_SOURCES: Final = 2
+
+NoPager = Annotated[bool, typer.Option("--no-pager", help="Do not page output that is longer than the screen.")]
+All = Annotated[bool, typer.Option("--all", help="Fold nothing: show every row.")]
+
+
+class Page:
+    """Lines in the making. `width` is that of the terminal; None where the output is piped, and nothing is wrapped."""
+
+    def __init__(self) -> None:
+        self._console = console(stderr=False)
+        self.width = self._console.width if self._console.is_terminal else None
+        self.lines: list[Text] = []
+
+    def line(self, *parts: str | tuple[str, str], indent: int = 0) -> None:
+        """Add one line of texts, each with a style if it is a pair. It is not wrapped."""
+        text = Text(" " * indent)
+        for part in parts:
+            content, style = (part, "") if isinstance(part, str) else part
+            text.append(printable(content).replace("\n", " ").replace("\t", " "), style)
+        text.rstrip()
+        self.lines.append(text)
+
+    def blank(self) -> None:
+        """Add an empty line, unless the last one is."""
+        if self.lines and self.lines[-1].plain:
+            self.lines.append(Text())
+
+    def paragraph(self, text: str, *, indent: int = 0, style: str = "") -> None:
+        """Add a text, wrapped between words."""
+        for each in self._wrapped(text, indent):
+            self.line((each, style), indent=indent)
+
+    def field(self, name: str, text: str, *, indent: int = 2, column: int = 12, style: str = "") -> None:
+        """Add a name and a text beside it, wrapped in its own column."""
+        lines = self._wrapped(text, indent + column)
+        for number, each in enumerate(lines):
+            head = f"{name if not number else '':<{column - 1}} "
+            self.line((head, DIM), (each, style), indent=indent)
+
+    def rows(self, rows: Sequence[tuple[str, Sequence[str]]], *, indent: int = 2) -> None:
+        """Add rows of a key and some details, aligned; a key that leaves no room for them stands on its own line."""
+        details = [[printable(each) for each in row] for _, row in rows]
+        widths = [max((cell_len(row[place]) for row in details), default=0) for place in range(len(details[0]))]
+        room = None if self.width is None else self.width - indent - sum(width + 2 for width in widths)
+        lengths = [cell_len(printable(key)) for key, _ in rows]
+        column = max((length for length in lengths if room is None or length <= room), default=0)
+        for (key, _), length, row in zip(rows, lengths, details, strict=True):
+            beside = "  ".join(
+                f"{each}{' ' * (width - cell_len(each))}" for each, width in zip(row, widths, strict=True)
+            )
+            if room is not None and length > room:
+                self.line((key, KEY), indent=indent)
+                if beside.strip():
+                    self.line((beside, DIM), indent=indent + column + 2 if column + 2 < (room or 0) else indent + 2)
+            else:
+                self.line((key, KEY), " " * (column - length + 2), (beside, DIM), indent=indent)
+
+    def _wrapped(self, text: str, indent: int) -> list[str]:
+        """Return a text in lines of the room there is; a word that is longer than that has a line of its own."""
+        text = printable(text).replace("\n", " ").replace("\t", " ")
+        if self.width is None:
+            return [text]
+        room = max(20, self.width - indent)
+        lines: list[str] = []
+        for word in text.split(" "):
+            if lines and cell_len(lines[-1]) + 1 + cell_len(word) <= room:
+                lines[-1] += f" {word}"
+            else:
+                lines.append(word)
+        return lines or [""]
+
+    def print(self) -> None:
+        """Print the lines so far, and begin anew."""
+        for each in self.lines:
+            self._console.print(each, soft_wrap=True)
+        self.lines = []
+
+    def print_paged(self, *, pager: bool) -> None:
+        """Print the lines; through a pager, if that is wished and they are longer than the screen."""
+        height = sum(max(1, -(-cell_len(each.plain) // (self.width or 1))) for each in self.lines)
+        command = pager_command() if pager and self.width is not None and height >= self._console.height else []
+        if not command:
+            self.print()
+            return
+        with self._console.capture() as capture:
+            self.print()
+        _page(command, capture.get())
+
+
+def pager_command() -> list[str]:
+    """Return the pager that PAGER names, `less` without it; [] if both streams are not a terminal, or for none."""
+    if not (sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()):
+        return []
+    named = os.environ.get("PAGER", "less").strip()
+    with suppress(ValueError):
+        return [] if named in {"", "cat"} else shlex.split(named)
+    return []
+
+
+def _page(command: list[str], text: str) -> None:
+    try:
+        environment = {"LESS": "FRX", **os.environ}
+        subprocess.run(command, input=text, text=True, errors="backslashreplace", env=environment, check=False)  # noqa: S603 - the user's own pager
+    except OSError:  # there is no such program
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
+@contextmanager
+def page(*, pager: bool) -> Iterator[Page]:
+    """Give a page, and print it at the end."""
+    made = Page()
+    yield made
+    made.print_paged(pager=pager)
+
+
+def day(text: object) -> str:
+    """Return the day of a moment in ISO 8601; an empty string for none."""
+    return str(text)[:10] if text else ""
+
+
+def span(first: object, last: object) -> str:
+    """Return two moments as days: one of them alone where both are of one day, or the other is not known."""
+    one, other = day(first), day(last)
+    return f"{one} … {other}" if one and other and one != other else one or other
+
+
+def short(sources: Iterable[str]) -> str:
+    """Return one or two sources by name, more by their number."""
+    names = list(sources)
+    return ", ".join(names) if len(names) <= _NAMED_SOURCES else f"{len(names)} sources"
+
+
+def some(names: Sequence[str], most: int) -> str:
+    """Return the first few of some names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """Return a number with its noun: 1 source, 2 sources."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
