@@ -24,7 +24,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from intel_grapher import times
-from intel_grapher.cli.output import encodable
+from intel_grapher.cli.output import PART, encodable
 from intel_grapher.errors import BadValue, UsageError
 
 
@@ -64,8 +64,6 @@ DATA = Path("data")
 IMPORT = Path("import")
 DB = Path("data/graph")
 
-PART = 3
-"""Exit code: done in part."""
 INTERRUPTED = 130
 """Exit code: interrupted, as shells report a death by SIGINT."""
 LEAST_MEMORY = 64 << 20

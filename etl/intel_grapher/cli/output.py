@@ -23,6 +23,8 @@ from rich.text import Text
 from intel_grapher.errors import GrapherError
 
 JSON_VERSION = 1
+PART = 3
+"""Exit code: done in part."""
 ERROR = "error: "
 """What the message begins with that says why a command failed."""
 _messages: list[str] | None = None
@@ -86,13 +88,15 @@ def messages_as_json(*, wanted: bool) -> Iterator[None]:
         raise
     finally:
         messages, _messages = _messages, None
-        errors = [each.removeprefix(ERROR) for each in messages if each.startswith(ERROR)]
         if code or messages:
+            errors = [each for each in messages if each.startswith(ERROR)]
+            if not errors and code not in {0, PART}:
+                errors = messages[-1:]
             document = {
                 "version": JSON_VERSION,
                 "exit_code": code,
-                "error": errors[-1] if errors else (messages[-1] if messages else "it ended early") if code else None,
-                "messages": [each for each in messages if not each.startswith(ERROR)],
+                "error": errors[-1].removeprefix(ERROR) if errors else None,
+                "messages": [each for each in messages if each not in errors],
             }
             try:
                 sys.stderr.write(_json(document) + "\n")
