@@ -24,7 +24,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from intel_grapher import times
-from intel_grapher.cli.output import PART, encodable
+from intel_grapher.cli import output
 from intel_grapher.errors import BadValue, UsageError
 
 
@@ -36,7 +36,7 @@ def _usable(path: Path) -> Path:
     real = os.path.realpath(path)
     if not Path(real).name:
         raise UsageError(f"{path} is the root of the file system: name a folder below it")
-    if encodable(real) != real:
+    if output.encodable(real) != real:
         raise UsageError(f"{real} is not UTF-8, and the engines take no other path: name another folder")
     return path
 
@@ -64,6 +64,8 @@ DATA = Path("data")
 IMPORT = Path("import")
 DB = Path("data/graph")
 
+PART = output.PART
+"""Exit code: done in part."""
 INTERRUPTED = 130
 """Exit code: interrupted, as shells report a death by SIGINT."""
 LEAST_MEMORY = 64 << 20
