@@ -20,7 +20,7 @@ from intel_grapher.cli.indicators import Indicators
 from intel_grapher.cli.options import grouped
 from intel_grapher.cli.output import print_json_line, progress, say
 from intel_grapher.cli.run import Stages
-from intel_grapher.cli.terminal import DIM, HEADING, KEY, Page, counted, day, short, some
+from intel_grapher.cli.terminal import DIM, HEADING, KEY, Screen, counted, day, short, some
 from intel_grapher.errors import GrapherError, KeyMissingError
 from intel_grapher.files import Manifest
 from intel_grapher.load import Loaded
@@ -126,13 +126,13 @@ def _code(done: Looked, cards: list[Card], settings: FetchSettings, registry: Re
 
 def print_card(card: Card, *, all_: bool) -> None:
     """Print one card."""
-    page = Page()
+    page = Screen()
     write_card(page, card, all_=all_)
     page.blank()
     page.print()
 
 
-def write_card(page: Page, card: Card, *, all_: bool) -> None:
+def write_card(page: Screen, card: Card, *, all_: bool) -> None:
     """Write one card on a page."""
     most = 1000 if all_ else FEW
     word = card.judgement.word
@@ -160,7 +160,7 @@ def write_card(page: Page, card: Card, *, all_: bool) -> None:
     _write_asked(page, card.asked, all_=all_)
 
 
-def _write_new(page: Page, card: Card, most: int) -> None:
+def _write_new(page: Screen, card: Card, most: int) -> None:
     if card.first_look:
         counts = ", ".join(f"{many} {label}" for label, many in _by_label(card).items())
         if card.answered_at:
@@ -182,7 +182,7 @@ def _by_label(card: Card) -> dict[str, int]:
     return counts
 
 
-def _write_asked(page: Page, asked: list[Asked], *, all_: bool) -> None:
+def _write_asked(page: Screen, asked: list[Asked], *, all_: bool) -> None:
     answered = [each for each in asked if each.state in {"found", "not found"}]
     found = [each.source for each in answered if each.state == "found"]
     if answered:
@@ -213,7 +213,7 @@ def not_asked(rest: list[Asked], *, all_: bool) -> str:
 
 def print_end(done: Looked, cards: list[Card]) -> None:
     """Print what the whole list shares, and what to type next."""
-    page = Page()
+    page = Screen()
     if len(cards) > 1:
         words = [card.judgement.word for card in cards]
         told = ", ".join(f"{words.count(word)} {word}" for word in terminal.COLOURS if word in words)

@@ -29,7 +29,7 @@ NoPager = Annotated[bool, typer.Option("--no-pager", help="Do not page output th
 All = Annotated[bool, typer.Option("--all", help="Fold nothing: show every row.")]
 
 
-class Page:
+class Screen:
     """Lines in the making. `width` is that of the terminal; None where the output is piped, and nothing is wrapped."""
 
     def __init__(self) -> None:
@@ -133,9 +133,9 @@ def _page(command: list[str], text: str) -> None:
 
 
 @contextmanager
-def page(*, pager: bool) -> Iterator[Page]:
+def page(*, pager: bool) -> Iterator[Screen]:
     """Give a page, and print it at the end."""
-    made = Page()
+    made = Screen()
     yield made
     made.print_paged(pager=pager)
 
