@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 import pytest
 from loopback import Answer, Loopback, loopback
 
+from intel_grapher.analyst.overrides import Overrides
 from intel_grapher.cache import Cache, Entry, import_replies
 from intel_grapher.cli.cache_add import standing
 from intel_grapher.fetch.failures import failed
@@ -22,6 +23,7 @@ from intel_grapher.fetch.run import FetchOptions, fetch
 from intel_grapher.registry import Registry
 from intel_grapher.source import Endpoint, Outcome, Source
 from intel_grapher.transform.facts import Batch, Reply
+from intel_grapher.transform.overriding import Overriding
 from intel_grapher.transform.retirement import superseded
 from intel_grapher.verdict import by_status, judged
 
@@ -225,7 +227,8 @@ def test_retirement_asks_it(case: Case, cache: Cache) -> None:
     )
     with cache.writer() as writer:
         writer.add(old)
-    is_superseded = superseded(cache.segments(), Registry(SOURCES.values()), {case.source: 1_700_000_000})
+    since, nothing = {case.source: 1_700_000_000}, Overriding(Overrides())
+    is_superseded = superseded(cache.segments(), Registry(SOURCES.values()), since, overriding=nothing)
     replies = [each for segment in cache.segments() for each in segment.envelopes(print)]
     assert [is_superseded(each) for each in replies if each.epoch == old.fetched_at] == [case.outcome is FOUND]
 

@@ -113,7 +113,7 @@ def replies(cache: Cache) -> Iterator[tuple[Envelope, str]]:
     """Yield each of the analysts' replies in a cache with its endpoint. Damaged ones are passed over."""
     for segment in cache.segments():
         if segment.source == SOURCE:
-            for reply in segment.envelopes(lambda _damage: None):
+            for reply in cache.replies(segment):
                 yield reply, segment.endpoint
 
 

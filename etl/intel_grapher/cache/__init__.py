@@ -7,7 +7,10 @@ Terminology:
 - **Record**: an envelope and its place in a segment.
 - **Segment**: a file of records of one endpoint. An **open** one is appended to; a **closed** one is compressed, has
   the count of its records and a checksum in its name, and never changes again.
-- **Area**: `raw` for answers, "not found" among them; `failed` for failures, so that none ever shadows an answer.
+- **Area**: `raw` for answers, "not found" among them; `failed` for failures, so that none ever shadows an answer;
+  `imports` for the log of `cache add`.
+- **Import**: one run of `cache add`. Its replies have its id. **Mark**: what the log says of an import that was taken
+  back; its replies stay, and are out of use.
 - **Quarantine**: what a crash tore or a disk corrupted; kept, and read by nothing. Its folder is `set-aside`.
 - **Index**: which replies there are, and where. Derived: it can be deleted at any time.
 - **Stranger**: what lies in the folders and is no part of the cache: links, FIFOs, other names. Passed over, and listed
@@ -21,6 +24,7 @@ The folder (`data/`):
     raw/threatcrowd/domain/000002.jsonl                                open segment
     raw/threatcrowd/domain/.000002.tmp                                 a closed segment being written
     failed/threatcrowd/domain/000001.jsonl                             failures, in the same form
+    imports/cache/log/000001.jsonl                                     imports and marks, in the same form
     set-aside/raw/threatcrowd/domain/000002-5d41402a.torn              a torn line
     set-aside/raw/threatcrowd/domain/000001.jsonl                      a corrupt segment, as it was
 
@@ -36,8 +40,9 @@ The bytes:
 Writing: append, fsync at least each second, then index; at 32 MiB compress to a temporary file, fsync, rename, remove
 the open segment (`writer`). Reading takes no lock.
 
-`Cache` (`store`) reads, looks up and makes a `Writer`. `import_replies` adds replies that were kept elsewhere. `verify`
-reads everything and says what is wrong. `compact` compresses what is open, and repairs.
+`Cache` (`store`) reads, looks up and makes a `Writer`. `import_replies` adds replies that were kept elsewhere,
+`take_back` takes an import out of use (`undo`), and `Cache.replies` passes over what is (`marks`). `verify` reads
+everything and says what is wrong. `compact` compresses what is open, and repairs.
 """
 
 from intel_grapher.cache.audit import Problem, quarantined, verify
@@ -45,8 +50,10 @@ from intel_grapher.cache.compaction import Compacted, compact
 from intel_grapher.cache.envelope import Area, Entry, Envelope, FailedBody
 from intel_grapher.cache.imports import Imported, Standing, import_replies
 from intel_grapher.cache.index import Found, Holding
+from intel_grapher.cache.marks import Import, Marks
 from intel_grapher.cache.segment import Corruption, Record, Segment, strangers
 from intel_grapher.cache.store import Cache
+from intel_grapher.cache.undo import bring_back, drop, take_back
 from intel_grapher.cache.writer import Writer
 
 __all__ = [
@@ -59,15 +66,20 @@ __all__ = [
     "FailedBody",
     "Found",
     "Holding",
+    "Import",
     "Imported",
+    "Marks",
     "Problem",
     "Record",
     "Segment",
     "Standing",
     "Writer",
+    "bring_back",
     "compact",
+    "drop",
     "import_replies",
     "quarantined",
     "strangers",
+    "take_back",
     "verify",
 ]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from intel_grapher import disk
-from intel_grapher.cache.envelope import AREAS
+from intel_grapher.cache.envelope import ALL_AREAS
 from intel_grapher.cache.index import row_of
 from intel_grapher.cache.segment import Corruption, Segment, strangers
 from intel_grapher.cache.store import Cache
@@ -37,7 +37,7 @@ def verify(cache: Cache, on_segment: Callable[[Segment], None] = lambda _: None)
     called with each segment before it is read.
     """
     problems = list(check_index(cache))
-    for segment in cache.segments(AREAS):
+    for segment in cache.segments(ALL_AREAS):
         on_segment(segment)
         problems += _check_segment(cache, segment)
     problems += _check_strangers(cache.root)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from intel_grapher.cache.envelope import AREAS
+from intel_grapher.cache.envelope import ALL_AREAS, AREAS
 from intel_grapher.cache.segment import Corruption
 from intel_grapher.cache.store import Cache
 from intel_grapher.cache.writer import Writer
@@ -20,16 +20,16 @@ class Compacted:
 
 
 def compact(cache: Cache, writer: Writer) -> Compacted:
-    """Close every open segment, and write each corrupt one anew from its whole records; return what was done.
+    """Close every open segment of replies, and write each corrupt one anew from its whole records; return the counts.
 
     The corrupt file goes to the quarantine; no whole record is lost. Raises CacheError where the disk is full or fails;
     then each segment is as it was, or done.
     """
     done = Compacted()
-    for segment in cache.segments(AREAS):
+    for segment in cache.segments(ALL_AREAS):
         done.before += segment.size
         if not segment.closed:
-            done.closed += writer.close(segment)
+            done.closed += segment.area in AREAS and writer.close(segment)
             continue
         corruptions: list[Corruption] = []
         for _ in segment.read(corruptions.append):
@@ -38,5 +38,5 @@ def compact(cache: Cache, writer: Writer) -> Compacted:
             writer.repair(segment)
             done.repaired += 1
             done.lost += sum(corruption.lost for corruption in corruptions)
-    done.after = sum(segment.size for segment in cache.segments(AREAS))
+    done.after = sum(segment.size for segment in cache.segments(ALL_AREAS))
     return done

@@ -3,8 +3,9 @@
     {"crc":"1c291ca3","source":"threatcrowd","endpoint":"domain","key":"example.com","params":{…},
      "fetched_at":"2024-05-01T10:00:00Z","status":200,"body":{…}}
 
-The checksum is the CRC-32 of every byte after `{"crc":"xxxxxxxx",`, without the newline. `params` is left out when
-there are none. The reply itself is the last member:
+The checksum is the CRC-32 of every byte after `{"crc":"xxxxxxxx",`, without the newline. A reply that `cache add`
+brought has `"import":"xxxxxxxx"` next, the id of that import (`marks`). `params` is left out when there are none. The
+reply itself is the last member:
 
 - `body` where it is JSON: byte for byte, except that CR and LF (which in valid JSON are only between tokens) become
   spaces, and white space around it is removed;
@@ -24,10 +25,13 @@ import msgspec
 
 from intel_grapher.errors import BadValue, UsageError
 
-Area = Literal["raw", "failed"]
+Area = Literal["raw", "failed", "imports"]
 Form = Literal["json", "text", "base64"]
 
-AREAS: Final[tuple[Area, Area]] = ("raw", "failed")
+AREAS: Final[tuple[Area, ...]] = ("raw", "failed")
+"""The areas of replies."""
+ALL_AREAS: Final[tuple[Area, ...]] = (*AREAS, "imports")
+"""The third has the log of `cache add` (`marks`)."""
 MAX_BODY: Final = 64 << 20
 """Bytes. A larger reply is refused: a line must fit into memory wherever it is read. Older caches may have some."""
 MAX_NESTING: Final = 200
@@ -39,6 +43,7 @@ LAST_SECOND: Final = 253_402_300_799
 """9999-12-31T23:59:59Z, the last time that can be written."""
 
 _CRC_END: Final = 18  # {"crc":"xxxxxxxx",
+_IMPORT: Final = re.compile(rb'"import":"[0-9a-f]{8}",')
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_]{0,63}")
 _STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 _SPACE: Final = b" \t\r\n"
@@ -77,13 +82,17 @@ class FailedBody(msgspec.Struct):
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A line as read. One of `body`, `text` and `base64` is set: `form` says which."""
+    """A line as read. One of `body`, `text` and `base64` is set: `form` says which.
+
+    `import_` is the id of the import that brought the reply, empty for one that was fetched.
+    """
 
     source: str
     endpoint: str
     key: str
     fetched_at: datetime
     status: Status
+    import_: str = msgspec.field(default="", name="import")
     params: dict[str, str] = {}
     body: msgspec.Raw = msgspec.Raw()
     text: str | msgspec.UnsetType = msgspec.UNSET
@@ -145,8 +154,8 @@ def form_of(body: bytes) -> Form:
     return "json" if _is_shallow(body) else "text"
 
 
-def encode(entry: Entry) -> bytes:
-    """Return the entry's line, newline included.
+def encode(entry: Entry, by: str = "") -> bytes:
+    """Return the entry's line, newline included. `by` is the id of the import that brings it, eight hex digits.
 
     Raises UsageError for a source or endpoint that is no name, a time or status out of range, a key that is not
     text, or a reply that is too large.
@@ -166,7 +175,8 @@ def encode(entry: Entry) -> bytes:
         start = msgspec.json.encode(head, order="deterministic")
     except UnicodeEncodeError as error:
         raise UsageError(f"{what}: its key or a parameter is not text that UTF-8 can hold") from error
-    parts = (start[1:-1], *_last_member(entry.body), b"}")
+    brought = f'"import":"{by}",'.encode() if by else b""
+    parts = (brought + start[1:-1], *_last_member(entry.body), b"}")
     crc = 0
     for part in parts:
         crc = zlib.crc32(part, crc)
@@ -205,8 +215,12 @@ def crc_holds(line: bytes) -> bool:
 
 
 def digest(line: bytes | memoryview) -> bytes:
-    """Return 16 bytes that identify a reply by all that its line, without the newline, says."""
-    return blake2b(memoryview(line)[_CRC_END:], digest_size=16).digest()
+    """Return 16 bytes that identify a reply by all that its line, without the newline, says.
+
+    Who brought it does not count.
+    """
+    brought = _IMPORT.match(line, _CRC_END)
+    return blake2b(memoryview(line)[brought.end() if brought else _CRC_END :], digest_size=16).digest()
 
 
 def _last_member(body: bytes) -> tuple[bytes, ...]:

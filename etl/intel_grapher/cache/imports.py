@@ -19,7 +19,9 @@ import msgspec
 from intel_grapher.cache import containers
 from intel_grapher.cache.containers import Exchange
 from intel_grapher.cache.envelope import MAX_BODY, Area, Entry, crc_holds, crc_of
-from intel_grapher.cache.unpack import STDIN, Item, Unreadable, unpack
+from intel_grapher.cache.marks import Begun
+from intel_grapher.cache.undo import ImportRun
+from intel_grapher.cache.unpack import STDIN, Item, Unreadable, printable, unpack
 from intel_grapher.cache.writer import Writer
 from intel_grapher.errors import BadValue, UsageError
 
@@ -80,6 +82,7 @@ class Imported:
         skipped: the first MAX_LISTED replies that were left out.
         passed_over: by reason, the entries of HAR files that are of no source.
         unreadable: by reason, the added replies that no mapping can read; `unread` are the first MAX_LISTED of them.
+        id: the import's id, by which it can be taken back; empty where it gave nothing.
     """
 
     added: int = 0
@@ -90,6 +93,7 @@ class Imported:
     passed_over: Counter[str] = field(default_factory=Counter)
     unreadable: Counter[str] = field(default_factory=Counter)
     unread: list[Skipped] = field(default_factory=list)
+    id: str = ""
 
     def skip(self, where: str, reason: str) -> None:
         """Note a reply that was left out."""
@@ -166,25 +170,33 @@ def import_replies(
     endpoint and key as the program knows them, or raises UsageError or BadValue; that reply is left out, with the
     reason. So is one for which `check` raises BadValue. Raises UsageError for a path that does not exist.
     """
-    work = _Import(writer, judge, source, endpoint, key, fetched_at, key_from, resolve, one_reply, check,
-                   asked_at, recognise)  # fmt: skip
-    for item in unpack(paths):
-        if isinstance(item, Unreadable):
-            work.outcome.skip(item.where, item.reason)
-            continue
-        try:
-            if item.path.suffix.lower() in _LINES or item.path.name == STDIN:
-                work.add_lines(item)
-            else:
-                work.add_file(item, bytearray())
-        except BadValue as bad:
-            work.outcome.skip(item.where, bad.reason)
+    paths = list(paths)
+    begun = Begun(
+        paths=[printable(str(path)) for path in paths], source=source or "", endpoint=endpoint or "", key=key or ""
+    )
+    with ImportRun(writer, begun) as run:
+        work = _Import(run, judge, source, endpoint, key, fetched_at, key_from, resolve, one_reply, check,
+                       asked_at, recognise)  # fmt: skip
+        for item in unpack(paths):
+            if isinstance(item, Unreadable):
+                work.outcome.skip(item.where, item.reason)
+                continue
+            try:
+                if item.path.suffix.lower() in _LINES or item.path.name == STDIN:
+                    work.add_lines(item)
+                else:
+                    work.add_file(item, bytearray())
+            except BadValue as bad:
+                work.outcome.skip(item.where, bad.reason)
+        run.left_out = work.outcome.reasons.total()
+        run.failures = work.outcome.failures.total()
+    work.outcome.id = run.id if run.gave else ""
     return work.outcome
 
 
 @dataclass(slots=True)
 class _Import:
-    writer: Writer
+    run: ImportRun
     judge: Judge
     source: str | None
     endpoint: str | None
@@ -338,9 +350,9 @@ class _Import:
             )
             self.check(entry)
             standing = self.judge(entry)
-            added = self.writer.add_once(entry, standing.area)
-            if standing.reason and standing.area == "raw":
-                self.writer.add_once(entry, "failed")  # the same record, by which look-ups know it
+            # What can't be read stands in both areas: the same record, by which look-ups know it.
+            also: Area | None = "failed" if standing.reason and standing.area == "raw" else None
+            added = self.run.add(entry, standing.area, also)
         except (UsageError, BadValue) as refused:
             self.outcome.skip(where, str(refused))
             return

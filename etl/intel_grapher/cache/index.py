@@ -23,7 +23,8 @@ from typing import Any, Final
 import msgspec
 
 from intel_grapher.cache import statements
-from intel_grapher.cache.envelope import Area, Entry, canonical_params, crc_of, digest
+from intel_grapher.cache.envelope import Area, Entry, canonical_params, crc_of
+from intel_grapher.cache.marks import AREA, NO_MARKS
 from intel_grapher.cache.segment import Record, Segment, list_segments
 from intel_grapher.errors import CacheError
 from intel_grapher.sqlite import FAULTS, connect, files
@@ -49,6 +50,7 @@ class Found(msgspec.Struct, frozen=True, gc=False):
         offset: the byte at which its line begins, in the segment's uncompressed content.
         length: the line's bytes, newline included.
         digest: what tells the reply from all others, 16 bytes (`envelope.digest`).
+        import_: the id of the import that brought it; empty for one that was fetched.
     """
 
     area: Area
@@ -62,13 +64,14 @@ class Found(msgspec.Struct, frozen=True, gc=False):
     offset: int
     length: int
     digest: bytes
+    import_: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Holding:
     """What the cache has of one endpoint. Times are epoch seconds; `size` is in bytes, uncompressed.
 
-    `statuses` has the number of replies by HTTP status.
+    `statuses` has the number of replies by HTTP status, `taken_back` the number of those that are out of use.
     """
 
     area: Area
@@ -80,10 +83,14 @@ class Holding:
     oldest: int
     newest: int
     statuses: Mapping[int, int]
+    taken_back: int = 0
 
 
-def row_of(record: Record) -> tuple[int, int, str, str, int, int, bytes]:
-    """Return what the index keeps of a record: offset, length, key, parameters, epoch seconds, status, digest."""
+def row_of(record: Record) -> tuple[int, int, str, str, int, int, str, bytes]:
+    """Return what the index keeps of a record.
+
+    That is: offset, length, key, parameters, epoch seconds, status, import, digest.
+    """
     envelope = record.envelope
     return (
         record.offset,
@@ -92,15 +99,16 @@ def row_of(record: Record) -> tuple[int, int, str, str, int, int, bytes]:
         canonical_params(envelope.params),
         envelope.epoch,
         envelope.status,
-        digest(record.raw),
+        envelope.import_,
+        record.digest,
     )
 
 
 class Index:
     """The index of the cache at `root`. Opening it lets it catch up. Any thread may ask it.
 
-    `rebuilt` tells whether it was found corrupt, and made anew, since it was opened. Every method raises CacheError
-    where the file can't be used.
+    `rebuilt` tells whether it was found corrupt, and made anew, since it was opened. `marks` say which replies are out
+    of use; look-ups pass over these. Every method raises CacheError where the file can't be used.
     """
 
     def __init__(self, root: Path) -> None:
@@ -110,6 +118,7 @@ class Index:
         self._path = path if writable else None
         self._lock = RLock()
         self.rebuilt = False
+        self.marks = NO_MARKS
         self._db = self._open()
         self.catch_up()
 
@@ -126,10 +135,11 @@ class Index:
     def newest(self, area: Area, source: str, endpoint: str, key: str, params: dict[str, str]) -> Found | None:
         """Return the newest reply: of several of one second the one with the largest digest, whatever their order."""
         rows = self._ask(statements.NEWEST, (key, area, source, endpoint, canonical_params(params)))
+        rows = [row for row in rows if not self.marks.is_out(row[-1], row[1])]
         if not rows:
             return None
-        fetched_at, mark, status, name, offset, length = max(rows)
-        return Found(area, source, endpoint, key, params, fetched_at, status, name, offset, length, mark)
+        fetched_at, mark, status, name, offset, length, by = max(rows)
+        return Found(area, source, endpoint, key, params, fetched_at, status, name, offset, length, mark, by)
 
     def held(self, keys: Sequence[str], source: str | None, now: int) -> list[Any]:
         """Return the newest reply to each question in each area, for many keys.
@@ -137,22 +147,30 @@ class Index:
         A reply dated later than `now` (epoch seconds) is the newest only if there is no other.
         A row has area, key, source, endpoint, parameters as text, fetched_at, status, digest, and its rank.
         """
-        return self._ask(statements.HELD, (now, msgspec.json.encode(keys).decode(), source))
+        return self._ask(statements.HELD, (now, msgspec.json.encode(keys).decode(), source, bool(self.marks)))
 
     def history(self, key: str, source: str | None, endpoint: str | None) -> list[Found]:
-        """Return every reply for a key, newest first, failures among them."""
+        """Return every reply for a key, newest first: failures, and what is out of use, among them."""
         rows = self._ask(statements.HISTORY, {"key": key, "source": source, "endpoint": endpoint})
         return [
             Found(area, where, what, key, msgspec.json.decode(params) if params else {}, *rest)
             for area, where, what, params, *rest in rows
         ]
 
-    def has(self, segment: Segment, entry: Entry, mark: bytes) -> bool:
-        """Tell whether this very reply, by its digest, is known in the folder of `segment`."""
+    def brought(self, segment: Segment, entry: Entry, mark: bytes) -> str | None:
+        """Return which import brought this very reply, by its digest, to the folder of `segment`.
+
+        Empty for one that was fetched; None where there is no such reply.
+        """
         place = (segment.area, segment.source, segment.endpoint)
-        return bool(
-            self._ask(statements.HAS, (entry.key, *place, canonical_params(entry.params), entry.fetched_at, mark))
-        )
+        values = (entry.key, *place, canonical_params(entry.params), entry.fetched_at, mark)
+        found = self._ask(statements.HAS, values)
+        return min(row[0] for row in found) if found else None
+
+    def in_use(self, by: str) -> int:
+        """Return how many replies that an import brought are in use. All rows are looked at."""
+        ((count,),) = self._ask(statements.BROUGHT, (by,))
+        return int(count)
 
     def summary(self) -> list[Holding]:
         """Return what there is of each endpoint, answers before failures."""
@@ -229,6 +247,7 @@ class Index:
         try:
             for arguments in (1, 2):
                 db.create_function("crc32", arguments, zlib.crc32, deterministic=True)
+            db.create_function("is_out", 2, self._is_out)
             db.execute("PRAGMA cache_size = -65536")  # KiB
             (version,) = db.execute("PRAGMA user_version").fetchone()
             if version == 0:
@@ -240,6 +259,10 @@ class Index:
             return db
         db.close()
         return self._anew()
+
+    def _is_out(self, by: str, mark: bytes) -> bool:
+        """Tell whether a reply is out of use, by the marks of now."""
+        return self.marks.is_out(by, mark)
 
     def _anew(self) -> sqlite3.Connection:
         for file in files(self._path) if self._path is not None else []:
@@ -295,6 +318,7 @@ class Index:
             rows = self._checked(statements.SUMMARY, ())
             numbers = self._checked(statements.STATUSES, ())
             ((total,),) = self._checked(statements.RECORDS, ())
+            out = self._checked(statements.OUT, ()) if self.marks else []
         finally:
             if self._db.in_transaction:
                 self._execute("ROLLBACK")
@@ -303,7 +327,12 @@ class Index:
         statuses: dict[tuple[str, str, str], dict[int, int]] = {}
         for area, source, endpoint, status, count in numbers:
             statuses.setdefault((area, source, endpoint), {})[status] = count
-        return [Holding(*row, statuses.get(row[:3], {})) for row in rows]  # type: ignore[call-arg]
+        taken_back = {tuple(row[:3]): row[3] for row in out}
+        return [
+            Holding(*row, statuses.get(row[:3], {}), taken_back.get(row[:3], 0))  # type: ignore[call-arg]
+            for row in rows
+            if row[0] != AREA
+        ]
 
     def _execute(self, sql: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
         return self._db.execute(sql, values)

@@ -24,7 +24,7 @@ import msgspec
 
 from intel_grapher import disk
 from intel_grapher.cache.envelope import (
-    AREAS,
+    ALL_AREAS,
     CHECKSUM_DIFFERS,
     Area,
     Envelope,
@@ -32,6 +32,7 @@ from intel_grapher.cache.envelope import (
     crc_holds,
     decode,
     decode_all,
+    digest,
 )
 from intel_grapher.cache.frames import FRAME_BYTES, blocks, uncompressed
 from intel_grapher.errors import BadValue, CacheError, UsageError
@@ -61,6 +62,11 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     length: int
     envelope: Envelope
     raw: bytes
+
+    @property
+    def digest(self) -> bytes:
+        """What identifies the reply."""
+        return digest(self.raw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +162,7 @@ class Segment:
         `content` is what `content()` returned, where the caller has read it; nothing else is read then.
         """
         if content is not None and not self.closed:
-            block = [(0, _lines(content))]
-            return [record.envelope for record in _records(self, iter(block), on_corruption, check=True)]
+            return [record.envelope for record in self.records_of(on_corruption, content)]
         data = self.content() if content is None and self.closed else content
         if data is None:
             return [record.envelope for record in self.read(on_corruption)]
@@ -167,6 +172,15 @@ class Segment:
                 if sum(map(len, found)) == self.records:
                     return list(chain.from_iterable(found))
         return [record.envelope for record in self._read_closed(data, on_corruption)]
+
+    def records_of(self, on_corruption: OnCorruption, content: bytes | None) -> Iterator[Record]:
+        """Yield what `read` yields; `content` is what `content()` returned, where the caller has read it."""
+        if content is None:
+            yield from self.read(on_corruption)
+        elif self.closed:
+            yield from self._read_closed(content, on_corruption)
+        else:
+            yield from _records(self, iter([(0, _lines(content))]), on_corruption, check=True)
 
     def line_at(self, offset: int, length: int) -> bytes:
         """Return `length` - 1 bytes from `offset` of the uncompressed content on; fewer where there are no more.
@@ -229,7 +243,7 @@ class Segment:
             on_corruption(Corruption(self.path, None, reason, 0))
 
 
-def list_segments(root: Path, areas: Iterable[Area] = AREAS) -> list[Segment]:
+def list_segments(root: Path, areas: Iterable[Area] = ALL_AREAS) -> list[Segment]:
     """Return the segments under `root` by area, source, endpoint and number.
 
     Raises CacheError where a folder can't be read.
@@ -297,7 +311,7 @@ def leftovers(folder: Path) -> list[Path]:
 def strangers(root: Path) -> list[Path]:
     """Return what lies in the folders of the areas and is no part of the cache, by path. It is never read."""
     found: list[Path] = []
-    for area in AREAS:
+    for area in ALL_AREAS:
         if (root / area).is_symlink():
             found.append(root / area)
         _add_strangers(root / area, 0, found)

@@ -6,7 +6,7 @@ The first column of a query tells whether the row is the one that was written: i
 from collections.abc import Sequence
 from typing import Final
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Of the tables. An index of another version is made anew."""
 
 
@@ -22,15 +22,16 @@ def _numbered(count: int) -> list[str]:
 
 def _seal(columns: Sequence[str]) -> str:
     """Return the SQL expression of the checksum of a row of `replies`. The prime lets no single bit go unnoticed."""
-    segment, folder, offset, length, key, params, at, status, mark = columns
+    segment, folder, offset, length, key, params, at, status, by, mark = columns
     numbers = f"({segment} * 3 + {folder} * 5 + {offset} * 7 + {length} * 11 + {at} * 13 + {status} * 17) % 4294967291"
-    return f"crc32({mark}, crc32(CAST({params} || '/' || {key} AS BLOB), {numbers}))"
+    return f"crc32({mark}, crc32(CAST({params} || '/' || {by} || '/' || {key} AS BLOB), {numbers}))"
 
 
-_COLUMNS: Final = ("segment", "folder", "offset", "length", "key", "params", "fetched_at", "status", "digest")
-INSERT: Final = f"INSERT INTO replies VALUES ({', '.join(_numbered(9))}, {_seal(_numbered(9))})"  # noqa: S608
+_COLUMNS: Final = ("segment", "folder", "offset", "length", "key", "params", "fetched_at", "status", "import", "digest")
+INSERT: Final = f"INSERT INTO replies VALUES ({', '.join(_numbered(10))}, {_seal(_numbered(10))})"  # noqa: S608
 _IS_SEALED: Final = (
-    f"(r.seal = {_seal([f'r.{name}' for name in _COLUMNS])} AND typeof(r.key) = 'text' AND typeof(r.params) = 'text')"
+    f"(r.seal = {_seal([f'r.{name}' for name in _COLUMNS])} AND typeof(r.key) = 'text' AND typeof(r.params) = 'text'"
+    " AND typeof(r.import) = 'text')"
 )
 SEGMENT_SEAL: Final = _crc("folder", "name", "indexed", "records", "coalesce(mark, '')", "coalesce(mark_crc, '')")
 FOLDER_SEAL: Final = _crc("id", "area", "source", "endpoint")
@@ -49,7 +50,9 @@ SCHEMA: Final = f"""
     );
     CREATE TABLE IF NOT EXISTS replies (
         segment INTEGER, folder INTEGER, offset INTEGER, length INTEGER, key TEXT, params TEXT,
-        fetched_at INTEGER, status INTEGER, digest BLOB, seal INTEGER,
+        fetched_at INTEGER, status INTEGER,
+        import TEXT,                     -- the id of the import that brought it; empty for one that was fetched
+        digest BLOB, seal INTEGER,
         PRIMARY KEY (segment, offset)
     ) WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS replies_by_key ON replies (key, folder, params, fetched_at);
@@ -58,15 +61,17 @@ SCHEMA: Final = f"""
 """
 FOLDER: Final = "(SELECT id FROM folders WHERE area = ? AND source = ? AND endpoint = ?)"
 NEWEST: Final = f"""
-    SELECT {_IS_SEALED} AND s.id IS NOT NULL, r.fetched_at, r.digest, r.status, s.name, r.offset, r.length
+    SELECT {_IS_SEALED} AND s.id IS NOT NULL, r.fetched_at, r.digest, r.status, s.name, r.offset, r.length, r.import
     FROM replies r LEFT JOIN segments s ON s.id = r.segment
     WHERE r.key = ? AND r.folder = {FOLDER} AND r.params = ?
 """  # noqa: S608 - only our own constants go in
 HISTORY: Final = f"""
     SELECT {_IS_SEALED} AND s.id IS NOT NULL AND f.id IS NOT NULL,
-           f.area, f.source, f.endpoint, r.params, r.fetched_at, r.status, s.name, r.offset, r.length, r.digest
+           f.area, f.source, f.endpoint, r.params, r.fetched_at, r.status, s.name, r.offset, r.length, r.digest,
+           r.import
     FROM replies r LEFT JOIN segments s ON s.id = r.segment LEFT JOIN folders f ON f.id = r.folder
     WHERE r.key = :key AND f.source IS coalesce(:source, f.source) AND f.endpoint IS coalesce(:endpoint, f.endpoint)
+          AND f.area IS NOT 'imports'
     ORDER BY r.fetched_at DESC, f.area DESC, f.source, f.endpoint, r.params, r.digest DESC
 """  # noqa: S608 - only our own constants go in
 HELD: Final = f"""
@@ -74,15 +79,15 @@ HELD: Final = f"""
            f.area, r.key, f.source, f.endpoint, r.params, r.fetched_at, r.status, r.digest,
            max(CASE WHEN r.fetched_at > ? THEN r.fetched_at - 1000000000000 ELSE r.fetched_at END)
     FROM json_each(?) asked CROSS JOIN replies r ON r.key = asked.value LEFT JOIN folders f ON f.id = r.folder
-    WHERE f.source IS coalesce(?, f.source)
+    WHERE f.source IS coalesce(?, f.source) AND NOT (? AND is_out(r.import, r.digest))
     GROUP BY r.key, r.folder, r.params
 """  # noqa: S608 - only our own constants go in
 HAS: Final = f"""
-    SELECT {_IS_SEALED} FROM replies r
+    SELECT {_IS_SEALED}, import FROM replies r
     WHERE key = ? AND folder = {FOLDER} AND params = ? AND fetched_at = ? AND digest = ?
 """  # noqa: S608 - only our own constants go in
 ROWS: Final = f"""
-    SELECT {_IS_SEALED}, offset, length, key, params, fetched_at, status, digest FROM replies r
+    SELECT {_IS_SEALED}, offset, length, key, params, fetched_at, status, import, digest FROM replies r
     WHERE segment = (SELECT id FROM segments WHERE folder = {FOLDER} AND name = ?) ORDER BY offset
 """  # noqa: S608 - only our own constants go in
 SUMMARY: Final = f"""
@@ -96,6 +101,13 @@ SUMMARY: Final = f"""
 STATUSES: Final = """
     SELECT 1, f.area, f.source, f.endpoint, r.status, count(*)
     FROM replies r JOIN folders f ON f.id = r.folder GROUP BY f.id, r.status
+"""
+OUT: Final = """
+    SELECT 1, f.area, f.source, f.endpoint, count(*)
+    FROM replies r JOIN folders f ON f.id = r.folder WHERE is_out(r.import, r.digest) GROUP BY f.id
+"""
+BROUGHT: Final = """
+    SELECT 1, count(DISTINCT digest) FROM replies r WHERE import = ? AND NOT is_out(r.import, r.digest)
 """
 RECORDS: Final = "SELECT 1, coalesce(sum(records), 0) FROM segments"
 FOLDERS: Final = f"SELECT seal = {FOLDER_SEAL} FROM folders"  # noqa: S608 - only our own constants go in

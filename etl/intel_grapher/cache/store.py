@@ -9,7 +9,8 @@ from typing import Final, Self
 
 from intel_grapher.cache.envelope import Area, Envelope, decode, digest
 from intel_grapher.cache.index import Found, Holding, Index
-from intel_grapher.cache.segment import Segment, list_folder, list_segments
+from intel_grapher.cache.marks import Marks, read_marks
+from intel_grapher.cache.segment import OnCorruption, Segment, list_folder, list_segments
 from intel_grapher.cache.writer import SEGMENT_BYTES, Writer
 from intel_grapher.errors import BadValue, CacheError
 from intel_grapher.lock import locked
@@ -28,6 +29,7 @@ class Cache:
         self.root = root
         self._segment_bytes = segment_bytes
         self._opened: Index | None = None
+        self._marks: Marks | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -49,7 +51,15 @@ class Cache:
         """The index; it catches up with the segments when it is first asked for."""
         if self._opened is None:
             self._opened = Index(self.root)
+            self._opened.marks = self.marks
         return self._opened
+
+    @property
+    def marks(self) -> Marks:
+        """Which replies are out of use, because their import was taken back; as of the last `refresh`."""
+        if self._marks is None:
+            self._marks = read_marks(self.root)
+        return self._marks
 
     @contextmanager
     def writer(self, command: str = "intel-grapher") -> Iterator[Writer]:
@@ -66,10 +76,14 @@ class Cache:
 
     def refresh(self) -> None:
         """Let look-ups see what other processes have added since the first one."""
-        if self._opened is None:
-            self._opened = Index(self.root)
-        else:
+        self._marks = None
+        if self._opened is not None:
             self._opened.catch_up()
+        self.index.marks = self.marks
+
+    def replies(self, segment: Segment, on_corruption: OnCorruption = lambda _: None) -> list[Envelope]:
+        """Return the replies of a segment that are in use. What can't be read goes to `on_corruption`."""
+        return self.marks.in_use(segment, on_corruption)
 
     def segments(self, areas: Iterable[Area] = ("raw",)) -> list[Segment]:
         """Return the segments as they are now, by area, source, endpoint and number."""
@@ -97,8 +111,17 @@ class Cache:
         return found
 
     def history(self, key: str, source: str | None = None, endpoint: str | None = None) -> list[Found]:
-        """Return all replies for a key, newest first, failures among them; `read` returns the bodies."""
-        return self.index.history(key, source, endpoint)
+        """Return all replies for a key that are in use, newest first, failures too; `read` returns the bodies."""
+        found = self.index.history(key, source, endpoint)
+        return [reply for reply in found if not self.is_out(reply)]
+
+    def taken_back(self, key: str, source: str | None = None, endpoint: str | None = None) -> list[Found]:
+        """Return all replies for a key that are out of use, newest first."""
+        return [reply for reply in self.index.history(key, source, endpoint) if self.is_out(reply)]
+
+    def is_out(self, reply: Found) -> bool:
+        """Tell whether a reply is out of use."""
+        return self.marks.is_out(reply.import_, reply.digest)
 
     def holdings(self) -> list[Holding]:
         """Return what the cache has of each source's endpoints: answers first, then failures."""

@@ -17,12 +17,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import RLock
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from intel_grapher import disk
 from intel_grapher.cache.envelope import Area, Entry, crc_holds, digest, encode
 from intel_grapher.cache.frames import frames
 from intel_grapher.cache.index import Index
+from intel_grapher.cache.marks import Marks
 from intel_grapher.cache.segment import (
     Corruption,
     Segment,
@@ -79,6 +80,19 @@ class _Open:
             self.descriptor = None
 
 
+class Placed(NamedTuple):
+    """Where a reply stands that was to be added.
+
+    `is_new` tells whether it was appended; else the very same one was there, and `by` is the import that had brought
+    it, empty for none. `segment` is the number of the segment that it was appended to.
+    """
+
+    is_new: bool
+    digest: bytes
+    segment: int = 0
+    by: str = ""
+
+
 class Writer:
     """Adds replies to the cache. `Cache.writer` makes one, and holds the lock as long. Any thread may add.
 
@@ -125,21 +139,34 @@ class Writer:
         with self._lock:
             self._append(self._opened((area, entry.source, entry.endpoint)), line)
 
+    @property
+    def marks(self) -> Marks:
+        """Which replies are out of use, as of the writer's beginning."""
+        return self._index.marks
+
     def add_once(self, entry: Entry, area: Area = "raw") -> bool:
         """Append a reply unless the same one is there: same key, parameters, time, status and body. False if it is."""
-        line = encode(entry)
+        return self.place(entry, area).is_new
+
+    def place(self, entry: Entry, area: Area = "raw", by: str = "") -> Placed:
+        """Append a reply that the import `by` brings, unless the same one is there."""
+        line = encode(entry, by)
         mark = digest(memoryview(line)[:-1])
         with self._lock:
             opened = self._opened((area, entry.source, entry.endpoint))
-            if mark in opened.unindexed or self._index.has(opened.segment, entry, mark):
-                return False
+            if mark in opened.unindexed:
+                return Placed(is_new=False, digest=mark, by=by)
+            brought = self._index.brought(opened.segment, entry, mark)
+            if brought is not None:
+                return Placed(is_new=False, digest=mark, by=brought)
             opened.unindexed.add(mark)
+            number = opened.segment.number
             try:
                 self._append(opened, line)
             except CacheError:
                 opened.unindexed.discard(mark)
                 raise
-        return True
+        return Placed(is_new=True, digest=mark, segment=number)
 
     def sync(self) -> None:
         """Bring everything that was added to disk, then into the index."""

@@ -9,6 +9,7 @@ options         options and option groups, and how a command takes them
 indicators      the indicators that a command is about
 fetch_settings  whom to ask, and how far
 cache_add       `cache add`
+cache_imports   `cache imports`, `cache remove`, `cache restore`
 graph           which graph; finding a node in it
 output          results, messages, progress
 """

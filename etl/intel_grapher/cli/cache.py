@@ -12,7 +12,7 @@ import typer
 
 from intel_grapher import keys, times
 from intel_grapher.cache import Cache, Holding, compact, strangers, verify
-from intel_grapher.cli import cache_add, options
+from intel_grapher.cli import cache_add, cache_imports, options
 from intel_grapher.cli.cache_add import Endpoint, SourceName
 from intel_grapher.cli.output import print_json, print_line, print_table, say
 from intel_grapher.errors import BadValue, UsageError
@@ -21,7 +21,7 @@ from intel_grapher.source import Source
 from intel_grapher.transform.coverage import coverage, document
 from intel_grapher.verdict import by_status
 
-HOLDING = ("area", "source", "endpoint", "replies", "keys", "not_found", "size", "oldest", "newest")
+HOLDING = ("area", "source", "endpoint", "replies", "keys", "not_found", "size", "oldest", "newest", "taken_back")
 
 app = typer.Typer(
     name="cache",
@@ -30,6 +30,9 @@ app = typer.Typer(
     help="Put replies into the raw cache; list, show and check them.",
 )
 app.command("add")(cache_add.add)
+app.command("imports")(cache_imports.imports)
+app.command("remove")(cache_imports.remove)
+app.command("restore")(cache_imports.restore)
 
 
 @app.command("list")
@@ -66,11 +69,17 @@ def show(
     endpoint: Endpoint = None,
     data: options.Data = options.DATA,
 ) -> None:
-    """Print the replies that the cache holds for a key, the newest first, one envelope a line."""
+    """Print the replies that the cache holds for a key, the newest first, one envelope a line.
+
+    Those that were taken back come last, and say so.
+    """
     known = Registry.installed().named(source).name if source else None
     with Cache(options.existing(data)) as cache:
-        found = cache.history(key, known, endpoint) or cache.history(_canonical(key), known, endpoint)
-        if not found:
+        for name in dict.fromkeys((key, _canonical(key))):
+            found = [*cache.history(name, known, endpoint), *cache.taken_back(name, known, endpoint)]
+            if found:
+                break
+        else:
             raise UsageError(f"nothing is kept for {key!r}; `intel-grapher cache list` tells what is there")
         answers = {reply.digest for reply in found if reply.area == "raw"}
         for reply in found:
@@ -80,6 +89,8 @@ def show(
             content = envelope.content.decode("utf-8", "replace")
             line = {name: getattr(reply, name) for name in ("area", "source", "endpoint", "key", "params")}
             line |= {"fetched_at": times.text(reply.fetched_at), "status": reply.status}
+            line |= {"import": reply.import_} if reply.import_ else {}
+            line |= {"taken_back": True} if cache.is_out(reply) else {}
             line |= {"body": envelope.body} if envelope.form == "json" else {"text": content}
             print_line(msgspec.json.encode(line).decode())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
@@ -71,11 +71,20 @@ def add(
             one_reply=partial(_may_be_lines, registry), check=check,
             asked_at=partial(asked_at, registry.values()), recognise=partial(_recognised, registry),
         )  # fmt: skip
+    report(added, warnings, json=json)
+    if added.reasons:
+        raise typer.Exit(options.PART)
+
+
+def report(added: Imported, warnings: Iterable[str], *, json: bool) -> None:
+    """Print what an import gave, and say what was left out, what is doubtful, and how it is taken back."""
+    warnings = list(warnings)
     left_out = sum(added.reasons.values())
-    _tell(added, list(warnings))
+    _tell(added, warnings)
     if json:
         print_json(
             {
+                "import": added.id,
                 "added": added.added,
                 "already_there": added.already_there,
                 "left_out": left_out,
@@ -88,8 +97,8 @@ def add(
         )
     else:
         print_line(f"{added.added} added, {added.already_there} there already, {left_out} left out")
-    if left_out:
-        raise typer.Exit(options.PART)
+        if added.id:
+            say(f"import {added.id}; intel-grapher cache remove {added.id} takes it back")
 
 
 def _tell(added: Imported, warnings: list[str]) -> None:

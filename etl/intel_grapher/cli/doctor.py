@@ -98,8 +98,10 @@ def _cache(data: Path, *, deep: bool) -> Iterator[Finding]:
         if cache.index.rebuilt:
             yield Finding("cache index", NOTE, "it was corrupt and has been made anew", "nothing to do")
         replies = sum(holding.replies for holding in holdings)
+        taken_back = sum(holding.taken_back for holding in holdings)
+        out = f", {taken_back} of them taken back" if taken_back else ""
         yield Finding(
-            "cache", OK if holdings else NOTE, f"{replies} replies of {len(holdings)} endpoints",
+            "cache", OK if holdings else NOTE, f"{replies} replies of {len(holdings)} endpoints{out}",
             "" if holdings else "intel-grapher fetch INDICATOR, or cache add FOLDER",
         )  # fmt: skip
         for problem in verify(cache) if deep else ():

@@ -125,6 +125,7 @@ def exit_code(manifest: Manifest, import_: Path) -> int:
     unreadable = manifest.outcomes.get(UNREADABLE, 0)
     if unreadable:
         say(f"{unreadable} replies could not be read; {import_ / 'rejects.jsonl'} lists each, with its reason")
+        say("what `cache add` brought by mistake: intel-grapher cache imports lists it, cache remove takes it back")
     if manifest.damaged:
         say(f"{manifest.damaged} records of the cache are damaged; `intel-grapher cache verify` tells where")
     return options.PART if unreadable or manifest.damaged else 0

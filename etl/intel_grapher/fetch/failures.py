@@ -97,7 +97,7 @@ def status(cache: Cache, sources: Sequence[Source], ledger: Path) -> dict[str, S
     standings = {source.name: SourceStanding(retired=source.retired, needs_key=bars(source)[1]) for source in sources}
     for holding in cache.holdings():
         if holding.area == "raw" and holding.source in standings:
-            standings[holding.source].answers += holding.replies
+            standings[holding.source].answers += holding.replies - holding.taken_back
     for failure in failed(cache, sources):
         if failure.source in standings:
             standings[failure.source].failed[failure.reason] += 1
@@ -115,7 +115,7 @@ def _failures(cache: Cache, sources: Mapping[str, Source]) -> Iterator[Outstandi
     for segment in cache.segments(["failed"]):
         source = sources.get(segment.source)
         endpoint = source.endpoint(segment.endpoint) if source else None
-        for envelope in segment.envelopes(lambda _: None):  # `cache verify` lists the damaged ones
+        for envelope in cache.replies(segment):  # `cache verify` lists the damaged ones
             body = _failure(endpoint, envelope)
             yield Outstanding(
                 envelope.source,

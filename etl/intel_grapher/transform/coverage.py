@@ -57,16 +57,18 @@ def coverage(cache: Cache, registry: Registry) -> list[Coverage]:
     found = []
     for (source, name), own in groupby(segments, key=lambda each: (each.source, each.endpoint)):
         endpoint = registry.endpoint(source, name)
-        found.append(_cover(Coverage(source, name), endpoint, own))
+        covered = _cover(Coverage(source, name), endpoint, cache, own)
+        if covered.replies or covered.damaged:
+            found.append(covered)
     return found
 
 
-def _cover(result: Coverage, endpoint: Endpoint | None, segments: Iterable[Segment]) -> Coverage:
+def _cover(result: Coverage, endpoint: Endpoint | None, cache: Cache, segments: Iterable[Segment]) -> Coverage:
     batch = Batch(endpoint, 0) if endpoint else None
     shape = inspect.type_info(endpoint.reply) if endpoint else None
     for segment in segments:
         damage: list[Corruption] = []
-        for envelope in segment.envelopes(damage.append):
+        for envelope in cache.replies(segment, damage.append):
             result.replies += 1
             if batch is None or shape is None:
                 result.outcomes[NO_MAPPING] += 1

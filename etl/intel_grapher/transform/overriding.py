@@ -1,8 +1,9 @@
-"""The analyst's overrides, applied to facts: the only module of the transform that knows them.
+"""What does not count: replies out of use, and the analyst's overrides. No other module of the transform knows them.
 
-Replies that are undone entries are left out before they are mapped. A node's overrides are then ranks like all keys:
-its key is ranked along with the staged ones, and a merged node's rank is replaced by its survivor's, wherever it
-stands. Facts about nodes and relationships that are taken out are masked before they are merged.
+Replies of imports that were taken back and undone entries are left out before they are mapped. A node's overrides are
+then ranks like all keys: its key is ranked along with the staged ones, and a merged node's rank is replaced by its
+survivor's, wherever it stands. Facts about nodes and relationships that are taken out are masked before they are
+merged.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import pyarrow.compute as pc
 from intel_grapher.analyst.entries import SOURCE
 from intel_grapher.analyst.overrides import Overrides
 from intel_grapher.cache.envelope import Envelope
-from intel_grapher.cache.segment import Segment
+from intel_grapher.cache.marks import NO_MARKS, Marks
+from intel_grapher.cache.segment import OnCorruption, Segment
 from intel_grapher.files import Group
 from intel_grapher.reading import shown
 from intel_grapher.schema import RELATIONSHIPS
@@ -23,24 +25,31 @@ from intel_grapher.transform.facts import BEGUN, Reject
 
 
 class Overriding:
-    """Applies overrides. `rank_named` must be called for a label before facts about its nodes are given to `apply`."""
+    """Applies overrides. `rank_named` must be called for a label before facts about its nodes are given to `apply`.
 
-    def __init__(self, overrides: Overrides) -> None:
+    `marks` say which replies are out of use.
+    """
+
+    def __init__(self, overrides: Overrides, marks: Marks = NO_MARKS) -> None:
         self._overrides = overrides
+        self._marks = marks
         self._ranks: dict[str, dict[str, int]] = {}
 
     def staged_inputs(self, segment: Segment) -> object:
-        """Return what the staged facts of a segment depend on: of the analyst's segments, the entries undone."""
-        return sorted(self._overrides.undone) if segment.source == SOURCE else ()
+        """Return what the staged facts of a segment depend on: what is out of use, and the analyst's entries undone."""
+        return self._marks.inputs(segment), sorted(self._overrides.undone) if segment.source == SOURCE else ()
 
     def merge_inputs(self) -> object:
         """Return what merged rows depend on."""
         overrides = self._overrides
         return sorted(overrides.nodes_out), sorted(overrides.relationships_out), sorted(overrides.same.items())
 
-    def leaves_out(self, reply: Envelope) -> bool:
-        """Tell whether a reply is an entry that is undone."""
-        return self._overrides.is_undone(reply)
+    def replies(self, segment: Segment, on_corruption: OnCorruption, content: bytes | None = None) -> list[Envelope]:
+        """Return the replies of a segment that count. `content` are its bytes, where they have been read."""
+        found = self._marks.in_use(segment, on_corruption, content)
+        if segment.source == SOURCE:
+            return [reply for reply in found if not self._overrides.is_undone(reply)]
+        return found
 
     def rejects(self) -> list[Reject]:
         """Return a reject for each overriding entry that was passed over."""

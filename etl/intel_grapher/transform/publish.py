@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from intel_grapher import schema
+from intel_grapher.cache.marks import Marks
 from intel_grapher.cache.segment import Segment
 from intel_grapher.files import Content, Files, Group, GroupWriter, Manifest, SegmentRead
 from intel_grapher.model import Merge
@@ -125,8 +126,9 @@ class Publisher:
         contents: dict[Group, Content],
         rejects: dict[str, int],
         options: Options,
+        marks: Marks,
     ) -> Manifest:
-        """Write the manifest and return it."""
+        """Write the manifest and return it. Segments of which all replies are out of use are not named in it."""
         outcomes = sum((Counter(file.outcomes) for _, file in staged), Counter[str]())
         manifest = Manifest(
             version=MANIFEST_VERSION,
@@ -136,10 +138,11 @@ class Publisher:
             rejects=rejects,
             replies=sum(outcomes.values()),
             outcomes=dict(sorted(outcomes.items())),
-            damaged=sum(file.damaged for _, file in staged),
+            damaged=sum(file.damaged for _, file in staged) + marks.damaged,
             segments=[
                 SegmentRead(f"{segment.source}/{segment.endpoint}/{segment.number:06}", file.records)
                 for segment, file in staged
+                if file.records or file.damaged or not marks.inputs(segment)
             ],
             as_of=options.as_of,
         )

@@ -17,6 +17,7 @@ from intel_grapher.model import Relationship
 from intel_grapher.registry import Registry
 from intel_grapher.source import Endpoint, Outcome
 from intel_grapher.transform.facts import Batch, Reply
+from intel_grapher.transform.overriding import Overriding
 from intel_grapher.verdict import judged
 
 Params = tuple[tuple[str, str], ...]
@@ -38,19 +39,24 @@ class AnswerPage(NamedTuple):
 
 
 def superseded(
-    segments: Iterable[Segment], registry: Registry, since: Mapping[str, int], until: int | None = None
+    segments: Iterable[Segment],
+    registry: Registry,
+    since: Mapping[str, int],
+    until: int | None = None,
+    *,
+    overriding: Overriding,
 ) -> Callable[[Envelope], bool]:
     """Return a function that tells whether a reply is superseded.
 
     `since` maps the sources that may take facts back to epoch seconds. Replies from after `until` are not counted as
-    answers. Raises CacheError if a segment can't be read.
+    answers, nor are those that `overriding` leaves out. Raises CacheError if a segment can't be read.
     """
     pages: dict[Question, dict[Params, AnswerPage]] = {}
     for segment in segments:
         endpoint = registry.endpoint(segment.source, segment.endpoint) if segment.source in since else None
         if endpoint is None:
             continue
-        for reply in segment.envelopes(_passed_over):
+        for reply in overriding.replies(segment, _passed_over):
             if reply.epoch >= since[segment.source] and (until is None or reply.epoch <= until):
                 page = _page(endpoint, reply)
                 if page is not None:

@@ -127,10 +127,10 @@ class _Run:
     def manifest(self) -> Manifest:
         """Make the new set, keep what the next run can use, and return the manifest."""
         self._work.mkdir(parents=True)
-        kept = self._store.folder
+        kept, marks = self._store.folder, self._cache.marks
         segments = sorted(filter(gives_facts, self._cache.segments()), key=lambda segment: segment.path)
         staging = Segments(
-            self._cache, self._registry, Overriding(self._overrides), self._options, kept=kept, work=self._work
+            self._cache, self._registry, Overriding(self._overrides, marks), self._options, kept=kept, work=self._work
         )
         staged = list(zip(segments, staging.staged(segments), strict=True))
         files = [file for _, file in staged]
@@ -158,7 +158,7 @@ class _Run:
         states |= self._written(publisher, merger, missing, list(states))
         rejects = publisher.write_rejects(merger, files, overriding.rejects())
         contents = {group: states[group].content for group in groups}
-        manifest = publisher.write_manifest(staged, contents, rejects, self._options)
+        manifest = publisher.write_manifest(staged, contents, rejects, self._options, marks)
         merger.close()
         if is_whole:
             labels = {label for group in groups for label in group.labels}

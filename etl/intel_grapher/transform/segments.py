@@ -70,7 +70,7 @@ class Segments:
         """Return staged files of the replies that count."""
         since, until = self._options.seen_since, self._options.as_of
         recent = [segment for segment, file in staged if file.newest >= since.get(file.source, 0)]
-        is_superseded = superseded(recent, self._registry, since, until)
+        is_superseded = superseded(recent, self._registry, since, until, overriding=self._overriding)
         interning = Interning()
         found = []
         for segment, file in staged:
@@ -84,7 +84,7 @@ class Segments:
             outcomes: Counter[str] = Counter()
 
             def leaves_out(reply: Envelope, outcomes: Counter[str] = outcomes) -> bool:
-                if self._overriding.leaves_out(reply) or (until is not None and reply.epoch > until):
+                if until is not None and reply.epoch > until:
                     return True
                 out_of_date = is_superseded(reply)
                 outcomes["superseded"] += out_of_date
@@ -92,7 +92,15 @@ class Segments:
 
             endpoint = self._registry.endpoint(segment.source, segment.endpoint)
             path = self._work / f"{file.name}-part"
-            part = stage(segment, segment.content(), endpoint, path, interning, leaves_out=leaves_out)
+            part = stage(
+                segment,
+                segment.content(),
+                endpoint,
+                path,
+                interning,
+                overriding=self._overriding,
+                leaves_out=leaves_out,
+            )
             part.outcomes |= +outcomes
             found.append(part)
         return found

@@ -24,6 +24,7 @@ from intel_grapher.reading import shown
 from intel_grapher.source import Endpoint
 from intel_grapher.transform.facts import Batch, Reject, Reply
 from intel_grapher.transform.interning import Interning
+from intel_grapher.transform.overriding import Overriding
 
 REJECTS = "rejects"
 NO_MAPPING = "no mapping"
@@ -109,15 +110,16 @@ def stage(
     path: Path,
     interning: Interning,
     *,
-    leaves_out: Callable[[Envelope], bool],
+    overriding: Overriding,
+    leaves_out: Callable[[Envelope], bool] = lambda _: False,
 ) -> Staged:
     """Map the replies of one segment, write what they give to the file at `path`, and return its footer.
 
     `content` are the segment's bytes as they were read; nothing else is read, so that the file's name covers it.
-    Replies of which `leaves_out` is true do not count.
+    Replies that `overriding` leaves out, and those of which `leaves_out` is true, do not count.
     """
     damage: list[Corruption] = []
-    replies = [Reply.of(each) for each in segment.envelopes(damage.append, content) if not leaves_out(each)]
+    replies = [Reply.of(each) for each in overriding.replies(segment, damage.append, content) if not leaves_out(each)]
     times = [reply.fetched_at for reply in replies]
     oldest, newest = min(times, default=0), max(times, default=0)
     found = Staged(

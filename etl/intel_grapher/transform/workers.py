@@ -54,8 +54,7 @@ class Mapper:
         try:
             endpoint, content = self._registry.endpoint(segment.source, segment.endpoint), segment.content()
             path = self._folder / staged_name(segment, endpoint, self._overriding, content)
-            leaves_out = self._overriding.leaves_out
-            return stage(segment, content, endpoint, path, self.interning, leaves_out=leaves_out)
+            return stage(segment, content, endpoint, path, self.interning, overriding=self._overriding)
         finally:
             gc.enable()
 
