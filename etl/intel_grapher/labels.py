@@ -38,6 +38,7 @@ WILDCARD = Property(
     "*.NAME, where the certificate has that: it is for all names one label below",
 )
 COMMENTS = Property("comments", Type.TEXTS, Merge.UNION, "what the report says of it")
+VALID_UNTIL = Property("valid_until", Type.TIMESTAMP, Merge.MAX, "until when the report holds it for an indicator")
 LAST_RESOLVED = Property("last_resolved", Type.TIMESTAMP, Merge.MAX, "when the name last pointed there")
 
 

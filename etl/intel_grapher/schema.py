@@ -45,6 +45,7 @@ from intel_grapher.labels import (
     TWEET,
     TWITTER_USER,
     URL,
+    VALID_UNTIL,
     VULNERABILITY,
     WILDCARD,
 )
@@ -187,8 +188,12 @@ ENDPOINT: Kind[Hostname | Address | ServiceName] = either("host or service", ADD
 EXPOSED: Kind[Address | ServiceName] = either("IP address or service", ADDRESS, SERVICE_NAME)
 ROUTED: Kind[Address | CIDR] = either("IP address or network", ADDRESS, CIDR_RANGE)
 OPERATED: Kind[Address | CIDR | ASNumber] = either("IP address, network or AS", ADDRESS, CIDR_RANGE, AS_NUMBER)
-ACTOR: Kind[GroupId | SoftwareId] = either("group or software", GROUP_ID, SOFTWARE_ID)
-MEANS: Kind[TechniqueId | SoftwareId] = either("technique or software", TECHNIQUE_ID, SOFTWARE_ID)
+ACTOR: Kind[GroupId | SoftwareId | MalwareName] = either(
+    "group, software or malware", GROUP_ID, SOFTWARE_ID, MALWARE_NAME
+)
+MEANS: Kind[TechniqueId | SoftwareId | MalwareName] = either(
+    "technique, software or malware", TECHNIQUE_ID, SOFTWARE_ID, MALWARE_NAME
+)
 
 
 def registrable(name: Hostname) -> DomainName:
@@ -351,7 +356,7 @@ REPORTED_IN = Relationship(
     "REPORTED_IN",
     REFERENCE,
     "The report names the indicator.",
-    _properties(COMMENTS),
+    _properties(COMMENTS, CONFIDENCE, VALID_UNTIL),
     bearing=Bearing(lambda _end: "suspicious", "reported in {}"),
 )
 CITES = Relationship(REFERENCE, "CITES", REFERENCE, "The report draws on the other.", SEEN, check=NOT_ITSELF)
@@ -378,7 +383,7 @@ QUOTED = Relationship(TWEET_ID, "QUOTED", TWEET_ID, "The tweet quotes the other.
 MENTIONS = Relationship(TWEET_ID, "MENTIONS", SCREEN_NAME, "The tweet names the user.", SEEN)
 TAGGED = Relationship(TWEET_ID, "TAGGED", TAG, "The tweet has the hashtag.", SEEN)
 LINKS = Relationship(TWEET_ID, "LINKS", LINK, "The tweet links to the URL.", SEEN)
-EMPLOYS = Relationship(ACTOR, "EMPLOYS", MEANS, "The group or software uses the other (ATT&CK: uses).", SEEN)
+EMPLOYS = Relationship(ACTOR, "EMPLOYS", MEANS, "The group, software or malware uses the other (STIX: uses).", SEEN)
 MITIGATES = Relationship(MITIGATION_ID, "MITIGATES", TECHNIQUE_ID, "The mitigation helps against it.", SEEN)
 SUBTECHNIQUE_OF = Relationship(TECHNIQUE_ID, "SUBTECHNIQUE_OF", TECHNIQUE_ID, "A special form of the other.", SEEN)
 ACHIEVES = Relationship(TECHNIQUE_ID, "ACHIEVES", TACTIC_ID, "What the technique is for.", SEEN)

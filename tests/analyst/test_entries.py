@@ -13,6 +13,7 @@ import pytest
 from command import Desk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from replies import told
 from transforming import transform
 
 from intel_grapher import schema
@@ -199,3 +200,10 @@ def is_valid(reply: Entry) -> bool:
 
 def rejects(root: Path) -> list[dict[str, str]]:
     return [json.loads(line) for line in (root / "import" / "rejects.jsonl").read_text().splitlines()]
+
+
+def test_a_relationship_starts_at_the_label_that_was_said_though_the_key_may_be_of_another() -> None:
+    said = {"type": "EMPLOYS", "start": {"label": "Malware", "key": "ExampleRAT"}}
+    body = {**OLD["relationship"], **said, "end": {"label": "Technique", "key": "T1566"}}
+    found = told(SOURCE, "relationship", "1", json.dumps(body).encode())
+    assert {each[:3] for each in found.edges} == {("Malware ExampleRAT", "EMPLOYS", "Technique T1566")}

@@ -4,6 +4,8 @@ The page writes them (`intel_grapher.analyst`). A reply's key is the entry's id.
 `undo` give no facts and have no mapping: they override other facts (`intel_grapher.analyst.overrides`).
 """
 
+from typing import Any
+
 from intel_grapher.analyst.entries import (
     NodeEntry,
     NoteEntry,
@@ -12,8 +14,8 @@ from intel_grapher.analyst.entries import (
     TagEntry,
     VerdictEntry,
 )
-from intel_grapher.model import Facts, NodeRef
-from intel_grapher.schema import ABOUT, ANY_NODE, NOTE_ID, RELATIONSHIPS, AnyNode, NoteId
+from intel_grapher.model import Facts, NodeRef, Relationship
+from intel_grapher.schema import ABOUT, ANY_NODE, KINDS, NOTE_ID, RELATIONSHIPS, AnyNode, NoteId
 from intel_grapher.source import Rate, Source
 
 source = Source(
@@ -44,7 +46,15 @@ def relationship(asked: NoteId, reply: RelationshipEntry) -> Facts:
     entry = reply.checked()
     seen = {"first_seen": entry.first_seen, "last_seen": entry.last_seen}
     dates = {name: value for name, value in seen.items() if value is not None}
-    yield RELATIONSHIPS[entry.type].each(entry.start.key, entry.end.key, **dates)
+    yield _from_label(RELATIONSHIPS[entry.type], entry.start.label).each(entry.start.key, entry.end.key, **dates)
+
+
+def _from_label(type_: Relationship[Any, Any], label: str) -> Relationship[Any, Any]:
+    """Return a type for raw keys of one label at its start: the same text may be a key of several."""
+    for kind in KINDS.values():
+        if label in {each.name for each in kind.labels} and {*kind.labels} <= {*type_.start.labels}:
+            return type_.starting(kind)
+    return type_
 
 
 @source.get("/{key}")

@@ -18,6 +18,7 @@ import msgspec
 from intel_grapher.model import Facts
 from intel_grapher.schema import BLAMES, CITES, REFERENCE, GroupId, Reference, Term
 from intel_grapher.source import Outcome, Rate, Source
+from intel_grapher.sources._ties import RULES
 from intel_grapher.sources.misp import attributes, galaxies, objects, references
 from intel_grapher.sources.misp.attributes import is_source
 from intel_grapher.sources.misp.shapes import Attribute, Event, Head, Object, ObjectReference, Reply
@@ -125,7 +126,7 @@ def _unmapped_in(one: Object) -> Iterator[str]:
         if not (attributes.is_taken(each, one) or objects.is_read(one, each.object_relation or "")):
             yield f"$.Event.Object[].name={one.name}: {each.object_relation} ({each.type})"
     for reference in standing(one.references):
-        if reference.relationship_type.lower() not in references.RULES:
+        if reference.relationship_type.lower() not in RULES:
             yield f"$.Event.Object[].ObjectReference[].relationship_type={reference.relationship_type}"
 
 
