@@ -63,8 +63,20 @@ def formats() -> str:
 
 def round_trip() -> str:
     """Return the table of what `cache add` makes of each format's files."""
-    rows = [[f"`{it.name}`", it.back or "not read"] for it in exports.installed().values()]
-    return table(("format", "what survives"), rows)
+    rows = [
+        [
+            f"`{it.name}`",
+            f"`--source {back.source} --endpoint {back.endpoint}`",
+            *map(_names, (back.labels, back.types, back.dated)),
+        ]
+        for it in exports.installed().values()
+        if (back := it.back) is not None
+    ]
+    return table(("format", "read by `cache add`", "nodes", "relationships", "of which with their dates"), rows)
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))
 
 
 # --- docs/sources.md --------------------------------------------------------------------------------------------------

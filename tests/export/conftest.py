@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from campaign import campaign
 from hostile import hostile
+from judged import judged
 
 from intel_grapher.export.part import Part, opened
 from intel_grapher.files import Files
@@ -25,6 +26,12 @@ def hostile_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("hostile")
     hostile(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    """Give the campaign's files with verdicts and markings. Nothing writes to them."""
+    return Files(judged(tmp_path_factory.mktemp("judged")))
 
 
 @pytest.fixture

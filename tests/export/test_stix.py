@@ -9,62 +9,16 @@ from typing import Any
 
 import pytest
 import stix2
-from campaign import campaign, flatten
 from exporting import exported
+from judged import DIGESTS
 from stix2.v21 import observables
 from stix2validator import ValidationOptions, validate_string
 
-from intel_grapher.cache import Entry
 from intel_grapher.export import choose
 from intel_grapher.export.formats.stix import MARKINGS
 from intel_grapher.export.part import Part, opened
 from intel_grapher.files import Files, Group
 from intel_grapher.model import NodeRef
-
-AT = 1_795_400_000
-BAD = "bad\\'name.example"
-
-
-def said(number: int, what: str, label: str, key: str, **more: str) -> Entry:
-    body = {"author": "ana", "about": {"label": label, "key": key}, **more}
-    id_ = f"{0x100 + number:032x}"
-    return Entry(
-        source="analyst", endpoint=what, key=id_, fetched_at=AT + number, status=200, body=json.dumps(body).encode()
-    )
-
-
-DIGESTS = {"md5": "a" * 32, "sha1": "b" * 40, "sha256": "c" * 64}
-ENTRIES = [
-    said(1, "verdict", "IPAddress", "192.0.2.10", verdict="malicious"),
-    said(2, "verdict", "IPAddress", "192.0.2.10", verdict="suspicious"),
-    said(3, "verdict", "Domain", "example.com", verdict="benign"),
-    said(4, "verdict", "URL", "http://example.com/it's?a=1", verdict="malicious"),
-    said(5, "tag", "Domain", "invoice-portal.example", tag="TLP:AMBER"),
-    said(6, "tag", "Domain", "invoice-portal.example", tag="tlp:green"),
-    said(7, "verdict", "Hash", DIGESTS["sha1"], verdict="malicious"),
-    said(8, "verdict", "Service", "192.0.2.10:443/tcp", verdict="malicious"),
-    said(9, "verdict", "Tweet", "1", verdict="malicious"),
-    Entry(
-        source="virustotal_v2",
-        endpoint="file",
-        key=DIGESTS["md5"],
-        fetched_at=AT,
-        status=200,
-        body=json.dumps({"response_code": 1, **DIGESTS, "scans": {}}).encode(),
-    ),
-]
-
-
-@pytest.fixture(scope="module")
-def judged(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the campaign with verdicts and markings."""
-    return campaign(tmp_path_factory.mktemp("judged"), *ENTRIES, load=False)
-
-
-@pytest.fixture(scope="module")
-def files(judged: Path) -> Files:
-    flatten(judged)
-    return Files(judged / "import")
 
 
 @pytest.fixture(scope="module")

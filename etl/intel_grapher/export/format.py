@@ -38,6 +38,22 @@ class Written:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Back:
+    """What survives the way out and in again, by `cache add` of a file under this source and endpoint.
+
+    labels  nodes of these labels are all there again, and no others of these labels
+    types   so are relationships of these types, where all digests of a file count as one
+    dated   those types of them whose first_seen and last_seen are there again
+    """
+
+    source: str
+    endpoint: str
+    labels: frozenset[str]
+    types: frozenset[str] = frozenset()
+    dated: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Format:
     """A format that the graph goes out in.
 
@@ -48,7 +64,7 @@ class Format:
     write      writes a part of the graph to a stream
     used_by    tools that read it
     checked_by what the tests check it with, that we did not write
-    back       what `cache add` makes of such a file: what survives the way out and in
+    back       what survives the way out and in again; None where we don't read the format
     is_text    whether it may go to a terminal
     """
 
@@ -59,7 +75,7 @@ class Format:
     write: Callable[[Part, BinaryIO, Settings], Written]
     used_by: str
     checked_by: str
-    back: str
+    back: Back | None = None
     is_text: bool = True
 
 

@@ -59,6 +59,19 @@ def tags(part: Part) -> dict[NodeRef, list[str]]:
     return found
 
 
+def strictest(part: Part) -> str | None:
+    """Return the strictest TLP level among the tags of a part's nodes, or None."""
+    found = {tag for given in tags(part).values() for tag in given}
+    for group in part.nodes():
+        if any(each.name == labels.TAGS.name for each in group.properties):
+            query = (
+                f"SELECT DISTINCT tag FROM (SELECT unnest(tags) AS tag FROM {part.relation(group)}) "
+                f"WHERE starts_with(lower(trim(tag)), {literal(PREFIX)})"
+            )
+            found |= {tag for (tag,) in part.connection.execute(query).fetchall()}
+    return level(found)
+
+
 def level(tags_: Iterable[str]) -> str | None:
     """Return the strictest TLP level that tags name, or None."""
     found = [_SAME.get(word, word) for each in tags_ if (word := _word(each)) is not None]

@@ -112,5 +112,4 @@ format = Format(
     write=write,
     used_by="Gephi",
     checked_by="networkx",
-    back="",
 )

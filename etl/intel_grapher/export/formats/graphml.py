@@ -90,5 +90,4 @@ format = Format(
     write=write,
     used_by="Gephi, yEd, Cytoscape, networkx, igraph",
     checked_by="networkx",
-    back="",
 )

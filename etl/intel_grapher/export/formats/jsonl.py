@@ -52,5 +52,4 @@ format = Format(
     write=write,
     used_by="jq, DuckDB, Spark, scripts",
     checked_by="Python's json",
-    back="",
 )

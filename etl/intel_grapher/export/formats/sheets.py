@@ -83,5 +83,4 @@ format = Format(
     write=write,
     used_by="Excel, LibreOffice, Google Sheets",
     checked_by="Python's csv",
-    back="",
 )

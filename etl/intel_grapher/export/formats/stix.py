@@ -378,5 +378,4 @@ format = Format(
     write=write,
     used_by="OpenCTI, MISP, TAXII servers, SIEMs",
     checked_by="stix2-validator, stix2",
-    back="",
 )

@@ -1,0 +1,48 @@
+"""Verdicts, markings and a file of three digests, which the campaign is made with besides."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from campaign import campaign, flatten
+
+from intel_grapher.cache import Entry
+
+AT = 1_795_400_000
+
+
+def said(number: int, what: str, label: str, key: str, **more: str) -> Entry:
+    body = {"author": "ana", "about": {"label": label, "key": key}, **more}
+    id_ = f"{0x100 + number:032x}"
+    return Entry(
+        source="analyst", endpoint=what, key=id_, fetched_at=AT + number, status=200, body=json.dumps(body).encode()
+    )
+
+
+DIGESTS = {"md5": "a" * 32, "sha1": "b" * 40, "sha256": "c" * 64}
+ENTRIES = [
+    said(1, "verdict", "IPAddress", "192.0.2.10", verdict="malicious"),
+    said(2, "verdict", "IPAddress", "192.0.2.10", verdict="suspicious"),
+    said(3, "verdict", "Domain", "example.com", verdict="benign"),
+    said(4, "verdict", "URL", "http://example.com/it's?a=1", verdict="malicious"),
+    said(5, "tag", "Domain", "invoice-portal.example", tag="TLP:AMBER"),
+    said(6, "tag", "Domain", "invoice-portal.example", tag="tlp:green"),
+    said(7, "verdict", "Hash", DIGESTS["sha1"], verdict="malicious"),
+    said(8, "verdict", "Service", "192.0.2.10:443/tcp", verdict="malicious"),
+    said(9, "verdict", "Tweet", "1", verdict="malicious"),
+    Entry(
+        source="virustotal_v2",
+        endpoint="file",
+        key=DIGESTS["md5"],
+        fetched_at=AT,
+        status=200,
+        body=json.dumps({"response_code": 1, **DIGESTS, "scans": {}}).encode(),
+    ),
+]
+
+
+def judged(folder: Path) -> Path:
+    """Make cache and files of the campaign with these entries; return the folder of the files."""
+    flatten(campaign(folder, *ENTRIES, load=False))
+    return folder / "import"
