@@ -82,29 +82,40 @@ def test_an_attribute_is_what_its_type_says(type_: str, value: object, indicator
 
 
 def test_a_value_that_is_not_what_its_type_says_is_a_reject() -> None:
-    rejects = read(
-        [
-            {"type": "ip-dst", "value": "192.0.2.0/24"},
-            {"type": "domain", "value": "evil[.]example[.]com"},
-            {"type": "sha1", "value": C},
-        ]
-    ).rejects
+    rejects = read([{"type": "sha1", "value": C}, {"type": "ip-dst", "value": "a@example.com"}]).rejects
     assert {(path, value) for path, value, _ in rejects} == {
-        ("$.Event.Attribute[0].value", "192.0.2.0/24"),
-        ("$.Event.Attribute[1].value", "evil[.]example[.]com"),
-        ("$.Event.Attribute[2].value", C),
+        ("$.Event.Attribute[0].value", C),
+        ("$.Event.Attribute[1].value", "a@example.com"),
     }
     assert {reason for _, value, reason in rejects if value == C} == {"a digest by another algorithm"}
-    assert not {reason for _, _, reason in rejects} & {"a URL without its scheme"}
 
 
-def test_a_url_without_its_scheme_is_refused_as_one() -> None:
-    values = ("speed.example/vip.js", "now.example:80")
-    found = read([{"type": type_, "value": value} for type_ in ("url", "link") for value in values])
-    assert found.rejects == {
-        (f"$.Event.Attribute[{index}].value", value, "a URL without its scheme")
-        for index, value in enumerate(values * 2)
-    }
+@pytest.mark.parametrize(
+    ("type_", "value", "indicator"),
+    [
+        ("ip-dst", "192.0.2.0/24", "Network 192.0.2.0/24"),
+        ("ip-src", "192.0.2[.]1", "IPAddress 192.0.2.1"),
+        ("ip-dst", "192.0.2.5:8080", "IPAddress 192.0.2.5"),
+        ("ip-dst", "[2001:db8::2]:443", "IPAddress 2001:db8::2"),
+        ("domain", "evil[.]example[.]com", "SubDomain evil.example.com"),
+        ("domain", "example.org:443", "Domain example.org"),
+        ("url", "hxxp://example.org/a", "URL http://example.org/a"),
+        ("url", "speed.example/vip.js", "URL http://speed.example/vip.js"),
+        ("email-src", "User <user@example.com>", "Email user@example.com"),
+    ],
+)
+def test_a_value_may_be_written_as_lists_have_it(type_: str, value: str, indicator: str) -> None:
+    found = read([{"type": type_, "value": value}])
+    assert {each for each in found.edges if each[1] == "REPORTED_IN"} == named(indicator)
+    services = {each[2] for each in found.edges if each[1] == "EXPOSES"}
+    told = {"192.0.2.5:8080": {"Service 192.0.2.5:8080"}, "[2001:db8::2]:443": {"Service [2001:db8::2]:443"}}
+    assert services == told.get(value, set())
+    assert found.rejects == set()
+
+
+def test_a_page_without_its_scheme_is_refused_as_one() -> None:
+    found = read([{"type": "link", "value": "speed.example/vip.js"}])
+    assert found.rejects == {("$.Event.Attribute[0].value", "speed.example/vip.js", "a URL without its scheme")}
     assert found.edges == set()
 
 
