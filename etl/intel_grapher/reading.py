@@ -1,4 +1,7 @@
-"""How one raw reply is read: typed, with its faulty members set aside one by one."""
+"""How one raw reply is read: typed, with its faulty members set aside one by one.
+
+What a reply takes of memory once it is read is bounded: each object, value and line takes some, however short it is.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,12 @@ MAX_TURNS = 200
 MAX_WHOLE = 50
 MAX_TRIALS = 500
 SHOWN = 200
+FEW = 1 << 20  # bytes: a reply that is not larger can't have too many of anything
+MAX_OBJECTS = 1_000_000  # in one reply
+MAX_VALUES = 4_000_000
+MAX_LINES = 2_000_000
+_LINE_ENDS = b"\n\r\v\f\x1c\x1d\x1e"  # of str.splitlines, and those of more than one byte
+_LONG_LINE_ENDS = (b"\xc2\x85", b"\xe2\x80\xa8", b"\xe2\x80\xa9")
 WRONG_TYPE = "wrong type"
 _MISSING = "missing required field"
 _NULL = ""  # a member that is null says nothing, and is no fault
@@ -39,6 +48,8 @@ def read(endpoint: Endpoint, content: bytes | msgspec.Raw) -> tuple[Any, list[Fa
 
     BadValue tells why the reply as a whole can't be read: it is empty, not JSON, or not of the declared shape.
     """
+    if endpoint.format == "text":
+        return msgspec.convert(_text(endpoint, content), endpoint.reply), []
     content = _as_json(endpoint, content)
     try:
         return endpoint.decoder.decode(content), []
@@ -48,8 +59,7 @@ def read(endpoint: Endpoint, content: bytes | msgspec.Raw) -> tuple[Any, list[Fa
 
 def plain(endpoint: Endpoint, content: bytes | msgspec.Raw) -> Any:  # noqa: ANN401 - a reply may be anything
     """Return a reply as plain JSON values, a text as its lines; BadValue tells why it can't be read."""
-    reply = _decoded(_as_json(endpoint, content))
-    return reply.splitlines() if endpoint.format == "text" else reply
+    return _text(endpoint, content).splitlines() if endpoint.format == "text" else _decoded(_as_json(endpoint, content))
 
 
 def _decoded(content: bytes | msgspec.Raw) -> Any:  # noqa: ANN401 - a reply may be anything
@@ -73,16 +83,32 @@ def _mended(content: bytes) -> bytes:
 
 
 def _as_json(endpoint: Endpoint, content: bytes | msgspec.Raw) -> bytes | msgspec.Raw:
-    """Return a reply in the formats "lines" and "text" as one JSON value. No line at all is a list of nothing."""
+    """Return a reply in the format "lines" as one JSON value, one in JSON as it is. No line is a list of nothing."""
     if endpoint.prepare is not None:
         content = endpoint.prepare(bytes(content))
-    if endpoint.format == "json":
-        return content.removeprefix(BOM_UTF8) if isinstance(content, bytes) else content
+    if len(content) > FEW:
+        whole = bytes(content)
+        _refuse_many(whole.count(b"{"), MAX_OBJECTS, "objects")
+        _refuse_many(whole.count(b",") + whole.count(b"["), MAX_VALUES, "values")
     if endpoint.format == "lines":
         return b"[" + b",".join(line for line in bytes(content).splitlines() if line.strip()) + b"]"
-    if not bytes(content).strip():
+    return content.removeprefix(BOM_UTF8) if isinstance(content, bytes) else content
+
+
+def _text(endpoint: Endpoint, content: bytes | msgspec.Raw) -> str:
+    """Return a reply in the format "text"."""
+    whole = bytes(content) if endpoint.prepare is None else endpoint.prepare(bytes(content))
+    if not whole.strip():
         raise BadValue("an empty body")
-    return msgspec.json.encode(intake.decoded(bytes(content)))
+    if len(whole) > FEW:
+        ends = len(whole) - len(whole.translate(None, _LINE_ENDS))
+        _refuse_many(ends + sum(map(whole.count, _LONG_LINE_ENDS)), MAX_LINES, "lines")
+    return intake.decoded(whole)
+
+
+def _refuse_many(found: int, most: int, of: str) -> None:
+    if found > most:
+        raise BadValue(f"more than {most:,} {of}")
 
 
 def _prune(type_: Any, reply: Any) -> tuple[Any, list[Fault]]:  # noqa: ANN401 - a reply may be anything

@@ -2,7 +2,7 @@
 
 engines    a graph that can be asked Cypher which only reads
 pool       the graph of a page: open for many questions at once, opened anew after a load
-sandbox    processes of their own for a user's Cypher on the embedded graph, within a bound of memory and time
+sandbox    processes of their own for a user's Cypher, within a bound of memory and time; `bolt`: on a Neo4j
 values     answers, and values of either engine as JSON has them
 readonly   what Cypher that only reads may not say
 cypher     what is derived from the schema: a node by its key, the key of any node, one step from a node

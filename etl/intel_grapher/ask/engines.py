@@ -7,13 +7,16 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
+
 from intel_grapher import schema
 from intel_grapher.ask import readonly
-from intel_grapher.ask.sandbox import Sandbox, refusal
+from intel_grapher.ask.question_process import LARGEST
+from intel_grapher.ask.sandbox import Sandbox, refusal, too_large
 from intel_grapher.ask.values import Answer, ValueReader
 from intel_grapher.errors import UsageError
 from intel_grapher.load import Embedded, Server, connected, open_embedded
-from intel_grapher.load.embedded import STORE, EmbeddedStore, open_manifest
+from intel_grapher.load.embedded import STORE, EmbeddedStore, open_manifest, quarter_of_memory
 from intel_grapher.load.quote import quote
 
 if TYPE_CHECKING:
@@ -138,10 +141,14 @@ class _OpenedWhenAsked:
 
 
 class Neo4jGraph:
-    """A Neo4j database. What a transaction may take of its memory is a setting of the server's."""
+    """A Neo4j database. What a transaction may take of its memory is a setting of the server's.
 
-    def __init__(self, session: neo4j.Session) -> None:
+    A user's Cypher runs in a process of `sandbox`'s, if there is one: a server may send any amount.
+    """
+
+    def __init__(self, session: neo4j.Session, sandbox: Sandbox | None = None) -> None:
         self._session = session
+        self._sandbox = sandbox
 
     def ask(
         self,
@@ -158,14 +165,11 @@ class Neo4jGraph:
         def work(transaction: neo4j.ManagedTransaction) -> Answer:
             try:
                 result = transaction.run(cypher, dict(parameters or {}))
-                columns, records = list(result.keys()), result.fetch(limit + 1)
+                return _read(result, limit)
             except neo4j.exceptions.TransientError as wrong:  # the driver would ask it again and again
                 if "OutOfMemory" in str(wrong.code):
                     raise UsageError(refusal("alloc", timeout, 0)) from wrong
                 raise
-            reader = ValueReader()
-            rows = [[reader.plain(value) for value in record] for record in records[:limit]]
-            return Answer(columns, rows, len(records) > limit, reader.nodes)
 
         try:
             return self._session.execute_read(work)
@@ -181,7 +185,10 @@ class Neo4jGraph:
         timeout: float = TIMEOUT,
     ) -> Answer:
         """Return the answer to Cypher that a user wrote."""
-        return self.ask(cypher, parameters, limit=limit, timeout=timeout)
+        readonly.check(cypher)
+        if self._sandbox is None:
+            return self.ask(cypher, parameters, limit=limit, timeout=timeout)
+        return self._sandbox.ask(cypher, parameters or {}, limit=limit, timeout=timeout)
 
     def type_of(self, relationship: str) -> str:
         """Return the expression for a relationship's type."""
@@ -254,9 +261,13 @@ class RecordingGraph:
 
 
 @contextmanager
-def opened(target: Embedded | Server) -> Iterator[Graph]:
-    """Open a graph to ask it. Raises LoadError where there is none."""
+def opened(target: Embedded | Server, memory: int | None = None) -> Iterator[Graph]:
+    """Open a graph to ask it; `memory` bounds what a user's Cypher may take, in bytes: a quarter of all by default.
+
+    Raises LoadError where there is none.
+    """
     if isinstance(target, Embedded):
+        target = target if memory is None else Embedded(target.place, memory)
         open_manifest(target.place)
         connection, sandbox = _OpenedWhenAsked(target), Sandbox(target.place / STORE, target.memory)
         try:
@@ -266,7 +277,27 @@ def opened(target: Embedded | Server) -> Iterator[Graph]:
             connection.close()
     else:
         with connected(target) as database:
-            yield Neo4jGraph(database.session)
+            sandbox = Sandbox(target, quarter_of_memory() if memory is None else memory)
+            try:
+                yield Neo4jGraph(database.session, sandbox)
+            finally:
+                sandbox.close()
+
+
+def _read(result: neo4j.Result, limit: int) -> Answer:
+    """Return the first rows of a result. Raises UsageError where they are larger than an answer may be."""
+    reader = ValueReader()
+    rows: list[list[Any]] = []
+    size, cut = 0, False
+    for record in result:
+        cut = len(rows) == limit
+        if cut:
+            break
+        rows.append([reader.plain(value) for value in record])
+        size += len(msgspec.json.encode(rows[-1], enc_hook=str))
+        if size > LARGEST:
+            raise UsageError(too_large(f"{LARGEST >> 20} MiB"))
+    return Answer(list(result.keys()), rows, cut, reader.nodes)
 
 
 def _without_zone(value: object) -> object:

@@ -13,7 +13,7 @@ import ladybug
 from intel_grapher.ask.engines import EmbeddedGraph, Graph, Neo4jGraph
 from intel_grapher.ask.sandbox import Sandbox
 from intel_grapher.load import Embedded, Server, open_embedded
-from intel_grapher.load.embedded import MANIFEST, STORE, EmbeddedStore
+from intel_grapher.load.embedded import MANIFEST, STORE, EmbeddedStore, quarter_of_memory
 from intel_grapher.load.neo4j.session import open_driver, open_session
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class GraphPool:
         self._lock = threading.Lock()
         self._embedded: _Shared | None = None
         self._driver: neo4j.Driver | None = None
+        self._sandbox: Sandbox | None = None
 
     @contextmanager
     def use(self) -> Iterator[Graph]:
@@ -44,8 +45,11 @@ class GraphPool:
             with self._lock:
                 if self._driver is None:
                     self._driver = open_driver(self.target)
+                if self._sandbox is None:
+                    self._sandbox = Sandbox(self.target, quarter_of_memory())
+                sandbox = self._sandbox
             with open_session(self._driver) as session:
-                yield Neo4jGraph(session)
+                yield Neo4jGraph(session, sandbox)
 
     def none_yet(self) -> bool:
         """Tell whether an embedded graph has still to be made."""
@@ -58,7 +62,9 @@ class GraphPool:
                 self._embedded.retire()
             if self._driver is not None:
                 self._driver.close()
-            self._embedded = self._driver = None
+            if self._sandbox is not None:
+                self._sandbox.close()
+            self._embedded = self._driver = self._sandbox = None
 
     def _current(self, place: Path) -> _Shared:
         """Return the store that is in place; one that was replaced is closed when its last question is answered."""

@@ -1,12 +1,14 @@
-"""The process in which the embedded engine answers Cypher that a user wrote; `sandbox` starts it and talks to it.
+"""The process in which a user's Cypher is answered, within a bound of memory and time; `sandbox` starts and asks it.
 
 It is run as a script, and imports nothing but the engine, so that it starts quickly. What the engine does to it, it
 does to nobody else: a crash ends this process, an allocation over the limit fails, and a query that can't be
 interrupted is ended by a timer of the kernel's, also where the parent is gone.
 
-Arguments: the store, the buffer pool in bytes, and how many bytes may be allocated beside it. Messages are JSON with
-their length, 8 bytes, before them. A request has `cypher`, `parameters`, `limit` and `timeout`; a reply `columns`,
-`rows` and `cut`, or `error`, with `ends` where the process ends after it.
+Arguments: how many bytes may be allocated; for the embedded engine also the store, and the bytes of its buffer pool,
+which come on top. Messages are JSON with their length, 8 bytes, before them. Without a store, the first message names a
+Neo4j: `uri`, `user` and `password`. A request has `cypher`, `parameters`, `limit` and `timeout`; a reply `columns`,
+`rows` and `cut`, of a Neo4j also `nodes`, or `error`, or `lost` where no Neo4j answers, with `ends` where the process
+ends after it.
 """
 
 from __future__ import annotations
@@ -17,40 +19,74 @@ import resource
 import signal
 import struct
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-import ladybug
+if TYPE_CHECKING:
+    import ladybug
 
 GRACE = 2.0  # seconds after the time-out; the engine interrupts most queries itself
 LARGEST = 64 << 20  # bytes of an answer
+MOST = 4_000_000  # values of an answer: each takes some memory, however short it is
 THREADS = 4
 
+Message = dict[str, Any]
 
-def main(store: str, pool: int, beside: int) -> None:
+
+def main(beside: int, store: str = "", pool: int = 0) -> None:
     """Answer requests until standard input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the parent's to heed
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     requests, replies = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     silent = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silent, 1)
+    opened = _embedded(store, pool) if store else _neo4j(requests)
+    if isinstance(opened, dict):
+        _reply(replies, opened)
+        return
+    _limit(beside)
+    while request := _request(requests):
+        signal.setitimer(signal.ITIMER_REAL, request["timeout"] + GRACE)
+        reply = opened(request)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        _reply(replies, reply)
+        if "ends" in reply:
+            os._exit(0)  # what the engine holds may be in any state: nothing of it is closed
+
+
+def _request(requests: BinaryIO) -> Message | None:
+    size = requests.read(8)
+    found: Message | None = json.loads(requests.read(struct.unpack("<Q", size)[0])) if size else None
+    return found
+
+
+def _embedded(store: str, pool: int) -> Callable[[Message], Message] | Message:
+    """Return what answers requests out of a store; a reply where it can't be opened."""
+    import ladybug  # noqa: PLC0415 - the other engine does without
+
     try:
         threads = min(os.cpu_count() or 1, THREADS)
         database = ladybug.Database(store, read_only=True, buffer_pool_size=pool, max_num_threads=threads)
         connection = ladybug.Connection(database)
     except RuntimeError as error:
-        _reply(replies, {"error": str(error), "ends": True})
-        return
-    _limit(beside)
-    while size := requests.read(8):
-        request = json.loads(requests.read(struct.unpack("<Q", size)[0]))
-        signal.setitimer(signal.ITIMER_REAL, request["timeout"] + GRACE)
-        reply = _answer(connection, request)
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        _reply(replies, reply)
-        if "ends" in reply:
-            os._exit(0)  # what the engine holds may be in any state: nothing of it is closed
+        return {"error": str(error), "ends": True}
+    return lambda request: _answer(connection, request)
+
+
+def _neo4j(requests: BinaryIO) -> Callable[[Message], Message] | Message:
+    """Return what answers requests out of a Neo4j; a reply where it does not let us in."""
+    from intel_grapher.ask.bolt import answer  # noqa: PLC0415 - the other engine does without
+    from intel_grapher.errors import LoadError  # noqa: PLC0415
+    from intel_grapher.neo4j.connection import Server, connect  # noqa: PLC0415
+
+    server = Server(**(_request(requests) or {}))
+    try:
+        driver = connect(server)
+    except LoadError as error:
+        return {"lost": str(error), "ends": True}
+    return lambda request: answer(server, driver, request)
 
 
 def _limit(beside: int) -> None:
@@ -61,7 +97,7 @@ def _limit(beside: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (size + beside, size + beside))
 
 
-def _answer(connection: ladybug.Connection, request: dict[str, Any]) -> dict[str, Any]:
+def _answer(connection: ladybug.Connection, request: Message) -> Message:
     parameters = {
         name: datetime.fromisoformat(value["timestamp"]) if isinstance(value, dict) else value
         for name, value in request["parameters"].items()
@@ -91,16 +127,19 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - any value of the engine
     return str(value)
 
 
-def _reply(replies: BinaryIO, reply: dict[str, Any]) -> None:
+def _reply(replies: BinaryIO, reply: Message) -> None:
     try:
-        data = json.dumps(reply).encode()
+        data = json.dumps(reply, default=str).encode()
     except MemoryError:
         data = b'{"error": "bad_alloc", "ends": true}'
     if len(data) > LARGEST:
-        data = json.dumps({"error": f"an answer of more than {LARGEST >> 20} MiB: larger"}).encode()
+        data = json.dumps({"larger": f"{LARGEST >> 20} MiB"}).encode()
+    elif data.count(b",") > MOST:
+        data = json.dumps({"larger": f"{MOST:,} values"}).encode()
     replies.write(struct.pack("<Q", len(data)) + data)
     replies.flush()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    given = [*sys.argv[1:], "", "0"]
+    main(int(given[0]), given[1], int(given[2]))

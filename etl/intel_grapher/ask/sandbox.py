@@ -1,7 +1,8 @@
-"""Processes that answer a user's Cypher on the embedded graph, each within a bound of memory and time.
+"""Processes that answer a user's Cypher, each within a bound of memory and time.
 
-The engine has queries that it dies of, and others whose memory no setting of its own bounds. So a user's Cypher never
-runs in this process: whatever it does is an error to the asker and nothing more. A process is kept for the next query.
+The embedded engine has queries that it dies of, and others whose memory no setting of its own bounds; a Neo4j may send
+any amount. So a user's Cypher never runs in this process: whatever it does is an error to the asker and nothing more. A
+process is kept for the next query.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from intel_grapher.ask.values import Answer, ValueReader
-from intel_grapher.errors import UsageError
+from intel_grapher.errors import LoadError, UsageError
+from intel_grapher.model import NodeRef
+from intel_grapher.neo4j.connection import Server
 
 LEAST_POOL = 64 << 20
 LEAST_BESIDE = 256 << 20
@@ -28,13 +31,14 @@ _SCRIPT = Path(__file__).with_name("question_process.py")
 
 
 class Sandbox:
-    """The processes of one store. Any thread may ask; as many queries run at a time as there are threads that ask.
+    """The processes of one graph. Any thread may ask; as many queries run at a time as there are threads that ask.
 
-    `memory` bounds each process, in bytes: half of it is the engine's buffer pool, half is for all else.
+    `graph` is an embedded graph's store, or a Neo4j. `memory` bounds each process, in bytes: of the embedded engine's,
+    half is its buffer pool, half is for all else.
     """
 
-    def __init__(self, store: Path, memory: int) -> None:
-        self._store = store
+    def __init__(self, graph: Path | Server, memory: int) -> None:
+        self._graph = graph
         self._memory = memory
         self._idle: list[subprocess.Popen[bytes]] = []
         self._busy: set[subprocess.Popen[bytes]] = set()
@@ -43,7 +47,8 @@ class Sandbox:
     def ask(self, cypher: str, parameters: Mapping[str, object], *, limit: int, timeout: float) -> Answer:
         """Return the answer to Cypher that was checked to read only.
 
-        Raises UsageError where the engine refuses it, dies of it, or wants more memory or time than it may have.
+        Raises UsageError where the engine refuses it, dies of it, or wants more memory or time than it may have,
+        LoadError where no Neo4j answers.
         """
         process = self._take()
         try:
@@ -61,8 +66,17 @@ class Sandbox:
             with self._lock:
                 self._busy.discard(process)
                 self._idle.append(process)
+        if "lost" in reply:
+            raise LoadError(reply["lost"])
+        if "larger" in reply:
+            raise UsageError(too_large(reply["larger"]))
+        if "refused" in reply:
+            raise UsageError(reply["refused"])
         if "error" in reply:
             raise UsageError(refusal(reply["error"], timeout, self._memory))
+        if "nodes" in reply:
+            nodes = [NodeRef(label, key) for label, key in reply["nodes"]]
+            return Answer(reply["columns"], reply["rows"], reply["cut"], nodes)
         reader = ValueReader()
         rows = [[reader.plain(value) for value in row] for row in reply["rows"]]
         return Answer(reply["columns"], rows, reply["cut"], reader.nodes)
@@ -90,17 +104,20 @@ class Sandbox:
                 process = self._idle.pop()
                 self._busy.add(process)
                 return process
-            pool = max(self._memory // 2, LEAST_POOL)
-            beside = max(self._memory // 2, LEAST_BESIDE)
+            arguments = [str(max(self._memory // 2, LEAST_BESIDE))]
+            if isinstance(self._graph, Path):
+                arguments += [str(self._graph), str(max(self._memory // 2, LEAST_POOL))]
             process = subprocess.Popen(  # noqa: S603 - our own script
-                [sys.executable, "-P", str(_SCRIPT), str(self._store), str(pool), str(beside)],
+                [sys.executable, "-P", str(_SCRIPT), *arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 env=os.environ | {"MALLOC_ARENA_MAX": "2"},  # an arena a thread would use up the addresses
             )
             self._busy.add(process)
-            return process
+        if isinstance(self._graph, Server):
+            _send(process, {"uri": self._graph.uri, "user": self._graph.user, "password": self._graph.password})
+        return process
 
     def _end(self, process: subprocess.Popen[bytes]) -> int:
         """End a process, and return its exit code; below 0, the signal that ended it."""
@@ -123,11 +140,18 @@ class Sandbox:
             return refusal("timeout", timeout, self._memory)
         if code == -signal.SIGKILL:
             return "the query was ended from outside, perhaps for want of memory: ask for less, such as with LIMIT"
+        if isinstance(self._graph, Server) and code in {-signal.SIGABRT, -signal.SIGSEGV}:
+            return refusal("alloc", timeout, self._memory)  # the driver's codec ends its process so
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         return (
             f"the engine died of the query ({how}), which is a fault of the engine; nothing else was touched: ask in"
             " another way, such as without SKIP beyond the last row"
         )
+
+
+def too_large(size: str) -> str:
+    """Return the error text for an answer of more than a size."""
+    return f"the answer has more than {size}: ask for less, such as with LIMIT, or for fewer columns"
 
 
 def refusal(text: str, timeout: float, memory: int) -> str:
@@ -143,17 +167,19 @@ def refusal(text: str, timeout: float, memory: int) -> str:
 
 def _exchange(process: subprocess.Popen[bytes], request: dict[str, Any]) -> dict[str, Any] | None:
     """Return the reply to a request; None where the process ended."""
-    assert process.stdin is not None  # noqa: S101 - both are pipes
-    assert process.stdout is not None  # noqa: S101
-    data = json.dumps(request).encode()
-    try:
-        process.stdin.write(struct.pack("<Q", len(data)) + data)
-        process.stdin.flush()
-    except BrokenPipeError:
-        pass  # it ended while it opened the store: it said why
+    assert process.stdout is not None  # noqa: S101 - it is a pipe
+    _send(process, request)
     size = _read(process.stdout, 8)
     body = None if size is None else _read(process.stdout, struct.unpack("<Q", size)[0])
     return None if body is None else json.loads(body)
+
+
+def _send(process: subprocess.Popen[bytes], message: dict[str, Any]) -> None:
+    assert process.stdin is not None  # noqa: S101 - it is a pipe
+    data = json.dumps(message).encode()
+    with suppress(BrokenPipeError):  # it ended while it opened the graph: it said why
+        process.stdin.write(struct.pack("<Q", len(data)) + data)
+        process.stdin.flush()
 
 
 def _read(stream: IO[bytes], size: int) -> bytes | None:

@@ -68,9 +68,12 @@ class Reading:
     ] = False
 
     @contextmanager
-    def opened(self) -> Iterator[RecordingGraph]:
-        """Open the graph to ask it; at the end print what it was asked, if that is wished."""
-        with ask.opened(target(self.on, self.db, self.data)) as opened:
+    def opened(self, memory: int | None = None) -> Iterator[RecordingGraph]:
+        """Open the graph to ask it; at the end print what it was asked, if that is wished.
+
+        `memory` bounds what a user's Cypher may take, in bytes.
+        """
+        with ask.opened(target(self.on, self.db, self.data), memory) as opened:
             graph = RecordingGraph(opened)
             try:
                 yield graph

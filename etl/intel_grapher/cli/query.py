@@ -9,7 +9,7 @@ import typer
 
 from intel_grapher import ask
 from intel_grapher.ask import saved as queries
-from intel_grapher.cli import graph
+from intel_grapher.cli import graph, options
 from intel_grapher.cli.options import grouped
 from intel_grapher.cli.output import encodable, print_json, say
 from intel_grapher.errors import UsageError
@@ -28,6 +28,7 @@ def query(
         list[str] | None, typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="A parameter's value.")
     ] = None,
     limit: graph.Limit = ask.LIMIT,
+    memory: options.Memory = None,
     timeout: Annotated[float, typer.Option(min=0.001, help="In seconds.")] = ask.TIMEOUT,
 ) -> None:
     """Ask the graph in Cypher that only reads, or a saved query."""
@@ -38,7 +39,7 @@ def query(
         raise UsageError("the question is not valid UTF-8, so no graph can take it")
     known = queries.saved(reading.data / "queries")
     values: Mapping[str, object] = texts
-    with reading.opened() as opened:
+    with reading.opened(options.byte_size(memory)) as opened:
         if saved is not None:
             chosen = queries.named(saved, known)
             cypher, values = chosen.text(opened), chosen.values(texts)

@@ -54,7 +54,8 @@ _OURS = re.compile(
 )
 
 
-def _quarter_of_memory() -> int:
+def quarter_of_memory() -> int:
+    """Return a quarter of this machine's memory, in bytes."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
 
 
@@ -63,7 +64,7 @@ class Embedded:
     """An embedded graph in the folder `place`; `memory` is the engine's buffer pool while it builds, in bytes."""
 
     place: Path
-    memory: int = field(default_factory=_quarter_of_memory)
+    memory: int = field(default_factory=quarter_of_memory)
 
     def __str__(self) -> str:
         return str(self.place)

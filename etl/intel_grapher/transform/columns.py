@@ -57,34 +57,33 @@ class Column:
 
 
 class Strings:
-    """The raw keys on one side of a batch's facts: one per fact (`one_a_fact`), or one per row.
+    """The raw keys on one side of a batch's facts: one per fact (`one_a_fact`), or each with a number of rows (`runs`).
 
-    Only their joined text and their sizes (UTF-8 bytes) are held, so that the strings themselves can be freed.
+    Only their joined text and their sizes (UTF-8 bytes) are held, so that the strings themselves can be freed. A string
+    is held once, however many rows it has: a service decides how long it is, and how many they are.
     """
 
-    __slots__ = ("one_a_fact", "sizes", "texts")
+    __slots__ = ("one_a_fact", "runs", "sizes", "texts")
 
     def __init__(self) -> None:
         self.texts: list[str] = []
         self.sizes: list[int] = []
+        self.runs: list[int] = []
         self.one_a_fact = True
 
     def add(self, raws: str | Sequence[str], text: str, columns: Columns, rows: int) -> None:
         """Add the string of all rows of a fact, or one for each row; `text` is the strings joined."""
-        if raws is text and self.one_a_fact:
-            self.texts.append(text)
+        if raws is text:
             self.sizes.append(_size(text))
-        elif raws is text:
-            self.texts.append(text * rows)
-            self.sizes.extend(repeat(_size(text), rows))
+            if not self.one_a_fact:
+                self.runs.append(rows)
         else:
             if self.one_a_fact:
-                before = columns.lengths
-                self.texts = [fact * length for fact, length in zip(self.texts, before, strict=True)]
-                self.sizes = [size for size, length in zip(self.sizes, before, strict=True) for _ in range(length)]
+                self.runs = list(columns.lengths)
                 self.one_a_fact = False
-            self.texts.append(text)
             self.sizes.extend(map(len if text.isascii() else _size, raws))
+            self.runs.extend(repeat(1, rows))
+        self.texts.append(text)
 
     def array(self) -> pa.Array:
         """Return the strings (string[n])."""
@@ -130,6 +129,8 @@ class Columns:
         """Return a code for each row (int32), from the codes of a column's values."""
         if column.one_a_fact:
             codes = self.repeated(codes)
+        elif isinstance(column, Strings) and len(codes) < self.rows:
+            codes = _runs(codes, array("i", accumulate(column.runs)))
         short = self.rows - len(codes)
         return pa.concat_arrays([codes, pa.nulls(short, codes.type).fill_null(0)]) if short else codes
 
@@ -156,8 +157,7 @@ class Columns:
 
     def repeated(self, values: pa.Array) -> pa.Array:
         """Return a value for each row, from a value for each fact, or for each of the first facts."""
-        ends = as_arrow(self.ends).slice(0, len(values))
-        return pc.run_end_decode(pa.RunEndEncodedArray.from_arrays(ends, values))
+        return _runs(values, self.ends[: len(values)])
 
     def reply_of(self, row: int) -> int:
         """Return the number of the reply that a row came from."""
@@ -243,6 +243,11 @@ class Numbering:
 def as_arrow(codes: array[int]) -> pa.Array:
     """Return an `array("i")` as int32[n], without a copy."""
     return pa.Array.from_buffers(pa.int32(), len(codes), [None, pa.py_buffer(codes)])
+
+
+def _runs(values: pa.Array, ends: array[int]) -> pa.Array:
+    """Return values, each as often as its run is long; `ends` are the positions where the runs end."""
+    return pc.run_end_decode(pa.RunEndEncodedArray.from_arrays(as_arrow(ends), values))
 
 
 def counted(length: int) -> pa.Array:

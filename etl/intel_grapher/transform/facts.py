@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import reduce
 from itertools import product
@@ -31,10 +31,13 @@ from intel_grapher.verdict import Verdict, judged
 
 PRECISIONS = ("day", "minute", "second")  # from the coarsest, which is their order as texts too
 MAX_LISTED = 1000  # rejects of one reply; more are counted
+MAX_NOTED = 20 * MAX_LISTED  # bad values of one column in one reply, of which the first in order are listed
 # A kept reply's key may be its file's name, and look like one of the DNS. Nobody registers a name with an underscore.
 FILE_NAME = re.compile(r"(?=.*\.)[^/@:]*_[^./@:]*(?:\.[^./@:]+)?")
 BEGUN = 1000  # bytes of a reply that is listed as a whole
 ALIASES = "+"  # joins the names of properties that share one column
+CHECK = "check"  # stands for the column of what a type's check refuses
+NONE: Mapping[str, int] = {}
 
 
 class Reply(msgspec.Struct, frozen=True, gc=False):
@@ -89,6 +92,25 @@ class Encoded(NamedTuple):
     tables: list[tuple[Group, pa.Table]]
 
 
+class _Missed:
+    """The bad values of one reply: `noted` has what they are of, row, value and reason; `more` counts those beyond.
+
+    Of each column the first MAX_NOTED are noted, so that what is listed does not depend on the batch's other replies.
+    """
+
+    def __init__(self) -> None:
+        self.noted: set[tuple[object, int, Any, str]] = set()
+        self.more: Counter[str] = Counter()
+        self._counts: Counter[tuple[object, str]] = Counter()
+
+    def add(self, what: object, column: str, row: int, value: object, reason: str) -> None:
+        self._counts[what, column] += 1
+        if self._counts[what, column] <= MAX_NOTED:
+            self.noted.add((what, row, value, reason))
+        else:
+            self.more[reason] += 1
+
+
 class Batch:
     """Collects the facts of one endpoint's replies until `encode` or `tables` returns them."""
 
@@ -103,7 +125,7 @@ class Batch:
     def _start(self) -> None:
         self._columns: dict[Any, Columns] = {}
         self._replies: list[Reply] = []
-        self._missed: dict[int, set[tuple[object, int, Any, str]]] = {}  # by reply: what, row, value, reason
+        self._missed: dict[int, _Missed] = {}  # by reply
 
     def add(self, *replies: Reply) -> None:
         """Take replies: map each answer, and list every other reply with the reason."""
@@ -158,7 +180,7 @@ class Batch:
                     self._columns_of(fact.what).add(number, fact, rows, starts, ends)
                     is_node = is_node or _is_at(asked, fact)
             for row, bad in enumerate(bad for left in left_out for bad in zip(left.values, left.reasons, strict=True)):
-                self._missed.setdefault(number, set()).add((LeftOut, row, *bad))
+                self._miss_of(number).add(LeftOut, "", row, *bad)
             if not is_node:
                 self._mark(number, asked, [fact for fact, rows, _, _ in facts if rows])
         return mapped
@@ -219,15 +241,19 @@ class Batch:
         numbering = Numbering(self.interning, self._columns.values())
         fetched = pa.array([reply.fetched_at for reply in self._replies], pa.int64())
         found = [made for columns in self._columns.values() for made in self._tables(columns, numbering, fetched)]
-        for number, bad in self._missed.items():
-            self._list(self._replies[number], self._located(self._replies[number], bad))
+        for number, missed in self._missed.items():
+            reply = self._replies[number]
+            self._list(reply, self._located(reply, missed.noted), missed.more)
         self._start()
         self.interning.trim()
         return Encoded(numbering.keys, found)
 
-    def _list(self, reply: Reply, rejects: Iterable[tuple[str, object, str]]) -> None:
-        """List the path, value and reason of a reply's rejects: the first MAX_LISTED, and how many more there are."""
-        more: Counter[str] = Counter()
+    def _list(self, reply: Reply, rejects: Iterable[tuple[str, object, str]], more: Mapping[str, int] = NONE) -> None:
+        """List the path, value and reason of a reply's rejects: the first MAX_LISTED, and how many more there are.
+
+        `more` counts by reason those that are not among `rejects`.
+        """
+        more = Counter(more)
         for number, (path, value, reason) in enumerate(rejects):
             if number < MAX_LISTED:
                 self._reject(reply, path, value, reason)
@@ -264,7 +290,7 @@ class Batch:
             if pc.min(labels).as_py() < 0:
                 bad = pc.indices_nonzero(pc.less(labels, 0))
                 for row, string_id in zip(bad.to_pylist(), string_ids.take(bad).to_pylist(), strict=True):
-                    self._miss(columns, row, *numbering.bad(kind, string_id))
+                    self._miss(columns, name, row, *numbering.bad(kind, string_id))
             labels_of_sides.append(labels)
         table = pa.table(made)
         kinds = columns.sides.values()
@@ -304,12 +330,15 @@ class Batch:
             wrong = pc.invert(holds)
             bad = (starts if what.check.about == "start" else ends).filter(wrong).to_pylist()
             for row, key in zip(table["row"].filter(wrong).to_pylist(), bad, strict=True):
-                self._miss(columns, row, key, what.check.fault)
+                self._miss(columns, CHECK, row, key, what.check.fault)
             table = table.filter(holds)
         return table
 
-    def _miss(self, columns: Columns, row: int, value: object, reason: str) -> None:
-        self._missed.setdefault(columns.reply_of(row), set()).add((columns.what, row, value, reason))
+    def _miss(self, columns: Columns, column: str, row: int, value: object, reason: str) -> None:
+        self._miss_of(columns.reply_of(row)).add(columns.what, column, row, value, reason)
+
+    def _miss_of(self, number: int) -> _Missed:
+        return self._missed.setdefault(number, _Missed())
 
     def _arrays(self, columns: Columns) -> dict[str, pa.Array]:
         """Return the canonical columns of properties, and `precision`: the coarsest of each row's timestamps."""
@@ -323,7 +352,7 @@ class Batch:
             if pc.min(codes).as_py() < 0:
                 bad = pc.indices_nonzero(pc.less(codes, 0))
                 for row, code in zip(bad.to_pylist(), codes.take(bad).to_pylist(), strict=True):
-                    self._miss(columns, row, *known.bad[-code - 1])
+                    self._miss(columns, names[0], row, *known.bad[-code - 1])
                 codes = pc.max_element_wise(codes, 0)
             distinct = codes.dictionary_encode()
             values = [known.canonicals[code] for code in distinct.dictionary.to_pylist()]
