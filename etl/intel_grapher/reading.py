@@ -21,6 +21,7 @@ from intel_grapher.source import Endpoint
 MAX_TURNS = 200
 MAX_WHOLE = 50
 MAX_TRIALS = 500
+MAX_FAULTS = 10_000
 SHOWN = 200
 FEW = 1 << 20  # bytes: a reply that is not larger can't have too many of anything
 MAX_OBJECTS = 1_000_000  # in one reply
@@ -36,11 +37,15 @@ _STEP = re.compile(r"\.(?P<member>[^.\[]+)|\[(?P<index>\d+)\]|(?P<any>\[\.\.\.\]
 
 
 class Fault(NamedTuple):
-    """Something in a reply that can't be part of a fact: where it is, what it is, and why not."""
+    """Something in a reply that can't be part of a fact: where it is, what it is, and why not.
+
+    It stands for `more` of its kind, where a list has more than MAX_FAULTS of them.
+    """
 
     path: str
     value: str
     reason: str
+    more: int = 0
 
 
 def read(endpoint: Endpoint, content: bytes | msgspec.Raw) -> tuple[Any, list[Fault]]:
@@ -173,7 +178,8 @@ def _take_out(
         originals = kept.setdefault(id(inside), list(range(len(inside))))
         alike = message.startswith("Expected `") and not isinstance(here, str)
         out = [each for each, item in enumerate(inside) if each == place or (alike and type(item) is type(here))]
-        found = [Fault(f"{above}[{originals[each]}]", shown(inside[each]), WRONG_TYPE) for each in out]
+        found = [Fault(f"{above}[{originals[each]}]", shown(inside[each]), WRONG_TYPE) for each in out[:MAX_FAULTS]]
+        found[-1] = found[-1]._replace(more=len(out) - len(found))
         gone = set(out)
         inside[:] = [item for each, item in enumerate(inside) if each not in gone]
         originals[:] = [original for each, original in enumerate(originals) if each not in gone]

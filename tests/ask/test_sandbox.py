@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -19,8 +20,8 @@ from intel_grapher import ask
 from intel_grapher.ask.engines import EmbeddedGraph
 from intel_grapher.ask.pool import GraphPool
 from intel_grapher.ask.sandbox import Sandbox
-from intel_grapher.errors import UsageError
-from intel_grapher.load import Embedded, load
+from intel_grapher.errors import LoadError, UsageError
+from intel_grapher.load import Embedded, Server, load
 from intel_grapher.load.embedded import STORE
 
 MEMORY = 512 << 20
@@ -169,6 +170,31 @@ def test_many_threads_ask_at_once_and_a_process_is_kept_for_the_next(target: Emb
     assert not {*sandbox.idle} & {*kept}
     sandbox.close()
     assert sandbox.idle == []
+
+
+def test_a_server_that_does_not_answer_is_told() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        uri = f"bolt://127.0.0.1:{free.getsockname()[1]}"
+        sandbox = Sandbox(Server(uri, "neo4j", "a password"), MEMORY)
+        for _ in range(2):
+            with pytest.raises(LoadError, match="No Neo4j answers at bolt://127"):
+                sandbox.ask("RETURN 1", {}, limit=1, timeout=60)
+        assert sandbox.idle == []
+
+
+def test_an_answer_of_very_many_values_is_refused(target: Embedded) -> None:
+    with ask.opened(target, 2 << 30) as graph, pytest.raises(UsageError, match="4,000,000 values"):
+        graph.query("UNWIND range(1, 5) AS x RETURN range(1, 1000000) AS y")
+
+
+def test_the_command_takes_a_bound_of_memory(target: Embedded) -> None:
+    said = []
+    for memory in ("64M", "2G"):
+        arguments = ["query", UNBOUNDED[0], "--db", str(target.place), "--memory", memory, "--timeout", "1"]
+        command = [sys.executable, "-m", "intel_grapher", *arguments]
+        said.append(subprocess.run(command, capture_output=True, text=True, check=False).stderr)
+    assert ["64 MiB of memory" in text for text in said] == [True, False]
 
 
 def test_a_pool_asks_the_graph_that_a_load_put_in_place(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from intel_grapher import ask, schema
 from intel_grapher.ask import look
 from intel_grapher.ask import path as paths_
 from intel_grapher.ask import rank as ranking
-from intel_grapher.errors import LoadError, UsageError
+from intel_grapher.errors import UsageError
 from intel_grapher.files import Files
 from intel_grapher.load import Server, load
 from intel_grapher.model import NodeRef
@@ -40,7 +40,7 @@ def test_what_a_server_sends_is_bounded_and_the_next_question_is_answered(server
             "RETURN range(1, 100000000) AS x",
             "UNWIND range(1, 100000) AS x RETURN range(1, 10000) AS y",
         ):
-            with pytest.raises(UsageError, match=r"more than (its 256 MiB of memory|64 MiB|4,000,000)|longer than"):
+            with pytest.raises(UsageError, match=r"more than (its (256 MiB of )?memory|64 MiB|4,000,000)|longer than"):
                 graph.query(question, timeout=20, limit=100_000)
         assert graph.query("RETURN 1").rows == [[1]]
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10 < 2 << 30
@@ -59,17 +59,6 @@ def test_values_are_the_same_as_from_questions_of_our_own(tmp_path: Path, server
             graph.query("MATCH (n RETURN n")
         with pytest.raises(UsageError, match=r"longer than 0\.5 s"):
             graph.query("UNWIND range(1, 100000) AS a UNWIND range(1, 100000) AS b RETURN sum(a * b)", timeout=0.5)
-
-
-def test_a_server_that_goes_away_is_told(server: Server) -> None:
-    with ask.opened(server) as graph:
-        assert graph.query("RETURN 1").rows == [[1]]
-        local = server.local
-        assert local is not None
-        local.down()
-        with pytest.raises(LoadError, match="No Neo4j answers"):
-            graph.query("RETURN 1")
-        local.up()
 
 
 def test_labels_of_others_hide_no_fact(tmp_path: Path, server: Server) -> None:

@@ -191,6 +191,7 @@ CALL(renameat2, below(y, b), note_paths(f & RENAME_EXCHANGE ? EXCHANGE : RENAME,
      (int x, const char *a, int y, const char *b, unsigned f), (x, a, y, b, f), int, const char *, int, const char *,
      unsigned)
 CALL(unlink, below(AT_FDCWD, a), note_path(UNLINK, AT_FDCWD, a), (const char *a), (a), const char *)
+CALL(remove, below(AT_FDCWD, a), note_path(UNLINK, AT_FDCWD, a), (const char *a), (a), const char *)
 CALL(unlinkat, below(d, a), note_path(f & AT_REMOVEDIR ? RMDIR : UNLINK, d, a), (int d, const char *a, int f), (d, a, f),
      int, const char *, int)
 CALL(rmdir, below(AT_FDCWD, a), note_path(RMDIR, AT_FDCWD, a), (const char *a), (a), const char *)

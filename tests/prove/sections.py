@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import world
+from databases import neo4j_killed, queries
 from places import SAMPLES
+from powercut import MODES
 from services import clocks, services
 from workshop import Tally, Workshop
 
@@ -154,6 +156,36 @@ def _stepped(case: Case, mode: str, shop: Workshop, *, once: bool) -> Tally:
         wrong = wrong or case.final(shop, wanted)
         tally.add(f"step {step} of {total}, {ended.how}", wrong)
     tally.note = f"{total} calls"
+    return tally
+
+
+def _cut(case: Case, shop: Workshop) -> Tally:
+    """Cut the power at moments of a command: the disk keeps what was synced, and anything of all else."""
+    tally = Tally()
+    if shop.library is None:
+        tally.note = "not run: no C compiler"
+        return tally
+    shop.result(partial(case.prepare, shop.snapshot))
+    wanted = case.wanted(shop)
+    shop.restore()
+    work = partial(case.act, shop.home)
+    recording = shop.recorded(work)
+    cuts = [recording.cuts[step - 1] for step in shop.steps(len(recording.cuts) - 1, 2 * case.steps)]
+    trials = [
+        (cut, mode)
+        for number, cut in enumerate(cuts)
+        for mode in (MODES if shop.thorough else [MODES[number % len(MODES)]])
+    ]
+    for cut, mode in [*trials, *((len(recording.events), mode) for mode in MODES)]:
+        recording.restore(cut, mode, shop.chance, shop.home)
+        ended = cut == len(recording.events)  # what a command has said that it did, is there
+        wrong = case.final(shop, wanted) if ended else case.whole(shop, wanted)
+        again = shop.run(work)
+        if again.code != world.DONE:
+            wrong = wrong or f"the run after it: {again.how} {again.text}"
+        wrong = wrong or case.final(shop, wanted)
+        tally.add(f"event {cut} of {len(recording.events)}, names {mode.names}, data {mode.data}", wrong)
+    tally.note = f"{len(recording.events)} events"
     return tally
 
 
@@ -366,6 +398,7 @@ SECTIONS = [
         for name, (mode, once) in FAULTS.items()
     ),
     Section("kill of the engine: load", partial(_stepped, CASES[-1], "part", once=False)),
+    *(Section(f"power cut: {case.name}", partial(_cut, case)) for case in CASES),
     Section("spoilt segments", _segments),
     Section("spoilt index", _index),
     Section("spoilt kept state and files", _kept),
@@ -373,4 +406,6 @@ SECTIONS = [
     Section("changed replies", _replies),
     Section("hostile services", services),
     Section("clocks ahead and behind", clocks),
+    Section("queries without a bound", queries),
+    Section("a Neo4j killed in a load", neo4j_killed),
 ]  # fmt: skip

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import world
+from powercut import Disk, Recording
 
 
 @dataclass
@@ -67,6 +68,23 @@ class Workshop:
         ended = world.child(work, self.outbox, arm, disarm)
         disarm()  # it may have been killed
         return ended
+
+    def recorded(self, work: Callable[[], object]) -> Recording:
+        """Run a function, which must succeed, and return what it did to the files of `home`."""
+        library, log = self.library, Path(os.environ["PROVE_LOG"])
+        if library is None:
+            raise RuntimeError("no C compiler")
+        before = Disk(self.home)
+        os.truncate(log, 0)
+        library.prove_record(1)
+        try:
+            self.result(work)
+        finally:
+            library.prove_record(0)
+        recording = Recording(before, log)
+        if lacking := recording.check():
+            raise RuntimeError(lacking)
+        return recording
 
     def restore(self) -> None:
         """Put the snapshot back in the place of what is there."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import pytest
 
@@ -12,7 +13,7 @@ from intel_grapher.model import Fact
 from intel_grapher.registry import Registry
 from intel_grapher.schema import OWNS
 from intel_grapher.transform import facts
-from intel_grapher.transform.columns import Columns
+from intel_grapher.transform.columns import Columns, counted
 from intel_grapher.transform.facts import MAX_LISTED, Batch, Reply, laid_out
 
 SOURCES = Registry.installed()
@@ -61,7 +62,7 @@ def test_a_long_key_that_many_rows_share_is_held_once() -> None:
     start = columns.keys["start"]
     strings = start.array()
     assert strings.nbytes < 2 * 100_000
-    rows = strings.take(columns.spread(start, facts.counted(len(strings)))).to_pylist()
+    rows = strings.take(columns.spread(start, counted(len(strings)))).to_pylist()
     assert [len(row) for row in rows] == [13, 13, *[100_000] * 1000, 13, 13]
 
 
@@ -72,7 +73,12 @@ def test_of_very_many_bad_values_the_first_are_noted_and_all_are_counted(monkeyp
     batch = Batch(DOMAIN, 0)
     batch.add(Reply("example.com", 1, 200, body))
     located = batch._located  # noqa: SLF001 - what is held in between is the point
-    monkeypatch.setattr(batch, "_located", lambda reply, bad: noted.append(len(bad)) or located(reply, bad))
+
+    def spied(reply: Reply, bad: set[tuple[object, int, object, str]]) -> Iterator[tuple[str, object, str]]:
+        noted.append(len(bad))
+        return located(reply, bad)
+
+    monkeypatch.setattr(batch, "_located", spied)
     batch.encode()
     *listed, rest = batch.rejects
     assert noted == [3000]

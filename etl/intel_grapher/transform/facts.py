@@ -147,7 +147,10 @@ class Batch:
         else:
             self.outcomes[verdict.outcome.value] += 1
         if verdict.faults:
-            self._list(reply, verdict.faults)
+            more = Counter[str]()
+            for fault in verdict.faults:
+                more[fault.reason] += fault.more
+            self._list(reply, (fault[:3] for fault in verdict.faults), more)
         return facts
 
     def _canonical(self, replies: Sequence[Reply]) -> list[bool]:
@@ -253,7 +256,7 @@ class Batch:
 
         `more` counts by reason those that are not among `rejects`.
         """
-        more = Counter(more)
+        more = +Counter(more)
         for number, (path, value, reason) in enumerate(rejects):
             if number < MAX_LISTED:
                 self._reject(reply, path, value, reason)
