@@ -45,11 +45,13 @@ BELOW = {
         "files",
         "transform",
     ),
-    *("verdict", "fetch", "disk", "lock", "sql", "entries", "analyst", "neo4j", "load", "ask"),
+    *("verdict", "fetch", "disk", "credentials", "lock", "sql", "entries", "analyst", "neo4j", "load", "ask"),
 }
 LAYERS = {
     "errors": set[str](),
     "disk": {"errors"},
+    "credentials": {"errors", "disk"},
+    "settings": {"errors", "credentials"},
     "lock": {"errors", "disk"},
     "sql": {"errors"},
     "keys": {"errors"},
@@ -74,9 +76,9 @@ LAYERS = {
     },
     "fetch": {
         *("errors", "registry", "lock", "sql", "keys", "times", "model", "schema", "source", "reading", "verdict"),
-        "cache",
+        *("cache", "credentials"),
     },
-    "neo4j": {"errors", "disk", "lock"},
+    "neo4j": {"errors", "disk", "lock", "credentials"},
     "load": {"errors", "disk", "lock", "sql", "model", "schema", "files", "neo4j"},
     "ask": {"errors", "keys", "times", "model", "schema", "neo4j", "load"},
     "export": {"errors", "sql", "keys", "times", "model", "labels", "schema", "files"},
@@ -85,7 +87,7 @@ LAYERS = {
     "testing": BELOW,
     "pipeline": BELOW,
     "ui": BELOW | {"pipeline"},
-    "cli": BELOW | {"judgement", "cards", "pipeline", "ui", "export"},
+    "cli": BELOW | {"judgement", "cards", "pipeline", "settings", "ui", "export"},
     "__main__": {"cli"},
 }
 LAYER_OF = {"analyst.entries": "entries", "diff": "files", "sets": "files", "reject_paths": "reading", "sqlite": "lock"}

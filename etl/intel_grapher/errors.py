@@ -37,6 +37,14 @@ class KeyMissingError(GrapherError):
     exit_code = 4
 
 
+class NothingYetError(GrapherError):
+    """Something has still to be made by another command; `what` says what, and the text also how."""
+
+    def __init__(self, what: str, then: str) -> None:
+        super().__init__(f"{what}: {then}")
+        self.what = what
+
+
 class BusyError(GrapherError):
     """Another process is at work in the same place; the text names it."""
 
@@ -49,8 +57,20 @@ class TransformError(GrapherError):
     """The flat files can't be made; the earlier ones are as they were."""
 
 
+class NoFilesError(NothingYetError, TransformError):
+    """There are no flat files."""
+
+
 class LoadError(GrapherError):
     """A database refused, is missing, or holds something else than the files."""
+
+
+class NoGraphError(NothingYetError, LoadError):
+    """There is no graph."""
+
+
+class NoRepliesError(NothingYetError, UsageError):
+    """There is no reply."""
 
 
 class SourceError(GrapherError):

@@ -26,7 +26,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from intel_grapher import schema
-from intel_grapher.errors import TransformError
+from intel_grapher.errors import NoFilesError, TransformError
 from intel_grapher.model import Property, Type
 from intel_grapher.sql import quoted
 
@@ -153,7 +153,9 @@ class Files:
         try:
             return msgspec.json.decode(path.read_bytes(), type=Manifest)
         except FileNotFoundError as missing:
-            raise TransformError(f"{path} is not there: run `intel-grapher transform` first") from missing
+            raise NoFilesError(
+                f"there are no flat files in {self.root}", "run `intel-grapher transform` first"
+            ) from missing
         except (OSError, msgspec.MsgspecError) as wrong:
             raise TransformError(f"{path} can't be read ({wrong}): run `intel-grapher transform` again") from wrong
 

@@ -61,13 +61,17 @@ class Rate:
 
 @dataclass(frozen=True)
 class ApiKey:
-    """Where a service's key comes from (an environment variable) and where it goes (one header or query parameter)."""
+    """Where a service's key comes from (`variable`, see `credentials`) and where it goes (a header or query parameter).
+
+    `free` is a path that is answered only to a valid key, and costs nothing: `keys check` asks it.
+    """
 
     variable: str
     header: str = ""
     query: str = ""
     prefix: str = ""
     required: bool = True
+    free: str = ""
 
 
 @dataclass(frozen=True)

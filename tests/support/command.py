@@ -53,6 +53,7 @@ class Desk:
         plain = {name: os.environ[name] for name in _KEPT if name in os.environ}
         paths = [str(ROOT / "etl"), *([str(self.packages)] if self.packages else [])]
         ours = {"INTEL_GRAPHER_LEDGER": str(self.folder / "ledger.sqlite"), "PYTHONPATH": os.pathsep.join(paths)}
+        ours["XDG_CONFIG_HOME"] = str(self.folder / ".config")
         ours["PYTHONDONTWRITEBYTECODE"] = "1"  # a process that may write little must not write half a module
         return plain | ours | self.more
 

@@ -21,50 +21,58 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 import typer.core
 
 import intel_grapher
+from intel_grapher import credentials, settings
 from intel_grapher.cli.options import INTERRUPTED
-from intel_grapher.cli.output import discard, escape_unencodable, messages_as_json, say
-from intel_grapher.errors import GrapherError
+from intel_grapher.cli.output import QUIET, complain, discard, escape_unencodable, messages_as_json, say
+from intel_grapher.errors import GrapherError, NothingYetError, UsageError
 
 DEBUG = "INTEL_GRAPHER_DEBUG"
 LOOK = "look"
 """The command that is run where none is named."""
-ASKING_OPTIONS = frozenset({"--help", "-h", "--version"})
-OWN_OPTIONS = ASKING_OPTIONS | {"--debug"}
+FOLDER_OPTION = "-C"
+ASKING_OPTIONS = frozenset({"--help", "-h", "--version", "-V", "--install-completion", "--show-completion"})
+OWN_OPTIONS = ASKING_OPTIONS | {"--debug", "--quiet", "-q", "--verbose", "-v"}
 INDICATOR_LIKE = re.compile(r"[.:@\[\]()]|^[0-9a-fA-F]{32,128}$|^(?:AS|CVE-)[0-9]", re.IGNORECASE)
 SECRET_NAME = re.compile(r"KEY|TOKEN|PASSWORD|SECRET")
 SHORTEST_SECRET = 6
 LONGEST_SHOWN = 200
 
+BEGIN, ASK, BUILD, READ, SERVE = "Begin", "Ask the sources", "Make the graph", "Look at it", "See to it"
 COMMANDS = {
-    "fetch": "Ask the sources what the cache lacks, and keep every reply.",
-    "plan": "Print what a fetch would cost, and ask nothing.",
-    "transform": "Turn the cached replies into deduplicated flat files.",
-    "load": "Load the flat files into a graph, and prove they are there.",
-    "run": "Fetch, transform and load, with the options of all three.",
-    "look": "Look indicators up: one card for each, as answers arrive.",
-    "show": "Print what the graph has about an indicator.",
-    "path": "Find the shortest paths between two nodes, around hubs.",
-    "rank": "Rank what ties indicators together.",
-    "query": "Ask the graph in Cypher that only reads, or a saved query.",
-    "queries": "List the saved queries, your own among them.",
-    "ui": "Serve the page: see the graph, ask it, extend it.",
-    "sources": "List the sources: what each is asked, its key, its state.",
-    "schema": "Print the graph's labels, relationship types, properties.",
-    "export": "Write the graph, or a part of it, for other tools.",
-    "diff": "Print what changed between two sets of flat files.",
-    "doctor": "Look for what is wrong, and print the remedies.",
-    "cache": "Put replies into the raw cache; list, show and check them.",
-    "neo4j": "A local Neo4j of one's own: up, down, status.",
+    "demo": (BEGIN, "Load a small made-up campaign, and tell its story."),
+    "init": (BEGIN, "Lay out a workspace: indicators, settings, keys."),
+    "run": (BEGIN, "Fetch, transform and load, with the options of all three."),
+    "look": (BEGIN, "Look indicators up: one card for each, as answers arrive."),
+    "plan": (ASK, "Print what a fetch would cost, and ask nothing."),
+    "fetch": (ASK, "Ask the sources what the cache lacks, and keep every reply."),
+    "sources": (ASK, "List the sources: what each is asked, its key, its state."),
+    "cache": (ASK, "Put replies into the raw cache; list, show and check them."),
+    "transform": (BUILD, "Turn the cached replies into deduplicated flat files."),
+    "load": (BUILD, "Load the flat files into a graph, and prove they are there."),
+    "show": (READ, "Print what the graph has about an indicator."),
+    "path": (READ, "Find the shortest paths between two nodes, around hubs."),
+    "rank": (READ, "Rank what ties indicators together."),
+    "query": (READ, "Ask the graph in Cypher that only reads, or a saved query."),
+    "queries": (READ, "List the saved queries, your own among them."),
+    "ui": (READ, "Serve the page: see the graph, ask it, extend it."),
+    "diff": (READ, "Print what changed between two sets of flat files."),
+    "export": (READ, "Write the graph, or a part of it, for other tools."),
+    "schema": (READ, "Print the graph's labels, relationship types, properties."),
+    "config": (SERVE, "The settings, and where each comes from."),
+    "keys": (SERVE, "The services' keys: check them, and keep one."),
+    "doctor": (SERVE, "Look for what is wrong, and print the remedies."),
+    "neo4j": (SERVE, "A local Neo4j of one's own: up, down, status."),
 }
-"""What each command does, in the order of the help. Each name is that of a module here.
+"""The group of each command in the help, and what it does, in the order of the help. Each name is a module's here.
 
 The summaries repeat the modules' own, so that the help imports none of them; a test compares the two.
 """
@@ -99,22 +107,34 @@ class MainGroup(typer.core.TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - typer's own click
         """Take `look` for the command where none is named, but an indicator, an option of its, or a text is."""
-        first = next((each for each in args if each not in OWN_OPTIONS), None)
+        at = _position_of_command(args)
+        first = args[at] if at < len(args) else None
         if first is None and not set(args) & ASKING_OPTIONS and _take_text():
             args = [*args, LOOK]
         elif first is not None and first not in COMMANDS and (first.startswith("-") or _may_be_indicator(first)):
-            args.insert(args.index(first), LOOK)
+            args.insert(at, LOOK)
         return super().parse_args(ctx, args)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - typer's own click
         """Print the help, without importing a command."""
-        self.commands = {name: typer.core.TyperCommand(name, help=summary) for name, summary in COMMANDS.items()}
+        self.commands = {
+            name: typer.core.TyperCommand(name, help=summary, rich_help_panel=group)
+            for name, (group, summary) in COMMANDS.items()
+        }
         super().format_help(ctx, formatter)
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401 - typer's own click
         """Return the names, without an import."""
         _ = ctx
         return list(COMMANDS)
+
+
+def _position_of_command(args: Sequence[str]) -> int:
+    """Return the position of the first argument that is no option of the whole command, nor such an option's value."""
+    at = 0
+    while at < len(args) and (args[at] in OWN_OPTIONS or args[at].startswith(FOLDER_OPTION)):
+        at += 2 if args[at] == FOLDER_OPTION else 1
+    return at
 
 
 def _may_be_indicator(word: str) -> bool:
@@ -152,16 +172,34 @@ def _print_version(wanted: bool) -> None:  # noqa: FBT001 - Typer passes the fla
 
 @app.callback()
 def root(
+    context: typer.Context,
     *,
+    folder: Annotated[
+        Path | None, typer.Option(FOLDER_OPTION, metavar="FOLDER", help="Work in this folder, as if the command began there.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors alone.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say which settings hold, and from where.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Take the options of the whole command."""
+    """Take the options of the whole command, and the settings of the files."""
     _ = version  # its callback has printed it
+    if folder is not None:
+        if not folder.is_dir():
+            raise UsageError(f"-C {folder}: there is no such folder")
+        os.chdir(folder)
     if debug:
         os.environ[DEBUG] = "1"
+    if quiet:
+        os.environ[QUIET] = "1"
+    context.obj = dict(os.environ)
+    os.environ.update(settings.as_environment(Path.cwd(), os.environ))
+    if verbose:
+        for value in settings.resolve(Path.cwd(), context.obj):
+            if value.origin != "default":
+                say(f"{value.setting.name} = {value.value} ({value.origin})")
 
 
 def main() -> None:
@@ -178,43 +216,58 @@ def _run(*, as_json: bool) -> None:
             sys.exit(app(prog_name="intel-grapher", standalone_mode=False) or 0)
         app(prog_name="intel-grapher")
     except typer.exceptions.TyperException as error:  # used wrongly; only with --json, else Typer has said so
-        say(f"error: {getattr(error, 'message', error)}")
+        complain(f"error: {getattr(error, 'message', error)}")
         sys.exit(getattr(error, "exit_code", 2))
     except GrapherError as error:
         _say_traceback()
-        say(f"error: {masked(str(error))}")
+        complain(f"error: {masked(_with_next_step(error))}")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        say("interrupted")
+        complain("interrupted")
         sys.exit(INTERRUPTED)
     except OSError as error:  # no code expected it at that place; its text names the file
         _say_traceback()
-        say(f"error: the system refused: {masked(str(error))}; mend that and run the command again")
+        complain(f"error: the system refused: {masked(str(error))}; mend that and run the command again")
         discard(sys.stdout)
         sys.exit(1)
     except UnicodeEncodeError as error:  # a path of this folder's, handed to an engine
         _say_traceback()
-        say(f"error: {masked(error.object)[:LONGEST_SHOWN]!r} is not UTF-8: work in a folder whose path is")
+        complain(f"error: {masked(error.object)[:LONGEST_SHOWN]!r} is not UTF-8: work in a folder whose path is")
         sys.exit(1)
     except Exception as error:  # noqa: BLE001 - a fault of the program ends without a traceback, too
         _say_traceback()
-        say(f"error: {type(error).__name__}: {masked(str(error))}")
-        say("this is a fault of the program; `intel-grapher --debug …` shows where")
+        complain(f"error: {type(error).__name__}: {masked(str(error))}")
+        complain("this is a fault of the program; `intel-grapher --debug …` shows where")
         sys.exit(1)
     except SystemExit as ended:
         if ended.code == INTERRUPTED:
-            say("interrupted: what was done is kept, and the same command goes on from there")
+            complain("interrupted: what was done is kept, and the same command goes on from there")
         raise
 
 
 def _say_traceback() -> None:
     if DEBUG in os.environ:
-        say(masked(traceback.format_exc()))
+        complain(masked(traceback.format_exc()))
 
 
 def masked(text: str) -> str:
-    """Return a text with the secrets of the environment replaced by `…`."""
-    for name, value in os.environ.items():
-        if SECRET_NAME.search(name) and len(value) >= SHORTEST_SECRET:
+    """Return a text with the secrets of the environment and of the keys files replaced by `…`."""
+    of_environment = (value for name, value in os.environ.items() if SECRET_NAME.search(name))
+    for value in (*of_environment, *credentials.in_files()):
+        if len(value) >= SHORTEST_SECRET:
             text = text.replace(value, "…")
     return text
+
+
+def _with_next_step(error: GrapherError) -> str:
+    """Return an error's text; where something is still to be made, what it is, and the one command that makes it."""
+    if not isinstance(error, NothingYetError):
+        return str(error)
+    data, import_ = (Path(os.environ.get(settings.variable(name)) or name) for name in ("data", "import"))
+    if (import_ / "manifest.json").exists():
+        return f"{error.what}: `intel-grapher load` makes it"
+    if (data / "raw").is_dir():
+        return f"{error.what}: `intel-grapher transform && intel-grapher load` makes it"
+    return (
+        f"{error.what}: `intel-grapher run example.com` asks and loads; `intel-grapher demo` shows a made-up campaign"
+    )

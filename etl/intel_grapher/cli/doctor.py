@@ -11,18 +11,20 @@ from typing import Annotated, NamedTuple
 import duckdb
 import typer
 
-from intel_grapher import disk, schema
+from intel_grapher import disk, schema, times
 from intel_grapher.cache import Cache, quarantined, strangers, verify
 from intel_grapher.cli import options
 from intel_grapher.cli.output import print_json, print_table, say
 from intel_grapher.errors import GrapherError
 from intel_grapher.fetch.asking import secrets
+from intel_grapher.fetch.failures import failed
 from intel_grapher.files import Files, content
 from intel_grapher.load import open_embedded
 from intel_grapher.lock import holder
 from intel_grapher.neo4j.server import LocalNeo4j, connect, connection_from_environment
 from intel_grapher.registry import Registry
 from intel_grapher.sql import exact
+from intel_grapher.verdict import UNAUTHORIZED
 
 LITTLE_ROOM = 1 << 30
 OK, NOTE, FAULT = "ok", "note", "fault"
@@ -58,7 +60,7 @@ def doctor(
         *_or_fault("cache", _cache(data, deep=deep)),
         *_or_fault("files", _files(import_, deep=deep)),
         *_or_fault("graphs", _graphs(import_, db, data)),
-        *_keys(Registry.installed()),
+        *_or_fault("keys", _keys(Registry.installed(), data)),
     ]
     if json:
         print_json({"findings": [finding._asdict() for finding in findings]})
@@ -158,7 +160,11 @@ def _graphs(import_: Path, db: Path, data: Path) -> Iterator[Finding]:
         )
 
 
-def _keys(registry: Registry) -> Iterator[Finding]:
+def _keys(registry: Registry, data: Path) -> Iterator[Finding]:
+    refused = {}
+    if data.is_dir():
+        with Cache(data) as cache:
+            refused = {it.source: it for it in failed(cache, list(registry.values())) if it.status == UNAUTHORIZED}
     for source in registry.values():
         if source.key is None or source.retired:
             continue
@@ -167,7 +173,13 @@ def _keys(registry: Registry) -> Iterator[Finding]:
         except GrapherError as error:
             yield Finding(f"key of {source.title}", FAULT, str(error), f"set {source.key.variable} again")
             continue
-        if count:
+        if count and source.name in refused:
+            when = times.text(refused[source.name].failed_at)
+            yield Finding(
+                f"key of {source.title}", FAULT, f"{source.key.variable} was refused at {when}",
+                f"set {source.key.variable} to a valid key, then intel-grapher fetch retry --source {source.name}",
+            )  # fmt: skip
+        elif count:
             yield Finding(f"key of {source.title}", OK, f"{count} in {source.key.variable}")
         elif source.key.required:
             yield Finding(f"key of {source.title}", NOTE, "none", f"set {source.key.variable} to ask it")

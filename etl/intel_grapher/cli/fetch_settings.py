@@ -60,9 +60,15 @@ class FetchSettings(Limits, SourceChoice):
     """Option group: all that says how to fetch, but what about."""
 
     max_age: Annotated[
-        str | None, typer.Option(help="Ask again what is older: 12h, 7d, SOURCE=7d; separate several by commas.")
+        str | None,
+        typer.Option(
+            envvar="INTEL_GRAPHER_MAX_AGE",
+            help="Ask again what is older: 12h, 7d, SOURCE=7d; separate several by commas.",
+        ),
     ] = None
-    negative_age: Annotated[str | None, typer.Option(help='Ask again where "not found" is older.')] = None
+    negative_age: Annotated[
+        str | None, typer.Option(envvar="INTEL_GRAPHER_NEGATIVE_AGE", help='Ask again where "not found" is older.')
+    ] = None
     refresh: Annotated[bool, typer.Option("--refresh", help="Ask again whatever the cache holds.")] = False
     hops: Annotated[int, typer.Option("--hops", min=0, help="Follow what the replies name, so many steps.")] = 0
     follow: Annotated[Texts, typer.Option("--follow", help="Follow only these kinds: domain, ip, hash, …")] = None

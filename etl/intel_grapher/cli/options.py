@@ -25,7 +25,7 @@ import typer
 
 from intel_grapher import times
 from intel_grapher.cli import output
-from intel_grapher.errors import BadValue, UsageError
+from intel_grapher.errors import BadValue, NoRepliesError, UsageError
 
 
 def _usable(path: Path) -> Path:
@@ -57,7 +57,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 NoProgress = Annotated[bool, typer.Option("--no-progress", help="Show no progress bar, even on a terminal.")]
 Explain = Annotated[bool, typer.Option("--explain", help="With a plan, print why each indicator is followed.")]
 Memory = Annotated[
-    str | None, typer.Option("--memory", help="Memory that may be used, such as 1G. Default: a quarter of all memory.")
+    str | None,
+    typer.Option(
+        "--memory", envvar="INTEL_GRAPHER_MEMORY", help="Memory that may be used, such as 1G. Default: a quarter."
+    ),
 ]
 
 DATA = Path("data")
@@ -110,7 +113,7 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
 def existing(data: Path) -> Path:
     """Return the folder of the raw cache. Raises UsageError if there is none, so that a typo is not an empty cache."""
     if not data.is_dir():
-        raise UsageError(f"there is no cache at {data}: name it with --data, or begin it with fetch or cache add")
+        raise NoRepliesError(f"there is no cache at {data}", "name it with --data, or begin it with fetch or cache add")
     return data
 
 

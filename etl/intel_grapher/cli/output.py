@@ -27,6 +27,8 @@ PART = 3
 """Exit code: done in part."""
 ERROR = "error: "
 """What the message begins with that says why a command failed."""
+QUIET = "INTEL_GRAPHER_QUIET"
+"""The environment variable that leaves only results and errors; `--quiet` sets it."""
 _messages: list[str] | None = None
 MEGA = 1_000_000
 BYTES_STEP = "read"
@@ -56,7 +58,13 @@ def discard(stream: TextIO) -> None:
 
 
 def say(text: str) -> None:
-    """Print a message on standard error; with --json, keep it for the one document that is printed there at the end.
+    """Print a message on standard error, unless the user wants none; see `complain`."""
+    if QUIET not in os.environ:
+        complain(text)
+
+
+def complain(text: str) -> None:
+    """Print an error on standard error; with --json, keep it for the one document that is printed there at the end.
 
     A standard error that is closed or full changes nothing else.
     """
@@ -228,7 +236,7 @@ def progress(unit: str, *, hidden: bool = False) -> Iterator[Advance]:
     A bar shows the step's note, or its speed: `unit` a second, or MB a second for the step BYTES_STEP.
     """
     screen = console(stderr=True)
-    if hidden or not screen.is_terminal:
+    if hidden or QUIET in os.environ or not screen.is_terminal:
         yield lambda _step, _done, _total, _note="", /: None
         return
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))

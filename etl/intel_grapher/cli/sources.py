@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 import typer
 
+from intel_grapher import credentials
 from intel_grapher.cli import options
 from intel_grapher.cli.output import print_json, print_table
 from intel_grapher.registry import Registry
@@ -23,7 +22,7 @@ def sources(*, json: options.Json = False) -> None:
             "asks": sorted({label.name for kind in source.asks for label in kind.labels}),
             "endpoints": {endpoint.name: endpoint.doc for endpoint in source.endpoints.values()},
             "key": source.key.variable if source.key else None,
-            "key_set": bool(source.key and os.environ.get(source.key.variable)),
+            "key_set": bool(source.key and credentials.find(source.key.variable).value),
             "status": f"retired {source.retired}" if source.retired else source.status,
             "terms": source.terms,
         }

@@ -13,7 +13,7 @@ from intel_grapher.cache import Cache
 from intel_grapher.cli import options
 from intel_grapher.cli.options import grouped
 from intel_grapher.cli.output import interruptible, print_json, print_table, progress, say
-from intel_grapher.errors import UsageError
+from intel_grapher.errors import NoRepliesError, UsageError
 from intel_grapher.files import FORMATS, Manifest
 from intel_grapher.registry import Registry
 from intel_grapher.sets import MOST
@@ -108,7 +108,7 @@ def transformed(
 def require_replies(data: Path) -> None:
     """Raise UsageError if there is no cache at that place, or no reply in it."""
     if not Cache(options.existing(data)).segments():
-        raise UsageError(f"no reply is kept in {data}: begin with intel-grapher fetch, or cache add")
+        raise NoRepliesError(f"no reply is kept in {data}", "begin with intel-grapher fetch, or cache add")
 
 
 def print_manifest(manifest: Manifest) -> None:

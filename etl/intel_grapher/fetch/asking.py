@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, Final, NamedTuple
 
-from intel_grapher import schema
+from intel_grapher import credentials, schema
 from intel_grapher.cache.envelope import canonical_params
 from intel_grapher.errors import BadValue, KeyMissingError
 from intel_grapher.model import Kind
@@ -125,13 +124,14 @@ class QuestionIndex:
 
 
 def secrets(source: Source) -> list[str]:
-    """Return a source's API keys from its environment variable, where commas separate several.
+    """Return a source's API keys, where `credentials` finds them under the name of its variable; commas part several.
 
     Raises KeyMissingError for a text that can't be a key; the message names the variable and does not quote it.
+    Raises UsageError for a keys file that can't be read.
     """
     if source.key is None:
         return []
-    found = [secret.strip() for secret in os.environ.get(source.key.variable, "").split(",")]
+    found = [secret.strip() for secret in credentials.find(source.key.variable).value.split(",")]
     found = list(dict.fromkeys(filter(None, found)))
     if not all(secret.isascii() and secret.isprintable() and " " not in secret for secret in found):
         raise KeyMissingError(

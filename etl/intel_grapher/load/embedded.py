@@ -30,7 +30,7 @@ import msgspec
 import pyarrow as pa
 
 from intel_grapher import disk, schema
-from intel_grapher.errors import LoadError
+from intel_grapher.errors import LoadError, NoGraphError
 from intel_grapher.files import ARRAY_DELIMITER, SEPARATOR, Files, Group, Manifest
 from intel_grapher.load import parity
 from intel_grapher.load.prefetch import prefetched
@@ -133,7 +133,7 @@ def open_manifest(place: Path) -> Manifest:
     try:
         loaded = msgspec.json.decode((place / MANIFEST).read_bytes(), type=Manifest)
     except FileNotFoundError as missing:
-        raise LoadError(f"there is no graph at {place}: {again} first") from missing
+        raise NoGraphError(f"there is no graph at {place}", f"{again} first") from missing
     except (OSError, msgspec.MsgspecError) as wrong:
         raise LoadError(f"the graph at {place} can't be read ({wrong}): {again} to build it again") from wrong
     if loaded.schema != schema.VERSION:

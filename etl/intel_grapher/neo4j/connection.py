@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from intel_grapher import credentials
 from intel_grapher.errors import LoadError
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ class Server:
 def connection_from_environment(environment: Mapping[str, str] = os.environ) -> Server | None:
     """Return the server that NEO4J_URI, NEO4J_USER (neo4j unless set) and NEO4J_PASSWORD name; None without NEO4J_URI.
 
+    The password may also be where `credentials` looks.
+
     Raises LoadError where the address is none, holds a password, or NEO4J_PASSWORD is missing.
     """
     uri = environment.get("NEO4J_URI", "").strip()
@@ -53,7 +56,7 @@ def connection_from_environment(environment: Mapping[str, str] = os.environ) -> 
         return None
     if "@" in uri:
         raise LoadError("NEO4J_URI holds a user or a password: put them into NEO4J_USER and NEO4J_PASSWORD instead")
-    password = environment.get("NEO4J_PASSWORD", "")
+    password = environment.get("NEO4J_PASSWORD", "") or credentials.find("NEO4J_PASSWORD").value
     if not password:
         raise LoadError(f"NEO4J_URI names {uri}, but NEO4J_PASSWORD is not set: set it to that server's password")
     return Server(uri, environment.get("NEO4J_USER") or USER, password)

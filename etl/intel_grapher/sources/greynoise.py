@@ -128,7 +128,7 @@ source = Source(
     title="GreyNoise",
     home="https://api.greynoise.io",
     limits=(Rate(1), Rate(50, per=7 * DAYS)),
-    key=ApiKey("GREYNOISE_API_KEY", header="key", required=False),
+    key=ApiKey("GREYNOISE_API_KEY", header="key", required=False, free="/ping"),
     judge=judge,
     terms="the community's API is for non-commercial use",
     status="answers (2026-11)",

@@ -167,7 +167,7 @@ source = Source(
     title="AlienVault OTX",
     home="https://otx.alienvault.com/api/v1",
     limits=(Rate(10_000, per=HOURS),),
-    key=ApiKey("OTX_API_KEY", header="X-OTX-API-KEY"),
+    key=ApiKey("OTX_API_KEY", header="X-OTX-API-KEY", free="/users/me"),
     judge=lambda reply: Outcome.FAILED if reply.detail else Outcome.FOUND,
     terms="free with an account; pulses are their authors'",
     status="answers (2026-11)",

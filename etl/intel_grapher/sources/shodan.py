@@ -168,7 +168,7 @@ source = Source(
     title="Shodan",
     home="https://api.shodan.io",
     limits=(Rate(1),),
-    key=ApiKey("SHODAN_API_KEY", query="key"),
+    key=ApiKey("SHODAN_API_KEY", query="key", free="/api-info"),
     judge=judge,
     terms="each dns_domain takes one of the key's query credits",
     status="answers (2026-11)",

@@ -209,7 +209,7 @@ source = Source(
     title="urlscan.io",
     home="https://urlscan.io/api/v1",
     limits=(Rate(30, per=MINUTES), Rate(1000, per=DAYS)),
-    key=ApiKey("URLSCAN_API_KEY", header="API-Key"),
+    key=ApiKey("URLSCAN_API_KEY", header="API-Key", free="/quotas"),
     judge=judge,
     terms="not to be mirrored wholesale; what a URL tells of a person is to be taken out",
     status="answers (2026-11)",

@@ -1,0 +1,120 @@
+"""`demo`: a made-up campaign in a folder of its own, and its story."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import intel_grapher
+from intel_grapher import ask, pipeline, settings
+from intel_grapher.ask import saved
+from intel_grapher.cli import options
+from intel_grapher.cli.init import INDICATORS
+from intel_grapher.cli.invocation import command
+from intel_grapher.cli.output import print_json, print_line
+from intel_grapher.errors import UsageError
+from intel_grapher.load import Embedded, Loaded
+from intel_grapher.pipeline import Places
+
+FOLDER = Path("intel-grapher-demo")
+MARK = "# made by `intel-grapher demo`: a campaign that nobody ran. This folder may be deleted.\n"
+NAME, LURE, UPDATE = "example.com", "invoice-portal.example", "cdn-update.example"
+MALWARE = "Trojan.PaperLantern.A"
+"""Where the story begins."""
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command("demo")
+def demo(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where; a folder of its own.")] = FOLDER,
+    *,
+    json: options.Json = False,
+) -> None:
+    """Load a small made-up campaign, and tell its story.
+
+    Its answers ship with the program, so that no network and no key is needed. All of it lies in the one folder.
+
+    Example: intel-grapher demo
+    """
+    samples, listed = sample_data()
+    _refuse_other(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / settings.FILE).write_text(MARK, encoding="utf-8")
+    shutil.copyfile(listed, folder / INDICATORS)
+    shutil.rmtree(folder / "data" / "raw", ignore_errors=True)
+    shutil.copytree(samples, folder / "data" / "raw")
+    places = Places(folder / "data", folder / "import", Embedded(folder / "data" / "graph"))
+    result = pipeline.run(places)
+    loaded = result.loaded
+    assert result.manifest is not None  # noqa: S101 - both stages were run
+    assert loaded is not None  # noqa: S101
+    story = _story(folder, result.manifest.replies, loaded)
+    commands = [
+        command("-C", str(folder), "show", LURE),
+        command("-C", str(folder), "rank", NAME, LURE, UPDATE, "--limit", "3"),
+        command("-C", str(folder), "ui"),
+    ]
+    if json:
+        print_json({"folder": str(folder), "story": story, "commands": commands, "loaded": loaded})
+        return
+    for line in story:
+        print_line(line)
+    for number, line in enumerate(commands, 1):
+        print_line(f"  {number}. {line}")
+
+
+def sample_data() -> tuple[Path, Path]:
+    """Return the folder of the samples' replies, and the list of the campaign's indicators.
+
+    In a wheel they lie beside the code; in a checkout, in `data` at its top.
+    """
+    package = Path(intel_grapher.__file__).parent
+    shipped, checkout = package / "sample_data", package.parents[1] / "data"
+    if shipped.is_dir():
+        return shipped / "raw", shipped / INDICATORS
+    return checkout / "samples" / "raw", checkout / INDICATORS
+
+
+def _refuse_other(folder: Path) -> None:
+    """Raise UsageError where something else is: nothing of the user's is mixed with the campaign."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is there and is no folder: name another place")
+    file = folder / settings.FILE
+    ours = file.is_file() and file.read_text(encoding="utf-8", errors="replace").startswith(MARK)
+    if any(folder.iterdir()) and not ours:
+        raise UsageError(f"{folder} holds something else, and the campaign wants a folder of its own: name another")
+
+
+def _story(folder: Path, replies: int, loaded: Loaded) -> list[str]:
+    """Return the campaign's story in five lines, as saved queries tell it."""
+    with ask.opened(Embedded(folder / "data" / "graph")) as graph:
+        registered = _rows(graph, "registrant-pivot", name=NAME)
+        hosted = _rows(graph, "co-hosted", name=LURE)
+        contacted = _rows(graph, "malware-infrastructure", malware=MALWARE)
+    files = next(number for _, key, number, _ in contacted if key == UPDATE)
+    registrant = registered[0][1][0]
+    names = [NAME, *(name for name, by in registered if registrant in by)]
+    sources = len(list((folder / "data" / "raw").iterdir()))
+    return [
+        f"Paper Lantern is a campaign that nobody ran: {replies} answers of {sources} sources, kept in {folder}",
+        f"in the graph: {loaded.nodes} nodes, {loaded.relationships} relationships, each proved to be there",
+        f"one hand:     {registrant} registered {_listed(names)}",
+        f"one roof:     {LURE} shared {_listed(hosted[0][2])} with {hosted[0][1]}",
+        f"one tool:     {files} files that scanners call {MALWARE} contact {UPDATE}",
+    ]
+
+
+def _rows(graph: ask.Graph, query_name: str, /, **values: str) -> list[list[Any]]:
+    query = saved.named(query_name, saved.saved())
+    return graph.ask(query.text(graph), query.values(values)).rows
+
+
+def _listed(texts: Sequence[str]) -> str:
+    return " and ".join([", ".join(texts[:-1]), texts[-1]]) if len(texts) > 1 else texts[0]

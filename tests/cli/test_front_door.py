@@ -1,0 +1,149 @@
+"""What a new user meets first: the demo, a workspace, settings and keys, and the one thing to do where nothing is."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from command import Desk, contents
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """Return a desk in which the demo has been run once."""
+    desk = Desk(tmp_path_factory.mktemp("demo"))
+    assert desk.run("demo").code == 0
+    return desk
+
+
+def test_the_demo_tells_its_story_and_its_commands_run(demo: Desk) -> None:
+    ran = demo.run("demo")
+    assert ran.code == 0
+    lines = ran.out.splitlines()
+    assert len(lines) == 8
+    assert lines[0].startswith("Paper Lantern is a campaign that nobody ran: 292 answers of")
+    assert "billing@invoice-portal.example registered example.com, cdn-update.example" in lines[2]
+    commands = [re.fullmatch(r"  \d\. .*?(?:-m intel_grapher|intel-grapher) (-C .*)", line) for line in lines[5:]]
+    assert all(commands)
+    for match in commands[:2]:
+        assert match is not None
+        shown = demo.run(*shlex.split(match[1]))
+        assert shown.code == 0, shown.err
+        assert "billing@invoice-portal.example" in shown.out
+    assert {path.name for path in demo.folder.iterdir()} == {"intel-grapher-demo"}
+
+
+def test_the_demo_is_mixed_with_nothing_of_the_users(desk: Desk) -> None:
+    mine = desk.folder / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("years of work")
+    before = contents(desk.folder)
+    ran = desk.run("demo", "mine")
+    assert (ran.code, ran.out) == (2, "")
+    assert "wants a folder of its own" in ran.err
+    assert desk.run("demo", "mine/thesis.txt").code == 2
+    assert contents(desk.folder) == before
+
+
+def test_a_workspace_is_laid_out_once_and_overwrites_nothing(desk: Desk) -> None:
+    (desk.folder / "case").mkdir()
+    (desk.folder / "case" / "indicators.txt").write_text("example.com\n")
+    (desk.folder / "case" / ".gitignore").write_text("*.log\n")
+    ran = desk.run("init", "case")
+    assert ran.code == 0
+    assert "left as it is: case/indicators.txt" in ran.out
+    assert "does not leave out keys.toml, data/" in ran.err
+    assert (desk.folder / "case" / "indicators.txt").read_text() == "example.com\n"
+    assert (desk.folder / "case" / "keys.toml").stat().st_mode & 0o777 == 0o600
+    before = contents(desk.folder)
+    assert desk.run("init", "case", "--json").json["made"] == []
+    assert contents(desk.folder) == before
+    assert desk.run("-C", "case", "config", "show").code == 0
+    assert desk.run("-C", "case", "plan", "--file", "indicators.txt").code == 0
+    (desk.folder / "target").symlink_to("elsewhere")
+    assert desk.run("init", "target").code in {1, 2}
+
+
+def test_a_new_workspace_asks_for_indicators_and_for_nothing_else(desk: Desk) -> None:
+    assert desk.run("init").code == 0
+    ran = desk.run("plan", "--file", "indicators.txt")
+    assert (ran.code, "no indicator is given" in ran.err) == (2, True)
+    assert set(desk.run("init", "other", "--json").json["made"]) == {
+        *("indicators.txt", "intel-grapher.toml", "keys.toml", ".gitignore"),
+    }
+
+
+@pytest.mark.parametrize("words", [("show", "example.com"), ("load",), ("transform",), ("cache", "list"), ("diff",)])
+def test_where_nothing_is_each_command_says_the_one_thing_to_do_once(desk: Desk, words: tuple[str, ...]) -> None:
+    ran = desk.run(*words)
+    assert ran.code in {1, 2}
+    assert ran.out == ""
+    assert len(ran.err.splitlines()) == 1
+    assert ran.err.count("`intel-grapher run example.com`") == 1
+    assert contents(desk.folder) == {}
+
+
+def test_what_is_half_done_is_told_how_it_goes_on(demo: Desk, tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    (tmp_path / "data").symlink_to(demo.folder / "intel-grapher-demo" / "data")
+    assert "`intel-grapher transform && intel-grapher load`" in desk.run("show", "x", "--db", "none").err
+    (tmp_path / "import").symlink_to(demo.folder / "intel-grapher-demo" / "import")
+    assert "there is no graph at none: `intel-grapher load` makes it" in desk.run("show", "x", "--db", "none").err
+
+
+def test_a_workspace_is_worked_in_from_below(demo: Desk) -> None:
+    below = Desk(demo.folder / "intel-grapher-demo" / "data" / "raw")
+    ran = below.run("show", "example.com")
+    assert ran.code == 0, ran.err
+    told = below.run("-v", "queries").err
+    assert "db = ../graph (workspace)" in told
+
+
+def test_config_says_where_each_comes_from_and_masks_secrets(desk: Desk) -> None:
+    (desk.folder / "intel-grapher.toml").write_text('max-age = "7d"\n')
+    keys = desk.folder / "keys.toml"
+    keys.write_text('SHODAN_API_KEY = "canary-of-the-file"\n')
+    keys.chmod(0o600)
+    own = Desk(desk.folder, more={"INTEL_GRAPHER_TO": "embedded", "VT_API_KEY": "canary-of-the-environment"})
+    ran = own.run("config", "show")
+    assert ran.code == 0
+    assert "canary" not in ran.out + ran.err
+    rows = {line.split("\t")[0]: line.split("\t")[1:3] for line in ran.out.splitlines()}
+    assert rows["max-age"] == ["7d", str(desk.folder / "intel-grapher.toml")]
+    assert rows["to"] == ["embedded", "environment"]
+    assert rows["data"] == ["data", "default"]
+    assert rows["SHODAN_API_KEY"] == ["…", str(keys)]
+    assert rows["VT_API_KEY"] == ["…", "environment"]
+    assert rows["OTX_API_KEY"] == ["", "not set"]
+    assert {row["setting"] for row in own.run("config", "show", "--json").json["settings"]} == rows.keys() - {"setting"}
+    assert "max-age" in own.run("-v", "queries").err
+
+
+def test_a_key_is_kept_for_its_user_alone_and_shown_nowhere(desk: Desk) -> None:
+    ran = desk.run("keys", "set", "SHODAN_API_KEY", text="canary\n")
+    assert ran.code == 0
+    path = desk.folder / ".config" / "intel-grapher" / "keys.toml"
+    assert path.read_text() == 'SHODAN_API_KEY = "canary"\n'
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert "canary" not in ran.out + ran.err
+    assert "\tSHODAN_API_KEY (set)\t" in desk.run("sources").out
+    assert desk.run("keys", "set", "SHODAN_KEY", text="canary\n").code == 2
+    assert desk.run("keys", "set", "SHODAN_API_KEY", text="\n").code == 2
+    path.chmod(0o644)
+    ran = desk.run("plan", "192.0.2.1")
+    assert (ran.code, "chmod 600" in ran.err) == (2, True)
+
+
+def test_quiet_leaves_results_and_errors(demo: Desk) -> None:
+    folder = demo.folder / "intel-grapher-demo"
+    ran = Desk(folder).run("-q", "query", "MATCH (n) RETURN n", "--limit", "2")
+    assert (ran.code, ran.err) == (0, "")
+    assert Desk(folder).run("-q", "show", "exmaple..com").err.startswith("error: ")
+
+
+def test_the_short_flags_are_there(desk: Desk) -> None:
+    assert desk.run("-V").out == desk.run("--version").out
+    assert desk.run("-h").out == desk.run("--help").out
+    assert desk.run("-C", "nowhere", "queries").code == 2
