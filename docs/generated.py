@@ -15,7 +15,7 @@ import typer
 import typer.core
 from typer.testing import CliRunner
 
-from intel_grapher import keys, schema
+from intel_grapher import keys, schema, settings
 from intel_grapher import labels as node_labels
 from intel_grapher.cache import Cache
 from intel_grapher.cli import app
@@ -159,6 +159,23 @@ def endpoints() -> str:
         )
         for source in REGISTRY.values()
     )
+
+
+# --- README.md --------------------------------------------------------------------------------------------------------
+
+
+def settings_table() -> str:
+    """Return the table of the settings."""
+    return table(
+        ("setting", "variable", "flag", "default", "what"),
+        [
+            (
+                *(f"`{text}`" if text else "" for text in (it.name, it.variable, it.flag, it.default)),
+                it.doc + ("" if it.in_workspace else "; not in a workspace's file"),
+            )
+            for it in settings.SETTINGS
+        ],
+    )  # fmt: skip
 
 
 # --- docs/schema.md ---------------------------------------------------------------------------------------------------

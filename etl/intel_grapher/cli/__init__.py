@@ -175,7 +175,8 @@ def root(
     context: typer.Context,
     *,
     folder: Annotated[
-        Path | None, typer.Option(FOLDER_OPTION, metavar="FOLDER", help="Work in this folder, as if the command began there.")
+        Path | None,
+        typer.Option(FOLDER_OPTION, metavar="FOLDER", help="Work in this folder, as if the command began there."),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors alone.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say which settings hold, and from where.")] = False,

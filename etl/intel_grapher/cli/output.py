@@ -1,4 +1,7 @@
-"""Output for people and programs: results on standard output, messages on standard error, plain text where piped."""
+"""Output for people and programs: results on standard output, messages on standard error, plain text where piped.
+
+Rich and msgspec are imported where they are used: the help and a typo go without them.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +14,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from types import FrameType
-from typing import Protocol, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
-import msgspec
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
-from rich.text import Text
 
 from intel_grapher.errors import GrapherError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import TaskID
 
 JSON_VERSION = 1
 PART = 3
@@ -37,6 +39,8 @@ BYTES_STEP = "read"
 
 def console(*, stderr: bool) -> Console:
     """Return the console of a stream: coloured on a terminal, or where CLICOLOR_FORCE says so and NO_COLOR does not."""
+    from rich.console import Console  # noqa: PLC0415 - see above
+
     forced = os.environ.get("CLICOLOR_FORCE", "0") != "0" and "NO_COLOR" not in os.environ
     return Console(stderr=stderr, highlight=False, markup=False, emoji=False, force_terminal=True if forced else None)
 
@@ -72,7 +76,9 @@ def complain(text: str) -> None:
         _messages.append(text)
         return
     try:
-        console(stderr=True).print(Text(printable(text)), soft_wrap=True)
+        if sys.stderr is not None:
+            sys.stderr.write(printable(text) + "\n")
+            sys.stderr.flush()
     except OSError:
         discard(sys.stderr)
 
@@ -137,6 +143,8 @@ def _write(text: str) -> None:
 
 def print_json(document: Mapping[str, object]) -> None:
     """Print one JSON document, with the member `version` first. Values that JSON lacks are printed as strings."""
+    import msgspec  # noqa: PLC0415 - see above
+
     _write(msgspec.json.format(_json(_versioned(document)), indent=2) + "\n")
 
 
@@ -159,6 +167,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
         lines = ("\t".join(_flat(value) for value in row) for row in (columns, *rows))
         _write("".join(printable(line) + "\n" for line in lines))
         return
+    from rich.table import Table  # noqa: PLC0415 - see above
+    from rich.text import Text  # noqa: PLC0415
+
     table = Table(header_style="bold", box=None, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")  # so that a key is never cut
@@ -196,6 +207,8 @@ def _flat(value: object) -> str:
 
 def _json(value: object) -> str:
     """Return a value as JSON text; a string that is not valid Unicode is escaped with backslashes."""
+    import msgspec  # noqa: PLC0415 - see above
+
     try:
         return msgspec.json.encode(value, enc_hook=str).decode()
     except UnicodeEncodeError:
@@ -239,6 +252,14 @@ def progress(unit: str, *, hidden: bool = False) -> Iterator[Advance]:
     if hidden or QUIET in os.environ or not screen.is_terminal:
         yield lambda _step, _done, _total, _note="", /: None
         return
+    from rich.progress import (  # noqa: PLC0415 - see above
+        BarColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
     notes = TextColumn("{task.fields[note]}")
     with Progress(*columns, notes, TimeElapsedColumn(), TimeRemainingColumn(), console=screen, transient=True) as bar:
