@@ -274,6 +274,8 @@ REPORT = _label(
     _newest("title", "its title"),
     _CREATED,
     _all("links", "pages that it draws on"),
+    _newest("digest", "the SHA-256 of the file that was brought in"),
+    _all("paths", "where the file was, as given"),
     TAGS,
     title=("title",),
 )

@@ -35,9 +35,22 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,63}")
 ABSENT = (404, 410)
 """The HTTP statuses that say "not found", unless a source says otherwise."""
 _DOTS = frozenset({".", ".."})
+NO_PARAMS: Mapping[str, str] = {}
 
 Format = Literal["json", "lines", "text"]  # JSON, JSON Lines (the reply is a list), or a str
-F = TypeVar("F", bound=Callable[[Any, Any], Facts])
+F = TypeVar("F", bound=Callable[..., Facts])
+
+
+class Subject(NamedTuple):
+    """Where a reply names what it is about: a member (`data.ip`, `Question.0.name`), and how the name is read off it.
+
+    `sure` tells that it is what was asked for, whatever the file's name is. Else it only decides where that name is
+    none, or in doubt: a hash of another algorithm, the domain above the name.
+    """
+
+    member: str
+    read: Callable[[str], str] = str
+    sure: bool = True
 
 
 class Outcome(Enum):
@@ -108,13 +121,15 @@ class Endpoint:
     `unmapped` yields what the mapping leaves out though its type declares the field: a value of an unknown kind.
     `recognise` tells of a body alone that it is a reply of this endpoint, where its form is one of its own: it returns
     the key that the body names itself, empty where it names none, and None for another body.
+    `of_files` tells that a kept reply is a file of somebody's, which is known by its content and its place: the mapping
+    has a third argument, the parameters that it was kept with.
     """
 
     source: Source
     name: str
     kinds: tuple[Kind[Any], ...]
     reply: Any
-    mapping: Callable[[Any, Any], Facts]
+    mapping: Callable[..., Facts]
     doc: str
     method: str
     path: str | Callable[[str], str]
@@ -131,6 +146,7 @@ class Endpoint:
     prepare: Callable[[bytes], bytes] | None = None
     unmapped: Callable[[Any], Iterable[str]] | None = None
     recognise: Callable[[bytes], str | None] | None = None
+    of_files: bool = False
 
     @property
     def lookup(self) -> Endpoint | None:
@@ -182,9 +198,14 @@ class Endpoint:
             params=params,
         )
 
-    def mapped(self, asked: str, reply: Any) -> tuple[list[Fact], list[LeftOut]]:  # noqa: ANN401 - typed by the mapping
+    def mapped(
+        self,
+        asked: str,
+        reply: Any,  # noqa: ANN401 - typed by the mapping
+        params: Mapping[str, str] = NO_PARAMS,
+    ) -> tuple[list[Fact], list[LeftOut]]:
         """Return what the mapping yields for a canonical key and a typed reply: facts, and values it leaves out."""
-        yielded = list(self.mapping(asked, reply))
+        yielded = list(self.mapping(asked, reply, params) if self.of_files else self.mapping(asked, reply))
         left_out = [item for item in yielded if isinstance(item, LeftOut)]
         facts = [item for item in yielded if isinstance(item, Fact)] if left_out else cast("list[Fact]", yielded)
         return facts, left_out
@@ -205,6 +226,8 @@ class Source:
     `also` are other names that kept replies of it go by. `absent` are the HTTP statuses that say "not found".
     `forwards` says that its address only points to others, which are then asked: only by https, at public addresses,
     and never with a key.
+    `subjects` are the places where its replies name what they are about, so that none that was kept elsewhere goes by
+    the name of its file alone; the first that names a key of the endpoint counts.
     """
 
     name: str
@@ -219,6 +242,7 @@ class Source:
     also: tuple[str, ...] = ()
     absent: tuple[int, ...] = ABSENT
     forwards: bool = False
+    subjects: tuple[Subject, ...] = ()
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -244,6 +268,7 @@ class Source:
         prepare: Callable[[bytes], bytes] | None = None,
         unmapped: Callable[[Any], Iterable[str]] | None = None,
         recognise: Callable[[bytes], str | None] | None = None,
+        of_files: bool = False,
     ) -> Callable[[F], F]:
         """Declare the mapping of what GET answers. `{key}` in the path or in a parameter is what is asked for.
 
@@ -253,12 +278,12 @@ class Source:
         the format "text" a str. `kept_only` says why it is never asked, where it is not: its kept replies are read.
         `also` are other names that kept replies of the endpoint go by. `given` fills a `{name}` in the path from the
         answer of another endpoint, which is asked first; its answers are kept under the key all the same. `untied`,
-        `prepare`, `unmapped` and `recognise` are as in Endpoint.
+        `prepare`, `unmapped`, `recognise` and `of_files` are as in Endpoint.
         """
         return self._declare(
             method="GET", path=path, query=query or {}, form=None, json=None, vary=vary or {}, more=more,
             format=format, kept_only=kept_only, also=also, given=given, untied=untied, prepare=prepare,
-            unmapped=unmapped, recognise=recognise,
+            unmapped=unmapped, recognise=recognise, of_files=of_files,
         )  # fmt: skip
 
     def post(
@@ -333,7 +358,7 @@ def _annotations(source: str, mapping: Callable[..., Any]) -> tuple[tuple[Kind[A
     hints = typing.get_type_hints(mapping)
     parameters = list(inspect.signature(mapping).parameters)
     try:
-        asked, reply = (hints[name] for name in parameters)
+        asked, reply = (hints[name] for name in parameters[:2])
         return tuple(schema.KINDS[each] for each in typing.get_args(asked) or (asked,)), reply
     except (KeyError, ValueError) as wrong:
         raise SourceError(

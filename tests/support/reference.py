@@ -11,7 +11,6 @@ from intel_grapher.files import Group
 from intel_grapher.model import Fact, Kind, Merge, Relationship, Type
 from intel_grapher.registry import Registry
 from intel_grapher.source import Endpoint, Outcome
-from intel_grapher.transform.facts import FILE_NAME
 
 Row = dict[str, Any]
 
@@ -78,7 +77,7 @@ def _asked(endpoint: Endpoint, key: str, row: Row) -> Iterator[tuple[Group, tupl
         if kind.labels:
             with suppress(BadValue):
                 label, canonical = kind.resolve(key)
-                if canonical == key and not FILE_NAME.fullmatch(key):
+                if canonical == key:
                     yield Group(label.name), (key,), row
                     return
 

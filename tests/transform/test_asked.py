@@ -11,8 +11,6 @@ BODY = b'{"results":[{"task":{"url":"http://www.example.net/","uuid":"u1"},"page
     [
         ("example.com", "Domain example.com"),
         ("_dmarc.example.com", "SubDomain _dmarc.example.com"),
-        ("made_example.com", ""),
-        ("page.domain_example.com_and_date", ""),
     ],
 )
 def test_what_was_asked_for_is_a_node(key: str, named: str) -> None:

@@ -48,6 +48,7 @@ everything and says what is wrong. `compact` compresses what is open, and repair
 from intel_grapher.cache.audit import Problem, quarantined, verify
 from intel_grapher.cache.compaction import Compacted, compact
 from intel_grapher.cache.envelope import Area, Entry, Envelope, FailedBody
+from intel_grapher.cache.filenames import FileName, KeptFile
 from intel_grapher.cache.imports import Imported, Standing, import_replies
 from intel_grapher.cache.index import Found, Holding
 from intel_grapher.cache.marks import Import, Marks
@@ -64,10 +65,12 @@ __all__ = [
     "Entry",
     "Envelope",
     "FailedBody",
+    "FileName",
     "Found",
     "Holding",
     "Import",
     "Imported",
+    "KeptFile",
     "Marks",
     "Problem",
     "Record",

@@ -19,6 +19,7 @@ import msgspec
 from intel_grapher.cache import containers
 from intel_grapher.cache.containers import Exchange
 from intel_grapher.cache.envelope import MAX_BODY, Area, Entry, crc_holds, crc_of
+from intel_grapher.cache.filenames import KeptFile, name_of
 from intel_grapher.cache.marks import Begun
 from intel_grapher.cache.undo import ImportRun
 from intel_grapher.cache.unpack import STDIN, Item, Unreadable, printable, unpack
@@ -28,6 +29,7 @@ from intel_grapher.errors import BadValue, UsageError
 Resolve = Callable[[str, str, str], tuple[str, str, str]]
 OneReply = Callable[[str, str], bool]
 Check = Callable[[Entry], None]
+Named = Callable[[KeptFile], tuple[str, dict[str, str]]]
 Placed = tuple[str, str, str, Mapping[str, str]]
 """Source, endpoint, key (empty: not told) and parameters."""
 AskedAt = Callable[[str, str, Mapping[str, str]], Placed]
@@ -38,14 +40,6 @@ MAX_LINE: Final = 2 * MAX_BODY
 OTHER_REASONS: Final = "for other reasons"
 _CHUNK: Final = 1 << 20
 _LINES: Final = {".jsonl", ".ndjson"}
-# A file's last suffix is no part of the key only if it is one of these: example.com may well be a file's whole name.
-_EXTENSIONS: Final = frozenset(
-    f".{name}"
-    for name in (
-        *("json", "jsonl", "ndjson", "txt", "text", "csv", "tsv", "xml", "html", "htm", "yaml", "yml", "log", "out"),
-        *("dat", "data", "bin", "raw", "body", "reply", "response", "resp", "result", "results", "api"),
-    )
-)
 
 
 class Standing(NamedTuple):
@@ -127,6 +121,11 @@ def nowhere(_method: str, _url: str, _form: Mapping[str, str]) -> Placed:
     raise BadValue("no source is known")
 
 
+def by_file_name(file: KeptFile) -> tuple[str, dict[str, str]]:
+    """Return the key that the user says, or what the file's name has before its extension, and no parameters."""
+    return file.key or file.name.stem, {}
+
+
 def as_it_is(source: str, endpoint: str, key: str) -> tuple[str, str, str]:
     """Return the three unchanged."""
     return source, endpoint, key
@@ -144,6 +143,7 @@ def import_replies(
     key_from: str | None = None,
     resolve: Resolve = as_it_is,
     one_reply: OneReply = lambda _source, _endpoint: True,
+    named: Named = by_file_name,
     check: Check = lambda _reply: None,
     asked_at: AskedAt = nowhere,
     recognise: Recognise = lambda _source, _body: None,
@@ -161,21 +161,22 @@ def import_replies(
 
     - source and endpoint are the arguments, or the two folders above the file (`…/<source>/<endpoint>/<file>`, `-`
       read as `_`); where these name none, `recognise` may tell them, and the key, by the reply's form;
-    - the key is the argument, or the reply's member `key_from` (`ip`, `data.id`), or the file's name up to the first
-      `__` or up to its extension;
+    - the key is the argument, or the reply's member `key_from` (`ip`, `data.id`), or what `named` makes of the file's
+      name up to the first `__` or up to its extension;
     - the time is the argument, in epoch seconds, or the file's own.
 
     `judge` says whether a reply is an answer; one that is none is kept so that it stops no question. `one_reply` tells,
     for the names of a source and an endpoint, whether several bare lines are one reply. `resolve` returns source,
     endpoint and key as the program knows them, or raises UsageError or BadValue; that reply is left out, with the
-    reason. So is one for which `check` raises BadValue. Raises UsageError for a path that does not exist.
+    reason. So is one for which `check` raises BadValue, and a bare one whose key and parameters `named` can't tell.
+    Raises UsageError for a path that does not exist.
     """
     paths = list(paths)
     begun = Begun(
         paths=[printable(str(path)) for path in paths], source=source or "", endpoint=endpoint or "", key=key or ""
     )
     with ImportRun(writer, begun) as run:
-        work = _Import(run, judge, source, endpoint, key, fetched_at, key_from, resolve, one_reply, check,
+        work = _Import(run, judge, source, endpoint, key, fetched_at, key_from, resolve, one_reply, named, check,
                        asked_at, recognise)  # fmt: skip
         for item in unpack(paths):
             if isinstance(item, Unreadable):
@@ -205,6 +206,7 @@ class _Import:
     key_from: str | None
     resolve: Resolve
     one_reply: OneReply
+    named: Named
     check: Check
     asked_at: AskedAt
     recognise: Recognise
@@ -232,9 +234,10 @@ class _Import:
         if told is not None:
             source, endpoint, own, _ = told
             stated = stated or own
-        if not stated and item.path.name == STDIN:
+        key, params = self.named(KeptFile(source, endpoint, stated, name_of(item), body, status))
+        if not key and item.path.name == STDIN:
             raise BadValue("it has no name that says what was asked for: say it with --key")
-        line = _Line(stated or _key(item.path.name), source=source, endpoint=endpoint, status=status, fetched_at=at)
+        line = _Line(key, source=source, endpoint=endpoint, params=params, status=status, fetched_at=at)
         self._add(item.where, item, line, body)
 
     def _add_exchange(self, item: Item, found: Exchange | BadValue) -> None:
@@ -421,13 +424,6 @@ def _line(line: bytes) -> _Line | None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return found if bytes(found.body) or found.text is not None or found.base64 is not None else None
-
-
-def _key(name: str) -> str:
-    if "__" in name:
-        return name.split("__", 1)[0]
-    stem, dot, extension = name.rpartition(".")
-    return stem if stem and f"{dot}{extension.lower()}" in _EXTENSIONS else name
 
 
 def _fold(name: str) -> str:

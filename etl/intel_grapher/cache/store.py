@@ -7,6 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+import msgspec
+
 from intel_grapher.cache.envelope import Area, Envelope, decode, digest
 from intel_grapher.cache.index import Found, Holding, Index
 from intel_grapher.cache.marks import Marks, read_marks
@@ -122,6 +124,14 @@ class Cache:
     def is_out(self, reply: Found) -> bool:
         """Tell whether a reply is out of use."""
         return self.marks.is_out(reply.import_, reply.digest)
+
+    def questions(self, source: str, endpoint: str) -> Iterator[tuple[str, dict[str, str]]]:
+        """Yield key and parameters of each answer of an endpoint that is in use, in the order of the segments."""
+        for segment in self.segments():
+            if (segment.source, segment.endpoint) == (source, endpoint):
+                for _, _, key, params, _, _, by, mark in self.index.rows(segment):
+                    if not self.marks.is_out(by, mark):
+                        yield key, msgspec.json.decode(params) if params else {}
 
     def holdings(self) -> list[Holding]:
         """Return what the cache has of each source's endpoints: answers first, then failures."""

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from intel_grapher.cache import Cache, Entry, Imported, Standing, import_replies
 from intel_grapher.cli import options
 from intel_grapher.cli.output import print_json, print_line, say
 from intel_grapher.errors import BadValue, UsageError
+from intel_grapher.naming import Naming
 from intel_grapher.placing import Place, asked_at, recognised
 from intel_grapher.registry import Registry
 from intel_grapher.source import Outcome, Source
@@ -46,8 +48,9 @@ def add(
 ) -> None:
     """Put replies from elsewhere into the cache.
 
-    Without --source and --endpoint, the two folders above a file name them. Without --key, the key is the file's name
-    up to the first `__` or to its extension. A reply that the cache has already is left as it is.
+    Without --source and --endpoint, the two folders above a file name them. Without --key, a reply goes by what it says
+    that it is about, or else by its file's name up to the first `__` or to its extension; a name that may be no key is
+    refused. A list of indicators goes by the place of its file. A reply that the cache has already is left as it is.
 
     A file is one reply. A .jsonl or .ndjson file has one reply a line, a JSON array one an item: with its key, as
     {"key":…,"body":…} or as the cache itself writes it, or bare, with --key-from. Of a HAR file, the entries that ask a
@@ -64,13 +67,18 @@ def add(
     fetched = options.timestamp("--fetched-at", fetched_at)
     warnings: dict[str, None] = {}
     with Cache(data) as cache, cache.writer("cache add") as writer:
+        naming = Naming(registry, cache)
         added = import_replies(
             writer, paths, source=source, endpoint=endpoint, key=key, key_from=key_from,
             fetched_at=fetched, resolve=partial(resolve, registry, warn=warnings.setdefault),
             judge=partial(standing, registry),
-            one_reply=partial(_may_be_lines, registry), check=check,
+            one_reply=partial(_may_be_lines, registry), named=naming, check=check,
             asked_at=partial(asked_at, registry.values()), recognise=partial(_recognised, registry),
         )  # fmt: skip
+    for where, own in islice(naming.told.items(), MAX_WARNINGS):
+        say(f"goes by the name that it states itself, {own}: {where}")
+    if len(naming.told) > MAX_WARNINGS:
+        say(f"and {len(naming.told) - MAX_WARNINGS} more that go by another name than their file's")
     report(added, warnings, json=json)
     if added.reasons:
         raise typer.Exit(options.PART)

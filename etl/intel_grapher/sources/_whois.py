@@ -73,6 +73,11 @@ def pairs(prose: str) -> Iterator[Pair]:
             yield heading, line
 
 
+def domain_name(record: Iterable[Pair]) -> str:
+    """Return the domain that a record says it is of; empty where it does not say."""
+    return next((value.strip() for field, value in record if field.strip(" \t[].").lower() in DOMAIN), "")
+
+
 def registration(
     name: Hostname,
     record: Iterable[Pair],

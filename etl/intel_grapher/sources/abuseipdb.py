@@ -26,7 +26,7 @@ from intel_grapher.schema import (
     OrganizationName,
     Term,
 )
-from intel_grapher.source import DAYS, ApiKey, Outcome, Rate, Source
+from intel_grapher.source import DAYS, ApiKey, Outcome, Rate, Source, Subject
 
 
 class Reported(Struct, rename="camel"):
@@ -82,6 +82,7 @@ source = Source(
     judge=lambda reply: Outcome.FOUND if reply.data else Outcome.NOT_FOUND,
     terms="1,000 checks a day are free; the blacklist may not be passed on",
     status="answers (2026-11)",
+    subjects=(Subject("data.ipAddress"),),
 )
 
 

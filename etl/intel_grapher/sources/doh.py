@@ -20,7 +20,7 @@ from intel_grapher.schema import (
     Address,
     Hostname,
 )
-from intel_grapher.source import Outcome, Rate, Source
+from intel_grapher.source import Outcome, Rate, Source, Subject
 
 A, NS, CNAME, MX, AAAA = 1, 2, 5, 15, 28
 NO_ERROR, NO_SUCH_NAME = 0, 3
@@ -50,6 +50,7 @@ source = Source(
     judge=lambda reply: {NO_ERROR: Outcome.FOUND, NO_SUCH_NAME: Outcome.NOT_FOUND}.get(reply.status, Outcome.FAILED),
     status="answers (2026-11)",
     also=("doh_google", "dns"),
+    subjects=(Subject("Question.0.name"),),
 )
 
 

@@ -25,7 +25,7 @@ from intel_grapher.schema import (
     OrganizationName,
     Term,
 )
-from intel_grapher.source import DAYS, ApiKey, Outcome, Rate, Source
+from intel_grapher.source import DAYS, ApiKey, Outcome, Rate, Source, Subject
 
 PAID = "for paid keys only"
 ENDED = "version 2 ended on 2026-01-01; ip says the same"
@@ -132,6 +132,7 @@ source = Source(
     judge=judge,
     terms="the community's API is for non-commercial use",
     status="answers (2026-11)",
+    subjects=(Subject("ip"),),
 )
 
 

@@ -5,6 +5,8 @@ are of no one vendor and have no documentation in common, so that there was none
 """
 
 import re
+from collections.abc import Mapping
+from hashlib import sha256
 
 import msgspec
 
@@ -13,7 +15,18 @@ from intel_grapher.intake.table import read_table
 from intel_grapher.intake.text import Leftover
 from intel_grapher.intake.words import Identified
 from intel_grapher.model import Facts, LeftOut
-from intel_grapher.schema import EXPOSES, REPORTED_IN, Address, Hostname, Link, Reference, Term, on_hosts, service_name
+from intel_grapher.schema import (
+    EXPOSES,
+    REFERENCE,
+    REPORTED_IN,
+    Address,
+    Hostname,
+    Link,
+    Reference,
+    Term,
+    on_hosts,
+    service_name,
+)
 from intel_grapher.source import Outcome, Rate, Source
 from intel_grapher.sources._rows import is_prose
 
@@ -53,34 +66,47 @@ source = Source(
 BY_ADDING = "lists are brought in with `cache add`"
 
 
-@source.get("/{key}/", kept_only=BY_ADDING, format="text", also=("list", "txt", "text"))
-def plain(asked: Reference | Term, reply: str) -> Facts:
+@source.get("/{key}/", kept_only=BY_ADDING, format="text", of_files=True, also=("list", "txt", "text"))
+def plain(asked: Reference | Term, reply: str, kept: Mapping[str, str]) -> Facts:
     """Indicators in a text: that the list names them."""
     mentions, leftovers, _ = intake.read(reply)
     found = [Identified(mention.kind, mention.key, mention.port) for mention in mentions]
-    yield from _reported(asked, found, None, None, leftovers)
+    yield from _reported(_report(asked), found, None, None, leftovers)
+    yield from _about(asked, kept, found)
 
 
-@source.get("/{key}/", kept_only=BY_ADDING, format="text", also=("csv",))
-def table(asked: Reference | Term, reply: str) -> Facts:
+@source.get("/{key}/", kept_only=BY_ADDING, format="text", of_files=True, also=("csv",))
+def table(asked: Reference | Term, reply: str, kept: Mapping[str, str]) -> Facts:
     """Indicators in columns: that the list names them, and when they were seen."""
     read = read_table(reply)
     if read is None:
-        yield from plain(asked, reply)
+        yield from plain(asked, reply, kept)
         return
     found = [entry.found for entry in read.entries]
     first, last = [entry.first or None for entry in read.entries], [entry.last or None for entry in read.entries]
-    yield from _reported(asked, found, first, last, read.leftovers)
+    yield from _reported(_report(asked), found, first, last, read.leftovers)
+    yield from _about(asked, kept, found)
+
+
+def _report(asked: Reference | Term) -> Reference:
+    """Return what a list is known by: its URL, or its name."""
+    return Reference(asked if "://" in asked else f"indicators:{_id(asked)}")
+
+
+def _about(asked: Reference | Term, kept: Mapping[str, str], found: list[Identified]) -> Facts:
+    """Yield what is known of a list that names something: its title, its content's digest, where it was."""
+    if found and "path" in kept:
+        digest, path = kept.get("sha256"), [kept["path"]]
+        yield REFERENCE.each(_report(asked), title=kept.get("title"), digest=digest, paths=path)
 
 
 def _reported(
-    asked: Reference | Term,
+    report: Reference,
     found: list[Identified],
     first: list[str | None] | None,
     last: list[str | None] | None,
     leftovers: list[Leftover],
 ) -> Facts:
-    report = Reference(asked if "://" in asked else f"indicators:{_NO_ID.sub(_escaped, asked)[:_LONGEST_ID]}")
     keys = [f"@{each.key}" if each.kind == "user" else each.key for each in found]
     yield REPORTED_IN.each([Hostname(key) for key in keys], report, first_seen=first, last_seen=last)
     ported = [(index, each) for index, each in enumerate(found) if each.kind == "ip" and each.port]
@@ -96,6 +122,15 @@ def _reported(
     yield LeftOut([leftover.raw for leftover in leftovers], [leftover.reason for leftover in leftovers])
     names = [f"{each.key}:{each.port}" for each in found if each.kind == "domain" and each.port]
     yield LeftOut(names, ["a port of a name: services are known by their address"] * len(names))
+
+
+def _id(name: str) -> str:
+    """Return the id of a list that goes by a name; of a long one, its beginning and a digest."""
+    escaped = _NO_ID.sub(_escaped, name)
+    if len(escaped) <= _LONGEST_ID:
+        return escaped
+    digest = sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return f"{escaped[: _LONGEST_ID - len(digest) - 1]}~{digest}"
 
 
 def _escaped(match: re.Match[str]) -> str:

@@ -20,7 +20,7 @@ from intel_grapher.schema import (
     Hostname,
     service_name,
 )
-from intel_grapher.source import Outcome, Rate, Source
+from intel_grapher.source import Outcome, Rate, Source, Subject
 
 NOTHING = "no information available"
 
@@ -51,6 +51,7 @@ source = Source(
     status="answers (2026-11)",
     terms="non-commercial use",
     also=("shodan_internetdb",),
+    subjects=(Subject("ip"),),
 )
 
 

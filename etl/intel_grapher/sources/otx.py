@@ -45,7 +45,7 @@ from intel_grapher.schema import (
     on_hosts,
     same_file,
 )
-from intel_grapher.source import HOURS, ApiKey, Outcome, Rate, Source
+from intel_grapher.source import HOURS, ApiKey, Outcome, Rate, Source, Subject
 
 
 class Reply(Struct):
@@ -172,6 +172,7 @@ source = Source(
     terms="free with an account; pulses are their authors'",
     status="answers (2026-11)",
     also=("alienvault", "alienvault_otx"),
+    subjects=(Subject("indicator"), Subject("general.indicator")),
 )
 
 

@@ -52,7 +52,7 @@ from intel_grapher.schema import (
     Term,
     registered,
 )
-from intel_grapher.source import Outcome, Rate, Source
+from intel_grapher.source import Outcome, Rate, Source, Subject
 
 NOT_FOUND = 404
 PROXY = "proxy"  # who stands in for another entity
@@ -230,6 +230,7 @@ source = Source(
     terms="each registry's own; contacts are not for advertising",
     status="answers (2026-11); sends each question on to a registry",
     forwards=True,
+    subjects=(Subject("ldhName"),),
 )
 
 

@@ -43,7 +43,7 @@ from intel_grapher.schema import (
     hosts,
     service_name,
 )
-from intel_grapher.source import ApiKey, Outcome, Rate, Source
+from intel_grapher.source import ApiKey, Outcome, Rate, Source, Subject
 
 NO_INFORMATION = "No information available"
 ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|(.))", re.DOTALL)
@@ -172,6 +172,7 @@ source = Source(
     judge=judge,
     terms="each dns_domain takes one of the key's query credits",
     status="answers (2026-11)",
+    subjects=(Subject("ip_str"), Subject("domain")),
 )
 
 

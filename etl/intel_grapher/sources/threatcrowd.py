@@ -31,7 +31,7 @@ from intel_grapher.schema import (
     registrable,
     same_file,
 )
-from intel_grapher.source import SECONDS, Outcome, Rate, Source
+from intel_grapher.source import SECONDS, Outcome, Rate, Source, Subject
 
 
 class Report(Struct):
@@ -95,6 +95,7 @@ source = Source(
     judge=judge,
     retired="since 2024: its name is gone from the DNS",
     also=("threatcrowd_v2",),
+    subjects=(Subject("permalink", lambda link: link.rpartition("=")[2]), Subject("md5", sure=False)),
 )
 
 

@@ -33,7 +33,7 @@ from intel_grapher.schema import (
     on_hosts,
     same_file,
 )
-from intel_grapher.source import ApiKey, Outcome, Rate, Source
+from intel_grapher.source import ApiKey, Outcome, Rate, Source, Subject
 from intel_grapher.sources._rows import is_prose, rows
 
 NOTHING = {"no_results", "invalid_sha256_hash", "invalid_md5_hash"}  # it knows no file by another digest
@@ -131,6 +131,7 @@ source = Source(
     judge=judge,
     terms="fair use; commercial use by licence",
     status="answers (2026-11)",
+    subjects=(Subject("host"), Subject("url"), Subject("sha256_hash", sure=False)),
 )
 
 

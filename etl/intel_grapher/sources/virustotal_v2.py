@@ -47,8 +47,8 @@ from intel_grapher.schema import (
     on_hosts,
     same_file,
 )
-from intel_grapher.source import Outcome, Source
-from intel_grapher.sources._whois import pairs, registration
+from intel_grapher.source import Outcome, Source, Subject
+from intel_grapher.sources._whois import domain_name, pairs, registration
 
 FOUND, NOT_FOUND = 1, 0
 Report = TypeVar("Report", "FileReport", "UrlReport")
@@ -150,6 +150,12 @@ source = Source(
     judge=judge,
     retired="in favour of v3: ask the source virustotal",
     terms="a public key was not for commercial products or services, nor for business workflows",
+    subjects=(
+        Subject("url"),
+        Subject("whois", lambda record: domain_name(pairs(record)), sure=False),
+        Subject("sha256", sure=False),
+        Subject("md5", sure=False),
+    ),
 )
 
 

@@ -6,7 +6,6 @@ returns the facts with local_ids for keys, for the transform; `Batch.tables` ret
 
 from __future__ import annotations
 
-import re
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,7 +23,7 @@ from intel_grapher.cache.envelope import Envelope
 from intel_grapher.errors import BadValue, SourceError
 from intel_grapher.files import Group
 from intel_grapher.model import Fact, Kind, LeftOut, Relationship, Type
-from intel_grapher.source import Endpoint, Outcome
+from intel_grapher.source import NO_PARAMS, Endpoint, Outcome
 from intel_grapher.transform.columns import Columns, Numbering, as_arrow, counted, is_column, property_of
 from intel_grapher.transform.interning import Interning
 from intel_grapher.verdict import Verdict, judged
@@ -32,8 +31,6 @@ from intel_grapher.verdict import Verdict, judged
 PRECISIONS = ("day", "minute", "second")  # from the coarsest, which is their order as texts too
 MAX_LISTED = 1000  # rejects of one reply; more are counted
 MAX_NOTED = 20 * MAX_LISTED  # bad values of one column in one reply, of which the first in order are listed
-# A kept reply's key may be its file's name, and look like one of the DNS. Nobody registers a name with an underscore.
-FILE_NAME = re.compile(r"(?=.*\.)[^/@:]*_[^./@:]*(?:\.[^./@:]+)?")
 BEGUN = 1000  # bytes of a reply that is listed as a whole
 ALIASES = "+"  # joins the names of properties that share one column
 CHECK = "check"  # stands for the column of what a type's check refuses
@@ -41,18 +38,19 @@ NONE: Mapping[str, int] = {}
 
 
 class Reply(msgspec.Struct, frozen=True, gc=False):
-    """A cached reply: the key that was asked for, when (epoch seconds), the HTTP status, and the body."""
+    """A cached reply: the key that was asked for, when (epoch seconds), the HTTP status, the body, the parameters."""
 
     key: str
     fetched_at: int
     status: int
     content: bytes | msgspec.Raw
+    params: Mapping[str, str] = NO_PARAMS
 
     @classmethod
     def of(cls, envelope: Envelope) -> Reply:
         """Return the reply in an envelope. A body of JSON is a view, not a copy."""
         body = envelope.body if envelope.form == "json" else envelope.content
-        return cls(envelope.key, envelope.epoch, envelope.status, body)
+        return cls(envelope.key, envelope.epoch, envelope.status, body, envelope.params)
 
     @property
     def begun(self) -> str:
@@ -169,7 +167,7 @@ class Batch:
         if verdict.outcome is Outcome.FOUND:
             asked = self._asked_for(reply.key) if asked is None else asked
             try:
-                mapped, left_out = self.endpoint.mapped(asked, verdict.reply)
+                mapped, left_out = self.endpoint.mapped(asked, verdict.reply, reply.params)
                 facts = [(fact, *laid_out(fact)) for fact in mapped]
             except (BadValue, SourceError):
                 raise
@@ -197,7 +195,7 @@ class Batch:
             return
         for kind in self.endpoint.kinds:
             with suppress(BadValue):
-                if kind.labels and kind.canonical(asked) == asked and not FILE_NAME.fullmatch(asked):
+                if kind.labels and kind.canonical(asked) == asked:
                     self._columns_of(kind).add(number, Fact(kind, asked, None, {}), 1, asked, "")
                     return
 

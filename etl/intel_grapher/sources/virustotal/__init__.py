@@ -14,6 +14,7 @@ Compared with https://docs.virustotal.com/reference on 2026-11-26.
 from collections.abc import Mapping
 from itertools import chain
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from intel_grapher.model import Facts
 from intel_grapher.schema import (
@@ -36,7 +37,7 @@ from intel_grapher.schema import (
     Term,
     hosts,
 )
-from intel_grapher.source import DAYS, MINUTES, ApiKey, Outcome, Rate, Source
+from intel_grapher.source import DAYS, MINUTES, ApiKey, Outcome, Rate, Source, Subject
 from intel_grapher.sources._whois import registration
 from intel_grapher.sources.virustotal.objects import (
     about_address,
@@ -86,6 +87,11 @@ def next_page(reply: Listing) -> Mapping[str, str] | None:
     return {"cursor": reply.meta.cursor} if reply.meta.cursor else None
 
 
+def in_link(link: str) -> str:
+    """Return what a link to a list is about: of …/api/v3/domains/example.com/urls?limit=10, the name."""
+    return unquote(urlsplit(link).path).split("/")[4]
+
+
 source = Source(
     "virustotal",
     title="VirusTotal",
@@ -96,6 +102,10 @@ source = Source(
     terms="a public key is not for commercial products or services, nor for business workflows",
     status="answers (2026-11)",
     also=("virustotal_v3", "vt"),
+    subjects=(
+        Subject("links.self", in_link),
+        Subject("data.id", sure=False),
+    ),
 )
 
 
