@@ -30,6 +30,7 @@ _REASONS: Final = {
     403: "not allowed (HTTP 403)",
     429: "too many requests (HTTP 429)",
 }
+NOT_JSON: Final = "not JSON"
 HTML: Final = "HTML instead of JSON"
 FAILED: Final = "the service reports a failure"
 QUOTA: Final = "the service reports that the quota is used up"
@@ -92,7 +93,7 @@ def _by_body(endpoint: Endpoint, body: bytes | msgspec.Raw) -> Verdict:
     try:
         reply, faults = reading.read(endpoint, body)
     except BadValue as bad:
-        return Verdict(Outcome.UNREADABLE, HTML if _is_html(body) else bad.reason)
+        return Verdict(Outcome.UNREADABLE, HTML if bad.reason == NOT_JSON and _is_html(body) else bad.reason)
     try:
         outcome = endpoint.source.judge(reply)
     except SourceError:

@@ -363,10 +363,10 @@ class _Import:
             self.outcome.already_there += 1
             return
         self.outcome.added += 1
-        if standing.reason and standing.area == "raw":
-            self.outcome.note_unreadable(where, standing.reason)
-        elif standing.reason:
+        if standing.reason:
             self.outcome.failures[standing.reason] += 1
+            if standing.area == "raw":
+                self.outcome.note_unreadable(where, standing.reason)
 
 
 def _lines(stream: BufferedReader) -> Iterator[tuple[int, bytes]]:

@@ -54,8 +54,9 @@ def add(
 
     A file is one reply. A .jsonl or .ndjson file has one reply a line, a JSON array one an item: with its key, as
     {"key":…,"body":…} or as the cache itself writes it, or bare, with --key-from. Of a HAR file, the entries that ask a
-    known source are replies. What curl -i prints is a reply with its status and time. STIX bundles and MISP events are
-    known by their form. Archives and packed files are looked into: .gz .bz2 .xz .zst .zip .tar, one in another.
+    known source are replies. What curl -i prints is a reply with its status and time. STIX bundles, MISP events and
+    OpenIOC are known by their form. Archives and packed files are looked into, one in another: .gz .bz2 .xz .zst .zip
+    .tar.
     """
     if key is not None and key_from is not None:
         raise UsageError("--key is for one reply and --key-from for several: give one of them")
@@ -111,7 +112,7 @@ def report(added: Imported, warnings: Iterable[str], *, json: bool) -> None:
 
 def _tell(added: Imported, warnings: list[str]) -> None:
     """Say which replies were kept with a fault, passed over, or left out, and why."""
-    for reason, count in sorted(added.failures.items()):
+    for reason, count in sorted((added.failures - added.unreadable).items()):
         say(f"kept as failures, not as answers: {count} ({reason}); `intel-grapher fetch failed` lists them")
     for unread in added.unread[:MAX_WARNINGS]:
         say(f"kept, but it can't be read: {unread.where}: {unread.reason}")

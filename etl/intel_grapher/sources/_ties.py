@@ -7,10 +7,12 @@ file and a URL, and another between two files.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import product
 from typing import Any, NamedTuple
 
-from intel_grapher.model import Fact, Relationship
+from intel_grapher.errors import SourceError
+from intel_grapher.model import Fact, Kind, Relationship
 from intel_grapher.schema import (
     ASSOCIATED,
     CONNECTS_TO,
@@ -46,6 +48,15 @@ class Thing(NamedTuple):
     def places(self) -> list[str]:
         """Return where it is: its URLs, or else its names and addresses."""
         return self.links or self.hosts
+
+
+@cache
+def from_kind(type_: Relationship[Any, Any], kind: Kind[Any]) -> Relationship[Any, Any]:
+    """Return a type for raw strings of one kind at its start, where all of the kind's labels can be there."""
+    try:
+        return type_.starting(kind)
+    except SourceError:
+        return type_
 
 
 Rule = Callable[[Thing, Thing], Iterator[Fact]]

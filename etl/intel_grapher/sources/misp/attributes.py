@@ -1,20 +1,16 @@
 """What an attribute names, by its type and, in an object, by its relation to it.
 
 A value is of the kind that its type says, whatever its form suggests; only where it is none of that kind, it is read as
-in a list: defanged, with a port, a network. Types that no table here has leave a trace in the
-coverage report. imphash, JA3 and their like are no digests of a file, and sha3-256 or sha512/256, which are as long as
-another algorithm's digest, are none of that.
+in a list: defanged, with a port, a network. Types that no table here has leave a trace in the coverage report. imphash,
+JA3 and their like are no digests of a file, and sha3-256 or sha512/256, which are as long as another algorithm's, are
+none of that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
-from email.utils import parseaddr
 from typing import Any, NamedTuple
 
-from intel_grapher.errors import BadValue
-from intel_grapher.intake.words import Identified, classify
 from intel_grapher.model import Facts, Kind
 from intel_grapher.schema import (
     ADDRESS,
@@ -42,6 +38,7 @@ from intel_grapher.schema import (
     on_hosts,
     service_name,
 )
+from intel_grapher.sources._written import PLACES, settled
 from intel_grapher.sources.misp.shapes import Attribute, Object
 
 KINDS: dict[str, Kind[Any]] = {
@@ -75,10 +72,6 @@ _ALL = [kind for kind in dict.fromkeys((*KINDS.values(), *IN_OBJECTS.values())) 
 REPORTED = {kind: REPORTED_IN.starting(kind) for kind in _ALL}
 ATTRIBUTED = {kind: ATTRIBUTED_TO.starting(kind) for kind in _ALL}
 SOURCES = {"External analysis", "Internal reference", "Antivirus detection", "Support Tool"}  # categories
-PLACES = (ADDRESS, HOSTNAME, LINK)  # kinds that authors take for one another
-AS_IN_LISTS: dict[str, Kind[Any]] = {
-    "ip": ADDRESS, "domain": HOSTNAME, "url": LINK, "email": EMAIL_ADDRESS, "network": CIDR_RANGE,
-}  # fmt: skip
 FINGERPRINTS = ("sha256", "sha1", "md5")  # a certificate is known by the first of these
 LONGEST_COMMENT = 500
 
@@ -120,30 +113,6 @@ def named(attribute: Attribute, owner: Object | None = None) -> Iterator[Named]:
         elif type_ in KINDS:
             kind, plain, _ = settled(KINDS[type_], value)
             yield Named(kind, plain, attribute, owner)
-
-
-def settled(declared: Kind[Any], value: str) -> tuple[Kind[Any], str, int]:
-    """Return the kind of a value, its plain form, and the port that it has behind an address (else 0).
-
-    The kind is the declared one, unless the value is no such thing and yet a name, an address or a URL. Authors write
-    values as lists have them: defanged, with a port, an address with whose it is, a network in place of an address.
-    """
-    kinds = (declared, *PLACES) if declared in PLACES else (declared,) if declared is EMAIL_ADDRESS else ()
-    for kind in kinds:
-        with suppress(BadValue):
-            kind.canonical(value)
-            return kind, value, 0
-    found = (
-        classify(parseaddr(value)[1] or value if declared is EMAIL_ADDRESS else value, is_value=True) if kinds else None
-    )
-    if isinstance(found, Identified) and found.kind in AS_IN_LISTS and not _is_odd(declared, found.kind):
-        return AS_IN_LISTS[found.kind], found.key, found.port if found.kind == "ip" else 0
-    return declared, value, 0
-
-
-def _is_odd(declared: Kind[Any], kind: str) -> bool:
-    """Tell whether a value of a kind is no way to write one of the declared: an e-mail address is no host."""
-    return (declared is EMAIL_ADDRESS) != (kind == "email")
 
 
 def certificate(one: Object) -> CertificateId | None:

@@ -45,6 +45,7 @@ from intel_grapher.schema import (
 )
 from intel_grapher.source import Outcome, Rate, Source
 from intel_grapher.sources import _attack
+from intel_grapher.sources._ties import from_kind
 from intel_grapher.sources.stix import observed, relations
 from intel_grapher.sources.stix.contents import REPORTS, SELECTORS, VALUES, Contents, Named, compared
 from intel_grapher.sources.stix.shapes import Bundle, Item
@@ -210,7 +211,7 @@ def _naming(contents: Contents, report: Reference, mentions: list[Item], date: s
             yield CITES.each(report, [Reference(each) for each in values])
         elif {*kind.labels} <= {*REPORTED_IN.start.labels}:
             items = [item for _, item in found]
-            yield relations.from_kind(REPORTED_IN, kind).each(
+            yield from_kind(REPORTED_IN, kind).each(
                 values,
                 report,
                 first_seen=[_first(each) or date for each in items],

@@ -7,13 +7,12 @@ types, in lower case with hyphens (`connects-to`, `reported-in`), is of that typ
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
 from itertools import product
 from typing import Any
 
 import msgspec
 
-from intel_grapher.errors import BadValue, SourceError
+from intel_grapher.errors import BadValue
 from intel_grapher.model import Fact, Facts, Kind, LeftOut, NodeRef, Relationship
 from intel_grapher.schema import (
     ABOUT,
@@ -34,7 +33,7 @@ from intel_grapher.schema import (
     AnyNode,
     NoteId,
 )
-from intel_grapher.sources._ties import RULES, Thing
+from intel_grapher.sources._ties import RULES, Thing, from_kind
 from intel_grapher.sources.stix.contents import Contents, Named
 from intel_grapher.sources.stix.observed import routed
 from intel_grapher.sources.stix.shapes import Item
@@ -112,15 +111,6 @@ def _own(type_: Relationship[Any, Any], start: Named, end: Named) -> Iterator[Fa
     """Yield a relationship of ours, if it joins labels that the ends may have."""
     if {*start.kind.labels} & {*type_.start.labels} and {*end.kind.labels} & {*type_.end.labels}:
         yield from_kind(type_, start.kind).each(start.value, end.value)
-
-
-@cache
-def from_kind(type_: Relationship[Any, Any], kind: Kind[Any]) -> Relationship[Any, Any]:
-    """Return a type for raw strings of one kind at its start, where all of the kind's labels can be there."""
-    try:
-        return type_.starting(kind)
-    except SourceError:
-        return type_
 
 
 def _dated(fact: Fact, told: dict[str, Any]) -> Fact:
