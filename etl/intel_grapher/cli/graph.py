@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,8 +13,9 @@ import typer
 
 from intel_grapher import ask, keys, schema
 from intel_grapher.ask import RecordingGraph, look
+from intel_grapher.ask import find as find_nodes
 from intel_grapher.ask.explore import Step
-from intel_grapher.cli import options
+from intel_grapher.cli import options, terminal
 from intel_grapher.cli.indicators import SHOWN_CHARACTERS
 from intel_grapher.cli.output import print_csv, print_table, say
 from intel_grapher.errors import BadValue, LoadError, NotInGraphError, UsageError
@@ -23,6 +25,7 @@ from intel_grapher.neo4j.server import LocalNeo4j, connection_from_environment
 
 EMBEDDED = "embedded"
 MAX_HUBS = 5
+STDIN = Path("-")
 ARROWS = {"->": ("-", "->"), "<-": ("<-", "-"), "--": ("-", "-")}
 """What stands before and after a relationship's type, by its direction."""
 
@@ -63,6 +66,7 @@ class Reading:
     on: On = EMBEDDED
     json: options.Json = False
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV on standard output.")] = False
+    no_pager: terminal.NoPager = False
     show_cypher: Annotated[
         bool, typer.Option("--show-cypher", help="Print on standard error what the graph was asked.")
     ] = False
@@ -82,20 +86,27 @@ class Reading:
                     for cypher, parameters in graph.asked.items():
                         say(cypher + "".join(f"\n  ${name} = {value!r}" for name, value in parameters.items()))
 
+    @property
+    def is_data(self) -> bool:
+        """Whether the answer is printed for a program."""
+        return self.json or self.csv
+
     def print_rows(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """Print rows as CSV, if that is wished, else as a table."""
-        (print_csv if self.csv else print_table)(columns, rows)
+        print_csv(columns, rows) if self.csv else print_table(columns, rows, pager=not self.no_pager)
 
 
-def find(graph: RecordingGraph, indicator: str) -> NodeRef:
+def find(graph: RecordingGraph, indicator: str, *, guess: bool = False) -> NodeRef:
     """Return the node that a key stands for: of the labels that the key can have, the likeliest that the graph has.
 
-    `LABEL:KEY` names a node exactly. Raises UsageError for what can't be a key, NotInGraphError for what is not there.
+    `LABEL:KEY` names a node exactly. With `guess`, a part of a key stands for the only node that has it. Raises
+    UsageError for what can't be a key, NotInGraphError for what is not there: its text names what is spelt like it.
     """
     name, colon, key = indicator.partition(":")
     candidates = ask.labels_of(indicator)
-    if colon and name in schema.LABELS:
-        candidates = [(label, canonical) for label, canonical in ask.labels_of(key) if label.name == name] + candidates
+    named = next((label for label in schema.LABELS if label.lower() == name.lower()), None)
+    if colon and named:
+        candidates = [(label, canonical) for label, canonical in ask.labels_of(key) if label.name == named] + candidates
     if not candidates:
         raise UsageError(f"{indicator[:SHOWN_CHARACTERS]!r} can't be the key of any node")
     for label, canonical in candidates:
@@ -107,8 +118,15 @@ def find(graph: RecordingGraph, indicator: str) -> NodeRef:
     except BadValue as error:
         if error.reason not in {"not an indicator", "a single label"}:  # it looks like an indicator, and is none
             raise UsageError(f"not an indicator: {indicator[:SHOWN_CHARACTERS]!r}: {error.reason}") from error
-    tried = ", ".join(f"{label.name} {canonical}" for label, canonical in candidates[:3])
-    raise NotInGraphError(f"not in the graph: {tried}; next: intel-grapher fetch it, then transform and load")
+    near = find_nodes.near(graph, indicator)
+    if guess and len(near.parts) == 1:
+        (node,) = near.parts
+        say(f"{indicator[:SHOWN_CHARACTERS]!r} is taken for {node.label} {node.key}, the only one that has it")
+        return node
+    tried = f"{candidates[0][0].name} {candidates[0][1]}"
+    if alike := [node.key for node in dict.fromkeys((*near.spelt, *near.parts))]:
+        raise NotInGraphError(f"not in the graph: {tried}; did you mean: {', '.join(alike[:MAX_HUBS])}?")
+    raise NotInGraphError(f"not in the graph: {tried}; next: intel-grapher run {shlex.quote(indicator)}")
 
 
 def path_text(steps: Sequence[Step]) -> str:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, get_args
 
 import typer
 
-from intel_grapher.cli import graph, options
+from intel_grapher.cli import ending, graph, options
 from intel_grapher.cli.options import grouped
-from intel_grapher.cli.output import interruptible, print_json, print_line, print_table, progress, say
+from intel_grapher.cli.output import interruptible, is_terminal, print_json, print_line, print_table, progress, say
+from intel_grapher.cli.terminal import Screen, counted
 from intel_grapher.errors import UsageError
+from intel_grapher.fetch.asking import Indicator
 from intel_grapher.files import Files
 from intel_grapher.load import SHARE, Embedded, Loaded, Method, Server, load
 from intel_grapher.pipeline import LoadOptions, retraction
@@ -28,6 +31,7 @@ class LoadSettings:
     memory: options.Memory = None
     replace: Annotated[bool, typer.Option("--replace", help="Replace what a Neo4j database holds.")] = False
     prune: Annotated[bool, typer.Option("--prune", help="Delete what the files no longer have.")] = False
+    all_counts: options.AllCounts = False
     yes: Annotated[bool, typer.Option("--yes", help=f"Let --prune delete more than {SHARE:.0%} of the rows.")] = False
 
     def options(self) -> LoadOptions:
@@ -62,7 +66,11 @@ def load_command(
     The graph is the embedded one, or a Neo4j. Counts and checksums are read back and compared with the files.
     """
     done = loaded(settings, import_, db, data, no_progress=no_progress)
-    print_json({"loaded": done}) if json else print_loaded(done)
+    if json:
+        print_json({"loaded": done})
+    else:
+        print_loaded(done, all_=settings.all_counts)
+        print_end(done, settings.target(db, data), ending.recalled(data), {"--db": db, "--data": data})
     raise typer.Exit(exit_code(done))
 
 
@@ -76,9 +84,41 @@ def loaded(settings: LoadSettings, import_: Path, db: Path, data: Path, *, no_pr
         )  # fmt: skip
 
 
-def print_loaded(done: Loaded) -> None:
+def print_end(
+    done: Loaded, target: Embedded | Server, indicators: Sequence[Indicator], places: dict[str, Path]
+) -> None:
+    """Print, on a terminal, what was found, what ties it together and what to type next; else the next commands."""
+    if not is_terminal():
+        say("next: intel-grapher show INDICATOR, or intel-grapher query 'MATCH (n) RETURN count(n)'")
+        return
+    screen = Screen()
+    ending.write_end(screen, done, target, indicators, places)
+    screen.print()
+
+
+def print_loaded(done: Loaded, *, all_: bool) -> None:
     """Print the rows of each group as a table, and in sentences what was done and what the comparison found."""
-    print_table(("group", "rows"), done.rows.items())
+    if all_ or not is_terminal():
+        print_table(("group", "rows"), done.rows.items())
+        _print_done(done)
+    else:
+        screen = Screen()
+        agreement = "files and database agree" if done.parity.equal else "the database holds more than the files"
+        rows = f"{counted(done.nodes, 'node')} and {counted(done.relationships, 'relationship')}"
+        screen.field("loaded", f"{rows} into {done.target}; {agreement}", indent=0, column=ending.COLUMN)
+        screen.print()
+    for refused in done.refused:
+        say(f"refused: {refused}")
+    foreign = sum(group.foreign for group in done.parity.groups)
+    extra = sum(group.extra for group in done.parity.groups) - foreign
+    if extra:
+        say(f"{extra} rows there are in no file; load --prune deletes them, save for what others wrote on them")
+    if foreign:
+        say(f"{foreign} rows there were written by others, and stay")
+
+
+def _print_done(done: Loaded) -> None:
+    """Print in sentences what was done, and what the comparison found."""
     rows = sum(done.rows.values())
     agreement = (
         "files and database agree" if done.parity.equal else "the database holds all that the files do, and more"
@@ -93,15 +133,6 @@ def print_loaded(done: Loaded) -> None:
         print_line(f"{done.pruned} rows that the files do not have were deleted")
     if done.retracted:
         print_line(f"{done.retracted} rows that an analyst's entries took out were deleted")
-    for refused in done.refused:
-        say(f"refused: {refused}")
-    foreign = sum(group.foreign for group in done.parity.groups)
-    extra = sum(group.extra for group in done.parity.groups) - foreign
-    if extra:
-        say(f"{extra} rows there are in no file; load --prune deletes them, save for what others wrote on them")
-    if foreign:
-        say(f"{foreign} rows there were written by others, and stay")
-    say("next: intel-grapher show INDICATOR, or intel-grapher query 'MATCH (n) RETURN count(n)'")
 
 
 def exit_code(done: Loaded) -> int:

@@ -118,6 +118,9 @@ def _code(done: Looked, cards: list[Card], settings: FetchSettings, registry: Re
     missing = {each.source for card in cards for each in card.asked if each.why.startswith("no key in")}
     if missing and not offline:
         raise KeyMissingError(f"nobody could be asked: {some(sorted(missing), FEW)} need a key; `sources` names it")
+    say("error: nothing is known of " + ("this indicator" if len(cards) == 1 else "these indicators") + (
+        ": leave --offline away to ask for it" if offline else ", and nobody can be asked"
+    ))  # fmt: skip
     return 1
 
 

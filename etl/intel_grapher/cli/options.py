@@ -56,6 +56,9 @@ Db = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 NoProgress = Annotated[bool, typer.Option("--no-progress", help="Show no progress bar, even on a terminal.")]
 Explain = Annotated[bool, typer.Option("--explain", help="With a plan, print why each indicator is followed.")]
+AllCounts = Annotated[
+    bool, typer.Option("--all", "-v", help="On a terminal, too, print every count: by source, label, type and reason.")
+]
 Memory = Annotated[
     str | None,
     typer.Option(

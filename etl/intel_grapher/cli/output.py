@@ -160,22 +160,22 @@ def _versioned(document: Mapping[str, object]) -> dict[str, object]:
     return {"version": JSON_VERSION, **document}
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table: aligned on a terminal, tab-separated where piped."""
-    screen = console(stderr=False)
-    if not screen.is_terminal:
-        lines = ("\t".join(_flat(value) for value in row) for row in (columns, *rows))
-        _write("".join(printable(line) + "\n" for line in lines))
-        return
-    from rich.table import Table  # noqa: PLC0415 - see above
-    from rich.text import Text  # noqa: PLC0415
+def is_terminal() -> bool:
+    """Return whether results go to a terminal, or are to look as if they did (CLICOLOR_FORCE)."""
+    return console(stderr=False).is_terminal
 
-    table = Table(header_style="bold", box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")  # so that a key is never cut
-    for row in rows:
-        table.add_row(*(Text(_flat(value)) for value in row))
-    screen.print(table)
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, pager: bool = False) -> None:
+    """Print a table: aligned on a terminal, through a pager if that is wished; tab-separated where piped."""
+    if is_terminal():
+        from intel_grapher.cli.terminal import Screen  # noqa: PLC0415 - it builds on this module
+
+        screen = Screen()
+        screen.table(columns, rows)
+        screen.print_paged(pager=pager)
+        return
+    lines = ("\t".join(flat(value) for value in row) for row in (columns, *rows))
+    _write("".join(printable(line) + "\n" for line in lines))
 
 
 def print_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -195,11 +195,12 @@ def _cell(value: object) -> object:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-def _flat(value: object) -> str:
+def flat(value: object) -> str:
+    """Return a value as text on one line: a list's items parted by commas, an object as JSON, nothing for null."""
     if value is None:
         return ""
     if isinstance(value, list | tuple):
-        return ", ".join(_flat(item) for item in value)
+        return ", ".join(flat(item) for item in value)
     if isinstance(value, dict):
         return printable(_json(value))
     return printable(str(value).replace("\t", " ").replace("\n", " "))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
+from rich.cells import cell_len
 
 from intel_grapher.ask import path as search
 from intel_grapher.ask.documents import paths_document
-from intel_grapher.ask.explore import HUB
+from intel_grapher.ask.explore import HUB, Step
 from intel_grapher.cli import graph
 from intel_grapher.cli.options import grouped
-from intel_grapher.cli.output import print_csv, print_json, print_line, say
+from intel_grapher.cli.output import is_terminal, print_csv, print_json, print_line, say
+from intel_grapher.cli.terminal import DIM, KEY, Screen
 
 COLUMNS = ("path", "step", "label", "key", "type", "direction", "to_label", "to_key")
 
@@ -41,6 +44,11 @@ def path(
             for number, steps in enumerate(result.found, 1)
             for position, step in enumerate(steps, 1)
         ])  # fmt: skip
+    elif is_terminal():
+        screen = Screen()
+        for steps in result.found:
+            write_path(screen, steps)
+        screen.print_paged(pager=not reading.no_pager)
     else:
         for steps in result.found:
             print_line(graph.path_text(steps))
@@ -48,3 +56,20 @@ def path(
     if not result.found:
         say(f"no path of at most {longest} steps; --longest and --hub allow more")
         raise typer.Exit(1)
+
+
+def write_path(screen: Screen, steps: Sequence[Step], *, indent: int = 0) -> None:
+    """Write a path: on one line where there is room, else a line for each step."""
+    text = graph.path_text(steps)
+    if not steps or screen.width is None or cell_len(text) + indent <= screen.width:
+        screen.line(text, indent=indent)
+        return
+    screen.line((f"{steps[0].start.label} ", DIM), (steps[0].start.key, KEY), indent=indent)
+    for step in steps:
+        before, after = graph.ARROWS[step.direction]
+        head = f"{before}{step.type}{after} "
+        if cell_len(head + step.end.label + step.end.key) + indent + 3 <= screen.width:
+            screen.line(head, (f"{step.end.label} ", DIM), (step.end.key, KEY), indent=indent + 2)
+        else:
+            screen.line(head, (step.end.label, DIM), indent=indent + 2)
+            screen.line((step.end.key, KEY), indent=indent + 4)

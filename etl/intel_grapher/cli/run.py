@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import typer
 
 from intel_grapher import pipeline
-from intel_grapher.cli import fetch, load, options, transform
+from intel_grapher.cli import ending, fetch, load, options, transform
 from intel_grapher.cli.fetch_settings import FetchSettings
 from intel_grapher.cli.indicators import Indicators
 from intel_grapher.cli.load import LoadSettings
 from intel_grapher.cli.options import grouped
 from intel_grapher.cli.output import Advance, interruptible, print_json, progress
 from intel_grapher.cli.transform import TransformSettings
+from intel_grapher.fetch.asking import Indicator
 from intel_grapher.fetch.summary import Summary
 from intel_grapher.files import Manifest
 from intel_grapher.load import Loaded
@@ -62,13 +64,16 @@ def run(
     )
     found, skipped = indicators.read()
     places = Places(data, import_, loading.target(db, data))
-    report = Report(places, fetching.chosen(registry), as_json=json)
+    report = Report(places, fetching.chosen(registry), found, as_json=json, all_=loading.all_counts)
+    ending.remember(data, found)
     try:
         pipeline.run(places, found, sources=fetching.selected(registry), registry=registry, options=how)
     finally:
         stages.close()
         if json and report.document:
             print_json(report.document)
+    if report.loaded is not None and not json:
+        load.print_end(report.loaded, places.target, found, {"--db": db, "--data": data})
     raise typer.Exit(report.code or (options.PART if skipped else 0))
 
 
@@ -78,8 +83,11 @@ class Report:
 
     places: Places
     chosen: list[Source]
+    indicators: Sequence[Indicator]
     as_json: bool
+    all_: bool
     code: int = 0
+    loaded: Loaded | None = None
     document: dict[str, object] = field(default_factory=dict)
 
     def finished(self, result: Summary | Manifest | Loaded) -> None:
@@ -90,19 +98,19 @@ class Report:
         if isinstance(result, Summary):
             self.document["summary"] = result
             if not self.as_json:
-                fetch.print_summary(result)
+                fetch.print_summary(result, all_=self.all_)
             code = fetch.exit_code(result, self.chosen)
             if code != options.INTERRUPTED:
                 transform.require_replies(self.places.data)
         elif isinstance(result, Manifest):
             self.document["manifest"] = result
             if not self.as_json:
-                transform.print_manifest(result)
+                transform.print_manifest(result, self.places.import_, all_=self.all_)
             code = transform.exit_code(result, self.places.import_)
         else:
-            self.document["loaded"] = result
+            self.document["loaded"] = self.loaded = result
             if not self.as_json:
-                load.print_loaded(result)
+                load.print_loaded(result, all_=self.all_)
             code = load.exit_code(result)
         self.code = code or self.code
 

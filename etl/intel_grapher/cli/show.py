@@ -1,20 +1,30 @@
-"""`show`: a node, its properties and its neighbours."""
+"""`show`: nodes, the judgement on each, its properties and its neighbours."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated
+import sys
+from typing import Annotated, Any
 
 import typer
 
 from intel_grapher import schema
-from intel_grapher.ask import look
-from intel_grapher.cli import graph
+from intel_grapher.ask import Graph, Shown, look
+from intel_grapher.cards.knowledge import Knowledge
+from intel_grapher.cli import graph, terminal
+from intel_grapher.cli.indicators import read_file
 from intel_grapher.cli.options import grouped
-from intel_grapher.cli.output import print_csv, print_json, print_line, print_table, say
-from intel_grapher.errors import NotInGraphError
+from intel_grapher.cli.output import is_terminal, print_csv, print_json, print_line, print_table, say
+from intel_grapher.cli.shown import judged, write_shown
+from intel_grapher.cli.terminal import FOLD, Screen
+from intel_grapher.errors import NotInGraphError, UsageError
+from intel_grapher.model import NodeRef
 
 COLUMNS = ("type", "direction", "label", "neighbour", "first_seen", "last_seen", "sources")
+LIMIT = 25
+SORTED = 500
+"""Neighbours of a kind among which those that most sources tell are looked for, on a terminal."""
+MANY = 10**9
 
 app = typer.Typer(add_completion=False)
 
@@ -22,41 +32,107 @@ app = typer.Typer(add_completion=False)
 @app.command("show")
 @grouped
 def show(
-    indicator: Annotated[str, typer.Argument(metavar="INDICATOR", help="Any node's key, defanged or not.")],
     reading: graph.Reading,
-    limit: graph.Limit = 25,
+    *,
+    indicators: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="INDICATOR", help="Any nodes' keys, defanged or not, or a part of one."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="How many neighbours of each kind.")] = None,
+    all_: terminal.All = False,
 ) -> None:
-    """Print what the graph has about an indicator.
+    """Print what the graph has about an indicator, or several.
 
-    That is: properties and neighbours, who says so, and since when.
+    That is: the judgement on it, notes, properties and neighbours, who says so, and since when. Without an argument,
+    the indicators of a text on standard input are shown. What the graph lacks is said, with what is spelt like it.
     """
+    named = indicators or _on_standard_input()
+    most = MANY if all_ else limit or (SORTED if is_terminal() and not reading.is_data else LIMIT)
+    documents: list[dict[str, Any]] = []
+    rows: list[tuple[object, ...]] = []
+    missing: list[str] = []
+    screen = Screen()
     with reading.opened() as opened:
-        try:
-            label, key = graph.find(opened, indicator)
-        except NotInGraphError as error:
-            say(str(error))
-            raise typer.Exit(1) from error
-        shown = look.show(opened, schema.LABELS[label], key, limit=limit)
+        for text in named:
+            try:
+                found = graph.find(opened, text, guess=True)
+            except NotInGraphError as error:
+                missing.append(text)
+                say(str(error))
+                continue
+            shown, known = _looked_up(opened, found, most)
+            if reading.json:
+                documents.append(_document(shown, known))
+            elif reading.csv:
+                rows += [(*((shown.label, shown.key) if len(named) > 1 else ()), *row) for row in _rows(shown)]
+            elif is_terminal():
+                screen.blank()
+                write_shown(screen, shown, known, fold=most if all_ or limit else FOLD)
+            else:
+                _print_plain(shown, most)
+    if reading.json and (documents or len(named) > 1):
+        print_json(documents[0] if len(named) == 1 else {"nodes": documents, "missing": missing})
+    elif reading.csv:
+        print_csv(("of_label", "of_key", *COLUMNS) if len(named) > 1 else COLUMNS, rows)
+    screen.print_paged(pager=not reading.no_pager)
+    if missing:
+        raise typer.Exit(1)
+
+
+def _on_standard_input() -> list[str]:
+    """Return the keys of the indicators in a text on standard input. Raises UsageError if there is none."""
+    if sys.stdin is None or sys.stdin.isatty():
+        raise UsageError("name an indicator, such as example.com, or give a text on standard input")
+    found, faults = read_file(graph.STDIN)
+    for fault in faults:
+        say(f"not an indicator: {fault}")
+    if not found:
+        raise UsageError("standard input has no indicator in it")
+    return list(dict.fromkeys(f"@{key}" if kind == "user" else key for kind, key in found))
+
+
+def _looked_up(opened: Graph, node: NodeRef, most: int) -> tuple[Shown, Knowledge]:
+    shown = look.show(opened, schema.LABELS[node.label], node.key, limit=most)
     if shown is None:
-        raise NotInGraphError(f"{label} {key} has gone from the graph meanwhile: ask again")
-    rows = [
+        raise NotInGraphError(f"{node.label} {node.key} has gone from the graph meanwhile: ask again")
+    known = Knowledge(node)
+    known.add_shown(opened, shown)
+    return shown, known
+
+
+def _document(shown: Shown, known: Knowledge) -> dict[str, Any]:
+    counts = [
+        {"type": type_, "direction": direction, "label": other, "count": count}
+        for (type_, direction, other), count in shown.counts.items()
+    ]
+    found = judged(known)
+    return {
+        "label": shown.label,
+        "key": shown.key,
+        "properties": shown.properties,
+        "counts": counts,
+        "neighbours": [dataclasses.asdict(neighbour) for neighbour in shown.neighbours],
+        "verdict": found.word,
+        "why": [{"verdict": it.word, "says": it.text, "sources": it.sources, "at": it.at or None} for it in found.why],
+        "notes": [
+            {"what": it.name, "text": it.value, "author": it.sources[0], "at": it.at or None}
+            for it in (*known.notes, *known.remarks)
+        ],
+    }
+
+
+def _rows(shown: Shown) -> list[tuple[object, ...]]:
+    return [
         (it.type, it.direction, it.label, it.key, *(it.properties.get(name) for name in COLUMNS[4:]))
         for it in shown.neighbours
     ]
-    if reading.json:
-        counts = [
-            {"type": type_, "direction": direction, "label": other, "count": count}
-            for (type_, direction, other), count in shown.counts.items()
-        ]
-        document = {"label": shown.label, "key": shown.key, "properties": shown.properties, "counts": counts}
-        print_json(document | {"neighbours": [dataclasses.asdict(neighbour) for neighbour in shown.neighbours]})
-    elif reading.csv:
-        print_csv(COLUMNS, rows)
-    else:
-        print_line(f"{shown.label} {shown.key}")
-        known = [(name, value) for name, value in shown.properties.items() if value is not None]
-        print_table(("property", "value"), known)
-        print_table(COLUMNS, rows)
+
+
+def _print_plain(shown: Shown, most: int) -> None:
+    """Print a node where output is piped: its name, a table of properties, a table of neighbours."""
+    print_line(f"{shown.label} {shown.key}")
+    print_table(("property", "value"), [(name, value) for name, value in shown.properties.items() if value is not None])
+    print_table(COLUMNS, _rows(shown))
     for (type_, direction, other), count in shown.counts.items():
-        if count > limit:
-            say(f"{limit} of {count} shown: {type_} {direction} {other}; --limit shows more")
+        if count > most:
+            say(f"{most} of {count} shown: {type_} {direction} {other}; --limit shows more")

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Annotated, Final
 
 import typer
 from rich.cells import cell_len
 from rich.text import Text
 
-from intel_grapher.cli.output import console, printable
+from intel_grapher.cli.output import console, flat, printable
 
 COLOURS: Final = {"malicious": "bold red", "suspicious": "yellow", "benign": "green", "unknown": "dim"}
 """The colour of each judgement."""
@@ -24,6 +25,7 @@ DIM: Final = "dim"
 FOLD: Final = 8
 """Rows of a group that are shown before the rest is folded."""
 _NAMED_SOURCES: Final = 2
+_MOMENT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z")
 
 NoPager = Annotated[bool, typer.Option("--no-pager", help="Do not page output that is longer than the screen.")]
 All = Annotated[bool, typer.Option("--all", help="Fold nothing: show every row.")]
@@ -77,23 +79,52 @@ class Screen:
             if room is not None and length > room:
                 self.line((key, KEY), indent=indent)
                 if beside.strip():
-                    self.line((beside, DIM), indent=indent + column + 2 if column + 2 < (room or 0) else indent + 2)
+                    self.line((beside.strip(), DIM), indent=indent + 2)
             else:
                 self.line((key, KEY), " " * (column - length + 2), (beside, DIM), indent=indent)
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """Add a table: columns side by side, with texts wrapped between words, where the width allows it.
+
+        Else each row is a block, with a line for each column that has a value: so no key is cut.
+        """
+        texts = [[_dated(flat(value)) for value in row] for row in rows]
+        widths = self._widths(columns, texts)
+        if widths is None:
+            column = max(map(cell_len, columns)) + 2
+            for row in texts:
+                self.blank()
+                for name, text in zip(columns, row, strict=True):
+                    if text:
+                        self.field(name, text, indent=0, column=column)
+            return
+        for style, row in [(HEADING, columns), *(("", row) for row in texts)]:
+            cells = [_words(text, width) for text, width in zip(row, widths, strict=True)]
+            for number in range(max(map(len, cells), default=0)):
+                parts = [cell[number] if number < len(cell) else "" for cell in cells]
+                self.line(("  ".join(_padded(part, width) for part, width in zip(parts, widths, strict=True)), style))
+
+    def _widths(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int] | None:
+        """Return the width of each column, None if the longest words do not fit side by side."""
+        by_column = list(zip(columns, *rows, strict=True))
+        most = [max(map(cell_len, cells)) for cells in by_column]
+        least = [max(cell_len(word) for text in cells for word in text.split(" ")) for cells in by_column]
+        room = None if self.width is None else self.width - 2 * (len(columns) - 1)
+        if room is None or sum(most) <= room:
+            return most
+        if sum(least) > room:
+            return None
+        widths = list(least)
+        for _ in range(room - sum(least)):  # a cell to the column that would else take the most lines
+            widths[max(range(len(most)), key=lambda place: most[place] / widths[place])] += 1
+        return widths
 
     def _wrapped(self, text: str, indent: int) -> list[str]:
         """Return a text in lines of the room there is; a word that is longer than that has a line of its own."""
         text = printable(text).replace("\n", " ").replace("\t", " ")
         if self.width is None:
             return [text]
-        room = max(20, self.width - indent)
-        lines: list[str] = []
-        for word in text.split(" "):
-            if lines and cell_len(lines[-1]) + 1 + cell_len(word) <= room:
-                lines[-1] += f" {word}"
-            else:
-                lines.append(word)
-        return lines or [""]
+        return _words(text, max(20, self.width - indent))
 
     def print(self) -> None:
         """Print the lines so far, and begin anew."""
@@ -132,12 +163,24 @@ def _page(command: list[str], text: str) -> None:
         sys.stdout.flush()
 
 
-@contextmanager
-def page(*, pager: bool) -> Iterator[Screen]:
-    """Give a page, and print it at the end."""
-    made = Screen()
-    yield made
-    made.print_paged(pager=pager)
+def _words(text: str, room: int) -> list[str]:
+    """Return a text in lines of `room` cells; a word that is longer than that has a line of its own."""
+    lines: list[str] = []
+    for word in text.split(" "):
+        if lines and cell_len(lines[-1]) + 1 + cell_len(word) <= room:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines or [""]
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - cell_len(text))
+
+
+def _dated(text: str) -> str:
+    """Return the day of a moment in ISO 8601; any other text as it is."""
+    return text[:10] if _MOMENT.fullmatch(text) else text
 
 
 def day(text: object) -> str:

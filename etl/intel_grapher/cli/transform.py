@@ -12,13 +12,15 @@ import typer
 from intel_grapher.cache import Cache
 from intel_grapher.cli import options
 from intel_grapher.cli.options import grouped
-from intel_grapher.cli.output import interruptible, print_json, print_table, progress, say
+from intel_grapher.cli.output import interruptible, is_terminal, print_json, print_table, progress, say
+from intel_grapher.cli.terminal import Screen, counted
 from intel_grapher.errors import NoRepliesError, UsageError
 from intel_grapher.files import FORMATS, Manifest
 from intel_grapher.registry import Registry
 from intel_grapher.sets import MOST
 from intel_grapher.transform import Options, transform
 
+COLUMN = 9
 UNREADABLE = "unreadable"
 """The outcome of a reply that could not be decoded."""
 
@@ -47,6 +49,7 @@ class TransformSettings:
         ),
     ] = None
 
+    all_counts: options.AllCounts = False
     sets: Annotated[int, typer.Option("--sets", min=0, help="Keep so many earlier sets of files, for diff.")] = MOST
 
     def options(self, registry: Registry) -> Options:
@@ -90,7 +93,7 @@ def transform_command(
     They hold nodes and relationships, as Parquet and as CSV with neo4j-admin headers.
     """
     manifest = transformed(settings, Registry.installed(), data, import_, no_progress=no_progress)
-    print_json({"manifest": manifest}) if json else print_manifest(manifest)
+    print_json({"manifest": manifest}) if json else print_manifest(manifest, import_, all_=settings.all_counts)
     raise typer.Exit(exit_code(manifest, import_))
 
 
@@ -111,8 +114,23 @@ def require_replies(data: Path) -> None:
         raise NoRepliesError(f"no reply is kept in {data}", "begin with intel-grapher fetch, or cache add")
 
 
-def print_manifest(manifest: Manifest) -> None:
-    """Print rows by label and relationship, rejects by reason, and replies by outcome, as a table."""
+def print_manifest(manifest: Manifest, import_: Path, *, all_: bool) -> None:
+    """Print rows by label and relationship, rejects by reason, and replies by outcome, as a table.
+
+    On a terminal, unless `all_` is wished, a line tells the sums.
+    """
+    if is_terminal() and not all_:
+        nodes, relationships = (
+            sum(group.rows for group in groups.values()) for groups in (manifest.nodes, manifest.relationships)
+        )
+        rejects = sum(manifest.rejects.values())
+        screen = Screen()
+        made = f"{counted(nodes, 'node')} and {counted(relationships, 'relationship')}"
+        text = f"{made} of {counted(manifest.replies, 'reply', 'replies')}, in {import_}"
+        text += f"; {counted(rejects, 'value')} can't be facts: rejects.jsonl there says why" if rejects else ""
+        screen.field("made", text, indent=0, column=COLUMN)
+        screen.print()
+        return
     rows = [("node", name, group.rows) for name, group in manifest.nodes.items()]
     rows += [("relationship", name, group.rows) for name, group in manifest.relationships.items()]
     rows += [("reject", reason, count) for reason, count in manifest.rejects.items()]

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from intel_grapher.fetch.asking import PRIVATE, UNGIVEN, KeyQuestion, QuestionForm, QuestionIndex, secrets
+from intel_grapher.cache import Cache
+from intel_grapher.fetch.asking import PRIVATE, UNGIVEN, Indicator, KeyQuestion, QuestionForm, QuestionIndex, secrets
 from intel_grapher.fetch.cached_answers import NOTHING, AnswerCache, Held
 from intel_grapher.fetch.frontier import Frontier
 from intel_grapher.fetch.private import is_private
@@ -80,6 +81,27 @@ def workload(
     tallies.finish()
     found.future = answers.future - future
     return found
+
+
+def unaskable(
+    indicators: Sequence[Indicator], sources: Sequence[Source], cache: Cache | None = None
+) -> Iterator[tuple[Indicator, str]]:
+    """Yield the indicators that no source can be asked about and the `cache` has no answer of, with the reason."""
+    index = QuestionIndex(sources)
+    barred = {source.name: bars(source) for source in sources}
+    for kind, key in indicators:
+        names = [name for name, _ in index.of(kind, key)]
+        if not names:
+            reason = "no service that is chosen takes this kind"
+        elif is_private(kind, key):
+            reason = "it means something in a private network only, or is a documentation name, and is kept private"
+        elif all(barred[name][0] for name in names):
+            keys = sorted({barred[name][1] for name in names} - {""})
+            reason = f"it takes a key ({', '.join(keys)})" if keys else "the services that took it are retired"
+        else:
+            continue
+        if cache is None or not cache.held([key]).get(key):
+            yield (kind, key), reason
 
 
 class _Tallies:

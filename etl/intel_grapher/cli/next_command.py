@@ -1,0 +1,41 @@
+"""Commands that a message tells the user to type next: they can be pasted and run as they stand."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+from intel_grapher.cli import options
+
+NAME = "intel-grapher"
+_PLACES = {
+    "--data": ("INTEL_GRAPHER_DATA", options.DATA),
+    "--import": ("INTEL_GRAPHER_IMPORT", options.IMPORT),
+    "--db": ("INTEL_GRAPHER_DB", options.DB),
+}
+
+
+def program() -> str:
+    """Return the words that run this program from this folder: its name where that is on the PATH."""
+    own = Path(sys.argv[0])
+    if own.name != NAME:
+        return f"{shlex.quote(sys.executable)} -m intel_grapher" if own.name == "__main__.py" else NAME
+    found = shutil.which(NAME)
+    if found is not None and own.exists() and Path(found).samefile(own):
+        return NAME
+    if own.is_absolute() and own.is_relative_to(Path.cwd()):
+        own = own.relative_to(Path.cwd())
+    return shlex.quote(str(own)) if own.exists() else NAME
+
+
+def command(*words: str, places: dict[str, Path] | None = None) -> str:
+    """Return a command line; `places` are the folders that it works on, by option: named if they are not the usual."""
+    named: list[str] = []
+    for option, path in (places or {}).items():
+        variable, default = _PLACES[option]
+        if path != Path(os.environ.get(variable) or default):
+            named += [option, str(path)]
+    return " ".join([program(), *map(shlex.quote, [*words, *named])])

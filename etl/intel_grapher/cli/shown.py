@@ -1,0 +1,104 @@
+"""A node on a terminal: the judgement on top, then notes and properties, then relationships by type, folded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from intel_grapher import judgement, schema
+from intel_grapher.ask.look import Group, Neighbour, Shown
+from intel_grapher.cards.knowledge import COMMON, Knowledge
+from intel_grapher.cli import terminal
+from intel_grapher.cli.output import flat
+from intel_grapher.cli.terminal import DIM, FOLD, HEADING, KEY, Screen, counted, day, short, some, span
+from intel_grapher.judgement import Judgement
+from intel_grapher.labels import NOTE
+from intel_grapher.model import NodeRef
+
+FEW_WHY = 5
+FEW_ITEMS = 8
+MANY = 10**9
+
+
+def judged(known: Knowledge) -> Judgement:
+    """Return the judgement on a node, by what is known of it."""
+    return judgement.judge(schema.LABELS[known.node.label], known.told(), known.related(), known.notes)
+
+
+def write_shown(screen: Screen, shown: Shown, known: Knowledge, *, fold: int = FOLD) -> None:
+    """Write a node on a screen; of each kind of relationship `fold` rows."""
+    found = judged(known)
+    screen.line(
+        (shown.key, f"{HEADING} {KEY}"), "  ", (shown.label, DIM), "  ", (found.word, terminal.COLOURS[found.word])
+    )
+    most = FEW_WHY if fold <= FOLD else MANY
+    for each in found.why[:most]:
+        who = ", ".join(filter(None, (short(each.sources), day(each.at))))
+        screen.field("", each.text + (f" ({who})" if who else ""), column=1)
+    if len(found.why) > most:
+        screen.field("", f"… {len(found.why) - most} more (--all)", column=1, style=DIM)
+    for note in known.remarks:
+        screen.field("note", f"{note.value} ({note.sources[0]}, {day(note.at)})")
+    _write_properties(screen, shown, most=FEW_ITEMS if fold <= FOLD else MANY)
+    for group in sorted(shown.counts, key=_telling):
+        if group[2] == NOTE.name:  # its text stands above
+            continue
+        _write_group(screen, group, shown, known, fold)
+
+
+def _write_properties(screen: Screen, shown: Shown, *, most: int) -> None:
+    declared = schema.LABELS[shown.label].properties
+    column = max((len(each.name) for each in declared if shown.properties.get(each.name) is not None), default=0) + 2
+    for each in declared:
+        value = shown.properties.get(each.name)
+        if value is not None and each.name not in COMMON and each.bearing is None:
+            screen.field(each.name, _value(value, most), column=column)
+    sources = shown.properties.get("sources") or []
+    if seen := span(shown.properties.get("first_seen"), shown.properties.get("last_seen")):
+        screen.field("seen", seen, column=column)
+    last = day(shown.properties.get("fetched_at"))
+    told = f"{counted(len(sources), 'source')}: {some(sources, most)}; last told {last}"
+    screen.field("told by", told, column=column)
+
+
+def _value(value: Any, most: int) -> str:  # noqa: ANN401 - a property's value
+    if isinstance(value, list):
+        return some([str(each) for each in value], most)
+    text = flat(value)
+    return day(text) if text.endswith("T00:00:00Z") else text
+
+
+def _telling(group: Group) -> tuple[int, int, Group]:
+    """Return the place of a kind of relationship: those that bear on the judgement first, the worst before others."""
+    type_, direction, _ = group
+    order = list(schema.RELATIONSHIPS)
+    bearing = schema.RELATIONSHIPS[type_].bearing if direction == "->" else None
+    word = bearing.word([]) if bearing else judgement.UNKNOWN
+    return judgement.WORDS.index(word) if word else len(judgement.WORDS), order.index(type_), group
+
+
+def _write_group(screen: Screen, group: Group, shown: Shown, known: Knowledge, fold: int) -> None:
+    """Write one kind of relationship: those that most sources tell first, then the latest."""
+    type_, direction, label = group
+    count = shown.counts[group]
+    screen.line()
+    screen.line((f"{type_} {direction} {label}", HEADING), (f"  {count:,}", DIM))
+    own = [each for each in shown.neighbours if (each.type, each.direction, each.label) == group]
+    first = sorted(own, key=_by_telling)[:fold]
+    screen.rows([(it.key, _details(it, known)) for it in first])
+    if count > len(first):
+        screen.line((f"… {count - len(first):,} more (--all)", DIM), indent=2)
+
+
+def _details(neighbour: Neighbour, known: Knowledge) -> tuple[str, str, str]:
+    """Return when a relationship was seen, who tells it, and what the other is called if that is not its key."""
+    properties = neighbour.properties
+    title = known.titles.get(NodeRef(neighbour.label, neighbour.key), neighbour.key)
+    seen = span(properties.get("first_seen"), properties.get("last_seen"))
+    return seen, short(properties.get("sources") or ()), title if title != neighbour.key else ""
+
+
+def _by_telling(neighbour: Neighbour) -> tuple[int, str, str]:
+    """Return what neighbours are sorted by: the number of sources, the day when it was last seen, the key."""
+    last = day(neighbour.properties.get("last_seen"))
+    later = "".join(chr(0x10FFFF - ord(character)) for character in last) if last else chr(0x10FFFF)
+    return -len(neighbour.properties.get("sources") or ()), later, neighbour.key

@@ -1,0 +1,146 @@
+"""Exit codes are those of the README in every case, and with --json an error is one document on standard error."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from command import Desk, Ran, install
+
+from intel_grapher.cli import COMMANDS
+from intel_grapher.cli.output import JSON_VERSION
+
+# One case or more for each command: words, the exit code where the sample campaign is, the code where nothing is.
+WALK = (
+    (("fetch", "example.com", "--source", "threatcrowd"), 0, 1),
+    (("fetch", "status"), 0, 0),
+    (("fetch", "failed"), 0, 0),
+    (("fetch", "retry"), 0, 0),
+    (("plan", "example.com"), 0, 0),
+    (("transform",), 0, 2),
+    (("load",), 0, 1),
+    (("run", "example.com", "--source", "threatcrowd"), 0, 2),
+    (("look", "example.com", "--offline"), 0, 1),
+    (("show", "example.com"), 0, 1),
+    (("show", "nowhere.example"), 1, 1),
+    (("path", "example.com", "example.net"), 0, 1),
+    (("path", "example.com", "nowhere.example"), 1, 1),
+    (("rank", "example.com", "example.net"), 0, 1),
+    (("rank", "example.com", "harmless.example"), 1, 1),
+    (("query", "MATCH (d:Domain) RETURN d.name"), 0, 1),
+    (("queries",), 0, 0),
+    (("sources",), 0, 0),
+    (("schema",), 0, 0),
+    (("diff",), 2, 1),
+    (("diff", "--list"), 0, 0),
+    (("doctor",), 0, 0),
+    (("cache", "list"), 0, 2),
+    (("cache", "coverage"), 0, 2),
+    (("cache", "verify"), 0, 2),
+    (("cache", "compact"), 0, 2),
+    (("neo4j", "status"), 0, 0),
+)
+WITHOUT_DATA = {"export", "ui"}
+"""Commands whose output is no answer: a file in another tool's form, a page."""
+
+
+def error_of(ran: Ran) -> dict[str, Any]:
+    """The one document on standard error; it has a version."""
+    document: dict[str, Any] = json.loads(ran.err)
+    assert document["version"] == JSON_VERSION
+    return document
+
+
+def checked(ran: Ran, code: int) -> None:
+    assert ran.code == code, ran.err
+    if ran.err:
+        assert error_of(ran)["exit_code"] == code
+    if code not in {0, 3}:
+        assert error_of(ran)["error"]
+    if ran.out:
+        assert all(json.loads(line)["version"] == JSON_VERSION for line in documents(ran.out))
+
+
+def documents(out: str) -> list[str]:
+    """One document, or one a line."""
+    lines = out.splitlines()
+    return lines if all(line.startswith("{") and line.endswith("}") for line in lines) else [out]
+
+
+@pytest.mark.parametrize(("words", "there", "nowhere"), WALK, ids=[" ".join(each[0]) for each in WALK])
+def test_a_command_ends_with_its_code_and_one_document(
+    filled: Desk, desk: Desk, words: tuple[str, ...], there: int, nowhere: int
+) -> None:
+    checked(filled.run(*words, "--json"), there)
+    checked(desk.run(*words, "--json"), nowhere)
+
+
+def test_the_walk_goes_by_every_command() -> None:
+    assert {each[0][0] for each in WALK} | WITHOUT_DATA >= set(COMMANDS), "add a case for the new command"
+
+
+def test_wrong_use_is_one_document_too(desk: Desk) -> None:
+    for words in (("fetch", "--no-such-option"), ("frobnicate",), ("show", "--limit", "x"), ("query",)):
+        ran = desk.run(*words, "--json")
+        checked(ran, 2)
+        assert ran.out == ""
+
+
+OFFLINE = """
+from msgspec import Struct
+from intel_grapher.model import Facts
+from intel_grapher.schema import HOSTNAME, Hostname
+from intel_grapher.source import Source
+
+
+class Reply(Struct):
+    found: bool = True
+
+
+{name} = Source("{name}", title="{name}", home="http://127.0.0.1:9", limits=())
+
+
+@{name}.get("/names/{{key}}")
+def names(asked: Hostname, reply: Reply) -> Facts:
+    '''Nothing but the name.'''
+    yield HOSTNAME.each(asked)
+"""
+
+
+def test_a_lost_network_is_told_once_and_as_such(desk: Desk) -> None:
+    packages = desk.folder / "packages"
+    packages.mkdir()
+    for name in ("one", "two"):
+        install(packages, name, OFFLINE.format(name=name), name)
+    cut = Desk(desk.folder, packages)
+    ran = cut.process("fetch", "host.example.net", "--source", "one", "--source", "two", "--json")
+    assert ran.code == 1
+    assert error_of(ran)["error"].startswith("no network: none of 2 services could be reached")
+    assert ran.json["summary"]["offline"] is True
+
+
+def test_nothing_could_be_asked_is_a_failure_with_its_reason(desk: Desk) -> None:
+    for words, code, why in (
+        (("d195ce778dcb3eb032f7122fffaaca95",), 4, "it takes a key"),
+        (("host.corp",), 1, "is kept private"),
+        (("example.com", "--source", "threatcrowd"), 1, "retired"),
+        (("AS64496", "--source", "doh"), 1, "no service that is chosen takes this kind"),
+    ):
+        ran = desk.run("fetch", *words)
+        assert ran.code == code, ran.err
+        assert why in ran.err
+        assert ran.err.count("error:") == 1
+    assert desk.run("fetch", "example.org", "--requests", "0").code == 0  # it was told to ask nothing
+
+
+def test_no_command_is_a_look(loaded: Desk) -> None:
+    named = loaded.run("look", "--offline", "--no-graph", "example.com")
+    assert loaded.run("--offline", "--no-graph", "example.com").out == named.out
+    assert loaded.run("example[.]com", "--offline", "--no-graph").out == named.out
+    piped = loaded.run("--offline", "--no-graph", text="a note on hxxp://example[.]com and 192.0.2.10\n")
+    assert "192.0.2.10  IPAddress" in piped.out
+    assert loaded.run("shwo", "example.com").code == 2
+    assert "Usage" in loaded.run().out
+    lines = loaded.run("look", "--offline", "--no-graph", "example.com", "192.0.2.10", "--json").out.splitlines()
+    assert [json.loads(line)["key"] for line in lines] == ["example.com", "192.0.2.10"]
