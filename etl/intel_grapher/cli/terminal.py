@@ -98,7 +98,7 @@ class Screen:
                     if text:
                         self.field(name, text, indent=0, column=column)
             return
-        for style, row in [(HEADING, columns), *(("", row) for row in texts)]:
+        for style, row in [(HEADING, list(columns)), *(("", row) for row in texts)]:
             cells = [_words(text, width) for text, width in zip(row, widths, strict=True)]
             for number in range(max(map(len, cells), default=0)):
                 parts = [cell[number] if number < len(cell) else "" for cell in cells]
