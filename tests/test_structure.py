@@ -89,7 +89,7 @@ LAYERS = {
     "testing": BELOW,
     "pipeline": BELOW,
     "ui": BELOW | {"pipeline"},
-    "cli": BELOW | {"judgement", "cards", "pipeline", "settings", "ui", "export"},
+    "cli": BELOW | {"labels", "judgement", "cards", "pipeline", "settings", "ui", "export"},
     "__main__": {"cli"},
 }
 LAYER_OF = {"analyst.entries": "entries", "diff": "files", "sets": "files", "reject_paths": "reading", "sqlite": "lock"}

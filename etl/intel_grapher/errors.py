@@ -3,7 +3,6 @@
     GrapherError                the command stops; the text says what happened, where, and the way out
     ├── UsageError              bad input: an indicator, an unknown source, options that clash         exit 2
     │   └── NotFoundError       well-formed input that is not there                                    exit 1
-    │       └── NotInGraphError the graph has no node of that key                                      exit 1
     ├── KeyMissingError         a service needs a key that is not set, or refused the one that is      exit 4
     ├── BusyError               another process holds the cache, the files or the store                exit 1
     ├── CacheError              the raw cache can't be read or written                                 exit 1
@@ -32,10 +31,6 @@ class NotFoundError(UsageError):
     """What was named is well-formed, and is not there: a key in the graph, a reply in the cache."""
 
     exit_code = 1
-
-
-class NotInGraphError(NotFoundError):
-    """The graph has no node of that key."""
 
 
 class KeyMissingError(GrapherError):

@@ -21,7 +21,7 @@ from intel_grapher.ask import path as paths_
 from intel_grapher.ask import rank as ranking
 from intel_grapher.ask import saved as questions
 from intel_grapher.ask.engines import Graph
-from intel_grapher.errors import NotInGraphError, UsageError
+from intel_grapher.errors import NotFoundError, UsageError
 from intel_grapher.files import Files
 from intel_grapher.load import Embedded, load
 from intel_grapher.model import NodeRef
@@ -118,7 +118,7 @@ def test_a_path_goes_around_hubs_and_names_them(graph: Graph) -> None:
 
 def test_a_path_to_itself_is_empty_and_to_nowhere_an_error(graph: Graph) -> None:
     assert paths_.paths(graph, EXAMPLE, EXAMPLE).found == [[]]
-    with pytest.raises(NotInGraphError, match=r"nobody\.example is not in the graph"):
+    with pytest.raises(NotFoundError, match=r"nobody\.example is not in the graph"):
         paths_.paths(graph, EXAMPLE, NodeRef("Domain", "nobody.example"))
 
 

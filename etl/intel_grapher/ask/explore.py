@@ -8,7 +8,7 @@ from typing import NamedTuple
 from intel_grapher import schema
 from intel_grapher.ask import cypher
 from intel_grapher.ask.engines import Graph
-from intel_grapher.errors import NotInGraphError
+from intel_grapher.errors import NotFoundError
 from intel_grapher.model import NodeRef
 
 HUB = 500
@@ -45,11 +45,11 @@ class Explorer:
         self._until = time.monotonic() + SECONDS
 
     def present(self, node: NodeRef) -> None:
-        """Raise NotInGraphError unless the node is in the graph."""
+        """Raise NotFoundError unless the node is in the graph."""
         label = schema.LABELS[node.label]
         question = f"MATCH {cypher.keyed('n', label, 'key')} RETURN count(n) AS many"
         if not self.graph.ask(question, {"key": node.key}).rows[0][0]:
-            raise NotInGraphError(f"{node.label} {node.key} is not in the graph: fetch it, then transform and load")
+            raise NotFoundError(f"{node.label} {node.key} is not in the graph: fetch it, then transform and load")
 
     def degree(self, node: NodeRef) -> int:
         """Return how many relationships a node has."""

@@ -29,7 +29,7 @@ def paths(
     """Return at most `most` of the shortest paths of at most `longest` steps.
 
     A node with more than `hub` neighbours is not entered: too many have it in common for it to mean anything.
-    Raises NotInGraphError where one of the ends is not in the graph.
+    Raises NotFoundError where one of the ends is not in the graph.
     """
     explorer = Explorer(graph, hub)
     for each in (start, end):

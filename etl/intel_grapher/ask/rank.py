@@ -50,7 +50,7 @@ def require_several(seeds: Sequence[object]) -> None:
 def rank(graph: Graph, seeds: Sequence[NodeRef], *, most: int = MOST, hub: int = HUB) -> Ranking:
     """Return what at least two of the seeds reach in at most two steps, the strongest tie first.
 
-    Raises NotInGraphError where a seed is not in the graph, UsageError for fewer than two seeds.
+    Raises NotFoundError where a seed is not in the graph, UsageError for fewer than two seeds.
     """
     require_several(seeds)
     explorer = Explorer(graph, hub)

@@ -18,7 +18,7 @@ from intel_grapher.ask.explore import Step
 from intel_grapher.cli import options, terminal
 from intel_grapher.cli.indicators import SHOWN_CHARACTERS
 from intel_grapher.cli.output import print_csv, print_table, say
-from intel_grapher.errors import BadValue, LoadError, NotInGraphError, UsageError
+from intel_grapher.errors import BadValue, LoadError, NotFoundError, UsageError
 from intel_grapher.load import Embedded, Server
 from intel_grapher.model import NodeRef
 from intel_grapher.neo4j.server import LocalNeo4j, connection_from_environment
@@ -100,7 +100,7 @@ def find(graph: RecordingGraph, indicator: str, *, guess: bool = False) -> NodeR
     """Return the node that a key stands for: of the labels that the key can have, the likeliest that the graph has.
 
     `LABEL:KEY` names a node exactly. With `guess`, a part of a key stands for the only node that has it. Raises
-    UsageError for what can't be a key, NotInGraphError for what is not there: its text names what is spelt like it.
+    UsageError for what can't be a key, NotFoundError for what is not there: its text names what is spelt like it.
     """
     name, colon, key = indicator.partition(":")
     candidates = ask.labels_of(indicator)
@@ -125,8 +125,8 @@ def find(graph: RecordingGraph, indicator: str, *, guess: bool = False) -> NodeR
         return node
     tried = f"{candidates[0][0].name} {candidates[0][1]}"
     if alike := [node.key for node in dict.fromkeys((*near.spelt, *near.parts))]:
-        raise NotInGraphError(f"not in the graph: {tried}; did you mean: {', '.join(alike[:MAX_HUBS])}?")
-    raise NotInGraphError(f"not in the graph: {tried}; next: intel-grapher run {shlex.quote(indicator)}")
+        raise NotFoundError(f"not in the graph: {tried}; did you mean: {', '.join(alike[:MAX_HUBS])}?")
+    raise NotFoundError(f"not in the graph: {tried}; next: intel-grapher run {shlex.quote(indicator)}")
 
 
 def path_text(steps: Sequence[Step]) -> str:

@@ -17,7 +17,7 @@ from intel_grapher.cli.options import grouped
 from intel_grapher.cli.output import is_terminal, print_csv, print_json, print_line, print_table, say
 from intel_grapher.cli.shown import judged, write_shown
 from intel_grapher.cli.terminal import FOLD, Screen
-from intel_grapher.errors import NotInGraphError, UsageError
+from intel_grapher.errors import NotFoundError, UsageError
 from intel_grapher.model import NodeRef
 
 COLUMNS = ("type", "direction", "label", "neighbour", "first_seen", "last_seen", "sources")
@@ -56,7 +56,7 @@ def show(
         for text in named:
             try:
                 found = graph.find(opened, text, guess=True)
-            except NotInGraphError as error:
+            except NotFoundError as error:
                 missing.append(text)
                 say(str(error))
                 continue
@@ -94,7 +94,7 @@ def _on_standard_input() -> list[str]:
 def _looked_up(opened: Graph, node: NodeRef, most: int) -> tuple[Shown, Knowledge]:
     shown = look.show(opened, schema.LABELS[node.label], node.key, limit=most)
     if shown is None:
-        raise NotInGraphError(f"{node.label} {node.key} has gone from the graph meanwhile: ask again")
+        raise NotFoundError(f"{node.label} {node.key} has gone from the graph meanwhile: ask again")
     known = Knowledge(node)
     known.add_shown(opened, shown)
     return shown, known
