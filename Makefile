@@ -1,11 +1,17 @@
 # make fetch transform load: the main job. Everything sets up on its own what it needs, in .venv.
 PYTHON ?= python3
 INDICATORS ?= data/indicators.txt
-ifeq ($(INDICATORS),data/indicators.txt)
-SOURCES ?= threatcrowd internetdb doh
-endif
 BIN := .venv/bin
 RUN := $(BIN)/intel-grapher
+# The made-up campaign lies in this folder, data/ and import/; your own lists in a workspace apart from it.
+ifeq ($(INDICATORS),data/indicators.txt)
+SOURCES ?= threatcrowd internetdb doh
+HERE := data/raw
+else
+WORK ?= own
+HERE := $(WORK)/intel-grapher.toml
+RUN += -C $(WORK)
+endif
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
 FLAGS ?=
 
@@ -15,88 +21,103 @@ FLAGS ?=
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: .venv/ready ## Set up the environment
+# Run a command, with a dot every second so that one sees it is alive, and say how long it took.
+alive = @printf '%s ' "$(1)"; begun=$$(date +%s); $(2) & job=$$!; \
+	while kill -0 $$job 2>/dev/null; do printf .; sleep 1; done; \
+	wait $$job && echo " done in $$(($$(date +%s) - begun)) s"
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.venv/ready: pyproject.toml requirements.lock
+setup: .venv/ready ## Set up what running needs
+	@echo "$(BIN)/intel-grapher is ready; $(BIN)/intel-grapher demo shows a made-up campaign"
+
+.venv/ready: pyproject.toml requirements-run.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@echo "Setting up .venv (once; about a minute)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(call alive,Setting up .venv (once; half a minute or so),$(PIP) --require-hashes --requirement requirements-run.lock)
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/dev: requirements.lock | .venv/ready
+	$(call alive,Setting up what tests and checks need (once; a minute or so),$(PIP) --require-hashes --requirement requirements.lock)
 	@touch $@
 
 data/raw: | .venv/ready
 	@$(RUN) cache add data/samples/raw
 
-fetch: .venv/ready | data/raw ## Ask the sources about INDICATORS=data/indicators.txt; the samples answer these
-	$(RUN) fetch --file $(INDICATORS) $(addprefix --source ,$(SOURCES)) $(FLAGS)
+ifdef WORK
+$(HERE): | .venv/ready
+	@$(BIN)/intel-grapher -q init $(WORK)
+endif
+
+fetch: .venv/ready | $(HERE) ## Ask the sources about INDICATORS=data/indicators.txt; the samples answer these
+	$(RUN) fetch --file $(if $(WORK),$(abspath $(INDICATORS)),$(INDICATORS)) $(addprefix --source ,$(SOURCES)) $(FLAGS)
 
 transform: .venv/ready ## Turn the cached replies into flat files in import/
 	$(RUN) transform $(FLAGS)
 
-load: .venv/ready ## Load the flat files into the embedded graph (TO=neo4j: into Neo4j)
+load: $(if $(filter neo4j,$(TO)),.venv/dev,.venv/ready) ## Load the flat files into the embedded graph (TO=neo4j: into Neo4j)
 	$(RUN) load --to $(or $(TO),embedded) $(FLAGS)
 
-test: .venv/ready ## Run the tests (TESTS=tests/cache: a part)
+test: .venv/dev ## Run the tests (TESTS=tests/cache: a part)
 	$(PYTEST) -m "not long" $(TESTS)
 
-test-long: .venv/ready ## Run the longer searches for faults
+test-long: .venv/dev ## Run the longer searches for faults
 	$(PYTEST) -m long $(TESTS)
 
-prove: .venv/ready ## Break it on purpose: kills, failed writes, flipped bits, links (FLAGS="--long --seed 7")
+prove: .venv/dev ## Break it on purpose: kills, failed writes, flipped bits, links (FLAGS="--long --seed 7")
 	$(BIN)/python tests/prove $(FLAGS)
 
-test-page: .venv/ready ## Run the page's tests alone (Debian's chromium; PAGE_ON_NEO4J=1: all of them on Neo4j, too)
+test-page: .venv/dev ## Run the page's tests alone (Debian's chromium; PAGE_ON_NEO4J=1: all of them on Neo4j, too)
 	$(BIN)/python -m pytest tests/ui
 
-lint: .venv/ready ## Check style
+lint: .venv/dev ## Check style
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/oxlint --deny-warnings --ignore-pattern "**/vendor/**" etl/intel_grapher/ui/static
 
-format: .venv/ready ## Format the code
+format: .venv/dev ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-types: .venv/ready .venv/js/ready ## Check types
+types: .venv/dev .venv/js/ready ## Check types
 	$(BIN)/mypy
 	.venv/js/node_modules/.bin/tsc --project tests/ui/types
 
-.venv/js/ready: tests/ui/types/package.json tests/ui/types/package-lock.json | .venv/ready
+.venv/js/ready: tests/ui/types/package.json tests/ui/types/package-lock.json | .venv/dev
 	@mkdir -p .venv/js
 	@cp tests/ui/types/package*.json .venv/js
 	@npm ci --prefix .venv/js --ignore-scripts --no-audit --no-fund --silent
 	@touch $@
 
-docs: .venv/ready ## Print the generated parts of the docs anew
+docs: .venv/dev ## Print the generated parts of the docs anew
 	$(BIN)/cog -I docs -r README.md docs/*.md
 
-docs-check: .venv/ready ## Check that the generated parts of the docs are fresh
+docs-check: .venv/dev ## Check that the generated parts of the docs are fresh
 	$(BIN)/cog -I docs --check --diff README.md docs/*.md
 
-golden: .venv/ready ## Count anew what the real replies beside the project give; read what changed
+golden: .venv/dev ## Count anew what the real replies beside the project give; read what changed
 	RENEW_GOLDEN=1 $(BIN)/python -m pytest -q tests/transform/test_coverage.py
 
-benchmarks/out/packages: benchmarks/requirements.txt | .venv/ready
+benchmarks/out/packages: benchmarks/requirements.txt | .venv/dev
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target $@ -r $<
 	@touch $@
 
-bench-transform: .venv/ready benchmarks/out/packages ## Measure the transform against pipelines written by hand (SIZE=small|full)
+bench-transform: .venv/dev benchmarks/out/packages ## Measure the transform against pipelines written by hand (SIZE=small|full)
 	PYTHONPATH=benchmarks/out/packages $(BIN)/python benchmarks/transform.py $(or $(SIZE),small)
 
-benchmarks/out/requests-cache: benchmarks/requirements-fetch.txt | .venv/ready
+benchmarks/out/requests-cache: benchmarks/requirements-fetch.txt | .venv/dev
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target $@ -r $<
 	@touch $@
 
-bench-fetch: .venv/ready benchmarks/out/requests-cache ## Measure fetching against limits, a bare loop, requests-cache (SIZE=small|full)
+bench-fetch: .venv/dev benchmarks/out/requests-cache ## Measure fetching against limits, a bare loop, requests-cache (SIZE=small|full)
 	$(BIN)/python benchmarks/fetch.py $(or $(SIZE),small)
 
-bench-load: .venv/ready ## Measure the loading against bare tools and its peers, on a real Neo4j (SIZE=small|full)
+bench-load: .venv/dev ## Measure the loading against bare tools and its peers, on a real Neo4j (SIZE=small|full)
 	$(BIN)/python benchmarks/load.py $(or $(SIZE),small)
 
-bench-ui: .venv/ready ## Measure the page and its questions in a real browser (SIZE=small|full)
+bench-ui: .venv/dev ## Measure the page and its questions in a real browser (SIZE=small|full)
 	$(BIN)/python benchmarks/ui.py $(or $(SIZE),small)
 
-screenshots: .venv/ready ## Take the pictures of the page anew, docs/page-*.png
+screenshots: .venv/dev ## Take the pictures of the page anew, docs/page-*.png
 	$(BIN)/python docs/screenshots.py
 
 check: lint types docs-check ## Lint, types and docs

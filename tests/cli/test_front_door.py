@@ -23,7 +23,7 @@ def test_the_demo_tells_its_story_and_its_commands_run(demo: Desk) -> None:
     assert ran.code == 0
     lines = ran.out.splitlines()
     assert len(lines) == 8
-    assert lines[0].startswith("Paper Lantern is a campaign that nobody ran: 292 answers of")
+    assert re.match(r"Paper Lantern is a campaign that nobody ran: \d+ answers of \d+ sources", lines[0])
     assert "billing@invoice-portal.example registered example.com, cdn-update.example" in lines[2]
     commands = [re.fullmatch(r"  \d\. .*?(?:-m intel_grapher|intel-grapher) (-C .*)", line) for line in lines[5:]]
     assert all(commands)

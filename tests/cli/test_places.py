@@ -183,7 +183,7 @@ def test_what_an_encoding_has_no_character_for_is_escaped(loaded: Desk) -> None:
 def test_before_there_is_anything_the_next_step_is_said(desk: Desk) -> None:
     ran = desk.run("load")
     assert (ran.code, ran.out) == (1, "")
-    assert "run `intel-grapher transform` first" in ran.err
+    assert "there are no flat files in import: `intel-grapher run example.com`" in ran.err
     ran = desk.run("show", "example.com")
     assert (ran.code, ran.out) == (1, "")
     assert "intel-grapher" in ran.err
