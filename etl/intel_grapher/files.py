@@ -117,7 +117,8 @@ class SegmentRead(msgspec.Struct, frozen=True):
 class Manifest(msgspec.Struct, omit_defaults=True):
     """What a transform made. `rejects` counts by reason, `outcomes` counts replies by what became of them.
 
-    `as_of`, in epoch seconds, is there where later replies were left out.
+    `as_of`, in epoch seconds, is there where later replies were left out, `seen_since`, by source, where what was not
+    repeated since then was left out.
     """
 
     version: int
@@ -130,6 +131,7 @@ class Manifest(msgspec.Struct, omit_defaults=True):
     damaged: int
     segments: list[SegmentRead]
     as_of: int | None = None
+    seen_since: dict[str, int] = {}
 
     def groups(self) -> Iterator[tuple[Group, Content]]:
         """Yield nodes' groups, then relationships'."""

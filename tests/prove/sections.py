@@ -266,6 +266,8 @@ def _index_wrong(shop: Workshop, wanted: Any, keys: list[str]) -> str:  # noqa: 
             found = cache.newest("threatcrowd", "domain", key)
             if found and cache.read(found).epoch != found.fetched_at:
                 return f"{key} is found and is not there"
+        if cache.held(keys) != wanted[1]:
+            return "a reply is missed"
         if cache.holdings() != wanted[0]:
             return "the summary is wrong"
         world.problems(shop.home / "data")

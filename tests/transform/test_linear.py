@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -18,6 +19,8 @@ from intel_grapher.testing.samples import Samples
 from intel_grapher.transform.facts import MAX_LISTED, Batch, Reply
 
 SLACK = 1.25
+OURS = "intel_grapher"
+Trace = Callable[[FrameType, str, Any], Any]
 SAMPLES = Samples(SAMPLE_DATA)
 ENDPOINTS = {
     f"{source.name}/{name}": endpoint
@@ -85,6 +88,40 @@ def test_twice_the_reply_is_twice_the_work(name: str) -> None:
     contents = [body(endpoint, bytes(sample.content), times) for times in TIMES]
     steps(endpoint, sample.key, contents[0])  # what is made once, such as tables of characters, does not count
     per_byte = [steps(endpoint, sample.key, content) / len(content) for content in contents]
+    assert max(per_byte[1:]) <= SLACK * per_byte[0], per_byte
+    assert per_byte[2] <= SLACK * per_byte[1], per_byte
+
+
+def lines(endpoint: Endpoint, key: str, content: bytes) -> int:
+    """Return how many lines of ours the mapping of a reply runs; each turn of a loop is one at least."""
+    counted = 0
+
+    def count(_frame: FrameType, event: str, _argument: object) -> Trace:
+        nonlocal counted
+        counted += event == "line"
+        return count
+
+    def enter(frame: FrameType, _event: str, _argument: object) -> Trace | None:
+        return count if OURS in frame.f_code.co_filename else None
+
+    batch = Batch(endpoint, 0)
+    sys.settrace(enter)
+    try:
+        batch.add(Reply(key, 1, 200, content))
+        batch.encode()
+    finally:
+        sys.settrace(None)
+    return counted
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ENDPOINTS)
+def test_twice_the_reply_is_twice_the_lines_that_are_run(name: str) -> None:
+    endpoint = ENDPOINTS[name]
+    sample = SAMPLES.good(endpoint)[0]
+    contents = [body(endpoint, bytes(sample.content), times) for times in TIMES]
+    lines(endpoint, sample.key, contents[0])
+    per_byte = [lines(endpoint, sample.key, content) / len(content) for content in contents]
     assert max(per_byte[1:]) <= SLACK * per_byte[0], per_byte
     assert per_byte[2] <= SLACK * per_byte[1], per_byte
 

@@ -236,3 +236,15 @@ def test_asking_a_source_shows_its_cost_and_brings_new_nodes(
     page.get_by_role("button", name="Ask sources").click()
     expect(page.locator("dialog tr", has_text="Loopback")).to_contain_text("kept")
     page.keyboard.press("Escape")
+
+
+def test_a_page_on_files_that_leave_out_what_was_not_repeated_says_so(browser: Browser, tmp_path: Path) -> None:
+    home = campaign(tmp_path, sources="threatcrowd", load=False)
+    with Cache(home / "data") as cache:
+        options = Options(processes=1, seen_since={"otx": 1_700_000_000, "threatcrowd": 1_600_000_000})
+        transform(cache, home / "import", Registry.installed(), options)
+    load(Files(home / "import"), Embedded(home / "data" / "graph", 256 << 20))
+    with serving(home) as site, opened(browser, site.link) as page:
+        banner = expect(page.locator("#banner"))
+        banner.to_contain_text("since then: otx 2023-11-14T22:13:20Z; threatcrowd 2020-09-13T12:26:40Z.")
+        banner.not_to_contain_text("as of")

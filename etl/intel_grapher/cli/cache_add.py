@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from functools import partial
 from itertools import islice
@@ -66,12 +66,12 @@ def add(
     if source is not None:
         source = registry.named(source).name
     fetched = options.timestamp("--fetched-at", fetched_at)
-    warnings: dict[str, None] = {}
+    warnings = Warnings()
     with Cache(data) as cache, cache.writer("cache add") as writer:
         naming = Naming(registry, cache)
         added = import_replies(
             writer, paths, source=source, endpoint=endpoint, key=key, key_from=key_from,
-            fetched_at=fetched, resolve=partial(resolve, registry, warn=warnings.setdefault),
+            fetched_at=fetched, resolve=partial(resolve, registry, warn=warnings.add),
             judge=partial(standing, registry),
             one_reply=partial(_may_be_lines, registry), named=naming, check=check,
             asked_at=partial(asked_at, registry.values()), recognise=partial(_recognised, registry),
@@ -85,9 +85,25 @@ def add(
         raise typer.Exit(options.PART)
 
 
-def report(added: Imported, warnings: Iterable[str], *, json: bool) -> None:
+class Warnings:
+    """The first MAX_WARNINGS distinct warnings of an import, `texts`, and the count of the `more` that came."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, None] = {}
+        self.more = 0
+
+    def add(self, text: str) -> None:
+        """Add a warning, unless it is one of those that are listed."""
+        if text in self.texts:
+            return
+        if len(self.texts) < MAX_WARNINGS:
+            self.texts[text] = None
+        else:
+            self.more += 1
+
+
+def report(added: Imported, warnings: Warnings, *, json: bool) -> None:
     """Print what an import gave, and say what was left out, what is doubtful, and how it is taken back."""
-    warnings = list(warnings)
     left_out = sum(added.reasons.values())
     _tell(added, warnings)
     if json:
@@ -110,7 +126,7 @@ def report(added: Imported, warnings: Iterable[str], *, json: bool) -> None:
             say(f"import {added.id}; intel-grapher cache remove {added.id} takes it back")
 
 
-def _tell(added: Imported, warnings: list[str]) -> None:
+def _tell(added: Imported, warnings: Warnings) -> None:
     """Say which replies were kept with a fault, passed over, or left out, and why."""
     for reason, count in sorted((added.failures - added.unreadable).items()):
         say(f"kept as failures, not as answers: {count} ({reason}); `intel-grapher fetch failed` lists them")
@@ -120,10 +136,10 @@ def _tell(added: Imported, warnings: list[str]) -> None:
         say(f"and {added.unreadable.total() - MAX_WARNINGS} more of these; transform lists them all")
     for reason, count in sorted(added.passed_over.items()):
         say(f"passed over: {count} ({reason})")
-    for warning in warnings[:MAX_WARNINGS]:
+    for warning in warnings.texts:
         say(f"kept, but {warning}")
-    if len(warnings) > MAX_WARNINGS:
-        say(f"and {len(warnings) - MAX_WARNINGS} more of these; transform lists them all")
+    if warnings.more:
+        say(f"and {warnings.more} more of these; transform lists them all")
     for skipped in added.skipped:
         say(f"left out: {skipped.where}: {skipped.reason}")
 

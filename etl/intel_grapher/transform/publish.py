@@ -145,6 +145,7 @@ class Publisher:
                 if file.records or file.damaged or not marks.inputs(segment)
             ],
             as_of=options.as_of,
+            seen_since=dict(sorted(options.seen_since.items())),
         )
         path = self._new.root / "manifest.json"
         path.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")

@@ -201,6 +201,7 @@ def _start(page: Page, _: EmptyQuestion) -> dict[str, Any]:
         "nodes": nodes,
         "error": error,
         "as_of": _as_of(page),
+        "seen_since": _seen_since(page),
         "labels": {name: _label(label) for name, label in schema.LABELS.items()},
         "types": {name: {"both_ways": each.both_ways, "doc": each.doc} for name, each in schema.RELATIONSHIPS.items()},
         "sources": {name: each.title for name, each in page.registry.items()},
@@ -220,6 +221,21 @@ def _as_of(page: Page) -> str:
     except TransformError:
         return ""
     return "" if as_of is None else times.text(as_of)
+
+
+def _seen_since(page: Page) -> str:
+    """Return what the flat files leave out (`transform --seen-since`), such as "otx 2026-05-01T00:00:00Z".
+
+    A time alone is one of all sources.
+    """
+    try:
+        since = Files(page.places.import_).manifest().seen_since
+    except TransformError:
+        return ""
+    moments = sorted(set(since.values()))
+    if len(since) == len(page.registry) and len(moments) == 1:
+        return times.text(moments[0])
+    return "; ".join(f"{name} {times.text(moment)}" for name, moment in since.items())
 
 
 def _label(label: Label) -> dict[str, Any]:

@@ -45,10 +45,21 @@ async function begin() {
   app.time = new Time(app.model);
   app.panel = new Panel(app);
   app.investigation = new Investigation(app);
-  byId("banner").hidden = !start.as_of;
-  byId("banner").textContent =
-    `This is the graph as of ${start.as_of}. Edits are kept, and show in the graph of today. ` +
-    "Sources are not asked from here.";
+  const banner = [];
+  if (start.as_of) {
+    banner.push(
+      `This is the graph as of ${start.as_of}. Edits are kept, and show in the graph of today.`,
+      "Sources are not asked from here.",
+    );
+  }
+  if (start.seen_since) {
+    banner.push(
+      `This graph leaves out what its sources did not repeat since then: ${start.seen_since}.`,
+      "What is asked or edited from here makes it anew, with all that they said.",
+    );
+  }
+  byId("banner").hidden = !banner.length;
+  byId("banner").textContent = banner.join(" ");
   setUpDrawer(app);
   app.empty = () => showEmpty(app);
   setUpFind(app);
