@@ -11,7 +11,7 @@ def main() -> None:
     if sys.getfilesystemencoding() != "utf-8" and os.environ.get("PYTHONUTF8") != "1":
         # In such a locale a path would mean one file here and another to the engines, which know UTF-8 alone.
         os.environ["PYTHONUTF8"] = "1"
-        os.environ.setdefault("PYTHONIOENCODING", sys.stdout.encoding)
+        os.environ.setdefault("PYTHONIOENCODING", sys.stderr.encoding)
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - this very command
     try:
         from intel_grapher import cli  # noqa: PLC0415 - loading it takes a moment, and may be interrupted

@@ -27,7 +27,9 @@ FEW = 1 << 20  # bytes: a reply that is not larger can't have too many of anythi
 MAX_OBJECTS = 1_000_000  # in one reply
 MAX_VALUES = 4_000_000
 MAX_LINES = 2_000_000
+MAX_WORDS = 8_000_000
 _LINE_ENDS = b"\n\r\v\f\x1c\x1d\x1e"  # of str.splitlines, and those of more than one byte
+_WORD_ENDS = b" \t,;|"
 _LONG_LINE_ENDS = (b"\xc2\x85", b"\xe2\x80\xa8", b"\xe2\x80\xa9")
 WRONG_TYPE = "wrong type"
 _MISSING = "missing required field"
@@ -108,6 +110,7 @@ def _text(endpoint: Endpoint, content: bytes | msgspec.Raw) -> str:
     if len(whole) > FEW:
         ends = len(whole) - len(whole.translate(None, _LINE_ENDS))
         _refuse_many(ends + sum(map(whole.count, _LONG_LINE_ENDS)), MAX_LINES, "lines")
+        _refuse_many(len(whole) - len(whole.translate(None, _WORD_ENDS)), MAX_WORDS, "words")
     return intake.decoded(whole)
 
 

@@ -12,6 +12,7 @@ from intel_grapher.errors import BadValue
 from intel_grapher.model import Fact
 from intel_grapher.registry import Registry
 from intel_grapher.schema import OWNS
+from intel_grapher.sources._rows import is_prose
 from intel_grapher.transform import facts
 from intel_grapher.transform.columns import Columns, counted
 from intel_grapher.transform.facts import MAX_LISTED, Batch, Reply, laid_out
@@ -31,10 +32,11 @@ TEXT = SOURCES["indicators"].endpoints["table"]
         ("query", b"{}\n" * 1_000_001, "1,000,000 objects"),
         ("table", b"\n" * 2_000_001, None),
         ("table", b"a" + b"\n" * 2_000_001, "2,000,000 lines"),
+        ("table", b"a b," * 4_000_001, "8,000,000 words"),
         ("table", b"a" + b"\x0c" * 2_000_001, "2,000,000 lines"),
         ("table", b"a" + "\u2028".encode() * 2_000_001, "2,000,000 lines"),
     ],
-    ids=["objects", "values", "nested", "lines of JSON", "nothing", "lines", "form feeds", "line separators"],
+    ids=["objects", "values", "nested", "lines of JSON", "nothing", "lines", "words", "form feeds", "line separators"],
 )
 def test_a_reply_of_very_many_small_values_is_refused_before_they_are_made(
     name: str, content: bytes, reason: str | None
@@ -46,6 +48,11 @@ def test_a_reply_of_very_many_small_values_is_refused_before_they_are_made(
     assert batch.outcomes == {"unreadable": 1}
     with pytest.raises(BadValue):
         reading.plain(endpoint, content)
+
+
+def test_a_text_of_very_many_words_is_no_sentence_and_no_pattern_takes_memory_for_each() -> None:
+    assert is_prose("Too many connections.")
+    assert not is_prose("too many " * 1000)
 
 
 def test_a_reply_of_as_many_values_as_may_be_is_read() -> None:

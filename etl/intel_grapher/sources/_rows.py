@@ -7,6 +7,7 @@ from intel_grapher.intake.table import cells
 
 # One line of words, none of which can be an indicator: "Too many connections", "HTTP 429 Too Many Requests".
 _PROSE = re.compile(r"\s*[A-Za-z]{1,20}(?: (?:[A-Za-z'-]{1,20}|[0-9]{1,3}))+[.!]?\s*")
+_LONGEST = 2_000  # characters of a sentence; each word of a longer one would take some of the pattern's memory
 
 
 def rows(text: str) -> Iterator[tuple[str, list[str]]]:
@@ -18,4 +19,4 @@ def rows(text: str) -> Iterator[tuple[str, list[str]]]:
 
 def is_prose(text: str) -> bool:
     """Return whether a text is one sentence: what a service says in place of a list, with a status of success."""
-    return _PROSE.fullmatch(text) is not None
+    return len(text) <= _LONGEST and _PROSE.fullmatch(text) is not None
