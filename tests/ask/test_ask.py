@@ -184,19 +184,6 @@ def test_typing_finds_whole_keys_then_beginnings_then_parts(graph: Graph) -> Non
     assert find.complete(graph, "nothing-like-it", seconds=10) == []
 
 
-def test_pasting_sorts_what_is_there_from_what_is_not(graph: Graph) -> None:
-    pasted = find.pasted(
-        graph, "see example[.]com, 192.0.2[.]10\n billing (at) invoice-portal [dot] example; hxxp://x[.]org"
-    )
-    assert pasted.found == [
-        EXAMPLE,
-        NodeRef("IPAddress", "192.0.2.10"),
-        NodeRef("Email", "billing@invoice-portal.example"),
-    ]
-    assert pasted.missing == [NodeRef("URL", "http://x.org/")]
-    assert [word for word, _ in pasted.bad] == ["see"]
-
-
 WRITES = [
     "MATCH (n) DELETE n",
     "CREATE (n:Domain {name: 'x.com'})",

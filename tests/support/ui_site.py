@@ -52,11 +52,13 @@ class Site:
             time.sleep(0.1)
 
     def rest(self) -> None:
-        """Wait until no job is under way."""
+        """Wait until no job is under way, and no edit waits; all results are read."""
         until = time.monotonic() + PATIENCE
-        while self.ask("jobs")["jobs"]:
+        while self.ask("news")["waiting"] or self.ask("jobs")["jobs"]:
             assert time.monotonic() < until
             time.sleep(0.1)
+        for job in self.ask("news")["jobs"]:
+            self.ask("told", number=job["number"])
 
 
 PLUGIN = """

@@ -10,7 +10,7 @@ import pytest
 from campaign import campaign
 from loopback import Answer, Loopback, found
 from playwright.sync_api import Browser, Page, expect
-from ui_site import Site, fill, idle, nodes, opened, pick, serving
+from ui_site import Site, fill, grow, idle, nodes, opened, pick, serving
 
 from intel_grapher.analyst import journal
 from intel_grapher.cache import Cache
@@ -89,8 +89,24 @@ def test_a_node_is_added_and_two_are_made_one(small: Site, small_page: Page) -> 
     fill(page, keep="0")
     both = "MATCH (d:Domain) WHERE d.name IN ['brand-new.example', 'old-lure.example'] RETURN d.name"
     small.comes_to(both, [["old-lure.example"]])
-    page.click("#undo")
+    expect(page.locator("#selected")).to_have_text("old-lure.example")
+    assert "Domain:brand-new.example" not in nodes(page)
+    page.click("#undo")  # one step: in the graph and in the picture
     small.comes_to(both, [["brand-new.example"], ["old-lure.example"]])
+    page.wait_for_function("() => app.model.node('Domain:brand-new.example')?.pending === false")
+    before = page.evaluate("[app.model.nodes(), app.model.graph.edges()].map((each) => each.sort())")
+    pick(page, "cdn-update.example")
+    grow(page)
+    whole = page.evaluate("[app.model.nodes(), app.model.graph.edges()].map((each) => each.sort())")
+    page.get_by_role("button", name="Take out").first.click()
+    fill(page, author="ben")
+    page.wait_for_function("() => !app.model.graph.hasNode('Domain:cdn-update.example')")
+    page.click("#undo")
+    small.rest()
+    page.wait_for_function("() => !app.jobs.busy")
+    idle(page)
+    assert page.evaluate("[app.model.nodes(), app.model.graph.edges()].map((each) => each.sort())") == whole
+    assert before != whole
 
 
 @pytest.mark.both_targets
@@ -114,18 +130,20 @@ def test_what_is_taken_out_leaves_and_comes_back_from_the_list_of_edits(small: S
     small.comes_to(around, before)
 
 
-def test_an_entry_waits_in_its_dialog_while_another_process_writes_to_the_cache(small: Site, small_page: Page) -> None:
+def test_an_edit_is_taken_while_another_process_writes_to_the_cache(small: Site, small_page: Page) -> None:
     page = small_page
     pick(page, "example.com")
     with Cache(small.home / "data") as cache, cache.writer("a fetch"):
         page.get_by_role("button", name="Note", exact=True).click()
         fill(page, text="kept in the end")
-        expect(page.locator("dialog .answer")).to_contain_text("as soon as that ends")
-        expect(page.locator("dialog [name=text]")).to_have_value("kept in the end")
-    expect(page.locator("dialog")).to_have_count(0)
+        expect(page.locator("#notes")).to_contain_text("(waiting)")
+        expect(page.locator("#notices .waiting")).to_contain_text("1 edit kept")
+        assert len(list((small.home / "data" / "waiting").glob("*.json"))) == 1
+    expect(page.locator("#notes")).not_to_contain_text("(waiting)")
     expect(page.locator("#notes")).to_contain_text("kept in the end")
+    expect(page.locator("#notices .waiting")).to_be_hidden()
     page.click("#undo")
-    small.rest()
+    expect(page.locator("#notes")).not_to_contain_text("kept in the end")
 
 
 def test_a_page_on_files_of_an_earlier_time_says_so_and_keeps_edits_without_replacing_them(
@@ -170,6 +188,13 @@ def test_a_job_that_fails_says_so_and_is_tried_again_and_one_that_lasts_is_cance
     page.locator(".job").get_by_role("button", name="Cancel").click()
     expect(page.locator(".toast.wrong", has_text="it was cancelled")).to_be_visible()
     expect(page.locator(".job")).to_have_count(0)
+    page.reload()  # a result is told until it was read
+    wrong = page.locator(".toast.wrong", has_text="it was cancelled")
+    page.click("#joblist")
+    expect(page.locator("dialog tr", has_text="it was cancelled").first).to_contain_text("again")
+    page.keyboard.press("Escape")
+    wrong.get_by_role("button", name="Close").click()
+    expect(wrong).to_have_count(0)
 
 
 @pytest.mark.only_neo4j
@@ -194,8 +219,7 @@ def test_an_edit_on_neo4j_leaves_what_others_wrote(small: Site, small_page: Page
         small.comes_to(ours, [[0]])
         small.comes_to(f"MATCH {node} RETURN d.sources, d.fetched_at", [[None, None]])
         assert small.rows(theirs) == kept
-        page.click("#undo")  # the node is in the picture again
-        page.click("#undo")  # and in the graph
+        page.click("#undo")
         small.comes_to(ours, before)
         assert small.rows(theirs) == kept
         pick(page, "cdn-update.example")

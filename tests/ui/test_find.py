@@ -15,8 +15,11 @@ from intel_grapher import schema
 def test_an_empty_picture_says_what_to_do_and_the_link_shows_no_token(page: Page) -> None:
     expect(page.locator("#empty")).to_contain_text("nodes are in the graph")
     assert "token" not in page.url
-    page.get_by_role("button", name="What are its hubs?").click()
-    expect(page.locator(".ask table")).to_contain_text("relationships")
+    hubs = page.locator("#empty section", has_text="Hubs")
+    expect(hubs).to_contain_text("relationships")
+    expect(page.locator("#empty section", has_text="Latest findings")).to_contain_text("ana")
+    hubs.get_by_role("button").first.click()
+    expect(page.locator("#selected")).to_be_visible()
 
 
 @pytest.mark.both_targets
@@ -51,7 +54,10 @@ def test_fifty_pasted_indicators_defanged_or_not_are_sorted_out(site: Site, page
     written = [each.replace(".", "[.]") if i % 2 else each for i, each in enumerate(known)]
     foreign = [f"hxxps://unknown-{i}[.]example/x" for i in range(50 - len(known) - 1)]
     paste(page, "\n".join([*written, *foreign, "paper.lantern[at]example.org"]))
-    expect(page.locator(".toast")).to_contain_text(f"{len(foreign)} indicators not in the graph")
+    expect(page.locator(".triage [role=status]")).to_contain_text(
+        f"50 indicators: {len(known) + 1} in the graph, {len(foreign)} not"
+    )
+    page.wait_for_function("count => app.model.nodes().length === count", arg=len(known) + 1)
     idle(page)
     assert len(nodes(page)) == len(known) + 1
     assert "Email:paper.lantern@example.org" in nodes(page)
@@ -59,10 +65,18 @@ def test_fifty_pasted_indicators_defanged_or_not_are_sorted_out(site: Site, page
 
 
 def test_what_is_pasted_and_not_there_can_be_asked_for(page: Page) -> None:
-    paste(page, "hxxp://nowhere[.]example/x and nowhere.example!")
-    toast = page.locator(".toast")
-    expect(toast).to_contain_text("not in the graph")
-    toast.get_by_role("button", name="Ask sources…").click()
+    paste(
+        page,
+        "see (hxxp://nowhere[.]example/x), MD5:900150983cd24fb0d6963f7d28e17f72 e.g. in report.pdf\n300.1.1.1 example.com!",
+    )
+    sheet = page.locator(".triage")
+    expect(sheet.get_by_role("status")).to_contain_text("3 indicators: 1 in the graph, 2 not; 2 left out")
+    expect(sheet.locator("tr", has_text="http://nowhere.example/x")).to_contain_text("not in the graph")
+    expect(sheet.get_by_label("What was left out")).to_contain_text("report.pdf")
+    expect(sheet.get_by_label("What was left out").locator("tr", has_text="300.1.1.1")).to_contain_text("address")
+    sheet.get_by_label("http://nowhere.example/x").uncheck()
+    sheet.get_by_role("button", name="Ask sources").click()
+    expect(page.locator("dialog h2")).to_have_text("Ask about 2 nodes")
     expect(page.locator("dialog")).to_contain_text("Every reply is kept")
     page.keyboard.press("Escape")
 
@@ -73,8 +87,8 @@ def test_without_a_graph_the_page_says_how_to_get_one(browser: Browser, tmp_path
         expect(empty).to_contain_text("There is no graph yet")
         expect(empty).to_contain_text("intel-grapher run")
         paste(page, "example.com and example.net")
-        expect(page.locator(".toast")).to_contain_text("2 indicators not in the graph")
-        page.locator(".toast").get_by_role("button", name="Ask sources…").click()
+        expect(page.locator(".triage")).to_contain_text("2 indicators: 0 in the graph, 2 not")
+        page.locator(".triage").get_by_role("button", name="Ask sources").click()
         expect(page.locator("dialog table")).to_contain_text("2 requests")
         page.keyboard.press("Escape")
 
@@ -98,6 +112,12 @@ def test_without_the_token_the_page_says_what_to_do(browser: Browser, sites: Sit
     page.goto(site.address)
     page.wait_for_selector("html[data-ready=failed]")
     expect(page.locator("#empty")).to_contain_text("open the page by the link")
+    page.locator("#empty input").fill(site.link)
+    page.get_by_role("button", name="Enter").click()
+    page.wait_for_selector("html[data-ready=true]")
+    page.goto(f"{site.address}/#token=of-an-earlier-start")  # an old link beside a page that has the key
+    page.reload()
+    page.wait_for_selector("html[data-ready=true]")
     ask = "path => fetch(path, {method: 'POST', body: '{}'}).then(each => each.status)"
     assert [page.evaluate(ask, each) for each in ("/api/start", "/api/edit")] == [401, 401]
     context.close()

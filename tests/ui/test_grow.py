@@ -75,7 +75,7 @@ def test_paths_and_what_ties_nodes_together(small_page: Page) -> None:
     idle(page)
     assert "IPAddress:192.0.2.10" in nodes(page)
     joined = "app.model.graph.neighbors('IPAddress:192.0.2.10').sort()"
-    assert page.evaluate(joined) == ["Domain:example.com", "Domain:invoice-portal.example"]
+    assert {"Domain:example.com", "Domain:invoice-portal.example"} <= set(page.evaluate(joined))
 
 
 def test_hubs_can_be_hidden_but_not_what_is_selected(page: Page) -> None:

@@ -74,7 +74,7 @@ def test_what_is_typed_pasted_asked_and_saved_is_text(hostile_page: Page) -> Non
     page.fill("#find", "<b>nothing of the kind</b> <img src=x onerror=window.hacked=20>")
     page.locator("#found .hint").wait_for()
     page.keyboard.press("Enter")
-    expect(page.locator(".toast")).to_contain_text("no indicator")
+    expect(page.locator(".triage")).to_contain_text("No indicator is in the text")
     page.get_by_role("tab", name="Cypher").click()
     page.get_by_label("Cypher that only reads").fill(
         "MATCH (n:Tweet)-[r]->(m) RETURN n.text AS `<img src=x onerror=alert(1)>`, n, r, m"
@@ -87,7 +87,8 @@ def test_what_is_typed_pasted_asked_and_saved_is_text(hostile_page: Page) -> Non
     pick(page, ADDRESS)
     page.keyboard.press("Control+s")
     fill(page, name=SCRIPT)
-    expect(page.locator(".toast.wrong")).to_contain_text("name")
+    expect(page.locator("dialog .answer.bad")).to_contain_text("name")
+    page.keyboard.press("Escape")
     nothing_but_text(page)
 
 

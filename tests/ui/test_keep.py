@@ -41,7 +41,8 @@ def test_an_investigation_is_saved_and_its_link_opens_it_again(small: Site, smal
     page.wait_for_function("count => app.model.nodes().length === count", arg=len(kept))
     page.click("#open")
     page.get_by_label("remove Paper lantern (1)").click()
-    expect(page.locator("dialog")).to_contain_text("None is saved yet")
+    page.locator("dialog").last.get_by_role("button", name="Remove").click()
+    expect(page.get_by_label("remove Paper lantern (1)")).to_have_count(0)
     page.keyboard.press("Escape")
 
 
@@ -68,11 +69,15 @@ def test_what_is_shown_is_exported_as_picture_table_and_graph(hostile_page: Page
     assert export("Picture, PNG").startswith(b"\x89PNG")
     svg = ET.fromstring(export("Picture, SVG"))  # noqa: S314 - our own
     assert svg.tag == f"{SVG}svg"
-    assert len(svg.findall(f"{SVG}text")) == shown
+    assert len(svg.findall(f"{SVG}text")) == shown + len({each.partition(":")[0] for each in nodes(page)}) + 1
     assert not svg.findall(f".//{SVG}script")
     table = list(csv.DictReader(io.StringIO(export("Nodes, CSV").decode("utf-8-sig"))))
     assert len(table) == shown
     assert {row["Key"][:2] for row in table} == {"19", "'=", "<s"}
+    properties = {
+        name for id_ in nodes(page) for name in page.evaluate("id => Object.keys(app.model.node(id).properties)", id_)
+    }
+    assert {"Label", "Key", "Relationships"} | properties == set(table[0])
     assert "Type" in export("Relationships, CSV").decode("utf-8-sig").splitlines()[0]
     graph = ET.fromstring(export("Graph, GraphML"))  # noqa: S314 - our own
     keys = {each.text for each in graph.iterfind(".//{*}node/{*}data[@key='node.key']")}

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from intel_grapher import times
 from intel_grapher.analyst.entries import (
@@ -15,7 +18,6 @@ from intel_grapher.analyst.entries import (
     InvalidEntry,
     UndoEntry,
     document,
-    encode,
     read,
 )
 from intel_grapher.analyst.overrides import overrides_of, replies
@@ -46,16 +48,39 @@ def keep(cache: Cache, entry: AnalystEntry) -> StoredEntry:
 
     Raises UsageError where it can't be said, BusyError where another process writes to the cache.
     """
-    try:
-        entry = entry.checked()
-    except InvalidEntry as invalid:
-        raise UsageError(invalid.detail) from invalid
-    if isinstance(entry, UndoEntry) and entry.undoes not in {reply.key for reply, _ in replies(cache)}:
-        raise UsageError(f"there is no entry {entry.undoes!r} to undo")
-    id_, at, what = uuid.uuid4().hex, int(time.time()), _tag(entry)
+    [made] = stated(cache, [entry])
+    write(cache, [made])
+    return made
+
+
+def stated(cache: Cache, entries: Sequence[AnalystEntry], waiting: Collection[str] = ()) -> list[StoredEntry]:
+    """Return entries as of now, each checked and with an id. Nothing is written.
+
+    `waiting` are the ids of entries that are not in the cache yet and may be undone as well. Raises UsageError where
+    one can't be said.
+    """
+    at = times.text(int(time.time()))
+    known: set[str] | None = None
+    made = []
+    for each in entries:
+        try:
+            entry = each.checked()
+        except InvalidEntry as invalid:
+            raise UsageError(invalid.detail) from invalid
+        if isinstance(entry, UndoEntry):
+            known = known if known is not None else {*waiting, *(reply.key for reply, _ in replies(cache))}
+            if entry.undoes not in known:
+                raise UsageError(f"there is no entry {entry.undoes!r} to undo")
+        made.append(StoredEntry(uuid.uuid4().hex, entry.author, at, _tag(entry), document(entry), entry.nodes))
+    return made
+
+
+def write(cache: Cache, entries: Iterable[StoredEntry]) -> None:
+    """Add stated entries to the cache, all of them at once. Raises BusyError where another process writes to it."""
     with cache.writer("an analyst's entry") as writer:
-        writer.add(Entry(source=SOURCE, endpoint=what, key=id_, fetched_at=at, status=200, body=encode(entry)))
-    return StoredEntry(id_, entry.author, times.text(at), what, document(entry), entry.nodes)
+        for each in entries:
+            body, at = msgspec.json.encode(each.body), times.parse(each.at).seconds
+            writer.add(Entry(source=SOURCE, endpoint=each.what, key=each.id, fetched_at=at, status=200, body=body))
 
 
 def check(reply: Entry) -> None:

@@ -7,7 +7,7 @@ values     answers, and values of either engine as JSON has them
 readonly   what Cypher that only reads may not say
 cypher     what is derived from the schema: a node by its key, the key of any node, one step from a node
 look       a node, its neighbours by type, what lies between nodes
-find       nodes by what a person types or pastes
+find       nodes by what a person types
 path       the shortest ways between two nodes, around hubs
 rank       what ties seeds together
 documents  answers as JSON

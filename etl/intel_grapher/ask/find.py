@@ -1,8 +1,7 @@
-"""Nodes by what a person types, a part of a key, or pastes, a list of indicators, defanged or not."""
+"""Nodes by what a person types: a key, defanged or not, or a part of one."""
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -10,7 +9,7 @@ from difflib import get_close_matches
 from intel_grapher import keys, schema
 from intel_grapher.ask import look
 from intel_grapher.ask.engines import Graph
-from intel_grapher.errors import BadValue, UsageError
+from intel_grapher.errors import UsageError
 from intel_grapher.load.quote import quote
 from intel_grapher.model import Label, NodeRef
 
@@ -20,9 +19,6 @@ _COMPARED = 20_000  # keys whose spelling is compared
 _LONGER = 2  # characters that a misspelt key may be longer or shorter
 _ALIKE = 0.82
 _PART = 3  # characters that a part within a key must have: fewer are in most
-# Indicators have no white space in them; text around them may.
-_WORDS = re.compile(r"[^\s,;|<>\"'`\u201c\u201d]+")
-_DEFANGED = re.compile(r"\s*[\[({]\s*(?:dot|\.|at|@|:|://)\s*[\])}]\s*", re.IGNORECASE)
 
 
 def complete(graph: Graph, typed: str, *, most: int = MOST, seconds: float = SECONDS) -> list[NodeRef]:
@@ -103,34 +99,27 @@ def near(graph: Graph, typed: str, *, most: int = MOST) -> Near:
     return Near(parts, spelt)
 
 
-@dataclass(frozen=True)
-class Pasted:
-    """What was pasted: nodes in the graph, indicators that are not in it yet, and what is no indicator, with why."""
-
-    found: list[NodeRef]
-    missing: list[NodeRef]
-    bad: list[tuple[str, str]]
-
-
-def pasted(graph: Graph | None, text: str) -> Pasted:
-    """Return the nodes that a text names: one indicator a word, whatever stands between them.
-
-    Without a graph, none is there yet.
-    """
-    wanted: dict[NodeRef, None] = {}
-    bad: list[tuple[str, str]] = []
-    for word in dict.fromkeys(_WORDS.findall(_DEFANGED.sub(_joined, text))):
-        try:
-            wanted[named(word)] = None
-        except BadValue as wrong:
-            bad.append((word[:200], wrong.reason))
-    there = look.there(graph, wanted) if graph is not None else {}
-    return Pasted([each for each in wanted if each in there], [each for each in wanted if each not in there], bad)
-
-
-def _joined(match: re.Match[str]) -> str:
-    inner = match[0].strip(" \t\r\n[](){}").lower()
-    return {"dot": ".", "at": "@"}.get(inner, inner)
+def titled(graph: Graph, typed: str, *, most: int = MOST, seconds: float = SECONDS) -> dict[NodeRef, str]:
+    """Return nodes whose title has a typed text in it, each with the title. Only some labels have titles."""
+    plain = typed.strip().lower()
+    until = time.monotonic() + seconds
+    found: dict[NodeRef, str] = {}
+    for label in schema.LABELS.values() if len(plain) >= _PART else ():
+        for name in label.title:
+            left = until - time.monotonic()
+            if left <= 0 or len(found) >= most:
+                return found
+            key, title = f"n.{quote(label.key)}", f"n.{quote(name)}"
+            question = (
+                f"MATCH (n:{quote(label.name)}) WHERE lower({title}) CONTAINS $typed"
+                f" RETURN {key} AS key, {title} AS title ORDER BY key LIMIT {int(most)}"
+            )
+            try:
+                answer = graph.ask(question, {"typed": plain}, limit=most, timeout=max(left, 0.05))
+            except UsageError:  # out of time
+                return found
+            found |= {NodeRef(label.name, str(row[0])): str(row[1]) for row in answer.rows}
+    return dict(list(found.items())[:most])
 
 
 def named(raw: str) -> NodeRef:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Collection, Container, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from intel_grapher.load.quote import quote
 from intel_grapher.model import Label, NodeRef, Property
 
 ORDERED = 5000  # sorting more neighbours than these before the first is shown would make one wait
+FEW = 50  # so many pairs of nodes are sooner asked one by one than out of all neighbours of a hub
 
 Group = tuple[str, str, str]
 """A kind of neighbour: the relationship's type, "->", "<-" or "--" as seen from the node, and the other's label."""
@@ -89,9 +90,20 @@ def degree(graph: Graph, label: Label, key: str) -> int:
 
 
 def neighbours(
-    graph: Graph, label: Label, key: str, group: Group, *, many: int, limit: int, skip: int = 0
+    graph: Graph,
+    label: Label,
+    key: str,
+    group: Group,
+    *,
+    many: int,
+    limit: int,
+    skip: int = 0,
+    without: Collection[str] = (),
 ) -> list[Neighbour]:
-    """Return some of a node's neighbours of one kind, of which there are `many`: by key, or as stored if very many."""
+    """Return some of a node's neighbours of one kind, of which there are `many`: by key, or as stored if very many.
+
+    Those whose keys are in `without` are passed over.
+    """
     if skip >= many:  # the embedded engine dies of an ORDER BY with a SKIP beyond the last row
         return []
     type_, direction, other_name = group
@@ -99,9 +111,11 @@ def neighbours(
     match = cypher.keyed("n", label, "key") + cypher.step("r", type_, direction, f"(m:{quote(other_name)})")
     order = " ORDER BY other" if many <= ORDERED else ""
     columns = _columns("r", properties)
+    besides = f" WHERE NOT m.{quote(other.key)} IN $without" if without else ""
     answer = graph.ask(
-        f"MATCH {match} RETURN m.{quote(other.key)} AS other, {columns}{order} SKIP {int(skip)} LIMIT {int(limit)}",
-        {"key": key},
+        f"MATCH {match}{besides} RETURN m.{quote(other.key)} AS other, {columns}{order}"
+        f" SKIP {int(skip)} LIMIT {int(limit)}",
+        {"key": key, "without": list(without)} if without else {"key": key},
         limit=limit,
     )
     return [Neighbour(type_, direction, other_name, row[0], _known(properties, row[1:])) for row in answer.rows]
@@ -158,14 +172,31 @@ def _touching(graph: Graph, one: NodeRef, among: Container[NodeRef]) -> Iterator
 
 
 def _tied(graph: Graph, hub: NodeRef, among: Iterable[NodeRef]) -> Iterator[tuple[NodeRef, str, NodeRef]]:
-    """Yield a hub's relationships with some others, asked one by one: of all its neighbours there are too many."""
-    for other in list(among)[:ORDERED]:
+    """Yield a hub's relationships with some others: asked for each of a few, or once over all its neighbours."""
+    by_label: dict[str, list[str]] = {}
+    for other in among:
+        by_label.setdefault(other.label, []).append(other.key)
+    for name, keys_ in by_label.items():
         left = cypher.keyed("n", schema.LABELS[hub.label], "key")
-        right = cypher.keyed("m", schema.LABELS[other.label], "other")
-        for arrow, start, end in (("-[r]->", hub, other), ("<-[r]-", other, hub)):
-            question = f"MATCH {left}{arrow}{right} RETURN DISTINCT {graph.type_of('r')} AS type"
-            for (type_,) in graph.ask(question, {"key": hub.key, "other": other.key}).rows:
-                yield start, type_, end
+        other_label = schema.LABELS[name]
+        for arrow, outward in (("-[r]->", True), ("<-[r]-", False)):
+            if len(keys_) <= FEW:
+                right = cypher.keyed("m", other_label, "other")
+                question = f"MATCH {left}{arrow}{right} RETURN DISTINCT {graph.type_of('r')} AS type"
+                found = [
+                    (row[0], key) for key in keys_ for row in graph.ask(question, {"key": hub.key, "other": key}).rows
+                ]
+            else:
+                own = f"m.{quote(other_label.key)}"
+                question = (
+                    f"MATCH {left}{arrow}(m:{quote(name)}) WHERE {own} IN $others"
+                    f" RETURN DISTINCT {graph.type_of('r')} AS type, {own} AS other"
+                )
+                answer = graph.ask(question, {"key": hub.key, "others": keys_}, limit=20 * len(keys_))
+                found = [(row[0], row[1]) for row in answer.rows]
+            for type_, key in found:
+                other = NodeRef(name, key)
+                yield (hub, type_, other) if outward else (other, type_, hub)
 
 
 def edge(graph: Graph, start: NodeRef, type_: str, end: NodeRef) -> Edge | None:

@@ -32,11 +32,13 @@ from intel_grapher.files import Files
 from intel_grapher.model import Label, NodeRef
 from intel_grapher.pipeline import Places
 from intel_grapher.registry import Registry
-from intel_grapher.ui import evidence, graph_api, investigations
+from intel_grapher.ui import evidence, graph_api, investigations, news, overview, pasted
 from intel_grapher.ui.jobs import Job, Jobs
+from intel_grapher.ui.waiting import WaitingEdits
 
 STATIC: Final = Path(__file__).parent / "static"
 LARGEST: Final = 80 << 20
+TAKE_IN: Final = "take in the edits"
 T = TypeVar("T")
 
 
@@ -48,6 +50,19 @@ class Page:
     registry: Registry
     graphs: GraphPool
     jobs: Jobs
+    waiting: WaitingEdits
+
+    @classmethod
+    def of(cls, places: Places) -> Page:
+        """Return a page on some places, with the installed sources."""
+        jobs = Jobs(places)
+
+        def added() -> None:
+            if not _as_of(page):
+                jobs.rebuild(TAKE_IN)
+
+        page = cls(places, Registry.installed(), GraphPool(places.target), jobs, WaitingEdits(places.data, added))
+        return page
 
 
 class EmptyQuestion(msgspec.Struct, frozen=True):
@@ -71,6 +86,18 @@ class EnrichQuestion(msgspec.Struct, frozen=True):
     sources: list[str] = []
 
 
+class Edits(msgspec.Struct, frozen=True):
+    """Entries that are made at once: all of them are kept, or none."""
+
+    entries: list[AnalystEntry]
+
+
+class PictureQuestion(msgspec.Struct, frozen=True):
+    """A question about the picture of one tab that was not saved."""
+
+    id: str
+
+
 class JobQuestion(msgspec.Struct, frozen=True):
     """A question about one job."""
 
@@ -89,6 +116,7 @@ def application(page: Page) -> Starlette:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         yield
+        page.waiting.close()
         page.jobs.close()
         page.graphs.close()
 
@@ -97,6 +125,7 @@ def application(page: Page) -> Starlette:
         "between": (graph_api.NodeSet, graph_api.between),
         "read": (NodeRef, graph_api.read),
         "grow": (graph_api.NeighbourQuestion, graph_api.grow),
+        "overview": (EmptyQuestion, lambda graph, _: overview.overview(graph)),
         "path": (graph_api.PathQuestion, graph_api.path),
         "rank": (graph_api.RankQuestion, graph_api.rank),
         "query": (graph_api.CypherQuestion, partial(_query, page)),
@@ -108,16 +137,24 @@ def application(page: Page) -> Starlette:
         "raw": (ReplyQuestion, _raw),
         "plan": (EnrichQuestion, _plan),
         "enrich": (EnrichQuestion, _enrich),
-        "edit": (AnalystEntry, _edit),
+        "edit": (AnalystEntry, lambda page, entry: _edit(page, Edits([entry]))),
+        "edits": (Edits, _edit),
+        "news": (EmptyQuestion, _news),
         "entries": (EmptyQuestion, _entries),
         "offered": (NodeRef, lambda _page, ref: {"offered": relationships_of(graph_api.label_of(ref))}),
         "job": (JobQuestion, _job),
         "cancel": (JobQuestion, lambda page, asked: {"job": _known(asked, page.jobs.cancel(asked.number))}),
         "retry": (JobQuestion, lambda page, asked: {"job": _known(asked, page.jobs.retry(asked.number))}),
+        "told": (JobQuestion, _told),
         "jobs": (EmptyQuestion, lambda page, _: {"jobs": [asdict(each) for each in page.jobs.running()]}),
-        "investigations": (EmptyQuestion, lambda page, _: {"investigations": investigations.listed(_kept(page))}),
+        "investigations": (EmptyQuestion, _investigations),
+        "keep": (
+            investigations.UnsavedPicture,
+            lambda page, asked: investigations.keep_unsaved(_kept(page), asked),
+        ),
+        "kept": (PictureQuestion, lambda page, asked: investigations.unsaved(_kept(page), asked.id)),
         "save": (investigations.Saving, lambda page, asked: investigations.save(_kept(page), asked)),
-        "open": (InvestigationQuestion, lambda page, asked: investigations.opened(_kept(page), asked.name)),
+        "open": (InvestigationQuestion, lambda page, asked: investigations.opened_with_mark(_kept(page), asked.name)),
         "remove": (InvestigationQuestion, lambda page, asked: investigations.remove(_kept(page), asked.name)),
     }
     routes = [_route(name, type_, partial(_with_cypher, page, answer)) for name, (type_, answer) in asks_graph.items()]
@@ -176,7 +213,10 @@ def _complete(page: Page, asked: graph_api.TypedText) -> dict[str, Any]:
 
 
 def _paste(page: Page, asked: graph_api.TypedText) -> dict[str, Any]:
-    return graph_api.paste(None, asked) if page.graphs.none_yet() else _with_cypher(page, graph_api.paste, asked)
+    if page.graphs.none_yet():
+        return pasted.sheet(None, asked.text)
+    with page.graphs.use() as graph:
+        return pasted.sheet(graph, asked.text)
 
 
 def _query(page: Page, graph: Graph, asked: graph_api.CypherQuestion) -> dict[str, Any]:
@@ -303,16 +343,42 @@ def _enrich(page: Page, asked: EnrichQuestion) -> dict[str, Any]:
     return asdict(page.jobs.enrich(f"ask about {what}", indicators, asked.sources or list(page.registry)))
 
 
-def _edit(page: Page, entry: AnalystEntry) -> dict[str, Any]:
-    with Cache(page.places.data) as cache:
-        stored = journal.keep(cache, entry)
-    job = None if _as_of(page) else page.jobs.rebuild("take in the edits")
-    return {"entry": stored, "job": job}
+def _edit(page: Page, asked: Edits) -> dict[str, Any]:
+    """Keep entries; return them, whether they wait for another process, and the job that takes them in, if any."""
+    entries, waits = page.waiting.take(asked.entries)
+    job = None if waits or _as_of(page) else page.jobs.rebuild(TAKE_IN)
+    return {"entries": entries, "waiting": waits, "job": job}
 
 
 def _entries(page: Page, _: EmptyQuestion) -> dict[str, Any]:
+    """Return all entries, newest first; those that wait are marked so."""
+    waiting = page.waiting.listed()
+    undone = {each.body["undoes"] for each in waiting if each.what == "undo"}
     with Cache(page.places.data) as cache:
-        return {"entries": journal.stored(cache)}
+        stored = journal.stored(cache)
+    return {
+        "entries": [
+            asdict(each) | {"waiting": waits, "undone": each.undone or each.id in undone}
+            for waits, some in ((True, reversed(waiting)), (False, stored))
+            for each in some
+        ]
+    }
+
+
+def _news(page: Page, _: EmptyQuestion) -> dict[str, Any]:
+    """Return marks that change with the graph and with the entries, the jobs, and how many edits wait and why."""
+    return {
+        "graph": news.graph_mark(page.places),
+        "entries": news.entries_mark(page.places.data),
+        "jobs": [asdict(each) for each in page.jobs.all()[:50]],
+        "waiting": len(page.waiting.listed()),
+        "fault": page.waiting.fault,
+    }
+
+
+def _told(page: Page, asked: JobQuestion) -> None:
+    """Note that the result of a job was read."""
+    _known(asked, page.jobs.get(asked.number)).read = True
 
 
 def _job(page: Page, asked: JobQuestion) -> dict[str, Any]:
@@ -323,6 +389,11 @@ def _known(asked: JobQuestion, job: Job | None) -> Job:
     if job is None:
         raise UsageError(f"there is no such job {asked.number}, or it has not ended")
     return job
+
+
+def _investigations(page: Page, _: EmptyQuestion) -> dict[str, Any]:
+    folder = _kept(page)
+    return {"investigations": investigations.listed(folder), "unsaved": investigations.unsaved_listed(folder)}
 
 
 def _kept(page: Page) -> Path:

@@ -43,20 +43,13 @@ class TypedText(msgspec.Struct, frozen=True):
 
 
 def complete(graph: Graph, asked: TypedText) -> dict[str, Any]:
-    """Return the nodes whose keys fit the beginning, or a part, of a typed text."""
-    return {"nodes": [node_document(each) for each in find.complete(graph, asked.text[:4000])]}
-
-
-def paste(graph: Graph | None, asked: TypedText) -> dict[str, Any]:
-    """Return the nodes that a pasted text names, in the graph or not, and the words that are no indicator.
-
-    Without a graph, none is in it.
-    """
-    pasted = find.pasted(graph, asked.text[:100_000])
+    """Return the nodes whose keys fit a typed text, then those whose titles do, with the title as `why`."""
+    text = asked.text[:4000]
+    found = find.complete(graph, text)
+    titles = find.titled(graph, text, most=find.MOST - len(found)) if len(found) < find.MOST else {}
     return {
-        "found": described(graph, pasted.found[:MOST]) if graph is not None else [],
-        "missing": [node_document(each) for each in pasted.missing[:MOST]],
-        "bad": [{"text": text, "reason": reason} for text, reason in pasted.bad[:100]],
+        "nodes": [node_document(each) for each in found]
+        + [node_document(each) | {"why": title} for each, title in titles.items() if each not in found]
     }
 
 
@@ -73,7 +66,10 @@ def nodes(graph: Graph, asked: NodeSet) -> dict[str, Any]:
 
 
 def between(graph: Graph, asked: NodeSet) -> dict[str, Any]:
-    """Return at most EDGES relationships among nodes; `cut` says that there may be more."""
+    """Return at most EDGES relationships among nodes; `cut` says that there may be more.
+
+    Of `new`, the first MOST are looked at: the page asks about a large picture in parts.
+    """
     new = None if asked.new is None else _known(asked.new[:MOST])
     edges = look.between(graph, _known(asked.nodes), new, limit=EDGES)
     return {"edges": [_edge(each) for each in edges], "cut": len(edges) == EDGES}
@@ -96,15 +92,18 @@ def read(graph: Graph, asked: NodeRef) -> dict[str, Any]:
 
 
 class NeighbourQuestion(msgspec.Struct, frozen=True):
-    """A question for neighbours of a node: `limit` of one kind from `skip` on, or of each kind if none is named."""
+    """A question for `limit` more neighbours of a node, of one kind, or of each kind if none is named.
+
+    `have` are the keys of those that are shown already, by kind: "TYPE DIRECTION LABEL".
+    """
 
     label: str
     key: str
     type: str = ""
     direction: str = ""
     other: str = ""
-    skip: int = 0
     limit: int = 25
+    have: dict[str, list[str]] = {}
 
 
 def grow(graph: Graph, asked: NeighbourQuestion) -> dict[str, Any]:
@@ -113,13 +112,14 @@ def grow(graph: Graph, asked: NeighbourQuestion) -> dict[str, Any]:
     label, key = label_of(one), one.key
     counts = look.counts(graph, label, key)
     wanted = {asked_group: many for asked_group, many in counts.items() if _is_asked(asked, asked_group)}
-    limit, skip = max(1, min(asked.limit, MOST)), max(0, asked.skip)
+    limit = max(1, min(asked.limit, MOST))
     groups: list[dict[str, Any]] = []
     edges: list[dict[str, Any]] = []
     found: dict[NodeRef, None] = {}
     for group, many in wanted.items():
-        some = look.neighbours(graph, label, key, group, many=many, limit=limit, skip=skip)
-        groups.append(_group(group, many) | {"shown": min(skip + len(some), many)})
+        have = dict.fromkeys(asked.have.get(" ".join(group), []))
+        some = look.neighbours(graph, label, key, group, many=many, limit=limit, without=have)
+        groups.append(_group(group, many) | {"shown": min(len(have) + len(some), many)})
         for each in some:
             other = NodeRef(each.label, each.key)
             start, end = _ends(one, each.direction, other)

@@ -36,6 +36,7 @@ class Job:
     said          sentences about the result
     error         the reason why it ended early, or why no source answered; empty if neither
     started       epoch seconds
+    read          whether a person has read the result; that of a rebuild without an error needs no reader
     """
 
     number: int
@@ -48,6 +49,7 @@ class Job:
     error: str = ""
     said: list[str] = field(default_factory=list)
     started: float = field(default_factory=time.time)
+    read: bool = False
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,10 @@ class Jobs:
         """Return a job by its number."""
         return self._jobs.get(number)
 
+    def all(self) -> list[Job]:
+        """Return all jobs of this server, the newest first."""
+        return [self._jobs[number] for number in sorted(self._jobs, reverse=True)]
+
     def running(self) -> list[Job]:
         """Return the jobs that have not ended."""
         return [job for job in self._jobs.values() if not job.ended]
@@ -171,6 +177,7 @@ class Jobs:
         process.join()
         with self._lock:
             self._process = self._current = None
+            job.read = job.kind == "rebuild" and not job.error
             job.ended = True
 
 
@@ -193,6 +200,8 @@ def _job(sender: Connection, places: Places, task: _Task) -> None:
         for sentence in _sentences(result):
             sender.send(("said", sentence))
         if isinstance(result, Summary) and (failure := _failure(result)):
+            if not result.total.cached:  # nothing came in, and nothing may have come in before
+                raise GrapherError(failure)
             sender.send(("failed", failure))
 
     registry = Registry.installed()

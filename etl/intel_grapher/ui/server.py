@@ -8,13 +8,10 @@ from collections.abc import Callable
 
 import uvicorn
 
-from intel_grapher.ask.pool import GraphPool
 from intel_grapher.errors import UsageError
 from intel_grapher.pipeline import Places
-from intel_grapher.registry import Registry
 from intel_grapher.ui.app import Page, application
 from intel_grapher.ui.guard import Guard
-from intel_grapher.ui.jobs import Jobs
 
 HOST = "127.0.0.1"
 PORT = 8642
@@ -29,9 +26,8 @@ def serve(places: Places, port: int | None, ready: Callable[[str], None]) -> Non
     listening = _bound(port)
     port = int(listening.getsockname()[1])
     token = secrets.token_urlsafe(24)
-    page = Page(places, Registry.installed(), GraphPool(places.target), Jobs(places))
     config = uvicorn.Config(
-        Guard(application(page), port, token),
+        Guard(application(Page.of(places)), port, token),
         log_level="warning",
         access_log=False,
         server_header=False,

@@ -1,11 +1,13 @@
 // What a person does to the picture: bring nodes in, grow, collapse, find paths.
 import { ask } from "./api.js";
-import { plural, toast } from "./dom.js";
-import { idOf } from "./model.js";
+import { plural, tell, toast } from "./dom.js";
+import { edgeId, idOf } from "./model.js";
 
 export const STEP = 25;
 
 export class Actions {
+  unjoined = new Set(); // nodes whose relationships with the rest of the picture are not all looked up
+
   constructor(model, layout) {
     this.model = model;
     this.layout = layout;
@@ -14,31 +16,33 @@ export class Actions {
   // Nodes that are in the graph, with their relationships to what is there.
   async bring(nodes, { near = null, select = true } = {}) {
     const wanted = nodes.filter((node) => !this.model.graph.hasNode(idOf(node)));
-    const found = wanted.length
-      ? (await ask("nodes", { nodes: wanted.map(({ label, key }) => ({ label, key })) })).nodes
-      : [];
+    const found = [];
+    for (const some of inParts(wanted, PART)) {
+      const answer = await ask("nodes", { nodes: some.map(ref) });
+      found.push(...answer.nodes);
+    }
     const fresh = this.model.add({ nodes: found }, { near });
     if (select && nodes.length) this.model.select(idOf(nodes[0]));
-    await this.#join(fresh);
-    this.layout.start();
+    await this.join(fresh);
+    this.layout.settle(fresh);
     return { found: found.length, missing: wanted.length - found.length };
   }
 
   show(answer, { near = null } = {}) {
     const fresh = this.model.add(answer, { near });
-    if (fresh.length) this.layout.start();
+    this.layout.settle(fresh);
+    this.join(fresh).catch(tell);
     return fresh;
   }
 
   // One kind of neighbours, the next few; or some of every kind.
   async grow(id, group = {}, limit = STEP) {
     const { label, key } = this.model.node(id);
-    const skip = group.type ? this.shownOf(id, group) : 0;
     const answer = await ask("grow", {
       label,
       key,
       limit,
-      skip,
+      have: this.#have(id),
       ...(group.type ? { type: group.type, direction: group.direction, other: group.label } : {}),
     });
     const rest = this.#rest(id, answer.groups);
@@ -47,28 +51,36 @@ export class Actions {
       { nodes: [...answer.nodes, ...rest.nodes], edges: [...answer.edges, ...rest.edges] },
       { near: id, replace: stale },
     );
-    this.layout.start();
+    this.layout.settle(fresh);
     this.model.tell("select");
-    this.#join(fresh).then(() => this.model.tell("select"));
+    this.join(fresh).then(() => this.model.tell("select"), tell);
     return fresh.length;
   }
 
+  // How many relationships of a kind are in the picture, and how many of these the filters hide.
   shownOf(id, group) {
+    const edges = this.#ofKind(id).get(kindOf(group)) ?? [];
+    return { there: edges.length, hidden: edges.filter((edge) => !this.model.seesEdge(edge)).length };
+  }
+
+  // The node's relationships in the picture, by kind as the server names it.
+  #ofKind(id) {
     const { graph } = this.model;
-    return graph.reduceEdges(
-      id,
-      (count, _, edge, start, end) => {
-        const other = start === id ? end : start;
-        const direction = group.direction === "--" ? "--" : start === id ? "->" : "<-";
-        const same =
-          !edge.more &&
-          edge.type === group.type &&
-          direction === group.direction &&
-          this.model.node(other).label === group.label;
-        return count + (same ? 1 : 0);
-      },
-      0,
-    );
+    const kinds = new Map();
+    graph.forEachEdge(id, (edge, attributes, start, end) => {
+      if (attributes.more) return;
+      const other = start === id ? end : start;
+      const direction = this.model.bothWays?.(attributes.type) ? "--" : start === id ? "->" : "<-";
+      const kind = kindOf({ type: attributes.type, direction, label: this.model.node(other).label });
+      if (!kinds.has(kind)) kinds.set(kind, []);
+      kinds.get(kind).push(edge);
+    });
+    return kinds;
+  }
+
+  #have(id) {
+    const other = (edge) => this.model.node(this.model.graph.opposite(id, edge)).key;
+    return Object.fromEntries([...this.#ofKind(id)].map(([kind, edges]) => [kind, edges.map(other)]));
   }
 
   // What a hub has more than is shown is one node that stands for all of it.
@@ -100,7 +112,6 @@ export class Actions {
       (other) => graph.neighbors(other).every((each) => each === id) && !this.model.node(other).pinned,
     );
     this.model.remove(alone);
-    this.layout.start();
     return alone.length;
   }
 
@@ -130,40 +141,74 @@ export class Actions {
     return ask("rank", { seeds: this.model.refs(ids) });
   }
 
-  // Ask anew about all that is shown: after a load, or when an investigation is opened.
-  async refresh() {
+  // Ask anew about nodes of the picture, all if none are named: after a load, or when an investigation is opened.
+  async refresh(ids = this.model.nodes()) {
     const { model } = this;
-    const ids = model.nodes();
-    for (let at = 0; at < Math.min(ids.length, 2000); at += 400) {
-      const some = ids.slice(at, at + 400);
-      const { nodes } = await ask("nodes", { nodes: model.refs(some) });
-      const there = new Set(nodes.map(idOf));
-      model.add({ nodes: nodes.map((node) => ({ ...node, pending: false })) }, { quiet: true });
-      const gone = some.filter((id) => !there.has(id) && !model.node(id)?.pending);
+    for (const some of inParts(ids, PART)) {
+      const there = some.filter((id) => model.graph.hasNode(id));
+      const { nodes } = await ask("nodes", { nodes: model.refs(there) });
+      const found = new Set(nodes.map(idOf));
+      const kept = nodes.filter((node) => model.graph.hasNode(idOf(node)));
+      model.add({ nodes: kept.map((node) => ({ ...node, pending: false })) }, { quiet: true });
+      const gone = there.filter((id) => !found.has(id) && model.node(id) && !model.node(id).pending);
       if (gone.length) model.remove(gone, { quiet: true });
     }
-    if (ids.length <= 400) {
-      const { edges } = await ask("between", { nodes: model.refs() });
-      const there = new Set(edges.map((edge) => `${idOf(edge.start)} ${edge.type} ${idOf(edge.end)}`));
-      model.add({ edges }, { quiet: true });
-      for (const id of model.graph.edges()) {
-        if (!there.has(id) && !model.graph.getEdgeAttribute(id, "more")) model.graph.dropEdge(id);
-      }
-      model.tell("change", {});
-    }
+    await this.join(ids, { anew: true });
     model.tell("select");
   }
 
-  async #join(fresh) {
+  // All relationships among nodes of the picture and the rest of it. `anew`: those that are no longer there go.
+  // What could not be looked up, as when the server was away, is `unjoined`, which the page says.
+  async join(ids, { anew = false } = {}) {
     const { model } = this;
-    if (!fresh.length || model.graph.order < 2 || model.graph.order > 3000) return;
-    const { edges } = await ask("between", {
-      nodes: model.refs(),
-      new: model.refs(fresh.filter((id) => model.graph.hasNode(id)).slice(0, 300)),
-    });
-    model.add({ edges }, { quiet: true });
+    ids.forEach((id) => this.unjoined.add(id));
+    try {
+      for (const some of inParts(ids, JOINED)) await this.#joined(some, anew);
+    } finally {
+      for (const id of this.unjoined) if (!model.graph.hasNode(id)) this.unjoined.delete(id);
+      model.tell("joined");
+    }
+  }
+
+  async #joined(ids, anew) {
+    const { model } = this;
+    const some = ids.filter((id) => model.graph.hasNode(id) && !model.node(id).more);
+    if (some.length && model.graph.order > 1) {
+      const { edges, cut } = await ask("between", { nodes: model.refs(), new: model.refs(some) });
+      if (cut && some.length > 1) {
+        for (const half of inParts(some, Math.ceil(some.length / 2))) await this.#joined(half, anew);
+        return;
+      }
+      model.add({ edges: edges.map((edge) => ({ ...edge, pending: false })) }, { quiet: true });
+      if (cut) return; // more relationships of one node than an answer may have: they stay unjoined
+      const there = new Set(edges.map(edgeId));
+      const gone = (id) => {
+        const edge = model.graph.getEdgeAttributes(id);
+        return !there.has(id) && !edge.more && !edge.pending;
+      };
+      if (anew)
+        for (const id of some)
+          model.graph
+            .edges(id)
+            .filter(gone)
+            .forEach((each) => model.graph.dropEdge(each));
+    }
+    ids.forEach((id) => this.unjoined.delete(id));
+    if (this.unjoined.size > JOINED) model.tell("joined");
   }
 }
 
+const PART = 400;
+const JOINED = 100;
 const ref = ({ label, key }) => ({ label, key });
-const moreId = (id, group) => `more:${id} ${group.type} ${group.direction} ${group.label}`;
+const kindOf = ({ type, direction, label }) => `${type} ${direction} ${label}`;
+const moreId = (id, group) => `more:${id} ${kindOf(group)}`;
+
+/**
+ * Returns a list in parts of at most so many.
+ * @template T
+ * @param {T[]} list
+ * @param {number} most
+ */
+const inParts = (list, most) =>
+  Array.from({ length: Math.ceil(list.length / most) }, (_, i) => list.slice(i * most, (i + 1) * most));

@@ -2,8 +2,9 @@
 
 const KEY = "intel-grapher token";
 const told = new URLSearchParams(location.hash.slice(1));
+let token = localStorage.getItem(KEY) ?? "";
 if (told.get("token")) {
-  localStorage.setItem(KEY, told.get("token"));
+  token = told.get("token");
   told.delete("token");
   history.replaceState(null, "", location.pathname + (told.size ? `#${told}` : ""));
 }
@@ -24,32 +25,58 @@ function waiting(more) {
   document.documentElement.toggleAttribute("data-asking", open > 0); // the pointer shows it
 }
 
-export async function ask(name, question = {}) {
-  waiting(1);
+/**
+ * Returns the server's answer to a question. `quiet`: nobody waits for it.
+ * @param {string} name
+ * @param {object} question
+ * @param {{quiet?: boolean}} options
+ */
+export async function ask(name, question = {}, { quiet = false } = {}) {
+  if (!quiet) waiting(1);
   try {
     return await answered(name, question);
   } finally {
-    waiting(-1);
+    if (!quiet) waiting(-1);
   }
 }
 
+const AWAY = "The server does not answer: start `intel-grapher ui` again, and open the link it prints.";
+
 async function answered(name, question) {
-  let response;
-  try {
-    response = await fetch(`/api/${name}`, {
-      method: "POST",
-      headers: { "Content-Type": "application/json", "X-Intel-Grapher-Token": localStorage.getItem(KEY) ?? "" },
-      body: JSON.stringify(question),
-    });
-  } catch {
-    throw new Refusal("The server does not answer: start `intel-grapher ui` again, and open the link it prints.", 0);
+  let response = await post(name, question, token);
+  const other = localStorage.getItem(KEY) ?? "";
+  if (response.status === 401 && other !== token) {
+    // An old link, opened beside a page with a good one; or a page that outlived its server, beside a new one.
+    const again = await post(name, question, other);
+    if (again.status !== 401) [response, token] = [again, other];
   }
   const answer = await response
     .json()
     .catch(() => ({ error: `the server failed (${response.status}); its terminal says why` }));
+  if (response.status !== 401 && response.status !== 403 && token !== other) localStorage.setItem(KEY, token);
   if (!response.ok || (answer.error && Object.keys(answer).length === 1))
     throw new Refusal(answer.error, response.status, answer);
   if (answer.cypher?.length)
     asked.dispatchEvent(new CustomEvent("cypher", { detail: { name, questions: answer.cypher } }));
   return answer;
 }
+
+async function post(name, question, key, keepalive = false) {
+  try {
+    return await fetch(`/api/${name}`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", "X-Intel-Grapher-Token": key },
+      body: typeof question === "string" ? question : JSON.stringify(question),
+      keepalive,
+    });
+  } catch {
+    throw new Refusal(AWAY, 0);
+  }
+}
+
+/**
+ * Sends what must arrive although the page goes; a browser takes 64 KiB at most.
+ * @param {string} name
+ * @param {string} body
+ */
+export const sendOff = (name, body) => post(name, body, token, true).catch(() => null);

@@ -1,6 +1,6 @@
 // The Cypher box, with the saved queries; what it finds can go into the picture.
 import { ask } from "./api.js";
-import { button, el, fill, number, plural, toast } from "./dom.js";
+import { button, el, fill, number, plural, tell, toast } from "./dom.js";
 import { written } from "./panel.js";
 
 export class Cypher {
@@ -74,6 +74,16 @@ export class Cypher {
     this.text.value = query?.cypher ?? "";
   }
 
+  // A saved query, with its form.
+  open(name) {
+    this.app.drawer("cypher", { keep: true });
+    this.saved.value = name;
+    this.#choose();
+    const first = this.parameters.querySelector("input");
+    if (first) first.focus();
+    else this.run();
+  }
+
   async run() {
     const parameters = Object.fromEntries(
       [...this.parameters.querySelectorAll("input")]
@@ -85,6 +95,7 @@ export class Cypher {
     fill(this.answer, el("p", { class: "soft" }, "Asking…"));
     try {
       const { columns, rows, cut, nodes } = await ask("query", question);
+      const known = new Map(nodes.map((node) => [node.key, node]));
       const took = number(Math.round(performance.now() - started));
       fill(
         this.answer,
@@ -113,7 +124,7 @@ export class Cypher {
               el(
                 "tr",
                 {},
-                row.map((value) => el("td", {}, value === null ? "" : written(value))),
+                row.map((value) => this.#cell(value, known)),
               ),
             ),
           ),
@@ -125,6 +136,17 @@ export class Cypher {
     } catch (wrong) {
       fill(this.answer, el("p", { class: "bad", role: "alert" }, wrong.message));
     }
+  }
+
+  // What names a node leads to it.
+  #cell(value, known) {
+    const node = typeof value === "string" && known.get(value);
+    const text = value === null ? "" : written(value);
+    return el(
+      "td",
+      {},
+      node ? button(text, () => this.app.actions.bring([node]).catch(tell), { class: "quiet key" }) : text,
+    );
   }
 
   async #show(nodes) {

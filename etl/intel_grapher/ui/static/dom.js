@@ -25,19 +25,26 @@ export const button = (text, onclick, attributes = {}) =>
 
 /**
  * Shows a message. Errors, and messages that are to stay, stay until they are closed; others go after 5 seconds.
+ * `read` is called when a person has closed it.
  * @param {unknown} text
- * @param {{wrong?: boolean, stay?: boolean, action?: {text: string, run: () => void} | null}} options
+ * @param {{wrong?: boolean, stay?: boolean, action?: {text: string, run: () => void} | null,
+ *   read?: () => void}} options
  */
-export function toast(text, { wrong = false, stay = wrong, action = null } = {}) {
+export function toast(text, { wrong = false, stay = wrong, action = null, read = () => {} } = {}) {
   const box = el("div", { class: wrong ? "toast wrong" : "toast" }, el("span", {}, String(text)));
   if (action)
     box.append(
       button(action.text, () => {
         box.remove();
+        read();
         action.run();
       }),
     );
-  if (stay) box.append(button("Close", () => box.remove()));
+  const close = () => {
+    box.remove();
+    read();
+  };
+  if (stay) box.append(button("Close", close));
   else setTimeout(() => box.remove(), 5000);
   document.getElementById("toasts").append(box);
 }
@@ -69,6 +76,17 @@ export function dialog(title, fields, { ok = "OK", content = [], danger = false,
             spellcheck: "false",
           });
       if (field.value !== undefined) input.value = field.value;
+      if (field.suggestions?.length) {
+        input.setAttribute("list", `suggested-${name}`);
+        const known = field.suggestions.map((value) => el("option", { value }));
+        return el(
+          "label",
+          { class: "field" },
+          el("span", {}, field.text),
+          input,
+          el("datalist", { id: `suggested-${name}` }, known),
+        );
+      }
       if (field.changed) input.addEventListener("input", () => field.changed(input, box));
       return el("label", { class: "field" }, el("span", {}, field.text), input);
     });
@@ -124,6 +142,8 @@ export function dialog(title, fields, { ok = "OK", content = [], danger = false,
     box.querySelector("input, textarea, select, button.main")?.focus();
   });
 }
+
+export const tell = (wrong) => toast(wrong.message, { wrong: true });
 
 export const number = (value) => value.toLocaleString("en");
 export const plural = (count, word) => `${number(count)} ${word}${count === 1 ? "" : "s"}`;

@@ -65,7 +65,8 @@ export class ArrowProgram extends EdgeProgram {
     const color = floatColor(edge.color);
     const half = edge.size / 2;
     const tip = -target.size * (target.ring ? 1.4 : 1) - 1;
-    const [neck, wide] = edge.plain ? [0, 0] : [tip - 5 - edge.size, 2 + edge.size];
+    const head = Math.min(5, 1 + target.size); // no larger than what it points to
+    const [neck, wide] = edge.plain ? [0, 0] : [tip - head - edge.size, 0.4 * head + edge.size];
     let at = start;
     const put = (end, along, side) => {
       array[at++] = end.x;

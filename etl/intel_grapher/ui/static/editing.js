@@ -1,13 +1,14 @@
 // The analyst's entries: each goes to the raw cache, the picture shows it at once, and a job takes it into the graph.
 import { ask } from "./api.js";
-import { button, day, dialog, el, fill, shortened, toast } from "./dom.js";
+import { button, day, dialog, el, fill, shortened, tell, toast } from "./dom.js";
 import { idOf } from "./model.js";
 
 const AUTHOR = "intel-grapher author";
-const RETRY = 700; // milliseconds
+export const CASE = "case: ";
 
 export class Editing {
   #entries = null;
+  #told = new Set(); // ids of entries that the picture has followed
 
   constructor(app) {
     this.app = app;
@@ -18,44 +19,61 @@ export class Editing {
   }
 
   /**
-   * Keeps an entry, as soon as no other process writes to the cache; a fetch may take minutes.
-   * @param {Record<string, any>} said
-   * @param {{undoable?: boolean, waiting?: (text: string) => void}} options
+   * Keeps one entry or several. They are durable then, even while another process writes to the cache.
+   *
+   * `turn` of what is returned undoes and redoes them; with `undoable` it is the next step that Undo takes back.
+   * @param {Record<string, any> | Record<string, any>[]} said
+   * @param {{undoable?: boolean}} options
    */
-  async say(said, { undoable = true, waiting = toast } = {}) {
-    const answer = await this.#patiently({ author: this.author, ...said }, waiting);
+  async say(said, { undoable = true } = {}) {
+    const entries = [said].flat().map((each) => ({ author: this.author, ...each }));
+    const answer = await ask("edits", { entries });
     this.#entries = null;
-    if (answer.job) this.app.jobs.watch(answer.job);
+    if (answer.job) this.app.jobs.watch(answer.job).catch(tell);
+    else if (answer.waiting) toast("Kept. It is added when the cache is free, as after a fetch.");
     else toast(`Kept. It will be in the graph of today: this is the graph as of ${this.app.schema.as_of}.`);
-    if (undoable) {
-      let { id } = answer.entry;
-      const undo = async () => {
-        const undone = await this.say({ what: "undo", undoes: id }, { undoable: false });
-        id = undone.entry.id;
-      };
-      this.app.model.did(undo, undo);
-    }
+    let ids = answer.entries.map((entry) => entry.id);
+    const turn = async () => {
+      const undone = await this.say(
+        ids.map((id) => ({ what: "undo", undoes: id })),
+        { undoable: false },
+      );
+      ids = undone.entries.map((entry) => entry.id);
+    };
+    const also = { undo: turn, redo: turn };
+    if (undoable) this.app.model.did(also);
     this.app.model.tell("select");
-    return answer;
-  }
-
-  async #patiently(entry, waiting) {
-    for (let told = false; ; told = true) {
-      try {
-        return await ask("edit", entry);
-      } catch (wrong) {
-        if (!wrong.details?.busy) throw wrong;
-        if (!told) waiting("The cache is in use, as while sources are asked: this is kept as soon as that ends.");
-      }
-      await new Promise((done) => {
-        setTimeout(done, RETRY);
-      });
-    }
+    return { ...answer, also };
   }
 
   async entries() {
-    this.#entries ??= (await ask("entries")).entries;
+    if (!this.#entries) {
+      this.#entries = (await ask("entries", {}, { quiet: true })).entries;
+      this.app.remarks.read(this.#entries);
+    }
     return this.#entries;
+  }
+
+  // Another tab or person has said something, or what waited was added.
+  async renew() {
+    this.#entries = null;
+    await this.entries();
+  }
+
+  // The nodes that entries name which the picture has not followed yet; `all` says that no other job is under way.
+  async touched(all) {
+    await this.renew();
+    const entries = await this.entries();
+    const byId = new Map(entries.map((entry) => [entry.id, entry]));
+    const found = [];
+    for (const entry of entries) {
+      if (this.#told.has(entry.id) || entry.waiting) continue;
+      if (all) this.#told.add(entry.id);
+      let of = entry;
+      while (of?.what === "undo") of = byId.get(of.body.undoes);
+      found.push(...(of?.touched ?? []));
+    }
+    return [...new Set(found.map(idOf))];
   }
 
   async about(node) {
@@ -76,27 +94,49 @@ export class Editing {
     });
   }
 
-  note(node) {
-    return this.#remark("note", node, { text: { text: `Note on ${shortened(node.key)}`, long: true } });
+  // Each takes one node or several.
+  note(nodes) {
+    return this.#remark("note", nodes, { text: { text: `Note on ${named(nodes)}`, long: true } });
   }
-  tag(node) {
-    return this.#remark("tag", node, { tag: { text: `Tag ${shortened(node.key)} with` } });
+  tag(nodes) {
+    return this.#remark("tag", nodes, { tag: { text: `Tag ${named(nodes)} with` } });
   }
-  verdict(node) {
-    return this.#remark("verdict", node, {
-      verdict: { text: `${shortened(node.key)} is`, options: this.app.schema.verdicts },
-    });
+  verdict(nodes) {
+    const verdict = { text: [nodes].flat().length === 1 ? `${named(nodes)} is` : `${named(nodes)} are` };
+    return this.#remark("verdict", nodes, { verdict: { ...verdict, options: this.app.schema.verdicts } });
   }
 
-  async #remark(what, node, fields) {
+  // A case is what has its tag: so it is attributed, shared, and in the graph as any tag is.
+  async addToCase(nodes) {
+    const cases = await this.cases();
+    const field = { text: "Case", suggestions: [...cases.keys()], hint: "a name; one that is known, or a new one" };
+    return this.#remark("tag", nodes, { tag: field }, (name) => `${CASE}${name.trim()}`);
+  }
+
+  // The cases by name, each with its nodes.
+  async cases() {
+    const found = new Map();
+    for (const entry of await this.entries()) {
+      if (entry.undone || entry.what !== "tag" || !entry.body.tag?.startsWith(CASE)) continue;
+      const name = entry.body.tag.slice(CASE.length);
+      if (!found.has(name)) found.set(name, new Map());
+      found.get(name).set(idOf(entry.body.about), entry.body.about);
+    }
+    return new Map([...found].map(([name, nodes]) => [name, [...nodes.values()]]));
+  }
+
+  async #remark(what, nodes, fields, as = (value) => value) {
+    const [field] = Object.keys(fields);
+    const many = [nodes].flat();
+    const title = { note: "Add a note", tag: "Add a tag", verdict: "Give a verdict" }[what];
     await dialog(
-      { note: "Add a note", tag: "Add a tag", verdict: "Give a verdict" }[what],
+      fields.tag?.suggestions ? `Add ${named(many)} to a case` : title,
       { ...fields, ...this.#who() },
       {
         ok: "Add",
-        submit: (given, waiting) => {
-          const members = Object.fromEntries(Object.keys(fields).map((name) => [name, given[name]]));
-          return this.#keep(given, { what, about: ref(node), ...members }, waiting);
+        submit: (given) => {
+          const said = many.map((node) => ({ what, about: ref(node), [field]: as(given[field]) }));
+          return this.#keep(given, said);
         },
       },
     );
@@ -113,9 +153,10 @@ export class Editing {
       },
       {
         ok: "Add",
-        submit: async (given, waiting) => {
-          const { entry } = await this.#keep(given, { what: "node", label: given.label, key: given.key }, waiting);
-          this.#pending(entry.touched);
+        submit: async (given) => {
+          const said = { what: "node", label: given.label, key: given.key };
+          const { entries, also } = await this.#keep(given, said, { undoable: false });
+          this.#pending(also, entries[0].touched);
         },
       },
     );
@@ -141,18 +182,16 @@ export class Editing {
       },
       {
         ok: "Add",
-        submit: async (given, waiting) => {
+        submit: async (given) => {
           const { type, direction, label } = possible[Number(given.which)];
           const [mine, its] = [ref(node), { label, key: given.key }];
           const [start, end] = direction === "<-" ? [its, mine] : [mine, its];
           const { first_seen, last_seen } = given;
-          const { entry } = await this.#keep(
-            given,
-            { what: "relationship", start, type, end, first_seen, last_seen },
-            waiting,
-          );
-          const ends = { start: entry.body.start, type, end: entry.body.end };
+          const said = { what: "relationship", start, type, end, first_seen, last_seen };
+          const { entries, also } = await this.#keep(given, said, { undoable: false });
+          const ends = { start: entries[0].body.start, type, end: entries[0].body.end };
           this.#pending(
+            also,
             [ends.start, ends.end],
             [{ ...ends, properties: { sources: ["analyst"] }, pending: true }],
             idOf(node),
@@ -177,9 +216,11 @@ export class Editing {
       },
       {
         ok: "Join",
-        submit: async (given, waiting) => {
+        submit: async (given) => {
           const [stays, goes] = given.keep === "0" ? [one, other] : [other, one];
-          await this.#keep(given, { what: "same_as", one: ref(stays), other: ref(goes) }, waiting);
+          const said = { what: "same_as", one: ref(stays), other: ref(goes) };
+          const { also } = await this.#keep(given, said, { undoable: false });
+          this.app.model.remove([idOf(goes)], { also });
           this.app.model.select(idOf(stays));
         },
         content: [
@@ -196,9 +237,9 @@ export class Editing {
   async takeOutNode(node) {
     await dialog(`Take out ${shortened(node.key)}`, this.#who(), {
       ok: "Take out",
-      submit: async (given, waiting) => {
-        await this.#keep(given, { what: "take_out", node: ref(node) }, waiting);
-        this.app.model.remove([idOf(node)]);
+      submit: async (given) => {
+        const { also } = await this.#keep(given, { what: "take_out", node: ref(node) }, { undoable: false });
+        this.app.model.remove([idOf(node)], { also });
       },
       danger: true,
       content: [
@@ -215,10 +256,11 @@ export class Editing {
   async takeOut(edge) {
     await dialog("Take out a relationship", this.#who(), {
       ok: "Take out",
-      submit: async (given, waiting) => {
+      submit: async (given) => {
         const { type } = edge;
-        await this.#keep(given, { what: "take_out", start: ref(edge.start), type, end: ref(edge.end) }, waiting);
-        this.app.model.removeEdge(`${idOf(edge.start)} ${type} ${idOf(edge.end)}`);
+        const said = { what: "take_out", start: ref(edge.start), type, end: ref(edge.end) };
+        const { also } = await this.#keep(given, said, { undoable: false });
+        this.app.model.removeEdge(`${idOf(edge.start)} ${type} ${idOf(edge.end)}`, also);
       },
       danger: true,
       content: [
@@ -290,12 +332,12 @@ export class Editing {
     return { author: { text: "Author", value: this.author } };
   }
 
-  async #keep(given, said, waiting) {
+  async #keep(given, said, options = {}) {
     if (given.author.trim()) localStorage.setItem(AUTHOR, given.author.trim());
-    return this.say(said, { waiting });
+    return this.say(said, options);
   }
 
-  #pending(nodes, edges = [], near = null) {
+  #pending(also, nodes, edges = [], near = null) {
     const fresh = this.app.model.add(
       {
         nodes: nodes
@@ -303,22 +345,26 @@ export class Editing {
           .map((each) => ({ ...each, degree: 0, properties: { sources: ["analyst"] }, pending: true })),
         edges,
       },
-      { near, quiet: true },
+      { near, also },
     );
     if (fresh.length) this.app.model.select(fresh[0]);
-    this.app.layout.start();
+    this.app.layout.settle(fresh);
   }
 
   async #try(work) {
     try {
       await work();
     } catch (wrong) {
-      toast(wrong.message, { wrong: true });
+      tell(wrong);
     }
   }
 }
 
 const ref = ({ label, key }) => ({ label, key });
+const named = (nodes) => {
+  const many = [nodes].flat();
+  return many.length === 1 ? shortened(many[0].key) : `${many.length} nodes`;
+};
 
 function said({ what, body, fault }) {
   if (fault) return `${what.replace("_", " ")}, which is passed over: ${fault}`;

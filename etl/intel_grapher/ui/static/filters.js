@@ -1,14 +1,28 @@
 // The legend, which is also the filter: labels, relationship types, sources, hubs.
 import { button, el, fill, number } from "./dom.js";
-import { sign } from "./palette.js";
+import { NO_VERDICT } from "./model.js";
+import { COLOURED, RINGS, colourBy, css, mark, sign } from "./palette.js";
 
 export class Filters {
   parts = el("div");
   all = el("p");
 
-  constructor(model, schema) {
+  constructor(app) {
+    const { model } = app;
+    this.app = app;
     this.model = model;
-    this.schema = schema;
+    this.schema = app.schema;
+    this.coloured = el(
+      "select",
+      {
+        "aria-label": "colours mean",
+        onchange: (event) => {
+          colourBy(event.target.value);
+          model.tell("select");
+        },
+      },
+      Object.entries(COLOURED).map(([value, text]) => el("option", { value }, text)),
+    );
     // The field outlives each drawing, so that typing goes on: only the parts and the button are made anew.
     this.limit = el("input", {
       type: "number",
@@ -23,12 +37,13 @@ export class Filters {
     });
     fill(
       document.getElementById("filters"),
+      el("label", { class: "first" }, el("span", { class: "name" }, "Colour by"), this.coloured),
       this.parts,
       el("h2", {}, "Hubs"),
       el("label", {}, el("span", { class: "name" }, "hide above"), this.limit),
       this.all,
     );
-    model.addEventListener("change", () => this.#later());
+    for (const what of ["change", "remarks"]) model.addEventListener(what, () => this.#later());
     this.draw();
   }
 
@@ -42,10 +57,13 @@ export class Filters {
 
   draw() {
     const { model } = this;
-    const [labels, types, sources] = [new Map(), new Map(), new Map()];
+    const [labels, types, sources, verdicts, tags] = Array.from({ length: 5 }, () => new Map());
     const count = (map, name) => map.set(name, (map.get(name) ?? 0) + 1);
-    model.graph.forEachNode((_, node) => {
+    model.graph.forEachNode((id, node) => {
       if (!node.more) {
+        const said = this.app.remarks.of(id);
+        count(verdicts, said.verdict || NO_VERDICT);
+        said.tags.forEach((tag) => count(tags, tag));
         count(labels, node.label);
         node.properties?.sources?.forEach((each) => count(sources, each));
       }
@@ -81,6 +99,17 @@ export class Filters {
         () => null,
         (name) => this.schema.sources[name],
       ),
+      // As long as nothing is judged or tagged, there is nothing to choose by.
+      verdicts.size > Number(verdicts.has(NO_VERDICT)) || model.hidden.verdict.size
+        ? this.#part(
+            "Verdict",
+            "verdict",
+            verdicts,
+            (name) => ring(name),
+            () => "of analysts; where they differ, the graver",
+          )
+        : null,
+      tags.size ? [el("h2", {}, "Tags"), [...tags].sort().map(([tag, many]) => this.#tag(tag, many))] : null,
     );
     if (focus) this.parts.querySelector(`[name="${CSS.escape(focus)}"]`)?.focus();
     if (document.activeElement !== this.limit) this.limit.value = model.hub ?? "";
@@ -101,6 +130,17 @@ export class Filters {
     return Object.values(this.model.hidden).some((each) => each.size) || this.model.hub !== null;
   }
 
+  #tag(tag, many) {
+    const { selection, remarks, model } = this.app;
+    const all = () => model.selectAll(selection.seen().filter((id) => remarks.of(id).tags.includes(tag)));
+    return el(
+      "div",
+      { class: "choice" },
+      button(tag, all, { class: "quiet name", title: "Select what has this tag" }),
+      el("span", { class: "count" }, number(many)),
+    );
+  }
+
   #part(title, kind, counts, icon, doc) {
     const { model } = this;
     const hidden = model.hidden[kind];
@@ -110,25 +150,46 @@ export class Filters {
       names.length
         ? names.map((name) =>
             el(
-              "label",
-              { class: hidden.has(name) ? "off" : "", title: doc(name) },
-              el("input", {
-                type: "checkbox",
-                name: `${kind} ${name}`,
-                checked: !hidden.has(name),
-                onchange: (event) => {
-                  if (event.target.checked) hidden.delete(name);
-                  else hidden.add(name);
-                  model.filter();
-                  this.draw();
-                },
-              }),
-              icon(name),
-              el("span", { class: "name" }, name),
+              "div",
+              { class: hidden.has(name) ? "choice off" : "choice" },
+              el(
+                "label",
+                { title: doc(name) },
+                el("input", {
+                  type: "checkbox",
+                  name: `${kind} ${name}`,
+                  checked: !hidden.has(name),
+                  onchange: (event) => {
+                    if (event.target.checked) hidden.delete(name);
+                    else hidden.add(name);
+                    model.filter();
+                    this.draw();
+                  },
+                }),
+                icon(name),
+                el("span", { class: "name" }, name),
+              ),
+              kind === "label" && counts.get(name)
+                ? button("all", () => this.app.selection.ofLabel(name), {
+                    class: "quiet all",
+                    "aria-label": `select all ${name}`,
+                    title: "Select all of them",
+                  })
+                : null,
               el("span", { class: "count" }, number(counts.get(name) ?? 0)),
             ),
           )
         : el("p", { class: "soft" }, "none yet"),
     ];
   }
+}
+
+function ring(verdict) {
+  const svg = sign("");
+  if (verdict === NO_VERDICT) return el("span", { class: "sign" });
+  const circle = mark("circle", "none", 8, 8, 5);
+  circle.setAttribute("stroke", css(RINGS[verdict]));
+  circle.setAttribute("stroke-width", "3");
+  svg.replaceChildren(circle);
+  return svg;
 }

@@ -1,9 +1,13 @@
 // The search field: type-ahead over the keys of every label; a pasted text with several words is read as a list.
 import { ask } from "./api.js";
-import { el, fill, plural, shortened, toast } from "./dom.js";
+import { el, fill, shortened, tell } from "./dom.js";
+import { idOf } from "./model.js";
 import { sign } from "./palette.js";
 
-export function setUpFind({ actions, enrich }) {
+const MOST_SAID = 6; // nodes that are found by what analysts said of them
+
+export function setUpFind(app) {
+  const { actions, triage, picture, model, editing, layout } = app;
   const input = /** @type {HTMLInputElement} */ (document.getElementById("find"));
   const list = document.getElementById("found");
   let nodes = [];
@@ -30,32 +34,31 @@ export function setUpFind({ actions, enrich }) {
   const take = async (node) => {
     close();
     input.value = "";
+    if (node.query) return app.cypher.open(node.query);
+    const there = model.graph.hasNode(idOf(node));
     await actions.bring([node]).catch(tell);
     document.getElementById("picture").focus();
+    if (there)
+      picture.look(idOf(node)); // what is there already is found by the eye
+    else if (model.graph.order > 1) layout.addEventListener("ended", () => picture.look(idOf(node)), { once: true });
   };
-  const paste = async (text) => {
+  const paste = (text) => {
     close();
     input.value = "";
-    try {
-      const { found, missing, bad } = await ask("paste", { text });
-      if (found.length) await actions.bring(found);
-      const rest = [
-        missing.length && `${plural(missing.length, "indicator")} not in the graph`,
-        bad.length &&
-          `${plural(bad.length, "word")} no indicator (${bad
-            .slice(0, 3)
-            .map((each) => shortened(each.text, 24))
-            .join(", ")})`,
-      ]
-        .filter(Boolean)
-        .join("; ");
-      toast(
-        `${plural(found.length, "node")} found${rest ? `; ${rest}` : ""}.`,
-        missing.length ? { action: { text: "Ask sources…", run: () => enrich(missing) } } : {},
-      );
-    } catch (wrong) {
-      tell(wrong);
+    return triage.paste(text);
+  };
+  // Nodes by their notes, tags and verdicts.
+  const saidAbout = async (text) => {
+    const wanted = text.toLowerCase();
+    if (wanted.length < 3) return [];
+    const found = new Map();
+    for (const { undone, what, body } of await editing.entries().catch(() => [])) {
+      const words = body.text ?? body.tag ?? body.verdict ?? "";
+      if (!undone && body.about && words.toLowerCase().includes(wanted))
+        found.set(idOf(body.about), { ...body.about, why: `${what}: ${words}` });
+      if (found.size >= MOST_SAID) break;
     }
+    return [...found.values()];
   };
   const search = async () => {
     const text = input.value.trim();
@@ -67,8 +70,14 @@ export function setUpFind({ actions, enrich }) {
     } catch (wrong) {
       return tell(wrong);
     }
+    const said = await saidAbout(text);
     if (mine !== latest) return;
-    nodes = answer.nodes;
+    const keys = new Set(answer.nodes.map(idOf));
+    const queries = app.schema.queries
+      .filter((each) => text.length > 2 && `${each.name} ${each.doc}`.toLowerCase().includes(text.toLowerCase()))
+      .slice(0, 3)
+      .map((query) => ({ label: "", key: query.name, why: query.doc, query: query.name }));
+    nodes = [...answer.nodes, ...said.filter((node) => !keys.has(idOf(node))), ...queries];
     fill(
       list,
       nodes.map((node, i) =>
@@ -83,9 +92,10 @@ export function setUpFind({ actions, enrich }) {
               take(node);
             },
           },
-          sign(node.label),
-          el("span", { class: "key" }, shortened(node.key, 70)),
-          el("span", { class: "kind" }, node.label),
+          node.query ? null : sign(node.label),
+          el("span", { class: "key" }, shortened(node.key, 60)),
+          node.why ? el("span", { class: "soft" }, shortened(node.why, 50)) : null,
+          el("span", { class: "kind" }, node.query ? "saved query" : node.label),
         ),
       ),
       nodes.length
@@ -129,5 +139,3 @@ export function setUpFind({ actions, enrich }) {
   input.addEventListener("blur", () => setTimeout(close, 150));
   return { paste };
 }
-
-const tell = (wrong) => toast(wrong.message, { wrong: true });

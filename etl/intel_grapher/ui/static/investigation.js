@@ -1,10 +1,12 @@
 // Saving and opening investigations, links to them, and exports.
 import { ask } from "./api.js";
-import { button, dialog, el, fill, toast } from "./dom.js";
-import { css, mark } from "./palette.js";
+import { button, dialog, el, fill, plural, tell, toast } from "./dom.js";
+
+const when = (moment) => moment.replace("T", " ").slice(0, 16);
 
 export class Investigation {
   name = "";
+  mark = ""; // which version of it was opened or saved last
 
   constructor(app) {
     this.app = app;
@@ -47,22 +49,32 @@ export class Investigation {
   }
 
   async save() {
-    const given = await dialog(
+    const { keeper } = this.app;
+    await dialog(
       "Save the investigation",
       { name: { text: "Name", value: this.name || new Date().toISOString().slice(0, 10) } },
-      { ok: "Save" },
+      {
+        ok: "Save",
+        submit: async (given, waiting) => {
+          const name = given.name.trim();
+          const saving = { name, content: this.content(), mark: name === this.name ? this.mark : "" };
+          let answer = await ask("save", saving);
+          if (answer.exists) {
+            const whose = name === this.name ? "has been saved elsewhere since you opened it" : "is there already";
+            waiting("");
+            const text = `“${name}” ${whose}, at ${when(answer.exists)}. Saving replaces it.`;
+            if (!(await confirmed("Replace it?", text, "Replace"))) throw new Error("Nothing was saved: name another.");
+            answer = await ask("save", { ...saving, over: true });
+          }
+          [this.name, this.mark] = [name, answer.mark];
+          history.replaceState(null, "", `#open=${encodeURIComponent(name)}`);
+          await keeper.settle();
+          toast(`Saved. The address of this page opens “${name}” again.`, {
+            action: { text: "Copy link", run: () => this.copyLink() },
+          });
+        },
+      },
     );
-    if (!given) return;
-    try {
-      await ask("save", { name: given.name.trim(), content: this.content() });
-      this.name = given.name.trim();
-      history.replaceState(null, "", `#open=${encodeURIComponent(this.name)}`);
-      toast(`Saved. The address of this page opens “${this.name}” again.`, {
-        action: { text: "Copy link", run: () => this.copyLink() },
-      });
-    } catch (wrong) {
-      toast(wrong.message, { wrong: true });
-    }
   }
 
   async copyLink() {
@@ -75,102 +87,124 @@ export class Investigation {
 
   async open() {
     const list = el("div");
-    let box;
+    const leave = (then) => async () => {
+      list.closest("dialog").close();
+      await then().catch(tell);
+    };
+    const remove = (name, forget) => async () => {
+      if (!(await confirmed("Remove it?", `“${name}” is removed for good.`, "Remove", true))) return;
+      await forget().then(draw).catch(tell);
+    };
+    const line = (name, at, more, opens, forget) =>
+      el(
+        "tr",
+        {},
+        el("td", {}, button(name, leave(opens), { class: "quiet" })),
+        el("td", { class: "soft" }, when(at)),
+        el("td", { class: "soft" }, more),
+        el("td", {}, button("remove", remove(name, forget), { class: "quiet danger", "aria-label": `remove ${name}` })),
+      );
+    const table = (title, lines) =>
+      lines.length ? [el("h2", {}, title), el("table", {}, el("tbody", {}, lines))] : [];
     const draw = async () => {
-      const { investigations } = await ask("investigations");
+      const { investigations, unsaved } = await ask("investigations");
       fill(
         list,
-        investigations.length
-          ? el(
-              "table",
-              {},
-              el(
-                "tbody",
-                {},
-                investigations.map(({ name, saved_at: at }) =>
-                  el(
-                    "tr",
-                    {},
-                    el(
-                      "td",
-                      {},
-                      button(
-                        name,
-                        () => {
-                          list.closest("dialog").close();
-                          this.load(name);
-                        },
-                        { class: "quiet" },
-                      ),
-                    ),
-                    el("td", { class: "soft" }, at.replace("T", " ").slice(0, 16)),
-                    el(
-                      "td",
-                      {},
-                      button(
-                        "remove",
-                        async () => {
-                          await ask("remove", { name });
-                          draw();
-                        },
-                        { class: "quiet danger", "aria-label": `remove ${name}` },
-                      ),
-                    ),
-                  ),
-                ),
+        table(
+          "Saved",
+          investigations.map(({ name, saved_at: at }) =>
+            line(
+              name,
+              at,
+              "",
+              () => this.load(name),
+              () => ask("remove", { name }),
+            ),
+          ),
+        ),
+        table(
+          "Not saved",
+          unsaved
+            .filter(({ id }) => id !== this.app.keeper.id)
+            .map(({ id, kept_at: at, nodes, name }) =>
+              line(
+                name || "no name",
+                at,
+                plural(nodes, "node"),
+                () => this.resume(id),
+                () => ask("keep", { id }),
               ),
-            )
+            ),
+        ),
+        investigations.length || unsaved.length
+          ? null
           : el("p", { class: "soft" }, "None is saved yet. Save keeps what is in the picture, where, and the filters."),
       );
     };
     try {
       await draw();
     } catch (wrong) {
-      return toast(wrong.message, { wrong: true });
+      return tell(wrong);
     }
-    box = dialog(
-      "Open an investigation",
-      {},
-      {
-        ok: null,
-        content: [
-          list,
-          el(
-            "p",
-            {},
-            button("New, empty picture", () => {
-              list.closest("dialog").close();
-              this.fresh();
-            }),
-          ),
-        ],
-      },
-    );
-    return box;
+    const content = [
+      list,
+      el(
+        "p",
+        {},
+        button(
+          "New, empty picture",
+          leave(() => this.fresh()),
+        ),
+      ),
+    ];
+    return dialog("Open an investigation", {}, { ok: null, content });
   }
 
-  fresh() {
-    this.name = "";
+  async fresh() {
+    await this.app.keeper.part();
+    [this.name, this.mark] = ["", ""];
     history.replaceState(null, "", location.pathname);
     this.app.model.clear();
+    await this.app.keeper.settle();
     this.app.empty();
   }
 
   async load(name) {
     try {
-      this.restore(await ask("open", { name }));
-      this.name = name;
+      const { content, mark } = await ask("open", { name });
+      await this.app.keeper.part();
+      this.restore(content);
+      [this.name, this.mark] = [name, mark];
       history.replaceState(null, "", `#open=${encodeURIComponent(name)}`);
-      this.app.actions.refresh().catch(() => {});
+      await this.app.actions.refresh().catch(tell);
+      await this.app.keeper.settle();
     } catch (wrong) {
-      toast(wrong.message, { wrong: true });
+      tell(wrong);
     }
   }
 
-  // A link without a name holds the view itself, as long as it is small.
-  async fromLink() {
+  // A picture that was not saved, of this tab or of another.
+  async resume(id) {
+    const { content } = await ask("kept", { id });
+    if (!content) return toast("That picture is not kept any more.", { wrong: true });
+    await this.app.keeper.part();
+    this.#take(content);
+    await ask("keep", { id });
+    return this.app.keeper.flush();
+  }
+
+  #take(content) {
+    this.restore(content);
+    [this.name, this.mark] = [String(content.name ?? ""), String(content.mark ?? "")];
+    history.replaceState(null, "", this.name ? `#open=${encodeURIComponent(this.name)}` : location.pathname);
+    this.app.actions.refresh().catch(tell);
+  }
+
+  // A link without a name holds the view itself, as long as it is small. Without a link, the tab's own picture is back.
+  async begin() {
+    const { actions, keeper } = this.app;
     const told = new URLSearchParams(location.hash.slice(1));
-    if (told.get("open")) return this.load(told.get("open"));
+    const before = await keeper.begin();
     const nodes = told
       .getAll("node")
       .slice(0, 100)
@@ -178,8 +212,21 @@ export class Investigation {
         const at = each.indexOf(":");
         return { label: each.slice(0, at), key: each.slice(at + 1) };
       });
-    if (nodes.length) await this.app.actions.bring(nodes).catch((wrong) => toast(wrong.message, { wrong: true }));
-    return null;
+    const mine = before?.nodes?.length && !nodes.length && (!told.get("open") || told.get("open") === before.name);
+    if (mine) {
+      this.#take(before);
+      if (before.name)
+        toast(`“${before.name}” is as you left it, with what was not saved.`, {
+          action: { text: "Open what is saved", run: () => this.load(before.name) },
+        });
+      return;
+    }
+    if (before) await keeper.another();
+    if (told.get("open")) await this.load(told.get("open"));
+    else if (nodes.length) {
+      await actions.bring(nodes).catch(tell);
+      history.replaceState(null, "", location.pathname); // a reload brings the picture as it is then
+    }
   }
 
   link() {
@@ -187,137 +234,8 @@ export class Investigation {
     for (const { label, key } of this.app.model.refs().slice(0, 100)) told.append("node", `${label}:${key}`);
     return `${location.origin}/#${this.name ? `open=${encodeURIComponent(this.name)}` : told}`;
   }
-
-  async exports() {
-    const { picture, table } = this.app;
-    const save = (name, parts, type) => download(`${this.name || "intel-grapher"}${name}`, new Blob(parts, { type }));
-    const csv = () => table.csv();
-    const rows = [
-      ["Picture, PNG", () => picture.canvas().toBlob((blob) => download(`${this.name || "intel-grapher"}.png`, blob))],
-      ["Picture, SVG", () => save(".svg", [svg(picture.seen())], "image/svg+xml")],
-      ["Nodes, CSV", () => save("-nodes.csv", ["\ufeff", csv().nodes], "text/csv")],
-      ["Relationships, CSV", () => save("-relationships.csv", ["\ufeff", csv().relationships], "text/csv")],
-      ["Graph, GraphML", () => save(".graphml", [this.graphml()], "application/xml")],
-      ["Investigation, JSON", () => save(".json", [JSON.stringify(this.content())], "application/json")],
-    ];
-    await dialog(
-      "Export what is shown",
-      {},
-      {
-        ok: null,
-        content: [
-          el(
-            "div",
-            { class: "actions" },
-            rows.map(([text, run]) => button(text, run)),
-          ),
-          el(
-            "label",
-            { class: "field" },
-            el("span", {}, "A link that opens these nodes again"),
-            el("input", { readonly: true, value: this.link(), onfocus: (event) => event.target.select() }),
-          ),
-          el(
-            "p",
-            { class: "soft" },
-            "CSV is for spreadsheets: a cell that one would take for a formula is marked as text. " +
-              "For programs: intel-grapher query --csv.",
-          ),
-        ],
-      },
-    );
-  }
-
-  // Made by the browser's own XML writer, so that no text of an attacker's becomes markup.
-  graphml() {
-    const { model } = this.app;
-    const XML = "http://graphml.graphdrawing.org/xmlns";
-    const file = document.implementation.createDocument(XML, "graphml");
-    const make = (tag, attributes, parent, text = null) => {
-      const element = file.createElementNS(XML, tag);
-      for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, printable(value));
-      if (text !== null) element.textContent = printable(text);
-      parent.append(element);
-      return element;
-    };
-    const nodes = model.nodes().filter((id) => model.seesNode(id));
-    const edges = model.graph.edges().filter((id) => !model.graph.getEdgeAttribute(id, "more") && model.seesEdge(id));
-    const named = (each, ids) => [
-      ...new Set(
-        ids.flatMap((id) =>
-          Object.keys((each === "node" ? model.node(id) : model.graph.getEdgeAttributes(id)).properties ?? {}),
-        ),
-      ),
-    ];
-    const names = { node: ["label", "key", ...named("node", nodes)], edge: ["type", ...named("edge", edges)] };
-    for (const each of ["node", "edge"])
-      names[each].forEach((name) =>
-        make(
-          "key",
-          { id: `${each}.${name}`, for: each, "attr.name": name, "attr.type": "string" },
-          file.documentElement,
-        ),
-      );
-    const graph = make("graph", { edgedefault: "directed" }, file.documentElement);
-    const data = (kind, values, parent) =>
-      names[kind].forEach((name) => {
-        if (values[name] !== undefined)
-          make("data", { key: `${kind}.${name}` }, parent, [values[name]].flat().join("; "));
-      });
-    for (const id of nodes) {
-      const { label, key, properties } = model.node(id);
-      data("node", { label, key, ...properties }, make("node", { id }, graph));
-    }
-    for (const id of edges) {
-      const edge = model.graph.getEdgeAttributes(id);
-      const [source, target] = model.graph.extremities(id);
-      data("edge", { type: edge.type, ...edge.properties }, make("edge", { id, source, target }, graph));
-    }
-    return `<?xml version="1.0" encoding="UTF-8"?>\n${new XMLSerializer().serializeToString(file)}`;
-  }
 }
 
-const printable = (value) => String(value).replace(/[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu, "");
-
-function svg({ width, height, nodes, edges }) {
-  const SVG = "http://www.w3.org/2000/svg";
-  const file = document.implementation.createDocument(SVG, "svg");
-  const make = (tag, attributes, text = null) => {
-    const element = file.createElementNS(SVG, tag);
-    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-    if (text !== null) element.textContent = printable(text);
-    file.documentElement.append(element);
-  };
-  for (const [name, value] of Object.entries({
-    viewBox: `0 0 ${width} ${height}`,
-    width,
-    height,
-    "font-family": "sans-serif",
-    "font-size": 11,
-  }))
-    file.documentElement.setAttribute(name, value);
-  make("rect", { width, height, fill: css("--canvas") });
-  for (const { start, end } of edges)
-    make("line", {
-      x1: start.x.toFixed(1),
-      y1: start.y.toFixed(1),
-      x2: end.x.toFixed(1),
-      y2: end.y.toFixed(1),
-      stroke: css("--edge"),
-    });
-  for (const node of nodes) file.documentElement.append(mark(node.shape, node.colour, node.x, node.y, node.radius));
-  if (nodes.length < 400)
-    for (const node of nodes)
-      make(
-        "text",
-        { x: (node.x + node.radius + 4).toFixed(1), y: (node.y + 4).toFixed(1), fill: css("--text") },
-        node.text,
-      );
-  return new XMLSerializer().serializeToString(file);
-}
-
-function download(name, blob) {
-  const address = URL.createObjectURL(blob);
-  el("a", { href: address, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(address), 10_000);
+async function confirmed(title, text, ok, danger = false) {
+  return (await dialog(title, {}, { ok, danger, content: [el("p", {}, text)] })) !== null;
 }

@@ -1,12 +1,21 @@
 // The keyboard: everything the mouse does, and where the keys lead.
+import { deedsOn, deedsOnPicture, perform } from "./deeds.js";
 import { dialog, el } from "./dom.js";
 
 const KEYS = [
   ["/", "find a node"],
-  ["arrow keys", "in the picture: to the neighbour that lies that way"],
+  ["arrow keys", "in the picture: to the neighbour that lies that way; with Shift, select it too"],
+  ["Menu, Shift+F10, right click", "what can be done with what is selected"],
+  ["Ctrl+A, i, j", "select all, the others, the neighbours"],
+  ["Shift+drag, Alt+drag", "select with a box, with a lasso"],
   ["Enter, e", "expand"],
   ["c", "collapse"],
   ["x, Delete", "hide"],
+  ["k", "keep only what is selected"],
+  ["p", "pin or unpin"],
+  ["b", "the path between two"],
+  ["a", "ask sources"],
+  ["m, g, v, r", "note, tag, verdict, relate"],
   ["f", "show all"],
   ["l", "lay out anew"],
   ["n", "add a node"],
@@ -18,9 +27,17 @@ const KEYS = [
   ["?", "these keys"],
 ];
 
+const inPicture = (event) => event.target.closest("#picture, body > main") !== null || event.target === document.body;
+const inSheet = (event) => event.target.closest(".ask, .triage, pre") !== null;
+
 export function setUpKeys(app) {
-  const { model, actions, picture, layout } = app;
+  const { model, picture, layout } = app;
   const click = (id) => document.getElementById(id).click();
+  const deedByKey = (key) => {
+    const groups = [...deedsOn(app, [...model.chosen]), ...deedsOnPicture(app)];
+    const deed = groups.flat().find((each) => each.key === key);
+    return deed ? perform(deed) : null;
+  };
   document.addEventListener("keydown", (event) => {
     const typing = /** @type {Element} */ (event.target).closest("input, textarea, select, dialog");
     const command = event.ctrlKey || event.metaKey;
@@ -36,12 +53,21 @@ export function setUpKeys(app) {
       event.preventDefault();
       return click("save");
     }
+    if (command && event.key.toLowerCase() === "a" && !typing && !inSheet(event)) {
+      event.preventDefault();
+      return app.selection.all();
+    }
+    if (!typing && (event.key === "ContextMenu" || (event.shiftKey && event.key === "F10")) && inPicture(event)) {
+      event.preventDefault();
+      const box = document.getElementById("picture").getBoundingClientRect();
+      const at = model.selected && model.node(model.selected) ? picture.place(model.selected) : { x: 40, y: 40 };
+      return app.menu({ x: box.x + at.x + 8, y: box.y + at.y + 8 });
+    }
     if (event.altKey && event.key === "ArrowLeft") {
       event.preventDefault();
       return model.back();
     }
     if (typing || command || event.altKey) return null;
-    const id = model.selected;
     switch (event.key) {
       case "/":
         event.preventDefault();
@@ -58,15 +84,10 @@ export function setUpKeys(app) {
         return app.drawer("nodes");
       case "Escape":
         return model.select(null);
-      case "e":
-        return id && app.open(id);
-      case "c":
-        return id && actions.collapse(id);
-      case "x":
       case "Delete":
         return model.chosen.size && model.remove([...model.chosen]);
       default:
-        return null;
+        return deedByKey(event.key);
     }
   });
   document.getElementById("picture").addEventListener("keydown", (event) => {
@@ -79,7 +100,7 @@ export function setUpKeys(app) {
     event.preventDefault();
     const next = toward(model, way);
     if (next) {
-      model.select(next);
+      model.select(next, { more: event.shiftKey && !model.chosen.has(next) });
       picture.look(next);
     }
   });

@@ -4,21 +4,32 @@ import { ask } from "./api.js";
 import { Cypher } from "./cypher.js";
 import { button, el, fill, number, plural, toast } from "./dom.js";
 import { Editing } from "./editing.js";
+import { Exports } from "./exports.js";
 import { Filters } from "./filters.js";
 import { setUpFind } from "./find.js";
 import { Jobs } from "./jobs.js";
+import { Keeper } from "./keeper.js";
+import { News } from "./news.js";
 import { Investigation } from "./investigation.js";
 import { help, setUpKeys } from "./keys.js";
-import { Layout } from "./layout.js";
+import { KINDS, Layout } from "./layout.js";
+import { openMenu } from "./menu.js";
 import { Model } from "./model.js";
+import { Opening } from "./opening.js";
+import { deedsOn, deedsOnPicture } from "./deeds.js";
 import { colourOf, learn } from "./palette.js";
 import { Panel } from "./panel.js";
 import { Picture } from "./picture.js";
+import { Remarks } from "./remarks.js";
+import { Selection } from "./selection.js";
 import { Table } from "./table.js";
 import { Time } from "./time.js";
+import { Triage } from "./triage.js";
 
 const byId = (id) => document.getElementById(id);
 const THEME = "intel-grapher theme";
+const TALL = "intel-grapher drawer";
+const FOLDED = "intel-grapher folded";
 document.documentElement.dataset.theme =
   localStorage.getItem(THEME) ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
 
@@ -30,8 +41,11 @@ async function begin() {
   app.model = new Model();
   app.model.bothWays = (type) => start.types[type]?.both_ways;
   app.layout = new Layout(app.model);
+  app.remarks = new Remarks(app.model);
+  app.model.verdictOf = (id) => app.remarks.of(id).verdict;
   app.actions = new Actions(app.model, app.layout);
   app.jobs = new Jobs(app);
+  app.triage = new Triage(app);
   app.enrich = (nodes) => app.jobs.enrich(nodes);
   app.editing = new Editing(app);
   app.open = (id) => {
@@ -40,11 +54,22 @@ async function begin() {
       toast(wrong.message, { wrong: true }),
     );
   };
-  app.picture = new Picture(byId("picture"), app.model, { onopen: app.open });
-  app.filters = new Filters(app.model, start);
+  app.menu = (place) => {
+    const ids = [...app.model.chosen];
+    openMenu(place, ids.length ? deedsOn(app, ids) : deedsOnPicture(app));
+  };
+  const { layout, remarks } = app;
+  const onmenu = (event) => {
+    event.preventDefault();
+    app.menu({ x: event.clientX, y: event.clientY });
+  };
+  app.picture = new Picture(byId("picture"), app.model, { layout, remarks, onopen: app.open, onmenu });
+  app.selection = new Selection(app.picture, app.model);
+  app.filters = new Filters(app);
   app.time = new Time(app.model);
   app.panel = new Panel(app);
   app.investigation = new Investigation(app);
+  app.keeper = new Keeper(app);
   const banner = [];
   if (start.as_of) {
     banner.push(
@@ -61,17 +86,29 @@ async function begin() {
   byId("banner").hidden = !banner.length;
   byId("banner").textContent = banner.join(" ");
   setUpDrawer(app);
-  app.empty = () => showEmpty(app);
+  app.opening = new Opening(app);
+  app.empty = () => app.opening.draw();
+  app.exports = () => new Exports(app).show();
   setUpFind(app);
   setUpKeys(app);
   setUpTools(app);
+  let wasBare = false;
   const status = () => {
+    const { unjoined } = app.actions;
     byId("status").textContent = app.model.graph.order
-      ? `${plural(app.model.nodes().length, "node")}, ${plural(app.model.graph.size, "relationship")}`
+      ? `${plural(app.model.nodes().length, "node")}, ${plural(app.model.graph.size, "relationship")}` +
+        (app.model.chosen.size > 1 ? `; ${number(app.model.chosen.size)} selected` : "") +
+        (unjoined.size ? `; relationships of ${number(unjoined.size)} not looked up yet` : "")
       : "";
-    showEmpty(app);
+    app.empty();
+    // A table of nothing takes no room.
+    const bare = !app.model.graph.order;
+    if (byId("drawer").classList.toggle("bare", bare) !== wasBare) {
+      wasBare = bare;
+      app.picture.sigma.resize();
+    }
   };
-  app.model.addEventListener("change", status);
+  for (const what of ["change", "joined", "select"]) app.model.addEventListener(what, status);
   app.model.addEventListener("select", () => {
     const node = app.model.node(app.model.selected ?? "");
     if (!node) return;
@@ -81,13 +118,16 @@ async function begin() {
   status();
   app.colourOf = colourOf;
   globalThis.app = app; // for the console, and for the tests that look at what is drawn
-  await app.investigation.fromLink();
-  const { jobs } = await ask("jobs");
-  jobs.forEach((job) => app.jobs.watch(job));
+  await app.editing.entries().catch(() => []);
+  await app.investigation.begin();
+  app.keeper.watch();
+  app.news = new News(app);
+  await app.news.listen();
   document.documentElement.dataset.ready = "true";
 }
 
-function setUpTools({ model, picture, layout, editing, investigation, filters, time }) {
+function setUpTools(app) {
+  const { model, picture, layout, editing, investigation, filters, time, jobs, selection } = app;
   const on = (id, run) =>
     byId(id).addEventListener("click", () =>
       Promise.resolve(run()).catch((wrong) => toast(wrong.message, { wrong: true })),
@@ -96,12 +136,23 @@ function setUpTools({ model, picture, layout, editing, investigation, filters, t
   on("undo", () => model.undo());
   on("redo", () => model.redo());
   on("fit", () => picture.fit());
-  on("layout", () => layout.start());
+  const kinds = /** @type {HTMLSelectElement} */ (byId("layout-kind"));
+  fill(
+    kinds,
+    Object.entries(KINDS).map(([value, text]) => el("option", { value }, text)),
+  );
+  kinds.addEventListener("change", () => layout.start(kinds.value));
+  on("layout", () => layout.start(kinds.value));
+  on("lasso-tool", () => {
+    selection.tool = !selection.tool;
+    byId("lasso-tool").setAttribute("aria-pressed", String(selection.tool));
+  });
   on("add", () => editing.add());
   on("edits", () => editing.log());
+  on("joblist", () => jobs.show());
   on("open", () => investigation.open());
   on("save", () => investigation.save());
-  on("export", () => investigation.exports());
+  on("export", () => app.exports());
   on("help", help);
   on("theme", () => {
     const theme = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
@@ -127,7 +178,7 @@ function setUpDrawer(app) {
     document.querySelector("#drawer .sheet"),
     document.querySelector("#drawer .tabs"),
   ];
-  app.table = new Table(app.model, sheet);
+  app.table = new Table(app, sheet);
   app.cypher = new Cypher(app);
   const shown = el("span", { class: "soft", id: "shown-rows", "aria-live": "polite" });
   const filter = el("input", {
@@ -139,7 +190,8 @@ function setUpDrawer(app) {
       app.model.filter();
     },
   });
-  const kinds = { nodes: "Nodes", edges: "Relationships", cypher: "Cypher" };
+  const kinds = { nodes: "Nodes", edges: "Relationships", pasted: "Pasted", cypher: "Cypher" };
+  const others = { cypher: app.cypher.element, pasted: app.triage.element };
   const buttons = Object.entries(kinds).map(([kind, text]) =>
     button(text, () => app.drawer(kind), { role: "tab", "aria-selected": "false", id: `tab-${kind}` }),
   );
@@ -150,60 +202,91 @@ function setUpDrawer(app) {
     drawer.classList.toggle("shut", open === null);
     buttons.forEach((each) => each.setAttribute("aria-selected", String(each.id === `tab-${open}`)));
     shown.textContent = "";
-    filter.hidden = !open || open === "cypher";
-    if (open === "cypher") {
+    filter.hidden = !open || open in others;
+    if (open === "pasted") byId("tab-pasted").hidden = false;
+    if (open in others) {
       app.table.close();
-      fill(sheet, app.cypher.element);
+      fill(sheet, others[open]);
     } else if (open) app.table.open(open);
+    sheet.scrollTop = 0;
     setTimeout(() => {
       app.picture.sigma.resize();
       app.picture.redraw();
     }, 0);
   };
+  byId("tab-pasted").hidden = true; // until something is
+  setUpSizes(app, drawer);
   app.drawer("nodes");
 }
 
-function showEmpty({ model, start, drawer }) {
-  const box = byId("empty");
-  box.hidden = model.graph.order > 0;
-  if (!box.hidden) {
-    fill(
-      box,
-      start.error || !start.nodes
-        ? [
-            el("strong", {}, "There is no graph yet"),
-            el("p", {}, start.error || "The graph is empty."),
-            el(
-              "p",
-              {},
-              "Paste indicators above to ask sources about them, or run: intel-grapher run --file indicators.txt",
-            ),
-          ]
-        : [
-            el("strong", {}, `${number(start.nodes)} nodes are in the graph`),
-            el(
-              "p",
-              {},
-              "Type a domain, an address, a hash, a name above; or paste a list of indicators, defanged or not.",
-            ),
-            el(
-              "p",
-              {},
-              button("What are its hubs?", () => {
-                drawer("cypher", { keep: true });
-                const { saved } = globalThis.app.cypher;
-                saved.value = "hubs";
-                saved.dispatchEvent(new Event("change"));
-                globalThis.app.cypher.run();
-              }),
-            ),
-          ],
-    );
+// The drawer is as tall as a person drags it, and the panels at the sides fold.
+function setUpSizes(app, drawer) {
+  const grip = byId("grip");
+  const kept = localStorage.getItem(TALL);
+  const tall = (pixels) => {
+    const most = innerHeight * 0.75;
+    drawer.style.setProperty("--tall", `${Math.max(80, Math.min(most, pixels))}px`);
+  };
+  const redrawn = () =>
+    setTimeout(() => {
+      app.picture.sigma.resize();
+      app.picture.redraw();
+    }, 0);
+  if (kept) tall(Number(kept));
+  const sheet = drawer.querySelector(".sheet");
+  const set = (pixels) => {
+    tall(pixels);
+    localStorage.setItem(TALL, String(sheet.clientHeight));
+    redrawn();
+  };
+  grip.addEventListener("pointerdown", (event) => {
+    grip.setPointerCapture(event.pointerId);
+    const [from, height] = [event.clientY, sheet.clientHeight];
+    const move = ({ clientY }) => set(height + from - clientY);
+    grip.addEventListener("pointermove", move);
+    grip.addEventListener("pointerup", () => grip.removeEventListener("pointermove", move), { once: true });
+  });
+  grip.addEventListener("keydown", (event) => {
+    const step = { ArrowUp: 24, ArrowDown: -24 }[event.key];
+    if (step) set(sheet.clientHeight + step);
+  });
+  for (const side of ["filters", "panel"]) {
+    const fold = byId(`fold-${side}`);
+    const draw = (shut) => {
+      document.querySelector("main").classList.toggle(`no-${side}`, shut);
+      fold.setAttribute("aria-expanded", String(!shut));
+      localStorage.setItem(`${FOLDED} ${side}`, shut ? "1" : "");
+      redrawn();
+    };
+    fold.addEventListener("click", () => draw(fold.getAttribute("aria-expanded") === "true"));
+    if (localStorage.getItem(`${FOLDED} ${side}`)) draw(true);
   }
 }
 
+// A link holds the key of one start of the server. Whoever has an old one can put the new one in.
+function wayIn(wrong) {
+  if (wrong.status !== 401) return [el("strong", {}, "The page can't begin"), el("p", {}, wrong.message)];
+  const enter = (event) => {
+    event.preventDefault();
+    const link = new FormData(event.target).get("link").toString().trim();
+    const key = new URLSearchParams(link.slice(link.indexOf("#") + 1)).get("token") ?? link;
+    location.hash = `token=${encodeURIComponent(key)}`;
+    location.reload();
+  };
+  return [
+    el("strong", {}, "This link has no key, or an old one"),
+    el("p", {}, "Each start of `intel-grapher ui` makes a new key: open the page by the link that it printed last."),
+    el(
+      "form",
+      { onsubmit: enter, class: "row" },
+      el("input", { name: "link", "aria-label": "The link that was printed", placeholder: "or paste that link here" }),
+      el("button", { type: "submit", class: "main" }, "Enter"),
+    ),
+  ];
+}
+
 begin().catch((wrong) => {
-  fill(byId("empty"), el("strong", {}, "The page can't begin"), el("p", {}, wrong.message));
+  fill(byId("empty"), ...wayIn(wrong));
   byId("empty").hidden = false;
   document.documentElement.dataset.ready = "failed";
 });

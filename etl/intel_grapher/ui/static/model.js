@@ -4,18 +4,26 @@ const { MultiDirectedGraph } = globalThis.graphology;
 
 export const idOf = ({ label, key }) => `${label}:${key}`;
 export const edgeId = (edge) => `${idOf(edge.start)} ${edge.type} ${idOf(edge.end)}`;
+export const NO_VERDICT = "none";
 const LARGE = 2000;
 const BULK = 1500; // so many at once are drawn when all are there
 
+/** @typedef {{undo?: () => Promise<void>, redo?: () => Promise<void>}} Also */
+
 export class Model extends EventTarget {
   graph = new MultiDirectedGraph();
-  hidden = { label: new Set(), type: new Set(), source: new Set() };
+  hidden = { label: new Set(), type: new Set(), source: new Set(), verdict: new Set() };
+  verdictOf = (_id) => "";
+  hideUndated = false;
   window = null; // [from, to] in ISO 8601, or null for all time
   hub = null; // nodes with more relationships than these are hidden
   chosen = new Set();
+  fact = null; // the id of the relationship that is selected
   #done = [];
   #undone = [];
   #visited = [];
+  #stepping = false;
+  #corner = { x: 0, y: 0 };
 
   get large() {
     return this.graph.order > LARGE;
@@ -53,9 +61,15 @@ export class Model extends EventTarget {
     return this.graph.reduceEdges(id, (sum, edge, attributes) => sum + (attributes.more ? 0 : 1), 0);
   }
 
-  // Add what is not there yet; update what is. Returns the ids of new nodes. `near` is where they come from.
-  add({ nodes = [], edges = [] }, { near = null, quiet = false, replace = [] } = {}) {
-    const step = { added: { nodes: [], edges: [] }, removed: this.#take(replace) };
+  /**
+   * Add what is not there yet; update what is. Returns the ids of new nodes.
+   *
+   * `near` is where they come from, `also` undoes and redoes the part of this step that is beyond the picture.
+   * @param {{nodes?: any[], edges?: any[]}} what
+   * @param {{near?: string | null, quiet?: boolean, replace?: string[], also?: Also}} options
+   */
+  add({ nodes = [], edges = [] }, { near = null, quiet = false, replace = [], also = {} } = {}) {
+    const step = { added: { nodes: [], edges: [] }, removed: this.#take(replace), ...also };
     const fresh = [];
     const bulk = nodes.length + edges.length > BULK;
     if (bulk) this.tell("bulk", "begin");
@@ -64,7 +78,7 @@ export class Model extends EventTarget {
       if (this.graph.hasNode(id)) {
         this.graph.mergeNodeAttributes(id, { ...node, x: this.node(id).x, y: this.node(id).y });
       } else {
-        const place = node.x === undefined ? this.#place(near, fresh.length, nodes.length) : {};
+        const place = node.x === undefined ? this.#place(near, step.added.nodes.length, nodes.length) : {};
         this.graph.addNode(id, { ...node, ...place });
         step.added.nodes.push(id);
         if (!node.more) fresh.push(id);
@@ -80,33 +94,34 @@ export class Model extends EventTarget {
       }
     }
     if (bulk) this.tell("bulk", "end");
-    const changed = step.added.nodes.length || step.added.edges.length || step.removed.nodes.length;
+    const changed = step.added.nodes.length || step.added.edges.length || step.removed.nodes.length || also.undo;
     if (changed && !quiet) this.#did(step);
     else if (changed && this.#done.length) this.#join(step);
     this.tell("change", { fresh });
     return fresh;
   }
 
-  // `quiet`: no step to be undone, for what is gone from the graph itself.
-  remove(ids, { quiet = false } = {}) {
-    const step = { added: { nodes: [], edges: [] }, removed: this.#take(ids) };
-    if (!step.removed.nodes.length && !step.removed.edges.length) return;
+  /**
+   * Take nodes out. `quiet`: no step to be undone, for what is gone from the graph itself. `also`: as in `add`.
+   * @param {string[]} ids
+   * @param {{quiet?: boolean, also?: Also}} options
+   */
+  remove(ids, { quiet = false, also = {} } = {}) {
+    const step = { added: { nodes: [], edges: [] }, removed: this.#take(ids), ...also };
+    if (!step.removed.nodes.length && !step.removed.edges.length && !also.undo) return;
     if (!quiet) this.#did(step);
     this.tell("change", {});
     this.tell("select"); // what was selected may be gone
   }
 
-  removeEdge(id) {
-    if (!this.graph.hasEdge(id)) return;
-    const edge = { id, ...this.graph.getEdgeAttributes(id) };
-    this.graph.dropEdge(id);
-    this.#did({ added: { nodes: [], edges: [] }, removed: { nodes: [], edges: [edge] } });
+  removeEdge(id, also = {}) {
+    this.#did({ added: { nodes: [], edges: [] }, removed: this.#take([], [id]), ...also });
     this.tell("change", {});
   }
 
-  // A step that reaches beyond the picture: an entry of the analyst's, which the server takes back.
-  did(undo, redo) {
-    this.#did({ undo, redo });
+  // A step that reaches beyond the picture: entries of the analyst's, which the server takes back.
+  did(also) {
+    this.#did({ added: { nodes: [], edges: [] }, removed: { nodes: [], edges: [] }, ...also });
     this.tell("change", {});
   }
 
@@ -128,12 +143,33 @@ export class Model extends EventTarget {
   }
 
   select(id, { more = false, quiet = false } = {}) {
+    this.fact = null;
     if (!more) this.chosen.clear();
     if (id !== null && this.graph.hasNode(id)) {
       if (more && this.chosen.has(id)) this.chosen.delete(id);
       else this.chosen.add(id);
       if (!quiet && this.#visited.at(-1) !== id) this.#visited.push(id);
     }
+    this.tell("select");
+  }
+
+  pin(ids, on) {
+    for (const id of ids) if (this.graph.hasNode(id)) this.graph.setNodeAttribute(id, "pinned", on);
+    this.tell("moved");
+    this.tell("select");
+  }
+
+  // A relationship: the panel tells who says so.
+  selectFact(id) {
+    this.chosen.clear();
+    this.fact = id;
+    this.tell("select");
+  }
+
+  selectAll(ids) {
+    this.fact = null;
+    this.chosen.clear();
+    for (const id of ids) if (this.graph.hasNode(id)) this.chosen.add(id);
     this.tell("select");
   }
 
@@ -152,7 +188,7 @@ export class Model extends EventTarget {
     if (!this.window) return true;
     const from = properties?.first_seen ?? properties?.last_seen;
     const to = properties?.last_seen ?? properties?.first_seen;
-    return !from || (from <= this.window[1] && to >= this.window[0]);
+    return from ? from <= this.window[1] && to >= this.window[0] : !this.hideUndated;
   }
   #toldBy(properties) {
     const sources = properties?.sources;
@@ -161,10 +197,18 @@ export class Model extends EventTarget {
   seesNode(id) {
     const node = this.node(id);
     if (!node || this.hidden.label.has(node.label)) return false;
+    if (this.hidden.verdict.size && !node.more && this.hidden.verdict.has(this.verdictOf(id) || NO_VERDICT))
+      return false;
     if (this.hub !== null && node.degree > this.hub && !this.chosen.has(id)) return false;
-    if (!this.#toldBy(node.properties) || !this.inWindow(node.properties)) return false;
-    if (!this.window || this.chosen.has(id) || this.graph.degree(id) === 0) return true;
+    if (!this.#toldBy(node.properties)) return false;
+    if (this.#dated(node) && !this.inWindow(node.properties)) return false;
+    if (!this.window || this.chosen.has(id)) return true;
+    if (this.graph.degree(id) === 0) return this.#dated(node) || !this.hideUndated;
     return this.graph.someEdge(id, (edge, attributes) => this.seesFact(attributes));
+  }
+  // A node without a date of its own is as old as its relationships.
+  #dated(node) {
+    return Boolean(node.properties?.first_seen ?? node.properties?.last_seen);
   }
   seesFact(edge) {
     return !this.hidden.type.has(edge.type) && this.#toldBy(edge.properties) && this.inWindow(edge.properties);
@@ -183,33 +227,36 @@ export class Model extends EventTarget {
   }
   #join(step) {
     const last = this.#done.at(-1);
-    if (!last.added) return;
     last.added.nodes.push(...step.added.nodes);
     last.added.edges.push(...step.added.edges);
   }
   async #step(from, to, which) {
-    const step = from.pop();
-    if (!step) return;
-    if (step[which]) await step[which]();
-    else {
-      const taken = this.#take(step.added.nodes, step.added.edges);
-      const back = { nodes: [], edges: [] };
-      for (const { id, ...attributes } of step.removed.nodes) {
-        if (!this.graph.hasNode(id)) {
-          this.graph.addNode(id, attributes);
-          back.nodes.push(id);
-        }
-      }
-      for (const { id, ...attributes } of step.removed.edges) {
-        const [start, end] = [idOf(attributes.start), attributes.more ? attributes.end.id : idOf(attributes.end)];
-        if (this.graph.hasNode(start) && this.graph.hasNode(end) && !this.graph.hasEdge(id)) {
-          this.graph.addDirectedEdgeWithKey(id, start, end, attributes);
-          back.edges.push(id);
-        }
-      }
-      step.added = back;
-      step.removed = taken;
+    const step = from.at(-1);
+    if (!step || this.#stepping) return;
+    this.#stepping = true;
+    try {
+      await step[which]?.(); // where the server refuses, the step stays to be taken
+    } finally {
+      this.#stepping = false;
     }
+    from.splice(from.lastIndexOf(step), 1);
+    const taken = this.#take(step.added.nodes, step.added.edges);
+    const back = { nodes: [], edges: [] };
+    for (const { id, ...attributes } of step.removed.nodes) {
+      if (!this.graph.hasNode(id)) {
+        this.graph.addNode(id, step.undo ? { ...attributes, pending: true } : attributes);
+        back.nodes.push(id);
+      }
+    }
+    for (const { id, ...attributes } of step.removed.edges) {
+      const [start, end] = [idOf(attributes.start), attributes.more ? attributes.end.id : idOf(attributes.end)];
+      if (this.graph.hasNode(start) && this.graph.hasNode(end) && !this.graph.hasEdge(id)) {
+        this.graph.addDirectedEdgeWithKey(id, start, end, attributes);
+        back.edges.push(id);
+      }
+    }
+    step.added = back;
+    step.removed = taken;
     to.push(step);
     this.tell("change", {});
     this.tell("select");
@@ -232,12 +279,22 @@ export class Model extends EventTarget {
     }
     return removed;
   }
-  // Around where they come from, as a sunflower's seeds, so that none lies upon another.
+  // Around where they come from, as a sunflower's seeds; without an origin, below what is there. None lies on another.
   #place(near, index, count) {
     const origin = near && this.graph.hasNode(near) ? this.node(near) : null;
-    const spread = origin ? 8 : 12 * Math.sqrt(Math.max(1, count));
+    const spread = (origin ? 40 : 50) * Math.sqrt(Math.max(1, count));
     const angle = index * 2.39996 + (origin ? Math.atan2(origin.y, origin.x) : 0);
-    const radius = spread * Math.sqrt((index + 1) / Math.max(1, count)) + (origin ? 6 : 0);
-    return { x: (origin?.x ?? 0) + radius * Math.cos(angle), y: (origin?.y ?? 0) + radius * Math.sin(angle) };
+    const radius = spread * Math.sqrt((index + 1) / Math.max(1, count)) + (origin ? 30 : 0);
+    if (!index && !origin) this.#corner = this.#below(spread);
+    const from = origin ?? this.#corner;
+    return { x: from.x + radius * Math.cos(angle), y: from.y + radius * Math.sin(angle) };
+  }
+  #below(spread) {
+    if (!this.graph.order) return { x: 0, y: 0 };
+    let [left, right, low] = [Infinity, -Infinity, Infinity];
+    this.graph.forEachNode((_, { x, y }) => {
+      [left, right, low] = [Math.min(left, x), Math.max(right, x), Math.min(low, y)];
+    });
+    return { x: (left + right) / 2, y: low - spread - 60 };
   }
 }

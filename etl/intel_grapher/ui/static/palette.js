@@ -40,6 +40,39 @@ export function colourOf(label) {
   return luminance(colour) > 0.7 ? "#b8a600" : colour;
 }
 
+/** What colours mean: a node's label, its verdict, or its age. */
+export const COLOURED = { label: "Label", verdict: "Verdict", age: "Age" };
+let coloured = "label";
+export const colourBy = (what) => {
+  coloured = Object.hasOwn(COLOURED, what) ? what : "label";
+};
+export const colouredBy = () => coloured;
+
+const YEAR = 365 * 86_400_000;
+
+/** The style's names of the colours of verdicts. */
+export const RINGS = { malicious: "--bad", suspicious: "--warn", benign: "--good", unknown: "--soft" };
+
+/** Returns the colour of a node, by what colours mean now. */
+export function colourFor(node, { verdict }) {
+  if (coloured === "label" || node.more) return colourOf(node.label);
+  if (coloured === "verdict") return css(RINGS[verdict] ?? "--faint");
+  const seen = Date.parse(node.properties?.last_seen ?? node.properties?.first_seen);
+  if (Number.isNaN(seen)) return css("--faint");
+  const old = Math.max(0, Math.min(1, (Date.now() - seen) / (2 * YEAR)));
+  return `#${[0, 1, 2]
+    .map((i) =>
+      Math.round(AGES[0][i] + old * (AGES[1][i] - AGES[0][i]))
+        .toString(16)
+        .padStart(2, "0"),
+    )
+    .join("")}`;
+}
+const AGES = [
+  [214, 69, 20],
+  [70, 110, 170],
+]; // of today, and of two years ago and more
+
 export const shapeOf = (label) => labels[label]?.shape ?? "circle";
 
 function luminance(colour) {

@@ -1,21 +1,26 @@
 // The panel: the properties, neighbours, notes and raw replies of what is selected, with sources and dates.
 import { ask, asked } from "./api.js";
-import { button, day, defanged, el, fill, number, plural, shortened, toast } from "./dom.js";
+import { deedsOn, perform } from "./deeds.js";
+import { button, day, el, fill, number, plural, shortened, tell } from "./dom.js";
 import { idOf } from "./model.js";
+import { seenText } from "./edge-card.js";
 import { sign } from "./palette.js";
+import { rawReplies } from "./raw.js";
 import { STEP } from "./actions.js";
 
 const ARROW = { "->": "→", "<-": "←", "--": "—" };
+const MOST_NAMED = 60;
 const PASSED_OVER = new Set(["sources", "precision"]);
 
 export class Panel {
   #showing = 0;
+  #shown = Promise.resolve();
   #cypher = [];
 
   constructor(app) {
     this.app = app;
     this.element = document.getElementById("panel");
-    app.model.addEventListener("select", () => this.show());
+    app.model.addEventListener("select", () => (this.#shown = this.show()));
     asked.addEventListener("cypher", (event) => {
       this.#cypher = [/** @type {CustomEvent} */ (event).detail, ...this.#cypher].slice(0, 12);
       this.#writeCypher();
@@ -27,6 +32,7 @@ export class Panel {
     const { model } = this.app;
     const mine = ++this.#showing;
     const ids = [...model.chosen].filter((id) => model.graph.hasNode(id));
+    if (model.fact && model.graph.hasEdge(model.fact)) return this.#fill(this.#fact(model.fact));
     if (!ids.length) return this.#fill(this.#nothing());
     if (ids.length > 1) return this.#fill(this.#several(ids));
     const node = model.node(ids[0]);
@@ -78,8 +84,9 @@ export class Panel {
       el(
         "p",
         { class: "soft" },
-        "Click a node, or walk to one with the arrow keys. Shift-click selects several: for a path between two, " +
-          "or for what ties them together.",
+        "Click a node, or walk to one with the arrow keys. Shift-click, Shift and drag (a box), " +
+          "Alt and drag (a lasso), or Ctrl+A select several: for a path, for what ties them, for one verdict on all. " +
+          "A click on a line tells who says so.",
       ),
     ];
   }
@@ -114,40 +121,103 @@ export class Panel {
   }
 
   #several(ids) {
-    const { model, actions, editing, enrich } = this.app;
+    const { model } = this.app;
     const nodes = ids.map((id) => model.node(id)).filter((node) => !node.more);
-    const ties = el("div");
-    const same = nodes.length === 2 && nodes[0].label === nodes[1].label;
+    const labels = new Map();
+    for (const { label } of nodes) labels.set(label, (labels.get(label) ?? 0) + 1);
     return [
-      el("h2", {}, `${nodes.length} nodes are selected`),
+      el("h2", { class: "title" }, `${number(nodes.length)} nodes are selected`),
+      this.#deeds(ids),
+      el(
+        "div",
+        { class: "row" },
+        [...labels].map(([label, count]) => el("span", { class: "chip" }, sign(label), ` ${number(count)} ${label}`)),
+      ),
+      el("div", { id: "ties" }),
       el(
         "div",
         {},
-        nodes
-          .slice(0, 30)
-          .map((node) =>
-            el("div", { class: "row" }, sign(node.label), el("span", { class: "key" }, shortened(node.key, 44))),
+        nodes.slice(0, MOST_NAMED).map((node) =>
+          el(
+            "div",
+            { class: "line" },
+            sign(node.label),
+            button(shortened(node.key, 44), () => model.select(idOf(node)), { class: "quiet key" }),
           ),
+        ),
+        nodes.length > MOST_NAMED ? el("p", { class: "soft" }, `and ${number(nodes.length - MOST_NAMED)} more`) : null,
       ),
+    ];
+  }
+
+  #deeds(ids) {
+    return el(
+      "div",
+      { class: "deeds" },
+      deedsOn(this.app, ids).map((group) =>
+        el(
+          "div",
+          { class: "actions" },
+          group.map((deed) =>
+            button(deed.text, () => perform(deed), {
+              class: deed.main ? "main" : deed.danger ? "danger" : "",
+              title: [deed.title, deed.key && `(${deed.key})`].filter(Boolean).join(" "),
+            }),
+          ),
+        ),
+      ),
+    );
+  }
+
+  // One relationship: what it says, who says so, since when, and what they sent.
+  #fact(id) {
+    const { model, editing, schema } = this.app;
+    const edge = model.graph.getEdgeAttributes(id);
+    const { sources = [], ...properties } = edge.properties ?? {};
+    const end = (ref) =>
+      el(
+        "div",
+        { class: "line" },
+        sign(ref.label),
+        button(ref.key, () => model.select(idOf(ref)), { class: "quiet key" }),
+      );
+    const keys = [edge.start.key, edge.end.key];
+    return [
+      el("h2", { class: "title", id: "fact" }, edge.type),
+      el("p", { class: "soft" }, schema.types[edge.type]?.doc),
+      end(edge.start),
+      el("div", { class: "soft" }, model.bothWays?.(edge.type) ? "↕" : "↓"),
+      end(edge.end),
+      el("p", {}, seenText(edge.properties)),
+      el(
+        "dl",
+        {},
+        Object.entries(properties)
+          .filter(([name]) => !PASSED_OVER.has(name))
+          .flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, written(value))]),
+        el("dt", {}, "said by"),
+        el("dd", {}, sources.map((each) => schema.sources[each] ?? each).join(", ")),
+      ),
+      rawReplies(keys, keys, sources),
       el(
         "div",
         { class: "actions" },
-        nodes.length === 2 && button("Path between", () => actions.path(ids[0], ids[1]).catch(tell), { class: "main" }),
-        button("What ties them", async () => {
-          fill(ties, el("p", { class: "soft" }, "Looking…"));
-          try {
-            this.#ties(ties, await actions.rank(ids));
-          } catch (wrong) {
-            tell(wrong);
-          }
-        }),
-        button("Ask sources", () => enrich(nodes)),
-        nodes.length === 2 && button("Relate", () => editing.relate(nodes[0], nodes[1])),
-        same && button("They are one", () => editing.same(nodes[0], nodes[1])),
-        button("Hide", () => model.remove(ids)),
+        button("Take out", () => editing.takeOut(edge), { class: "danger" }),
       ),
-      ties,
     ];
+  }
+
+  // What ties the selected nodes together, in the panel.
+  async tie() {
+    await this.#shown;
+    const place = this.element.querySelector("#ties");
+    if (!place) return;
+    fill(place, el("p", { class: "soft" }, "Looking…"));
+    try {
+      this.#ties(place, await this.app.actions.rank([...this.app.model.chosen]));
+    } catch (wrong) {
+      fill(place, el("p", { class: "bad" }, wrong.message));
+    }
   }
 
   #ties(place, answer) {
@@ -191,7 +261,6 @@ export class Panel {
   }
 
   #one(id, node, told) {
-    const { model, actions, editing, enrich } = this.app;
     const properties = told.properties ?? {};
     const names = Object.keys(properties).filter((name) => !PASSED_OVER.has(name));
     return [
@@ -214,28 +283,7 @@ export class Panel {
           )
         : null,
       told.error ? el("p", { class: "bad" }, told.error) : null,
-      el(
-        "div",
-        { class: "actions" },
-        button("Expand", () => actions.grow(id).catch(tell), {
-          class: "main",
-          title: "Some of each kind of neighbour (e)",
-        }),
-        button("Collapse", () => actions.collapse(id), { title: "Take out what hangs on this node alone (c)" }),
-        button("Hide", () => model.remove([id]), { title: "x" }),
-        button("Ask sources", () => enrich([node])),
-        button("Copy", () => copy(node.key)),
-        button("Copy defanged", () => copy(defanged(node.key))),
-      ),
-      el(
-        "div",
-        { class: "actions" },
-        button("Note", () => editing.note(node)),
-        button("Tag", () => editing.tag(node)),
-        button("Verdict", () => editing.verdict(node)),
-        button("Relate", () => editing.relate(node)),
-        button("Take out", () => editing.takeOutNode(node), { class: "danger" }),
-      ),
+      this.#deeds([id]),
       el("div", { id: "notes" }),
       el("h2", {}, "Neighbours"),
       told.groups?.length ? told.groups.map((group) => this.#group(id, group)) : el("p", { class: "soft" }, "None."),
@@ -255,20 +303,25 @@ export class Panel {
           : [],
       ),
       this.#relationships(id),
-      this.#raw([node.key], this.#nearKeys(id, node), properties.sources ?? []),
+      rawReplies([node.key], this.#nearKeys(id, node), properties.sources ?? []),
       this.#notes(node),
     ].filter((each) => each);
   }
 
   #group(id, group) {
     const { actions } = this.app;
-    const shown = Math.min(actions.shownOf(id, group), group.count);
-    const left = group.count - shown;
+    const { there, hidden } = actions.shownOf(id, group);
+    const left = Math.max(0, group.count - there);
     return el(
       "div",
       { class: "group" },
       el("span", { class: "what" }, `${group.type} ${ARROW[group.direction]} ${group.label}`),
-      el("span", { class: "of" }, `${number(shown)} of ${number(group.count)} shown`),
+      el(
+        "span",
+        { class: "of" },
+        `${number(there - hidden)} of ${number(group.count)} shown`,
+        hidden ? `, ${number(hidden)} filtered` : "",
+      ),
       left
         ? button(left <= STEP ? "show" : `+${STEP}`, () => actions.grow(id, group, STEP).catch(tell), {
             "aria-label": `show more ${group.type} ${group.label}`,
@@ -293,7 +346,7 @@ export class Panel {
               const edge = model.graph.getEdgeAttributes(each);
               const out = idOf(edge.start) === id;
               const other = out ? edge.end : edge.start;
-              const { first_seen: first, last_seen: last, sources = [] } = edge.properties ?? {};
+              const { sources = [] } = edge.properties ?? {};
               return el(
                 "div",
                 { class: "piece" },
@@ -306,18 +359,9 @@ export class Panel {
                 el(
                   "div",
                   { class: "soft" },
-                  [
-                    first && last
-                      ? `${day(first)} – ${day(last)}`
-                      : first
-                        ? `first seen ${day(first)}`
-                        : last && `last seen ${day(last)}`,
-                    sources.join(", "),
-                  ]
-                    .filter(Boolean)
-                    .join(" · "),
+                  [seenText(edge.properties), sources.join(", ")].filter(Boolean).join(" · "),
                 ),
-                this.#raw([edge.start.key, edge.end.key], [edge.start.key, edge.end.key], sources),
+                rawReplies([edge.start.key, edge.end.key], [edge.start.key, edge.end.key], sources),
                 button("Take out", () => editing.takeOut(edge), { class: "quiet danger" }),
               );
             }),
@@ -338,87 +382,6 @@ export class Panel {
     return [node.key, ...near.map((other) => other.key)];
   }
 
-  // The replies behind a fact; each opens as it came.
-  #raw(keys, near, sources) {
-    const box = el(
-      "details",
-      {
-        class: "raw",
-        ontoggle: async () => {
-          if (!box.open || box.children.length > 1) return;
-          try {
-            const { pieces } = await ask("raw", {
-              keys,
-              asked: near,
-              sources: sources.filter((each) => each !== "analyst"),
-            });
-            box.append(
-              pieces.length
-                ? el(
-                    "div",
-                    {},
-                    pieces.map((piece) => this.#piece(piece)),
-                  )
-                : el(
-                    "p",
-                    { class: "soft" },
-                    sources.includes("analyst")
-                      ? "An analyst's own entry: see Edits."
-                      : "No reply to a question about it or its neighbours is kept here.",
-                  ),
-            );
-            const first = box.querySelector("details.piece");
-            if (first) first.open = true; // one click, and what a source sent is there
-          } catch (wrong) {
-            box.append(el("p", { class: "bad" }, wrong.message));
-          }
-        },
-      },
-      el("summary", {}, "Raw replies"),
-    );
-    return box;
-  }
-
-  #piece(piece) {
-    const box = el(
-      "details",
-      {
-        class: "piece",
-        ontoggle: async () => {
-          if (!box.open || box.children.length > 1) return;
-          try {
-            const reply = await ask("raw", { key: piece.key, digest: piece.digest });
-            let { text } = reply;
-            try {
-              text = JSON.stringify(JSON.parse(text), null, 2);
-            } catch {
-              /* it is shown as it came */
-            }
-            box.append(
-              el("pre", { tabindex: "0" }, text),
-              reply.cut
-                ? el(
-                    "p",
-                    { class: "soft" },
-                    `The beginning of ${number(reply.bytes)} bytes; intel-grapher cache show has all.`,
-                  )
-                : "",
-            );
-          } catch (wrong) {
-            box.append(el("p", { class: "bad" }, wrong.message));
-          }
-        },
-      },
-      el(
-        "summary",
-        {},
-        `${piece.source} ${piece.endpoint}, asked for ${shortened(piece.key, 40)}, ${day(piece.fetched_at)}`,
-      ),
-      piece.names_it ? "" : el("span", { class: "soft" }, "does not spell all the keys"),
-    );
-    return box;
-  }
-
   #notes(node) {
     const { editing } = this.app;
     const place = () => this.element.querySelector("#notes");
@@ -426,7 +389,9 @@ export class Panel {
       .about(node)
       .then((entries) => {
         if (!place()) return;
-        const chips = entries.filter((entry) => entry.what !== "note");
+        const judged = new Set();
+        const current = ({ what, author }) => what !== "verdict" || (!judged.has(author) && judged.add(author));
+        const chips = entries.filter((entry) => entry.what !== "note" && current(entry));
         const notes = entries.filter((entry) => entry.what === "note");
         const by = (entry) => `${entry.author}, ${day(entry.at)}`;
         fill(
@@ -440,6 +405,7 @@ export class Panel {
                     "span",
                     { class: `chip ${entry.body.verdict ?? ""}`, title: by(entry) },
                     entry.body.verdict ?? entry.body.tag ?? entry.what.replace("_", " "),
+                    entry.waiting ? " (waiting)" : "",
                     " ",
                     button("×", () => editing.undo(entry), { class: "quiet", "aria-label": `undo ${entry.what}` }),
                   ),
@@ -455,6 +421,7 @@ export class Panel {
                 "div",
                 { class: "by" },
                 by(entry),
+                entry.waiting ? " (waiting)" : "",
                 button("undo", () => editing.undo(entry), { class: "quiet" }),
               ),
             ),
@@ -472,17 +439,6 @@ export function written(value) {
     return value.replace("T", " ").replace(/( 00:00:00)?Z$/, "");
   return typeof value === "object" && value !== null ? JSON.stringify(value) : String(value);
 }
-
-async function copy(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    toast(`Copied ${shortened(text)}`);
-  } catch {
-    toast("The browser does not let the page copy; select the text instead.", { wrong: true });
-  }
-}
-
-const tell = (wrong) => toast(wrong.message, { wrong: true });
 
 /**
  * Returns a way from a seed as text: its start and the types of its steps.

@@ -1,20 +1,34 @@
 // The graph, drawn by sigma: nodes and lines show what is hidden, selected or under the pointer.
-import { colourOf, css, shapeOf, titleOf } from "./palette.js";
+import { css, colourFor, shapeOf, titleOf } from "./palette.js";
 import { number, shortened } from "./dom.js";
+import { EdgeCard } from "./edge-card.js";
 import { panFast } from "./fast-pan.js";
 import { ArrowProgram, ThinProgram } from "./edge-programs.js";
+import { Taken, drawEdgeLabel, drawLabel, drawMarks } from "./labels.js";
+import { RADIUS, weightOf } from "./layout.js";
 import { ShapeProgram } from "./node-program.js";
 
 const MANY_EDGES = 4000;
+const NAMED_EDGES = 250; // with more relationships in the picture, their types are on the card alone
+const LARGEST_NODE = 9; // pixels, of the radius of a node without relationships
+const LEAST_NODE = 1.2;
+const PADDING = 52; // pixels around the whole
 const DIGEST = /^[0-9a-f]{32,}$/; // its beginning tells it apart
 
 export class Picture {
   #hovered = null;
   #near = new Set();
   #dragged = null;
+  #taken = null;
+  #paired = new Set();
+  #radius = LARGEST_NODE;
+  #blinking = null;
+  many = null; // whether less is drawn
+  named = null; // whether relationships have their type on the line
 
-  constructor(container, model, { onopen }) {
+  constructor(container, model, { layout, remarks, onopen, onmenu }) {
     this.model = model;
+    this.remarks = remarks;
     this.container = container;
     this.sigma = new globalThis.Sigma(model.graph, container, {
       allowInvalidContainer: true,
@@ -26,28 +40,61 @@ export class Picture {
       renderEdgeLabels: false,
       labelFont: "system-ui, DejaVu Sans, sans-serif",
       labelSize: 11,
-      labelDensity: 1,
+      labelDensity: 2,
       labelGridCellSize: 70,
-      labelRenderedSizeThreshold: 4,
+      labelRenderedSizeThreshold: 2.5,
       minCameraRatio: 0.02,
       maxCameraRatio: 12,
-      stagePadding: 46,
+      stagePadding: PADDING,
       zIndex: true,
       nodeReducer: (id, node) => this.#node(id, node),
       edgeReducer: (id, edge) => this.#edge(id, edge),
       defaultDrawNodeLabel: (context, node, settings) => this.#label(context, node, settings),
       defaultDrawNodeHover: (context, node, settings) => this.#label(context, node, settings, true),
+      defaultDrawEdgeLabel: (context, edge, source, target, settings) =>
+        this.#edgeLabel(context, edge, source, target, settings),
     });
-    this.sigma.getCanvases().edgeLabels.style.display = "none"; // none are drawn
     this.sigma.getNodeAtPosition = (place) => this.at(place);
     panFast(this.sigma, () => this.#many);
     model.addEventListener("bulk", ({ detail }) =>
       this.sigma.setGraph(detail === "begin" ? new globalThis.graphology.Graph() : model.graph),
     );
-    this.#listen(onopen);
+    this.card = new EdgeCard(this, () => this.sigma.refresh({ skipIndexation: true }));
+    this.#listen(onopen, onmenu);
     model.addEventListener("change", () => this.#settings());
-    model.addEventListener("select", () => this.redraw());
-    model.addEventListener("filter", () => this.redraw());
+    for (const what of ["select", "filter", "remarks"]) model.addEventListener(what, () => this.redraw());
+    layout.addEventListener("ended", ({ detail }) => {
+      this.#scale();
+      this.redraw();
+      if (detail.whole) this.fit();
+    });
+    this.sigma.on("beforeRender", () => {
+      this.#taken = null;
+      this.#paired.clear();
+    });
+    this.sigma.on("afterRender", () => this.#marks());
+    this.sigma.on("resize", () => this.#scale());
+    this.#settings();
+  }
+
+  // Nodes are as large as the layouts leave room for where the whole picture is in view; zoomed, it is sigma's rule.
+  #scale() {
+    const { graph } = this.model;
+    this.#radius = LARGEST_NODE;
+    if (graph.order < 2) return;
+    let [left, right, low, high] = [Infinity, -Infinity, Infinity, -Infinity];
+    graph.forEachNode((_, { x, y }) => {
+      [left, right, low, high] = [Math.min(left, x), Math.max(right, x), Math.min(low, y), Math.max(high, y)];
+    });
+    const { width, height } = this.sigma.getDimensions();
+    const room = (pixels) => Math.max(1, pixels - 2 * PADDING);
+    const pixels = Math.min(room(width) / (right - left || 1), room(height) / (high - low || 1)); // of a unit
+    if (Number.isFinite(pixels)) this.#radius = Math.max(LEAST_NODE, Math.min(LARGEST_NODE, RADIUS * pixels));
+  }
+
+  // Where a node is on the screen.
+  place(id) {
+    return this.sigma.graphToViewport(this.model.node(id));
   }
 
   // The node at a place on the screen. Sigma would read it back from the graphics card, and wait for a whole frame.
@@ -76,11 +123,20 @@ export class Picture {
     this.sigma.getCamera().animate({ x: 0.5, y: 0.5, ratio: 1, angle: 0 }, { duration: calm(250) });
   }
 
+  // The camera goes to a node, and the node blinks.
   look(id) {
     const place = this.sigma.getNodeDisplayData(id);
     if (!place) return;
     const camera = this.sigma.getCamera();
     camera.animate({ x: place.x, y: place.y, ratio: Math.min(camera.ratio, 0.8) }, { duration: calm(250) });
+    clearInterval(this.#blinking);
+    let left = calm(1) ? 6 : 2;
+    this.#blinking = setInterval(() => {
+      left -= 1;
+      this.blink = left % 2 ? id : null;
+      if (left <= 0) clearInterval(this.#blinking);
+      this.sigma.refresh({ skipIndexation: true });
+    }, 220);
   }
 
   get #many() {
@@ -89,30 +145,30 @@ export class Picture {
 
   // A large graph is drawn with less: its lines are thin, its labels few.
   #settings() {
-    const many = this.#many;
-    if (this.many !== many) {
-      this.many = many;
-      // Every layer costs where no graphics card helps: those without anything in them are left out.
-      const layers = this.sigma.getCanvases();
-      for (const name of ["hovers", "hoverNodes"]) layers[name].style.display = many ? "none" : "";
-      this.sigma.setSetting("labelRenderedSizeThreshold", many ? 7 : 4);
-    }
+    const [many, named] = [this.#many, this.model.graph.size <= NAMED_EDGES];
+    this.#scale();
+    if (this.many === many && this.named === named) return;
+    [this.many, this.named] = [many, named];
+    // Every layer costs where no graphics card helps: those without anything in them are left out.
+    const layers = this.sigma.getCanvases();
+    for (const name of ["hovers", "hoverNodes"]) layers[name].style.display = many ? "none" : "";
+    layers.edgeLabels.style.display = named ? "" : "none";
+    this.sigma.setSetting("renderEdgeLabels", named);
+    this.sigma.setSetting("labelRenderedSizeThreshold", many ? 4 : 2.5);
   }
 
   #node(id, node) {
     const { model } = this;
     const dim = this.#hovered && id !== this.#hovered && !this.#near.has(id);
     const chosen = model.chosen.has(id);
-    const size =
-      (model.large ? 1.4 : 6) + (model.large ? 0.5 : 1.3) * Math.log2(1 + (node.more ? 8 : (node.degree ?? 0)));
     return {
       ...node,
       type: "shape",
       label: node.more ? `${number(node.count)} more` : shortened(titleOf(node), DIGEST.test(node.key) ? 13 : 32),
       shape: node.more ? "hexagon" : shapeOf(node.label),
-      color: dim ? css("--line") : colourOf(node.label),
-      size: Math.min(size, model.large ? 9 : 17) * (chosen ? 1.15 : 1),
-      ring: chosen || node.pending,
+      color: dim ? css("--line") : colourFor(node, this.remarks.of(id)),
+      size: this.#radius * weightOf(node) * (chosen || this.blink === id ? 1.15 : 1),
+      ring: chosen || node.pending || this.blink === id,
       missing: model.large || dim ? 0 : model.missing(id),
       forceLabel: chosen || id === this.#hovered || node.more || (!dim && model.graph.order < 16),
       highlighted: false,
@@ -124,53 +180,90 @@ export class Picture {
   #edge(id, edge) {
     const { model } = this;
     const [start, end] = model.graph.extremities(id);
-    const lit = model.chosen.has(start) || model.chosen.has(end) || start === this.#hovered || end === this.#hovered;
+    const mine = id === this.card?.hovered || id === model.fact;
+    const lit =
+      mine || model.chosen.has(start) || model.chosen.has(end) || start === this.#hovered || end === this.#hovered;
     const dim = this.#hovered && !lit;
     const both = model.bothWays?.(edge.type);
+    const said = Math.min(4, edge.properties?.sources?.length ?? 1); // as wide as many say so
     return {
       type: this.#many ? "thin" : "arrow",
       plain: both || edge.more,
-      color: lit ? css("--soft") : dim ? css("--line") : css("--edge"),
-      size: model.large ? 0.6 : lit ? 1.7 : 1.1,
+      label: edge.more ? "" : edge.type,
+      forceLabel: this.named,
+      color: mine ? css("--accent") : lit ? css("--soft") : dim ? css("--line") : css("--edge"),
+      size: model.large ? 0.6 : (lit ? 1.6 : 1) + 0.6 * Math.log2(Math.max(1, said)),
       hidden: !model.seesEdge(id),
       zIndex: lit ? 1 : 0,
     };
   }
 
-  // The key, and how many neighbours are not shown.
   #label(context, node, settings, hovered = false) {
-    if (!node.label) return;
-    const size = settings.labelSize;
-    context.font = `${node.ring || hovered ? "600 " : ""}${size}px ${settings.labelFont}`;
-    const [x, y] = [node.x + node.size + 4, node.y + size / 3];
-    const width = context.measureText(node.label).width;
-    context.fillStyle = css("--canvas");
-    context.globalAlpha = hovered ? 1 : 0.72;
-    context.fillRect(x - 2, node.y - size * 0.72, width + 4, size * 1.44);
-    context.globalAlpha = 1;
-    context.fillStyle = css("--text");
-    context.fillText(node.label, x, y);
-    if (!node.missing) return;
-    const badge = `+${node.missing > 999 ? `${Math.round(node.missing / 1000)}k` : node.missing}`;
-    context.font = `${size - 2}px ${settings.labelFont}`;
-    const [left, wide] = [x + width + 5, context.measureText(badge).width + 8];
-    context.beginPath();
-    context.roundRect(left, node.y - 7, wide, 14, 7);
-    context.fillStyle = css("--soft");
-    context.fill();
-    context.fillStyle = css("--raised");
-    context.fillText(badge, left + 4, node.y + 3.2);
+    this.#taken ??= new Taken(this.sigma);
+    const strong = node.ring || hovered;
+    drawLabel(context, node, settings, this.#taken, { forced: strong, strong });
   }
 
-  #listen(onopen) {
+  // Relationships that join the same two nodes lie upon each other: one label names them all.
+  #edgeLabel(context, edge, source, target, settings) {
+    const { graph } = this.model;
+    if (!edge.label || !graph.hasEdge(edge.key)) return;
+    const ends = graph.extremities(edge.key);
+    const pair = [...ends].sort().join(" ");
+    if (this.#paired.has(pair)) return;
+    this.#paired.add(pair);
+    const types = graph.edges(...ends).filter((id) => this.model.seesEdge(id));
+    const text = [...new Set(types.map((id) => graph.getEdgeAttribute(id, "type")))].join(", ");
+    this.#taken ??= new Taken(this.sigma);
+    drawEdgeLabel(context, text, source, target, settings, this.#taken);
+  }
+
+  #marks() {
+    const { sigma, model, remarks } = this;
+    const context = sigma.getCanvases().labels?.getContext("2d");
+    if (!context) return;
+    const mark = (id, what) => {
+      const node = sigma.nodeDataCache[id];
+      if (!node || node.hidden) return;
+      const { x, y } = sigma.framedGraphToViewport(node);
+      drawMarks(context, { x, y, size: sigma.scaleSize(node.size) * (node.ring ? 1.45 : 1) }, what);
+    };
+    for (const [id, said] of remarks.all()) if (model.graph.hasNode(id)) mark(id, said);
+    if (!model.large && remarks.since)
+      model.graph.forEachNode((id, node) => remarks.fresh(node) && mark(id, { fresh: true }));
+  }
+
+  #listen(onopen, onmenu) {
     const { sigma, model } = this;
-    sigma.on("clickNode", ({ node, event }) =>
-      model.select(node, { more: event.original.shiftKey || event.original.ctrlKey }),
-    );
-    sigma.on("clickStage", () => model.select(null));
-    sigma.on("doubleClickNode", ({ node, preventSigmaDefault }) => {
+    // Two clicks are a double click only on one node and without a key that selects more: sigma tells the second of any
+    // two quick clicks as one, wherever the first was.
+    let before = null;
+    const click = (node, { original }) => {
+      const more = original.shiftKey || original.ctrlKey;
+      if (node === null && more) return;
+      const box = this.container.getBoundingClientRect();
+      const fact = node ?? this.card.at({ x: original.clientX - box.x, y: original.clientY - box.y });
+      if (node === null && fact) model.selectFact(fact);
+      else model.select(node, { more: more && node !== null });
+      before = more ? null : node;
+    };
+    sigma.on("rightClickNode", ({ node, event }) => {
+      if (!model.chosen.has(node)) model.select(node);
+      onmenu(event.original);
+    });
+    sigma.on("rightClickStage", ({ event }) => onmenu(event.original));
+    this.container.addEventListener("contextmenu", (event) => event.preventDefault());
+    sigma.on("clickNode", ({ node, event }) => click(node, event));
+    sigma.on("clickStage", ({ event }) => click(null, event));
+    sigma.on("doubleClickNode", ({ node, event, preventSigmaDefault }) => {
       preventSigmaDefault();
-      onopen(node);
+      if (before === node && !event.original.shiftKey && !event.original.ctrlKey) onopen(node);
+      else click(node, event);
+    });
+    sigma.on("doubleClickStage", ({ event, preventSigmaDefault }) => {
+      if (before === null) return;
+      preventSigmaDefault();
+      click(null, event);
     });
     sigma.on("enterNode", ({ node }) => this.#hover(node));
     sigma.on("leaveNode", () => this.#hover(null));
@@ -184,12 +277,20 @@ export class Picture {
     sigma.getMouseCaptor().on("mousemovebody", (event) => {
       if (!this.#dragged || !model.graph.hasNode(this.#dragged)) return;
       this.moved = true;
-      model.graph.mergeNodeAttributes(this.#dragged, { ...sigma.viewportToGraph(event), pinned: true });
+      const [from, to] = [model.node(this.#dragged), sigma.viewportToGraph(event)];
+      // Whoever drags one of several that are selected drags them all.
+      const all = model.chosen.has(this.#dragged) ? model.chosen : [this.#dragged];
+      const [dx, dy] = [to.x - from.x, to.y - from.y];
+      for (const id of all) {
+        const { x, y } = model.node(id);
+        model.graph.mergeNodeAttributes(id, { x: x + dx, y: y + dy, pinned: true });
+      }
       event.preventSigmaDefault();
       event.original.preventDefault();
       event.original.stopPropagation();
     });
     const drop = () => {
+      if (this.#dragged && this.moved) model.tell("moved");
       this.#dragged = null;
       sigma.setCustomBBox(null);
     };
@@ -207,21 +308,15 @@ export class Picture {
 
   // What is seen, for pictures to keep: places in pixels.
   seen() {
-    const { model, sigma } = this;
-    const at = (id) => sigma.graphToViewport(model.node(id));
+    const { model, sigma, remarks } = this;
     const nodes = model.graph
       .nodes()
       .filter((id) => model.seesNode(id))
       .map((id) => {
         const data = this.#node(id, model.node(id));
-        return {
-          id,
-          ...at(id),
-          radius: data.size,
-          colour: colourOf(data.label && model.node(id).label),
-          shape: data.shape,
-          text: data.label,
-        };
+        const radius = sigma.scaleSize(data.size);
+        const colour = colourFor(model.node(id), remarks.of(id));
+        return { id, ...this.place(id), radius, colour, shape: data.shape, text: data.label, said: remarks.of(id) };
       });
     const places = new Map(nodes.map((node) => [node.id, node]));
     const edges = model.graph
@@ -229,7 +324,10 @@ export class Picture {
       .filter((id) => model.seesEdge(id))
       .map((id) => {
         const [start, end] = model.graph.extremities(id);
-        return { type: model.graph.getEdgeAttribute(id, "type"), start: places.get(start), end: places.get(end) };
+        const { type, more, properties } = model.graph.getEdgeAttributes(id);
+        const arrow = !model.bothWays?.(type) && !more;
+        const width = Math.min(3, 1 + 0.5 * Math.log2(Math.max(1, properties?.sources?.length ?? 1)));
+        return { type, arrow, width, start: places.get(start), end: places.get(end) };
       });
     return { ...sigma.getDimensions(), nodes, edges };
   }

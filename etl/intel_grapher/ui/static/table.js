@@ -1,6 +1,5 @@
 // The table of what the picture shows. Only the lines in view are elements.
 import { day, el, fill, number } from "./dom.js";
-import { idOf } from "./model.js";
 
 const LINE = 25;
 /** @type {[string, string, (node: any) => any][]} */
@@ -11,7 +10,9 @@ const NODES = [
   ["first", "First seen", (node) => day(node.properties?.first_seen)],
   ["last", "Last seen", (node) => day(node.properties?.last_seen)],
   ["sources", "Said by", (node) => (node.properties?.sources ?? []).join(", ")],
-  ["tags", "Tags", (node) => (node.properties?.tags ?? []).join(", ")],
+  ["verdict", "Verdict", (node) => node.said.verdict],
+  ["tags", "Tags", (node) => [...node.said.tags, ...(node.properties?.tags ?? [])].join(", ")],
+  ["notes", "Notes", (node) => node.said.notes || ""],
 ];
 /** @type {[string, string, (edge: any) => any][]} */
 const EDGES = [
@@ -23,7 +24,7 @@ const EDGES = [
   ["sources", "Said by", (edge) => (edge.properties?.sources ?? []).join(", ")],
 ];
 const WIDE = {
-  nodes: "110px minmax(240px, 2fr) 90px 92px 92px minmax(120px, 1fr) minmax(120px, 1fr)",
+  nodes: "110px minmax(220px, 2fr) 90px 88px 88px minmax(110px, 1fr) 80px minmax(110px, 1fr) 50px",
   edges: "minmax(200px, 1.4fr) 140px minmax(200px, 1.4fr) 92px 92px minmax(120px, 1fr)",
 };
 
@@ -31,11 +32,12 @@ export class Table {
   sort = { by: "key", down: false };
   text = "";
 
-  constructor(model, sheet) {
+  constructor({ model, remarks }, sheet) {
     this.model = model;
+    this.remarks = remarks;
     this.sheet = sheet;
     sheet.addEventListener("scroll", () => this.#draw());
-    for (const what of ["change", "filter"]) model.addEventListener(what, () => this.#later());
+    for (const what of ["change", "filter", "remarks"]) model.addEventListener(what, () => this.#later());
     model.addEventListener("select", () => {
       this.#draw();
       this.#follow();
@@ -89,7 +91,7 @@ export class Table {
         ? model
             .nodes()
             .filter((id) => model.seesNode(id))
-            .map((id) => ({ id, ...model.node(id) }))
+            .map((id) => ({ id, ...model.node(id), said: this.remarks.of(id) }))
         : model.graph
             .edges()
             .filter((id) => !model.graph.getEdgeAttribute(id, "more") && model.seesEdge(id))
@@ -145,16 +147,16 @@ export class Table {
     fill(
       this.body,
       this.lines.slice(first, last).map((row, i) => {
-        const id = this.kind === "nodes" ? row.id : idOf(row.start);
         const line = el(
           "div",
           {
-            class: `line${model.chosen.has(row.id) ? " selected" : ""}`,
+            class: `line${model.chosen.has(row.id) || model.fact === row.id ? " selected" : ""}`,
             role: "row",
             tabindex: "0",
             "aria-rowindex": first + i + 2,
-            onclick: (event) => model.select(id, { more: event.shiftKey || event.ctrlKey }),
-            onkeydown: (event) => this.#key(event, first + i, id),
+            onmousedown: (event) => event.shiftKey && event.preventDefault(), // no text is selected
+            onclick: (event) => this.#choose(first + i, event),
+            onkeydown: (event) => this.#key(event, first + i),
           },
           this.columns.map(([, , value]) => el("span", { role: "cell" }, String(value(row)))),
         );
@@ -172,14 +174,33 @@ export class Table {
       ?.focus({ preventScroll: true });
   }
 
-  #key(event, at, id) {
+  // A row; with Ctrl one more; with Shift all from the last one that was chosen to this one.
+  #choose(at, { shiftKey, ctrlKey, metaKey }) {
+    const { model, lines } = this;
+    if (this.kind === "edges") return model.selectFact(lines[at].id);
+    if (!shiftKey) {
+      this.#anchor = lines[at].id;
+      return model.select(lines[at].id, { more: ctrlKey || metaKey });
+    }
+    const from = Math.max(
+      0,
+      lines.findIndex((row) => row.id === this.#anchor),
+    );
+    const [first, last] = [Math.min(from, at), Math.max(from, at)];
+    return model.selectAll(lines.slice(first, last + 1).map((row) => row.id));
+  }
+  #anchor = null;
+
+  #key(event, at) {
     if (event.key === "Enter" || event.key === " ") {
-      this.model.select(id);
+      this.#choose(at, event);
       event.preventDefault();
     }
     const next = { ArrowDown: at + 1, ArrowUp: at - 1 }[event.key];
     if (next === undefined || next < 0 || next >= this.lines.length) return;
     event.preventDefault();
+    event.stopPropagation();
+    if (event.shiftKey) this.#choose(next, event);
     this.#reveal(next);
     this.#focus(String(next + 2));
   }
@@ -198,25 +219,43 @@ export class Table {
     this.#draw();
   }
 
-  // As the table shows it, for a spreadsheet: a cell that a spreadsheet would take for a formula is told to be text.
+  // What the picture shows, with every property, for a spreadsheet: a cell that one would take for a formula is told to
+  // be text.
   csv() {
+    const { model } = this;
     const cell = (value) => {
-      const text = String(value ?? "");
+      const text = Array.isArray(value) ? value.join("; ") : String(value ?? "");
       return `"${(/^[=+\-@\t\r]/.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`;
     };
-    const kind = this.kind;
-    const parts = ["nodes", "edges"].map((each) => {
-      this.kind = each;
-      const by = this.sort;
-      this.sort = { by: each === "nodes" ? "key" : "start", down: false };
-      const lines = [
-        this.columns.map(([, title]) => cell(title)),
-        ...this.rows().map((row) => this.columns.map(([, , value]) => cell(value(row)))),
-      ];
-      this.sort = by;
-      return lines.map((line) => line.join(",")).join("\r\n");
-    });
-    this.kind = kind;
-    return { nodes: parts[0], relationships: parts[1] };
+    const table = (first, rows) => {
+      const names = [...new Set(rows.flatMap(([, properties]) => Object.keys(properties)))].sort();
+      return [
+        [...first, ...names],
+        ...rows.map(([own, properties]) => [...own, ...names.map((name) => properties[name])]),
+      ]
+        .map((line) => line.map(cell).join(","))
+        .join("\r\n");
+    };
+    const nodes = model
+      .nodes()
+      .filter((id) => model.seesNode(id))
+      .map((id) => model.node(id));
+    const edges = model.graph
+      .edges()
+      .filter((id) => !model.graph.getEdgeAttribute(id, "more") && model.seesEdge(id))
+      .map((id) => model.graph.getEdgeAttributes(id));
+    return {
+      nodes: table(
+        ["Label", "Key", "Relationships"],
+        nodes.map((node) => [[node.label, node.key, node.degree], node.properties ?? {}]),
+      ),
+      relationships: table(
+        ["From label", "From", "Type", "To label", "To"],
+        edges.map(({ start, type, end, properties }) => [
+          [start.label, start.key, type, end.label, end.key],
+          properties ?? {},
+        ]),
+      ),
+    };
   }
 }

@@ -1,5 +1,5 @@
 // The time slider: a window over the dates at which relationships and nodes were seen, with bars of their number.
-import { el, fill } from "./dom.js";
+import { button, el, fill } from "./dom.js";
 import { css } from "./palette.js";
 
 const DAY = 86_400_000;
@@ -15,7 +15,32 @@ export class Time {
     this.model = model;
     this.element = document.getElementById("time");
     this.canvas = el("canvas", { "aria-hidden": "true" });
-    fill(this.element, this.first, el("div", { class: "track" }, this.canvas, this.from, this.to), this.last);
+    this.undated = el("input", {
+      type: "checkbox",
+      onchange: () => {
+        model.hideUndated = this.undated.checked;
+        model.filter();
+      },
+    });
+    this.played = button("Play", () => this.#play(), { title: "Let the window grow from its beginning to the end" });
+    this.since = el("input", {
+      type: "date",
+      "aria-label": "seen since",
+      onchange: () => this.since.value && this.restore([`${this.since.value}T00:00:00Z`, this.#iso(this.most)], true),
+    });
+    fill(
+      this.element,
+      this.first,
+      el("div", { class: "track" }, this.canvas, this.from, this.to),
+      this.last,
+      el(
+        "div",
+        { class: "choices" },
+        el("label", { title: "Seen since" }, "since ", this.since),
+        el("label", { title: "While a part of the time is chosen" }, this.undated, " hide undated"),
+        this.played,
+      ),
+    );
     model.addEventListener("change", () => this.#later());
     addEventListener("resize", () => this.#bars());
     this.draw();
@@ -115,7 +140,26 @@ export class Time {
     });
   }
 
-  restore(kept) {
+  // The end of the window goes from its beginning to the end of all, in some four seconds.
+  #play() {
+    if (this.playing || !this.spans.length) {
+      clearInterval(this.playing);
+      this.playing = null;
+      this.played.textContent = "Play";
+      return;
+    }
+    this.played.textContent = "Stop";
+    let at = Number(this.from.value);
+    const step = Math.max(10, (1000 - at) / 40);
+    this.playing = setInterval(() => {
+      at += step;
+      this.to.value = String(Math.min(1000, at));
+      this.#moved();
+      if (at >= 1000) this.#play();
+    }, 100);
+  }
+
+  restore(kept, told = false) {
     const window = kept?.length === 2 && !kept.map(Date.parse).some(Number.isNaN) ? kept : null;
     this.model.window = window;
     const place = (moment) =>
@@ -123,5 +167,6 @@ export class Time {
     [this.from.value, this.to.value] = window ? window.map(place) : ["0", "1000"];
     this.#write();
     this.#bars();
+    if (told) this.model.filter();
   }
 }

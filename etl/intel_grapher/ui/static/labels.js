@@ -1,0 +1,149 @@
+// Labels of nodes and relationships: each takes a free place beside its node, or gives way.
+import { RINGS, css } from "./palette.js";
+
+const CELL = 40; // pixels
+const NODE = 1; // what a rectangle is of; 0: of a label
+const MOST_NODES = 3000; // with more, labels keep off each other alone
+
+/** What is taken of the screen in one drawing: rectangles, found by the cells that they touch. */
+export class Taken {
+  #cells = new Map();
+
+  constructor(sigma) {
+    const all = sigma.nodeDataCache;
+    const ids = Object.keys(all);
+    if (ids.length > MOST_NODES) return;
+    const { width, height } = sigma.getDimensions();
+    for (const id of ids) {
+      const node = all[id];
+      if (node.hidden) continue;
+      const { x, y } = sigma.framedGraphToViewport(node);
+      const r = sigma.scaleSize(node.size) * (node.ring ? 1.4 : 1);
+      if (x + r > 0 && y + r > 0 && x - r < width && y - r < height) this.add([x - r, y - r, x + r, y + r, NODE]);
+    }
+  }
+
+  *#around([left, top, right, bottom]) {
+    for (let i = Math.floor(left / CELL); i <= Math.floor(right / CELL); i += 1)
+      for (let j = Math.floor(top / CELL); j <= Math.floor(bottom / CELL); j += 1) yield i * 65536 + j;
+  }
+
+  add(box) {
+    for (const cell of this.#around(box)) {
+      if (!this.#cells.has(cell)) this.#cells.set(cell, []);
+      this.#cells.get(cell).push(box);
+    }
+  }
+
+  /** Whether nothing is at a place; `of`: no node, though there may be labels. */
+  free([left, top, right, bottom], of = 0) {
+    for (const cell of this.#around([left, top, right, bottom]))
+      for (const [l, t, r, b, what = 0] of this.#cells.get(cell) ?? [])
+        if (what >= of && left < r && right > l && top < b && bottom > t) return false;
+    return true;
+  }
+}
+
+/** Draw a node's key, and how many of its relationships are not shown. `forced`: even where it covers something. */
+export function drawLabel(context, node, settings, taken, { forced = false, strong = false } = {}) {
+  if (!node.label) return;
+  const size = settings.labelSize;
+  const badge = node.missing ? `+${node.missing > 999 ? `${Math.round(node.missing / 1000)}k` : node.missing}` : "";
+  context.font = `${strong ? "600 " : ""}${size}px ${settings.labelFont}`;
+  const wide = context.measureText(node.label).width;
+  context.font = `${size - 2}px ${settings.labelFont}`;
+  const badgeWide = badge ? context.measureText(badge).width + 11 : 0;
+  const width = wide + badgeWide;
+  const half = size * 0.72;
+  const gap = node.size * (node.ring ? 1.45 : 1) + 4;
+  const places = [
+    [node.x + gap, node.y],
+    [node.x - gap - width, node.y],
+    [node.x - width / 2, node.y + gap + half - 2],
+    [node.x - width / 2, node.y - gap - half + 2],
+  ];
+  /** @param {number[]} at */
+  const box = ([x, y]) => [x - 1, y - half, x + width + 1, y + half];
+  const noNode = () => places.find((each) => taken.free(box(each), NODE)) ?? places[0];
+  const place = places.find((each) => taken.free(box(each))) ?? (forced ? noNode() : null);
+  if (!place) return;
+  taken.add(box(place));
+  const [x, y] = place;
+  context.fillStyle = css("--canvas");
+  context.globalAlpha = strong ? 0.95 : 0.72;
+  context.fillRect(x - 2, y - half, wide + 4, 2 * half);
+  context.globalAlpha = 1;
+  context.fillStyle = css("--text");
+  context.font = `${strong ? "600 " : ""}${size}px ${settings.labelFont}`;
+  context.fillText(node.label, x, y + size / 3);
+  if (!badge) return;
+  const left = x + wide + 4;
+  context.beginPath();
+  context.roundRect(left, y - 7, badgeWide - 3, 14, 7);
+  context.fillStyle = css("--soft");
+  context.fill();
+  context.fillStyle = css("--raised");
+  context.font = `${size - 2}px ${settings.labelFont}`;
+  context.fillText(badge, left + 4, y + 3.2);
+}
+
+/** Draw the type of a relationship on its line, where there is room for it. */
+export function drawEdgeLabel(context, text, source, target, settings, taken) {
+  const [dx, dy] = [target.x - source.x, target.y - source.y];
+  const length = Math.hypot(dx, dy);
+  context.font = `${settings.labelSize - 2}px ${settings.labelFont}`;
+  const width = context.measureText(text).width;
+  if (width + source.size + target.size + 26 > length) return;
+  const angle = Math.atan2(dy, dx);
+  const at = (along) => [source.x + along * dx, source.y + along * dy];
+  // A text that stands askew is some small squares along its line.
+  const squares = (along) =>
+    Array.from({ length: Math.ceil(width / 10) + 1 }, (_, i) => {
+      const [x, y] = at(along + (i * 10 - width / 2) / length);
+      return [x - 5, y - 5, x + 5, y + 5];
+    });
+  const place = [0.5, 0.4, 0.6].find((along) => squares(along).every((square) => taken.free(square)));
+  if (place === undefined) return;
+  squares(place).forEach((square) => taken.add(square));
+  context.save();
+  const [x, y] = at(place);
+  context.translate(x, y);
+  context.rotate(Math.abs(angle) > Math.PI / 2 ? angle + Math.PI : angle);
+  context.fillStyle = css("--canvas");
+  context.globalAlpha = 0.85;
+  context.fillRect(-width / 2 - 2, -6, width + 4, 12);
+  context.globalAlpha = 1;
+  context.fillStyle = css("--soft");
+  context.fillText(text, -width / 2, 3.2);
+  context.restore();
+}
+
+/** Draw on a node what is said about it: a ring for the verdict, a badge for notes, another for tags, a dot if new. */
+export function drawMarks(context, { x, y, size }, { verdict, notes, tags, fresh }) {
+  if (verdict) {
+    context.beginPath();
+    context.arc(x, y, size + 2.6, 0, 2 * Math.PI);
+    context.lineWidth = Math.min(3, 1 + size / 4);
+    context.strokeStyle = css(RINGS[verdict]);
+    context.stroke();
+  }
+  if (size < 3) return;
+  const dot = (dx, dy, colour, text) => {
+    context.beginPath();
+    context.arc(x + dx * size * 0.95, y + dy * size * 0.95, text ? 5.5 : 3.2, 0, 2 * Math.PI);
+    context.fillStyle = css(colour);
+    context.fill();
+    context.lineWidth = 1;
+    context.strokeStyle = css("--canvas");
+    context.stroke();
+    if (!text) return;
+    context.fillStyle = css("--accent-text");
+    context.font = "600 8px system-ui, DejaVu Sans, sans-serif";
+    context.textAlign = "center";
+    context.fillText(text, x + dx * size * 0.95, y + dy * size * 0.95 + 2.9);
+    context.textAlign = "start";
+  };
+  if (notes) dot(0.75, -0.75, "--accent", String(Math.min(9, notes)));
+  if (tags?.length) dot(0.75, 0.75, "--good");
+  if (fresh) dot(-0.75, -0.75, "--accent");
+}

@@ -1,0 +1,192 @@
+"""Many nodes at once: choosing them, what is said of all, how they are laid out, and what lines and marks tell."""
+
+from __future__ import annotations
+
+import itertools
+import re
+
+import pytest
+from places import ROOT
+from playwright.sync_api import Browser, Page, expect
+from ui_site import Site, fill, grow, idle, nodes, opened, paste, pick
+
+CHOSEN = "[...app.model.chosen].sort()"
+PLACE = """id => {
+  const at = app.picture.place(id), box = document.getElementById("picture").getBoundingClientRect();
+  return [at.x + box.x, at.y + box.y];
+}"""
+AXE = ROOT / ".venv" / "js" / "node_modules" / "axe-core" / "axe.min.js"
+
+
+def test_many_are_chosen_and_judged_in_a_few_steps(small: Site, small_page: Page) -> None:
+    page = small_page
+    pick(page, "example.com")
+    grow(page)
+    page.evaluate("app.actions.grow('Domain:invoice-portal.example').catch(() => {})")
+    everything = sorted(nodes(page))
+    page.keyboard.press("Control+a")
+    assert page.evaluate(CHOSEN) == everything
+    label, count = page.evaluate(
+        "Object.entries(Object.groupBy(app.model.nodes(), id => id.split(':')[0])).map(([a, b]) => [a, b.length]).sort((a, b) => b[1] - a[1])[0]"
+    )
+    page.get_by_label(f"select all {label}", exact=True).click()
+    assert len(page.evaluate(CHOSEN)) == count
+    page.keyboard.press("i")
+    assert len(page.evaluate(CHOSEN)) == len(everything) - count
+    places = [page.evaluate(PLACE, each) for each in everything]
+    left, top = (min(each[i] for each in places) - 20 for i in (0, 1))
+    right, bottom = (max(each[i] for each in places) + 20 for i in (0, 1))
+    for key in ("Shift", "Alt"):  # a box, and a lasso
+        page.keyboard.press("Escape")
+        page.keyboard.down(key)
+        page.mouse.move(left, top)
+        page.mouse.down()
+        for x, y in ((right, top), (right, bottom), *([(left, bottom)] if key == "Alt" else [])):
+            page.mouse.move(x, y)
+        page.mouse.up()
+        page.keyboard.up(key)
+        assert page.evaluate(CHOSEN) == everything, key
+    rows = page.locator(".grid .body .line")
+    rows.nth(0).click()
+    rows.nth(3).click(modifiers=["Shift"])
+    assert len(page.evaluate(CHOSEN)) == 4
+    # A verdict on all: choose (1), the key (2), the verdict (3), send it off (4).
+    page.keyboard.press("Control+a")
+    page.keyboard.press("v")
+    fill(page, verdict="suspicious", author="ana")
+    expect(page.locator("dialog")).to_have_count(0)
+    page.wait_for_function("ids => ids.every(id => app.remarks.of(id).verdict === 'suspicious')", arg=everything)
+    said = "MATCH (n:Note) WHERE n.verdict = 'suspicious' RETURN count(n)"
+    small.comes_to(said, [[len(everything)]])
+    expect(page.locator("#filters input[name='verdict suspicious']")).to_be_visible()
+    expect(page.locator(".grid .body .line").first).to_contain_text("suspicious")
+    page.locator("#filters input[name='verdict suspicious']").uncheck()
+    assert page.evaluate("app.selection.seen()") == []
+    page.get_by_role("button", name="Show all").click()
+    page.click("#undo")  # all of it, in one step
+    small.comes_to(said, [[0]])
+    page.wait_for_function("ids => ids.every(id => app.remarks.of(id).verdict === '')", arg=everything)
+
+
+def test_the_sheet_of_a_paste_adds_to_a_case_and_the_opening_view_has_it(
+    browser: Browser, small: Site, small_page: Page
+) -> None:
+    page = small_page
+    paste(page, "example.com, invoice-portal[.]example and never-seen.example")
+    sheet = page.locator(".triage")
+    sheet.get_by_role("button", name="What ties them").click()
+    expect(page.locator("#ties")).to_contain_text("paper.lantern@example.org")
+    sheet.get_by_role("button", name="Add to case").click()
+    fill(page, tag="night heron", author="ana")
+    expect(page.locator("dialog")).to_have_count(0)
+    expect(page.locator("#notes, .choice", has_text="case: night heron").first).to_be_visible()
+    small.rest()
+    with opened(browser, small.link) as other:
+        case = other.locator("#empty section", has_text="Cases")
+        expect(case).to_contain_text("3 nodes")
+        case.get_by_role("button", name="night heron").click()
+        other.wait_for_function("() => app.model.graph.hasNode('Domain:never-seen.example')")
+        idle(other)
+        other.fill("#find", "night heron")
+        expect(other.locator("#found [role=option]").first).to_contain_text("tag: case: night heron")
+
+
+def test_layouts_keep_nodes_apart_and_in_their_places(browser: Browser, site: Site) -> None:
+    with opened(browser, site.link) as page:
+        pick(page, "example.com")
+        grow(page)
+        before = page.evaluate(
+            "Object.fromEntries(app.model.nodes().map(id => [id, [app.model.node(id).x, app.model.node(id).y]]))"
+        )
+        page.evaluate("app.actions.bring([{ label: 'Domain', key: 'old-lure.example' }])")
+        page.wait_for_function("() => app.model.graph.hasNode('Domain:old-lure.example')")
+        idle(page)
+        for id_, place in before.items():  # what was there stays where it was
+            assert page.evaluate("id => [app.model.node(id).x, app.model.node(id).y]", id_) == pytest.approx(
+                place, abs=0.1
+            )
+        pinned = before["Domain:example.com"]
+        page.evaluate("app.model.pin(['Domain:example.com'], true)")
+        drawn = """() => app.model.graph.nodes().map(id => { const data = app.picture.sigma.getNodeDisplayData(id), at = app.picture.place(id);
+          return [at.x, at.y, app.picture.sigma.scaleSize(data.size)]; })"""
+        for kind in ("force", "tree", "radial", "label", "time"):
+            page.locator("#layout-kind").select_option(kind)
+            page.click("#layout")
+            idle(page)
+            page.wait_for_timeout(50)
+            assert page.evaluate(
+                "[app.model.node('Domain:example.com').x, app.model.node('Domain:example.com').y]"
+            ) == pytest.approx(pinned)
+            if kind == "force":
+                page.evaluate("app.model.pin(['Domain:example.com'], false)")
+                page.click("#layout")
+                idle(page)
+            found = page.evaluate(drawn)
+            over = [
+                (one, other)
+                for one, other in itertools.combinations(found, 2)
+                if ((one[0] - other[0]) ** 2 + (one[1] - other[1]) ** 2) ** 0.5 < 0.8 * (one[2] + other[2])
+            ]
+            assert len(over) <= len(found) // 20, (kind, over[:5])
+            page.evaluate("app.model.graph.setNodeAttribute('Domain:example.com', 'pinned', false)")
+            pinned = page.evaluate("[app.model.node('Domain:example.com').x, app.model.node('Domain:example.com').y]")
+            page.evaluate("app.model.graph.setNodeAttribute('Domain:example.com', 'pinned', true)")
+
+
+def test_a_line_tells_who_says_so_and_the_menu_opens_by_mouse_and_key(page: Page) -> None:
+    pick(page, "example.com")
+    page.get_by_label("show more RESOLVES IPAddress").click()
+    page.wait_for_function("() => app.model.nodes().length > 1")
+    idle(page)
+    edge = page.evaluate(
+        "app.model.graph.edges().find(id => app.model.graph.getEdgeAttribute(id, 'type') === 'RESOLVES')"
+    )
+    ends = page.evaluate("id => app.model.graph.extremities(id)", edge)
+    (ax, ay), (bx, by) = (page.evaluate(PLACE, each) for each in ends)
+    x, y = ax + (bx - ax) * 0.5, ay + (by - ay) * 0.5
+    page.mouse.move(x + 1, y + 1)
+    page.mouse.move(x, y)
+    expect(page.locator("#card")).to_contain_text("RESOLVES")
+    page.mouse.click(x, y)
+    expect(page.locator("#fact")).to_have_text("RESOLVES")
+    page.locator("#panel details.raw > summary").click()
+    expect(page.locator("#panel .raw pre").first).to_be_visible()
+    page.mouse.click(ax, ay, button="right")
+    expect(page.get_by_role("menuitem", name=re.compile("^Verdict"))).to_be_visible()
+    page.keyboard.press("Escape")
+    page.locator("#picture").focus()
+    page.keyboard.press("Shift+F10")
+    expect(page.get_by_role("menuitem").first).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Escape")
+    expect(page.locator("#menu")).to_have_count(0)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing(browser: Browser, site: Site, theme: str) -> None:
+    if not AXE.exists():
+        pytest.skip(f"{AXE.relative_to(ROOT)} IS NOT THERE: make types brings it")
+    with opened(browser, site.link, width=1024, height=700) as page:
+        source = AXE.read_text()
+        page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
+
+        def faults(*, within: str = "document") -> list[str]:
+            page.evaluate(source)
+            found = page.evaluate(f"axe.run({within}, {{ resultTypes: ['violations'] }})")
+            return [f"{each['id']}: {[one['html'][:120] for one in each['nodes']][:3]}" for each in found["violations"]]
+
+        page.wait_for_selector("#empty[data-whole]")
+        assert faults() == []
+        pick(page, "example.com")
+        grow(page)
+        assert faults() == []
+        page.get_by_role("button", name="Ask sources").click()
+        expect(page.locator("dialog")).to_be_visible()
+        assert faults() == []
+        page.keyboard.press("Escape")
+        paste(page, "example.com 300.1.1.1")
+        expect(page.locator(".triage")).to_contain_text("1 indicator")
+        page.keyboard.press("Control+a")
+        assert faults() == []
+        wide = page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert wide  # nothing beyond the window's edge at 1024 by 700
