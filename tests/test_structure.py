@@ -46,10 +46,11 @@ BELOW = {
         "files",
         "transform",
     ),
-    *("verdict", "fetch", "disk", "credentials", "lock", "sql", "entries", "analyst", "neo4j", "load", "ask"),
+    *("tlp", "verdict", "fetch", "disk", "credentials", "lock", "sql", "entries", "analyst", "neo4j", "load", "ask"),
 }
 LAYERS = {
     "errors": set[str](),
+    "tlp": set[str](),
     "disk": {"errors"},
     "credentials": {"errors", "disk"},
     "settings": {"errors", "credentials"},
@@ -71,7 +72,7 @@ LAYERS = {
     "verdict": {"errors", "source", "reading"},
     "cache": {"errors", "disk", "lock"},
     "files": {"errors", "disk", "sql", "model", "schema"},
-    "analyst": {"errors", "times", "model", "schema", "files", "cache", "entries"},
+    "analyst": {"errors", "tlp", "times", "model", "schema", "files", "cache", "entries"},
     "transform": {
         *("errors", "disk", "lock", "keys", "times", "model", "schema", "source", "registry", "reading", "files"),
         *("cache", "entries", "analyst", "verdict", "sql"),
@@ -83,7 +84,7 @@ LAYERS = {
     "neo4j": {"errors", "disk", "lock", "credentials"},
     "load": {"errors", "disk", "lock", "sql", "model", "schema", "files", "neo4j"},
     "ask": {"errors", "keys", "times", "model", "schema", "neo4j", "load"},
-    "export": {"errors", "sql", "keys", "times", "model", "labels", "schema", "files"},
+    "export": {"errors", "tlp", "sql", "keys", "times", "model", "labels", "schema", "files"},
     "judgement": {"model", "labels", "schema"},
     "cards": BELOW | {"labels", "judgement"},
     "testing": BELOW,

@@ -33,7 +33,7 @@ ENTRIES = [
     said(9, "verdict", "Tweet", "1", verdict="malicious"),
     Entry(
         source="virustotal_v2",
-        endpoint="file",
+        endpoint="file_report",
         key=DIGESTS["md5"],
         fetched_at=AT,
         status=200,

@@ -194,7 +194,7 @@ class Writer:
         with self._lock, disk.failing(segment.path, CacheError, _SAFE):
             disk.refuse_links(self._root, segment.area, segment.source, segment.endpoint)
             lines = (record.raw + b"\n" for record in segment.read(lambda _: None))
-            successor = _pack(segment.path.parent, segment.number, lines)
+            successor = pack(segment.path.parent, segment.number, lines)
             if successor == segment.path:
                 return segment.records or 0
             self._move_to_quarantine(segment)
@@ -309,7 +309,7 @@ class Writer:
         corruptions: list[Corruption] = []
         with disk.failing(segment.path, CacheError, _SAFE):
             lines = (record.raw + b"\n" for record in segment.read(corruptions.append))
-            successor = _pack(segment.path.parent, segment.number, lines)
+            successor = pack(segment.path.parent, segment.number, lines)
             if corruptions:
                 self._move_to_quarantine(segment)
             else:
@@ -357,7 +357,7 @@ def _last_line(descriptor: int, size: int) -> bytes:
     return tail[tail.rfind(b"\n") + 1 :]
 
 
-def _pack(folder: Path, number: int, lines: Iterator[bytes]) -> Path | None:
+def pack(folder: Path, number: int, lines: Iterator[bytes]) -> Path | None:
     """Write lines as a closed segment, whole or not at all. Returns its path; None where there are no lines."""
     temporary = folder / f".{number:06}.tmp"
     records = 0

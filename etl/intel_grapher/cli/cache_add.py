@@ -15,7 +15,7 @@ import typer
 from intel_grapher.analyst.entries import SOURCE, WITHOUT_FACTS
 from intel_grapher.analyst.journal import check
 from intel_grapher.cache import Cache, Entry, Imported, Standing, import_replies
-from intel_grapher.cli import options
+from intel_grapher.cli import cache_export, options
 from intel_grapher.cli.output import print_json, print_line, say
 from intel_grapher.errors import BadValue, UsageError
 from intel_grapher.naming import Naming
@@ -43,6 +43,9 @@ def add(
         str | None, typer.Option(metavar="MEMBER", help="The member of each reply that has the key: ip, data.id, …")
     ] = None,
     fetched_at: Annotated[str | None, typer.Option(help="When it was asked. Default: the file's own time.")] = None,
+    signed_by: Annotated[
+        Path | None, typer.Option(metavar="KEYS", help="Add only bundles signed by one of these public keys.")
+    ] = None,
     data: options.Data = options.DATA,
     json: options.Json = False,
 ) -> None:
@@ -55,8 +58,8 @@ def add(
     A file is one reply. A .jsonl or .ndjson file has one reply a line, a JSON array one an item: with its key, as
     {"key":…,"body":…} or as the cache itself writes it, or bare, with --key-from. Of a HAR file, the entries that ask a
     known source are replies. What curl -i prints is a reply with its status and time. STIX bundles, MISP events and
-    OpenIOC are known by their form. Archives and packed files are looked into, one in another: .gz .bz2 .xz .zst .zip
-    .tar.
+    OpenIOC are known by their form. An evidence bundle is verified first. Archives and packed files are looked into,
+    one in another: .gz .bz2 .xz .zst .zip .tar.
     """
     if key is not None and key_from is not None:
         raise UsageError("--key is for one reply and --key-from for several: give one of them")
@@ -66,6 +69,7 @@ def add(
     if source is not None:
         source = registry.named(source).name
     fetched = options.timestamp("--fetched-at", fetched_at)
+    cache_export.verified(paths, signed_by)
     warnings = Warnings()
     with Cache(data) as cache, cache.writer("cache add") as writer:
         naming = Naming(registry, cache)

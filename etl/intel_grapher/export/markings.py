@@ -9,16 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
-from intel_grapher import labels, schema
+from intel_grapher import labels, schema, tlp
 from intel_grapher.export.part import MOMENT, Part
 from intel_grapher.files import Group
 from intel_grapher.model import NodeRef
 from intel_grapher.sql import literal
 
-LEVELS: Final = ("clear", "green", "amber", "amber+strict", "red")
-"""TLP 2.0, the least strict first. `white` is TLP 1's word for clear."""
-_SAME: Final = {"white": "clear"}
-PREFIX: Final = "tlp:"
 MALICIOUS: Final = frozenset({"malicious", "suspicious"})
 """Verdicts that make a node something to look for. Of others the word goes out, and no indicator."""
 _NOTE: Final = labels.NOTE.name
@@ -66,7 +62,7 @@ def strictest(part: Part) -> str | None:
         if any(each.name == labels.TAGS.name for each in group.properties):
             query = (
                 f"SELECT DISTINCT tag FROM (SELECT unnest(tags) AS tag FROM {part.relation(group)}) "
-                f"WHERE starts_with(lower(trim(tag)), {literal(PREFIX)})"
+                f"WHERE starts_with(lower(trim(tag)), {literal(tlp.PREFIX)})"
             )
             found |= {tag for (tag,) in part.connection.execute(query).fetchall()}
     return level(found)
@@ -74,23 +70,15 @@ def strictest(part: Part) -> str | None:
 
 def level(tags_: Iterable[str]) -> str | None:
     """Return the strictest TLP level that tags name, or None."""
-    found = [_SAME.get(word, word) for each in tags_ if (word := _word(each)) is not None]
-    return max(found, key=LEVELS.index, default=None)
-
-
-def _word(tag: str) -> str | None:
-    """Return the level that a tag names: TLP:AMBER, tlp:amber+strict, TLP:WHITE."""
-    folded = tag.strip().lower()
-    word = folded.removeprefix(PREFIX).strip()
-    return word if folded.startswith(PREFIX) and (word in LEVELS or word in _SAME) else None
+    return tlp.strictest(map(tlp.of_tag, tags_))
 
 
 def hide_above(part: Part, most: str) -> None:
     """Take out of a part the nodes whose marking is stricter than the level `most`."""
-    above = LEVELS[LEVELS.index(most) + 1 :]
+    above = tlp.LEVELS[tlp.LEVELS.index(most) + 1 :]
     if not above:
         return
-    words = ", ".join(literal(PREFIX + each) for each in above)
+    words = ", ".join(literal(tlp.PREFIX + each) for each in above)
     marked = [f"SELECT {literal(label)} AS label, key FROM ({rows})" for label, rows in _marked(part, words)]
     if marked:
         part.hide(" UNION ".join(marked))

@@ -14,7 +14,7 @@ from typing import BinaryIO, Final
 
 import msgspec
 
-from intel_grapher import labels, schema
+from intel_grapher import labels, schema, tlp
 from intel_grapher.export import cliques, markings
 from intel_grapher.export.format import Back, Format, Settings, Written
 from intel_grapher.export.formats._misp_objects import (
@@ -85,7 +85,7 @@ class _EventWriter:
         level = markings.strictest(self.part)
         head: Json = {"uuid": uuid("event", title, *content, *some), "info": title, "date": last[:_DAY]}
         head |= {"threat_level_id": "4", "analysis": "1", "distribution": "0", "published": False}
-        head |= {"Tag": [{"name": f"{markings.PREFIX}{level}"}] if level else []}
+        head |= {"Tag": [{"name": f"{tlp.PREFIX}{level}"}] if level else []}
         self.out.write(b'{"Event":' + self.encoder.encode(head)[:-1] + b',"Attribute":[')
 
     def put(self, made: Json) -> None:

@@ -16,7 +16,7 @@ from typing import BinaryIO, Final
 
 import msgspec
 
-from intel_grapher import labels, schema
+from intel_grapher import labels, schema, tlp
 from intel_grapher.export import cliques, markings
 from intel_grapher.export.format import Format, Settings, Written
 from intel_grapher.export.formats._stix_objects import (
@@ -38,14 +38,8 @@ from intel_grapher.files import Group
 from intel_grapher.model import NodeRef
 from intel_grapher.sql import literal
 
-MARKINGS: Final = {
-    "clear": "613f2e26-407d-48c7-9eca-b8e91df99dc9",
-    "green": "34098fce-860f-48ae-8e50-ebd3cc5e41da",
-    "amber": "f88d31f6-486f-44da-b317-01333bde0b82",
-    "amber+strict": "939a9414-2ddd-4d32-a0cd-375ea402b003",
-    "red": "5e57c739-391a-4eb3-b6be-7d15ca92d5ed",
-}
-"""The identifiers that the standard gives to markings. AMBER+STRICT is TLP 2.0's alone, and an extension."""
+MARKINGS: Final = {level: ids[0] for level, ids in tlp.STIX.items()}
+"""The identifiers of the markings that are written. AMBER+STRICT is TLP 2.0's alone, and an extension."""
 _TLP_2: Final = "extension-definition--60a3c5c5-0d10-413e-aab3-9e08dde9e88d"
 _VERDICTS: Final = {"malicious": "malicious-activity", "suspicious": "anomalous-activity"}
 _STANDARD: Final = {
@@ -179,7 +173,7 @@ class _Bundle:
         made |= {"stop_time": last} if last and last > (first or "") else {}
         made |= {"confidence": max(0, min(known["confidence"], _SURE))} if "confidence" in known else {}
         levels = [self.levels[each] for each in (source, target) if each in self.levels]
-        strictest = {"tags": [markings.PREFIX + max(levels, key=markings.LEVELS.index)]} if levels else {}
+        strictest = {"tags": [tlp.PREFIX + max(levels, key=tlp.LEVELS.index)]} if levels else {}
         self.put(self._object(own("relationship", ours, source, target), made, known | strictest))
 
     def reports(self) -> None:
@@ -260,7 +254,7 @@ class _Bundle:
                 content = text or (f"tag: {tag}" if tag else f"verdict: {verdict}")
                 made: Json = {"type": "note", "content": content} | ({"authors": [author]} if author else {})
                 made["object_refs"] = [target]
-                strictest = {"tags": [markings.PREFIX + self.levels[target]]} if target in self.levels else {}
+                strictest = {"tags": [tlp.PREFIX + self.levels[target]]} if target in self.levels else {}
                 self.put(self._object(own("note", id_, target), made, {"fetched_at": at} | strictest))
 
     def _thing(self, id_: str, members: Json, known: Json, nodes: list[NodeRef], looked_for: str | None) -> None:
