@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,7 +15,7 @@ from intel_grapher.cli import ending, options
 from intel_grapher.cli.fetch_settings import FetchSettings, Limits, SourceChoice, duration, ledger
 from intel_grapher.cli.indicators import Indicators
 from intel_grapher.cli.options import grouped
-from intel_grapher.cli.output import Advance, is_terminal, print_json, print_table, progress, say
+from intel_grapher.cli.output import Advance, dated, is_terminal, print_json, print_table, progress, say
 from intel_grapher.cli.plan import print_plan, say_future, say_unaskable, told_services
 from intel_grapher.cli.terminal import DIM, Screen, counted
 from intel_grapher.errors import KeyMissingError
@@ -86,7 +85,7 @@ def fetch(
         return
     registry = Registry.installed()
     summary, skipped = fetched(indicators, settings, registry, data, import_, no_progress=no_progress)
-    print_json({"summary": summary}) if json else print_summary(summary, all_=all_)
+    print_json(dated({"summary": summary})) if json else print_summary(summary, all_=all_)
     raise typer.Exit(exit_code(summary, settings.chosen(registry)) or (options.PART if skipped else 0))
 
 
@@ -226,7 +225,7 @@ def status(sources: SourceChoice, data: options.Data = options.DATA, *, json: op
     with Cache(data) as cache:
         standings = failures.status(cache, sources.selected(Registry.installed()), ledger())
     if json:
-        print_json({"sources": standings})
+        print_json(dated({"sources": standings}))
         return
     print_table(("source", "answers", "failed", "key", "left"), [
         (name, it.answers, it.failed.total(), it.needs_key and f"set {it.needs_key}", _left(it))
@@ -254,7 +253,7 @@ def failed(sources: SourceChoice, data: options.Data = options.DATA, *, json: op
         outstanding = failures.failed(cache, list(registry.values()))
         found = [question for question in outstanding if not names or question.source in names]
     if json:
-        print_json({"failed": [dataclasses.asdict(question) for question in found]})
+        print_json(dated({"failed": found}))
         return
     columns = ("source", "endpoint", "key", "params", "failed_at", "status", "reason")
     print_table(columns, [
@@ -278,5 +277,5 @@ def retry(
     selected = sources.selected(Registry.installed())
     with Cache(data) as cache, progress("requests", hidden=no_progress) as shown:
         summary = failures.retry(cache, selected, limits.limited(), lambda so_far: advance(so_far, shown))
-    print_json({"summary": summary}) if json else print_summary(summary)
+    print_json(dated({"summary": summary})) if json else print_summary(summary)
     raise typer.Exit(exit_code(summary, []))

@@ -15,7 +15,7 @@ from intel_grapher.cli import options, terminal
 from intel_grapher.cli.fetch_settings import FetchSettings, duration
 from intel_grapher.cli.indicators import Indicators
 from intel_grapher.cli.options import grouped
-from intel_grapher.cli.output import is_terminal, print_json, print_line, print_table, say
+from intel_grapher.cli.output import dated, is_terminal, print_json, print_line, print_table, say
 from intel_grapher.cli.terminal import DIM, HEADING, Screen, counted
 from intel_grapher.fetch.asking import Indicator
 from intel_grapher.fetch.plan import Plan
@@ -71,7 +71,7 @@ def print_plan(
     say_future(made.future)
     say_unaskable(found, settings.selected(registry), data)
     if json:
-        print_json({"plan": made, "requests": made.requests, "steps": [str(step) for step in made.steps]})
+        print_json(dated({"plan": made, "requests": made.requests, "steps": [str(step) for step in made.steps]}))
         return
     if is_terminal() and not all_:
         screen = Screen()

@@ -14,7 +14,7 @@ from intel_grapher.cli.fetch_settings import FetchSettings
 from intel_grapher.cli.indicators import Indicators
 from intel_grapher.cli.load import LoadSettings
 from intel_grapher.cli.options import grouped
-from intel_grapher.cli.output import Advance, interruptible, print_json, progress
+from intel_grapher.cli.output import Advance, dated, interruptible, print_json, progress
 from intel_grapher.cli.transform import TransformSettings
 from intel_grapher.fetch.asking import Indicator
 from intel_grapher.fetch.summary import Summary
@@ -71,7 +71,7 @@ def run(
     finally:
         stages.close()
         if json and report.document:
-            print_json(report.document)
+            print_json(dated(report.document))
     if report.loaded is not None and not json:
         load.print_end(report.loaded, places.target, found, {"--db": db, "--data": data})
     raise typer.Exit(report.code or (options.PART if skipped else 0))

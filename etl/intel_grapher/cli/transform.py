@@ -12,7 +12,7 @@ import typer
 from intel_grapher.cache import Cache
 from intel_grapher.cli import options
 from intel_grapher.cli.options import grouped
-from intel_grapher.cli.output import interruptible, is_terminal, print_json, print_table, progress, say
+from intel_grapher.cli.output import dated, interruptible, is_terminal, print_json, print_table, progress, say
 from intel_grapher.cli.terminal import Screen, counted
 from intel_grapher.errors import NoRepliesError, UsageError
 from intel_grapher.files import FORMATS, Manifest
@@ -93,7 +93,7 @@ def transform_command(
     They hold nodes and relationships, as Parquet and as CSV with neo4j-admin headers.
     """
     manifest = transformed(settings, Registry.installed(), data, import_, no_progress=no_progress)
-    print_json({"manifest": manifest}) if json else print_manifest(manifest, import_, all_=settings.all_counts)
+    print_json(dated({"manifest": manifest})) if json else print_manifest(manifest, import_, all_=settings.all_counts)
     raise typer.Exit(exit_code(manifest, import_))
 
 
