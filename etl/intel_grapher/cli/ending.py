@@ -15,7 +15,7 @@ from intel_grapher.ask.engines import Graph
 from intel_grapher.ask.rank import MIN_SEEDS, rank
 from intel_grapher.cards.knowledge import Knowledge
 from intel_grapher.cli.next_command import command
-from intel_grapher.cli.terminal import DIM, HEADING, KEY, Screen, some
+from intel_grapher.cli.terminal import DIM, HEADING, KEY, Screen
 from intel_grapher.errors import BadValue, GrapherError
 from intel_grapher.fetch.asking import Indicator
 from intel_grapher.load import Embedded, Loaded, Server
@@ -115,7 +115,5 @@ def _write_ties(screen: Screen, graph: Graph, known: Sequence[NodeRef]) -> None:
     found = rank(graph, known, most=CONSIDERED).ties
     telling = [tie for tie in found if not any(schema.RELATIONSHIPS[way[-1].type].bearing for way in tie.ways.values())]
     for number, tie in enumerate((telling or found)[:TIES]):
-        seeds = [seed.key for seed in tie.ways]
         head = (f"{'' if number else 'ties':<{COLUMN}}", DIM)
-        text = f" ties {len(seeds)} of them: {some(seeds, 2)}"
-        screen.line(head, (f"{tie.node.label} ", DIM), (tie.node.key, KEY), text)
+        screen.line(head, (f"{tie.node.label} ", DIM), (tie.node.key, KEY), f" ties {len(tie.ways)} of them")

@@ -12,7 +12,7 @@ import typer
 from intel_grapher.cli import ending, graph, options
 from intel_grapher.cli.options import grouped
 from intel_grapher.cli.output import interruptible, is_terminal, print_json, print_line, print_table, progress, say
-from intel_grapher.cli.terminal import Screen, counted
+from intel_grapher.cli.terminal import Screen
 from intel_grapher.errors import UsageError
 from intel_grapher.fetch.asking import Indicator
 from intel_grapher.files import Files
@@ -103,9 +103,9 @@ def print_loaded(done: Loaded, *, all_: bool) -> None:
         _print_done(done)
     else:
         screen = Screen()
-        agreement = "files and database agree" if done.parity.equal else "the database holds more than the files"
-        rows = f"{counted(done.nodes, 'node')} and {counted(done.relationships, 'relationship')}"
-        screen.field("loaded", f"{rows} into {done.target}; {agreement}", indent=0, column=ending.COLUMN)
+        agreement = "as in the files" if done.parity.equal else "it holds more than the files"
+        rows = f"{done.nodes:,} nodes, {done.relationships:,} relationships into {done.target}"
+        screen.field("loaded", f"{rows}; {agreement}", indent=0, column=ending.COLUMN)
         screen.print()
     for refused in done.refused:
         say(f"refused: {refused}")

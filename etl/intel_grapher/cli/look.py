@@ -20,7 +20,7 @@ from intel_grapher.cli.indicators import Indicators
 from intel_grapher.cli.options import grouped
 from intel_grapher.cli.output import print_json_line, progress, say
 from intel_grapher.cli.run import Stages
-from intel_grapher.cli.terminal import DIM, HEADING, KEY, Screen, counted, day, short, some
+from intel_grapher.cli.terminal import DIM, HEADING, KEY, Screen, counted, dated, day, short, some
 from intel_grapher.errors import GrapherError, KeyMissingError
 from intel_grapher.files import Manifest
 from intel_grapher.load import Loaded
@@ -236,8 +236,7 @@ def _quoted(key: str) -> str:
 def _value(value: object) -> str:
     if isinstance(value, list):
         return some([str(each) for each in value], FEW)
-    text = str(value)
-    return day(text) if text.endswith("Z") and "T" in text else text
+    return dated(str(value))
 
 
 def _iso(seconds: int) -> str:

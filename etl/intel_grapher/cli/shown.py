@@ -9,7 +9,7 @@ from intel_grapher.ask.look import Group, Neighbour, Shown
 from intel_grapher.cards.knowledge import COMMON, Knowledge
 from intel_grapher.cli import terminal
 from intel_grapher.cli.output import flat
-from intel_grapher.cli.terminal import DIM, FOLD, HEADING, KEY, Screen, counted, day, short, some, span
+from intel_grapher.cli.terminal import DIM, FOLD, HEADING, KEY, Screen, counted, dated, day, short, some, span
 from intel_grapher.judgement import Judgement
 from intel_grapher.labels import NOTE
 from intel_grapher.model import NodeRef
@@ -63,8 +63,7 @@ def _write_properties(screen: Screen, shown: Shown, *, most: int) -> None:
 def _value(value: Any, most: int) -> str:  # noqa: ANN401 - a property's value
     if isinstance(value, list):
         return some([str(each) for each in value], most)
-    text = flat(value)
-    return day(text) if text.endswith("T00:00:00Z") else text
+    return dated(flat(value))
 
 
 def _telling(group: Group) -> tuple[int, int, Group]:

@@ -88,7 +88,7 @@ class Screen:
 
         Else each row is a block, with a line for each column that has a value: so no key is cut.
         """
-        texts = [[_dated(flat(value)) for value in row] for row in rows]
+        texts = [[dated(flat(value)) for value in row] for row in rows]
         widths = self._widths(columns, texts)
         if widths is None:
             column = max(map(cell_len, columns)) + 2
@@ -178,7 +178,7 @@ def _padded(text: str, width: int) -> str:
     return text + " " * (width - cell_len(text))
 
 
-def _dated(text: str) -> str:
+def dated(text: str) -> str:
     """Return the day of a moment in ISO 8601; any other text as it is."""
     return text[:10] if _MOMENT.fullmatch(text) else text
 

@@ -13,7 +13,7 @@ from intel_grapher.cache import Cache
 from intel_grapher.cli import options
 from intel_grapher.cli.options import grouped
 from intel_grapher.cli.output import dated, interruptible, is_terminal, print_json, print_table, progress, say
-from intel_grapher.cli.terminal import Screen, counted
+from intel_grapher.cli.terminal import Screen
 from intel_grapher.errors import NoRepliesError, UsageError
 from intel_grapher.files import FORMATS, Manifest
 from intel_grapher.registry import Registry
@@ -125,9 +125,8 @@ def print_manifest(manifest: Manifest, import_: Path, *, all_: bool) -> None:
         )
         rejects = sum(manifest.rejects.values())
         screen = Screen()
-        made = f"{counted(nodes, 'node')} and {counted(relationships, 'relationship')}"
-        text = f"{made} of {counted(manifest.replies, 'reply', 'replies')}, in {import_}"
-        text += f"; {counted(rejects, 'value')} can't be facts: rejects.jsonl there says why" if rejects else ""
+        text = f"{nodes:,} nodes, {relationships:,} relationships"
+        text += f"; {rejects:,} rejects in {import_ / 'rejects.jsonl'}" if rejects else ""
         screen.field("made", text, indent=0, column=COLUMN)
         screen.print()
         return
