@@ -19,6 +19,7 @@ from intel_grapher.cli.fetch_settings import FetchSettings
 from intel_grapher.cli.indicators import Indicators
 from intel_grapher.cli.options import grouped
 from intel_grapher.cli.output import print_json_line, progress, say
+from intel_grapher.cli.plan import LACKING, because
 from intel_grapher.cli.run import Stages
 from intel_grapher.cli.terminal import DIM, HEADING, KEY, Screen, counted, dated, day, short, some
 from intel_grapher.errors import GrapherError, KeyMissingError
@@ -206,12 +207,10 @@ def not_asked(rest: list[Asked], *, all_: bool) -> str:
     """Return why sources were not asked: `11 lack a key, 4 retired`; with `all_` by name."""
     by_reason: dict[str, list[str]] = {}
     for each in rest:
-        reason = "lack a key" if each.why.startswith("no key in") else each.why
-        by_reason.setdefault(reason, []).append(each.source)
-    parts = [
-        f"{', '.join(names)}: {reason}" if all_ else f"{len(names)} {reason}" for reason, names in by_reason.items()
-    ]
-    return ("; " if all_ else ", ").join(parts)
+        by_reason.setdefault(LACKING if each.why.startswith("no key in") else each.why, []).append(each.source)
+    if all_:
+        return "; ".join(f"{', '.join(names)}: {reason}" for reason, names in by_reason.items())
+    return ", ".join(because(len(names), reason) for reason, names in by_reason.items())
 
 
 def print_end(done: Looked, cards: list[Card]) -> None:

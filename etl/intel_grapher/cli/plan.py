@@ -25,6 +25,7 @@ from intel_grapher.registry import Registry
 from intel_grapher.source import Source
 
 FEW = 3
+LACKING = "lack a key"
 MOST_EXPLAINED = 1000
 """Of more indicators it is not looked up which of them nobody can be asked about."""
 
@@ -119,13 +120,18 @@ def _write_plan(screen: Screen, made: Plan, *, explain: bool) -> None:
             screen.paragraph(str(step))
 
 
+def because(many: int, reason: str) -> str:
+    """Return how many services are not asked for a reason."""
+    return f"{many} {'lacks a key' if many == 1 and reason == LACKING else reason}"
+
+
 def told_services(asked: int, others: Mapping[str, Sequence[str]]) -> str:
     """Return how many services are asked, and why others are not; `others` has each one's reasons."""
     reasons: Counter[str] = Counter()
     for why in others.values():
         for reason in why[:1]:
-            reasons["lack a key" if reason.startswith("no key in") else reason] += 1
-    rest = [f"{many} {reason}" for reason, many in reasons.items()]
+            reasons[LACKING if reason.startswith("no key in") else reason] += 1
+    rest = [because(many, reason) for reason, many in reasons.items()]
     return ", ".join([f"{counted(asked, 'service')} asked", *rest]) + (" (--all lists them)" if rest else "")
 
 
