@@ -75,6 +75,10 @@ class NoRepliesError(NothingYetError, UsageError):
     """There is no reply."""
 
 
+class ServerError(GrapherError):
+    """A server that the user named gives no answer of the kind that is wanted."""
+
+
 class SourceError(GrapherError):
     """A source is declared wrongly, or maps to what the schema does not allow."""
 

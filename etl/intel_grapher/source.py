@@ -89,7 +89,10 @@ class ApiKey:
 
 @dataclass(frozen=True)
 class Request:
-    """One request to a service, without its secret. `params` tell it from the endpoint's others for the same key."""
+    """One request to a service, without its secret. `params` tell it from the endpoint's others for the same key.
+
+    `accept` is the media type that is asked for, where the service has one of its own.
+    """
 
     url: str
     method: str = "GET"
@@ -97,6 +100,7 @@ class Request:
     form: Mapping[str, str] | None = None
     json: Mapping[str, str] | None = None
     params: Mapping[str, str] = field(default_factory=dict)
+    accept: str = ""
 
 
 class Given(NamedTuple):

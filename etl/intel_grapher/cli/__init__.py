@@ -54,6 +54,7 @@ COMMANDS = {
     "look": (BEGIN, "Look indicators up: one card for each, as answers arrive."),
     "plan": (ASK, "Print what a fetch would cost, and ask nothing."),
     "fetch": (ASK, "Ask the sources what the cache lacks, and keep every reply."),
+    "taxii": (ASK, "Keep the objects of a TAXII collection, or list a server's."),
     "sources": (ASK, "List the sources: what each is asked, its key, its state."),
     "cache": (ASK, "Put replies into the raw cache; list, show and check them."),
     "transform": (BUILD, "Turn the cached replies into deduplicated flat files."),

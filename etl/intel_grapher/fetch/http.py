@@ -179,7 +179,7 @@ class Client:
     def _prepare(self, request: Request, secret: str) -> requests.PreparedRequest | None:
         """Return the request with its API key; None if it would go elsewhere than to the source's own address."""
         key = self._source.key
-        headers = dict(_HEADERS)
+        headers = {**_HEADERS, "Accept": request.accept or _HEADERS["Accept"]}
         query = dict(request.query)
         if key is not None and secret:
             if key.header:
