@@ -209,3 +209,14 @@ def test_a_pool_asks_the_graph_that_a_load_put_in_place(tmp_path: Path) -> None:
     with pool.use() as graph:
         assert graph.query(question).rows == graph.ask(question).rows == [[0]]
     pool.close()
+
+
+def test_an_answer_to_a_question_of_our_own_is_bounded_too(target: Embedded, monkeypatch: pytest.MonkeyPatch) -> None:
+    question = "UNWIND range(1, 30000) AS x RETURN x, 'abcdefghij' AS y"
+    with ask.opened(target) as graph:
+        assert [row[0] for row in graph.ask(question, limit=25_000).rows] == list(range(1, 25_001))
+        assert len(graph.ask(question, limit=50_000).rows) == 30_000
+        monkeypatch.setattr("intel_grapher.ask.engines.LARGEST", 400_000)
+        with pytest.raises(UsageError, match="the answer has more than"):
+            graph.ask(question, limit=30_000)
+        assert len(graph.ask(question, limit=15_000).rows) == 15_000

@@ -1,6 +1,7 @@
 """One reply as one line: whatever comes in, comes out the same."""
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import duckdb
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from places import FIXTURES
 
-from intel_grapher.cache import Cache, Entry
+from intel_grapher.cache import Cache, Entry, envelope
 from intel_grapher.cache.envelope import MAX_NESTING, crc_holds, decode, encode, form_of
 from intel_grapher.cache.frames import zstd
 from intel_grapher.errors import BadValue, UsageError
@@ -170,3 +171,33 @@ def test_real_replies_come_back_byte_for_byte(tmp_path: Path) -> None:
         body = path.read_bytes()
         assert back[number].content == (one_line(body) if back[number].form == "json" else body), path
     assert sum(envelope.form == "json" for envelope in back.values()) >= len(files) - 5
+
+
+bracketed = st.text(st.sampled_from(["[", "]", "{", "}", '"', "\\", "a", "\u00fc", "\n"]), max_size=6)
+nested = st.recursive(
+    bracketed | st.integers(), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(bracketed, inner, max_size=3)
+)
+
+
+def depth(value: object) -> int:
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return max(map(depth, inside), default=0) + 1 if isinstance(value, dict | list) else 0
+
+
+@given(nested)
+def test_json_is_kept_as_text_where_it_is_nested_too_deep_whatever_its_strings_say(value: object) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(envelope, "MAX_NESTING", 2)
+        patched.setattr(envelope, "_CHUNK", 3)
+        assert form_of(json.dumps(value).encode()) == ("json" if depth(value) <= 2 else "text")
+
+
+@pytest.mark.parametrize("filling", [b'"a",', b'"[",[],', b'"\\"",', b'"' + rb"\"" * 1000 + b'",', b"[],"])
+def test_looking_at_a_reply_takes_a_few_times_its_size_whatever_it_is_made_of(filling: bytes) -> None:
+    body = b"[" + b"[]," * 300 + filling * ((4 << 20) // len(filling)) + b"0]"
+    tracemalloc.start()
+    try:
+        assert form_of(body) == "json"
+        assert tracemalloc.get_traced_memory()[1] < 20 * len(body)
+    finally:
+        tracemalloc.stop()

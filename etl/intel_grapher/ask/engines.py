@@ -26,6 +26,7 @@ else:
     from intel_grapher.neo4j import driver as neo4j
 
 LIMIT = 1000
+TOGETHER = 10_000  # rows that are read together
 TIMEOUT = 30.0
 
 
@@ -87,7 +88,15 @@ class EmbeddedGraph:
         try:
             with self._connection.execute(cypher, values) as result:
                 reader = ValueReader()
-                rows = [[reader.plain(value) for value in row] for row in result.get_n(limit)]
+                rows: list[list[Any]] = []
+                size = 0
+                while len(rows) < limit and result.has_next():
+                    some = result.get_n(min(limit - len(rows), TOGETHER))
+                    rows += ([reader.plain(value) for value in row] for row in some)
+                    if len(rows) >= TOGETHER:  # fewer are not worth the measuring
+                        size += len(msgspec.json.encode(rows[-len(some) :], enc_hook=str))
+                        if size > LARGEST:
+                            raise UsageError(too_large(f"{LARGEST >> 20} MiB"))
                 return Answer(result.get_column_names(), rows, result.has_next(), reader.nodes)
         except RuntimeError as wrong:  # LadybugDB raises RuntimeError for everything
             raise UsageError(refusal(str(wrong), timeout, 0)) from wrong

@@ -45,12 +45,13 @@ LAST_SECOND: Final = 253_402_300_799
 _CRC_END: Final = 18  # {"crc":"xxxxxxxx",
 _IMPORT: Final = re.compile(rb'"import":"[0-9a-f]{8}",')
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_]{0,63}")
-_STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 _SPACE: Final = b" \t\r\n"
 _ONE_LINE: Final = bytes.maketrans(b"\r\n", b"  ")
 _CHUNK: Final = 1 << 20
 _utf8: Final = codecs.getincrementaldecoder("utf-8")
-_NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+_NOT_BRACKETS: Final = bytes(set(range(256)) - set(b'[]{}"'))
+"""Nor quotes."""
+_SQUARE: Final = bytes.maketrans(b"{}", b"[]")
 
 
 Status = Annotated[int, msgspec.Meta(ge=0, le=999)]
@@ -270,7 +271,23 @@ def _is_shallow(body: bytes) -> bool:
     """Tell whether valid JSON is nested at most MAX_NESTING deep."""
     if body.count(b"[") + body.count(b"{") <= MAX_NESTING:
         return True
-    brackets = _STRING.sub(b"", body).translate(None, _NOT_BRACKETS)
+    brackets = _outside_of_strings(body)
     for _ in range(MAX_NESTING):  # each round removes the innermost level
-        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        brackets = brackets.replace(b"[]", b"")
     return not brackets
+
+
+def _outside_of_strings(body: bytes) -> bytes:
+    """Return the brackets of valid JSON that are not in a string, all of them square.
+
+    Memory is a few times the body's, whatever it says.
+    """
+    plain = body.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in body else body
+    marks = plain.translate(_SQUARE, _NOT_BRACKETS)
+    found: list[bytes] = []
+    inside = 0
+    for start in range(0, len(marks), _CHUNK):
+        parts = marks[start : start + _CHUNK].split(b'"')
+        found.append(b"".join(parts[inside::2]))
+        inside = (inside + len(parts) - 1) % 2
+    return b"".join(found)
