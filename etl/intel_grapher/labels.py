@@ -275,9 +275,28 @@ REPORT = _label(
     _CREATED,
     _all("links", "pages that it draws on"),
     _newest("digest", "the SHA-256 of the file that was brought in"),
+    _newest("format", "what the file is: pdf, docx, html, email, markdown, text"),
+    _newest("pages", "how many pages of it have text", Type.INTEGER),
     _all("paths", "where the file was, as given"),
     TAGS,
     title=("title",),
+)
+MENTION = _label(
+    "Mention",
+    "id",
+    "An indicator that a report mentions, until an analyst accepts it: no node of its own, and nothing is asked of it.",
+    "#666666",
+    _newest("indicator", "its canonical form, with the port if one is named"),
+    _newest("kind", "domain, ip, email, hash, user, url, cve, asn, network"),
+    Property("page", Type.INTEGER, Merge.MIN, "the page where it first stands, from 1"),
+    Property("offset", Type.INTEGER, Merge.MIN, "the character of that page's text where it starts, from 0"),
+    Property("count", Type.INTEGER, Merge.MAX, "how often it stands in the report"),
+    _newest("text", "how it is spelt there"),
+    _newest("context", "some text around it"),
+    _newest("mark", "why it is probably no indicator: a well-known site, the report's own host, …"),
+    _all("places", "where it stands: page and offset, of a message also which part"),
+    shape="triangle",
+    title=("indicator",),
 )
 
 

@@ -227,6 +227,7 @@ class Relationship(Generic[S, E]):
 
     `both_ways`: stored once, the lesser key first, and queried without an arrow. `check` is done in one place, for
     the facts of all sources. `bearing` is what it says for or against the node that it starts at.
+    `is_tie`: it says something of what it joins, so that paths and ranks go along it.
     """
 
     start: Kind[S]
@@ -238,6 +239,7 @@ class Relationship(Generic[S, E]):
     check: Check | None = None
     base: Relationship[Any, Any] | None = None
     bearing: Bearing | None = None
+    is_tie: bool = True
     names: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -253,7 +255,16 @@ class Relationship(Generic[S, E]):
         if not set(kind.labels) <= set(base.start.labels):
             raise SourceError(f"{self.type} does not start at a {kind.name}")
         return Relationship(
-            kind, self.type, self.end, self.doc, self.properties, self.both_ways, self.check, base, self.bearing
+            kind,
+            self.type,
+            self.end,
+            self.doc,
+            self.properties,
+            self.both_ways,
+            self.check,
+            base,
+            self.bearing,
+            self.is_tie,
         )
 
     def fault(self, start: str, end: str) -> str:

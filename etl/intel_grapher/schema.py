@@ -31,6 +31,7 @@ from intel_grapher.labels import (
     IP_ADDRESS,
     LAST_RESOLVED,
     MALWARE,
+    MENTION,
     MITIGATION,
     NETWORK,
     NOTE,
@@ -82,6 +83,7 @@ SoftwareId = NewType("SoftwareId", str)
 GroupId = NewType("GroupId", str)
 MitigationId = NewType("MitigationId", str)
 NoteId = NewType("NoteId", str)
+MentionId = NewType("MentionId", str)
 AnyNode = NewType("AnyNode", str)
 Term = NewType("Term", str)
 
@@ -165,6 +167,7 @@ SOFTWARE_ID = Kind(SoftwareId, "software", (SOFTWARE,), _numbered("S"))
 GROUP_ID = Kind(GroupId, "group", (GROUP,), _group)
 MITIGATION_ID = Kind(MitigationId, "mitigation", (MITIGATION,), _numbered("M"))
 NOTE_ID = Kind(NoteId, "note", (NOTE,), keys.name_text)
+MENTION_ID = Kind(MentionId, "mention", (MENTION,), keys.mention)
 TERM = Kind(Term, "term", (), keys.text)  # what is asked for is no node: a search, a feed, a collection
 
 HOST: Kind[Hostname | Address] = either("DNS name or IP address", ADDRESS, HOSTNAME)
@@ -358,6 +361,10 @@ REPORTED_IN = Relationship(
     "The report names the indicator.",
     _properties(COMMENTS, CONFIDENCE, VALID_UNTIL),
     bearing=Bearing(lambda _end: "suspicious", "reported in {}"),
+)
+ACCEPTED = REPORTED_IN  # what a mention becomes by a review
+MENTIONED_IN = Relationship(
+    MENTION_ID, "MENTIONED_IN", REFERENCE, "It stands in the report, and waits for a review.", SEEN, is_tie=False
 )
 CITES = Relationship(REFERENCE, "CITES", REFERENCE, "The report draws on the other.", SEEN, check=NOT_ITSELF)
 CONCERNS = Relationship(REFERENCE, "CONCERNS", THREAT, "The report is about the malware or technique.", SEEN)

@@ -29,6 +29,7 @@ AT = 1_700_000_000
 OPTIONS = Options(formats=("parquet",), processes=1)
 EXAMPLE = {"label": "Domain", "key": "example.com"}
 ADDRESS = {"label": "IPAddress", "key": "192.0.2.10"}
+REPORT = f"sha256:{'5' * 64}"
 KEYS = (
     *("example.com", "EXAMPLE[.]com", "www.example.com", "192.0.2.10", "a@example.org", "d" * 64, "CVE-2020-1"),
     *("http://example.com/", "AS64500", "", " ", "a\0b\nc", "1.1.1.1", "\u202e", "A-B", "x" * 3000, "ana", "a:b", ":"),
@@ -44,6 +45,17 @@ MEMBERS = {
     "verdict": st.sampled_from((*entries.VERDICTS, "evil")),
     "type": st.sampled_from((*schema.RELATIONSHIPS, "", "RESOLVES-X")),
     "undoes": ids,
+    "report": st.sampled_from((REPORT, REPORT, "https://example.org/a", "", "no report")),
+    "decisions": st.lists(
+        st.builds(
+            lambda indicator, state, comment: {"indicator": indicator, "state": state, "comment": comment},
+            st.sampled_from(KEYS),
+            st.sampled_from(("accepted", "rejected", "left", "soon")),
+            texts,
+        ),
+        max_size=4,
+        unique_by=str,
+    ),
     "label": st.sampled_from(LABELS),
     "key": st.sampled_from(KEYS),
     "author": st.sampled_from(("ana", "ana", "ana", "ana", " ", "a\nb")),
@@ -112,6 +124,7 @@ OLD: dict[str, dict[str, Any]] = {  # as the first version of the page wrote the
     "verdict": {"author": "ana", "about": EXAMPLE, "verdict": "benign"},
     "same_as": {"author": "ana", "one": EXAMPLE, "other": {"label": "Domain", "key": "example.org"}},
     "take_out": {"author": "ana", "node": EXAMPLE},
+    "review": {"author": "ana", "report": REPORT, "decisions": ({"indicator": "example.com", "state": "accepted"},)},
     "undo": {"author": "ana", "undoes": "1" * 32},
 }
 
@@ -149,6 +162,7 @@ FAULTY: dict[str, dict[str, Any]] = {
     "take_out": {"author": "x", "start": {"label": "A-B", "key": "x"}, "type": "RESOLVES", "end": ADDRESS},
     "same_as": {"author": "x", "one": {"label": "Domain", "key": "a\0b\nc"}, "other": EXAMPLE},
     "node": {"author": "x", "label": "Domain", "key": "1.1.1.1"},
+    "review": {"author": "x", "report": REPORT, "decisions": []},
     "undo": {"author": "x", "undoes": ""},
 }
 

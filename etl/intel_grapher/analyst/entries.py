@@ -9,7 +9,7 @@ it, so that the same rules hold for each.
 from __future__ import annotations
 
 import re
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
 import msgspec
 
@@ -184,6 +184,43 @@ class TakeOutEntry(_Entry, frozen=True, tag="take_out"):
         raise InvalidEntry("not one node or relationship", "say which node is taken out, or which relationship")
 
 
+class MentionDecision(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a review says of an indicator that a report mentions: accepted, rejected, or left open again.
+
+    `comment` is what the graph says of an accepted one: where it stands in the report.
+    """
+
+    indicator: str
+    state: Literal["accepted", "rejected", "left"]
+    comment: str = ""
+
+
+class ReviewEntry(_Entry, frozen=True, tag="review"):
+    """The review of what a report mentions. The newest decision on a mention counts."""
+
+    report: str
+    decisions: tuple[MentionDecision, ...]
+
+    @property
+    def nodes(self) -> tuple[NodeRef, ...]:
+        """The report."""
+        return (NodeRef(schema.REFERENCE.labels[0].name, self.report),)
+
+    def checked(self) -> Self:
+        """Return the entry with canonical indicators; each may be named once."""
+        try:
+            report = keys.reference(self.report)
+        except BadValue as bad:
+            raise InvalidEntry(bad.reason, f"{self.report!r} is no report: {bad.reason}") from bad
+        decisions = tuple(
+            MentionDecision(_indicator(each.indicator), each.state, keys.text(each.comment)[:LONGEST])
+            for each in self.decisions
+        )
+        if not decisions or len({each.indicator for each in decisions}) < len(decisions):
+            raise InvalidEntry("decides nothing, or twice", "say of each indicator once whether the report reports it")
+        return msgspec.structs.replace(super().checked(), report=report, decisions=decisions)
+
+
 class UndoEntry(_Entry, frozen=True, tag="undo"):
     """The undoing of another entry, named by its id. Undoing an undo restores what it undid."""
 
@@ -197,7 +234,15 @@ class UndoEntry(_Entry, frozen=True, tag="undo"):
 
 
 AnalystEntry = (
-    NodeEntry | RelationshipEntry | NoteEntry | TagEntry | VerdictEntry | SameAsEntry | TakeOutEntry | UndoEntry
+    NodeEntry
+    | RelationshipEntry
+    | NoteEntry
+    | TagEntry
+    | VerdictEntry
+    | SameAsEntry
+    | TakeOutEntry
+    | ReviewEntry
+    | UndoEntry
 )
 VARIANTS: Final[dict[str, type[AnalystEntry]]] = {
     str(variant.__struct_config__.tag): variant for variant in AnalystEntry.__args__
@@ -252,6 +297,20 @@ def _canonical(node: NodeRef, role: str, *, of_entries: bool = False) -> NodeRef
             return _resolved(NodeRef(node.label, keys.refang(node.key)))
         except BadValue:
             raise InvalidEntry(bad.reason, f"{node.key!r} is no {node.label}: {bad.reason}") from bad
+
+
+def _indicator(raw: str) -> str:
+    """Return the canonical form of an indicator that a report may report."""
+    try:
+        return mentioned(schema.REPORTED.resolve(raw.strip()))
+    except BadValue as bad:
+        raise InvalidEntry(bad.reason, f"{raw!r} is no indicator: {bad.reason}") from bad
+
+
+def mentioned(node: tuple[Label, str]) -> str:
+    """Return an indicator as mentions and reviews name it: its key, that of a user with @."""
+    label, key = node
+    return f"@{key}" if label in schema.SCREEN_NAME.labels else key
 
 
 def _subject(node: NodeRef) -> NodeRef:

@@ -7,8 +7,12 @@ it again, until the entry is undone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import msgspec
 
 from intel_grapher import schema
 from intel_grapher.analyst.entries import (
@@ -18,11 +22,13 @@ from intel_grapher.analyst.entries import (
     NodeEntry,
     NoteEntry,
     RelationshipEntry,
+    ReviewEntry,
     SameAsEntry,
     TagEntry,
     TakeOutEntry,
     UndoEntry,
     VerdictEntry,
+    encode,
     read,
 )
 from intel_grapher.cache import Cache, Segment
@@ -33,6 +39,7 @@ from intel_grapher.model import NodeRef
 
 RelationshipRef = tuple[NodeRef, str, NodeRef]
 _NOTE = schema.NOTE_ID.labels[0].name
+_MENTION = schema.MENTION_ID.labels[0].name
 
 
 class RefusedEntry(NamedTuple):
@@ -60,10 +67,26 @@ class Overrides:
     same: dict[NodeRef, str] = field(default_factory=dict)
     stale: tuple[frozenset[NodeRef], frozenset[RelationshipRef]] = frozenset(), frozenset()
     refused: tuple[RefusedEntry, ...] = ()
+    outdated: dict[str, frozenset[str]] = field(default_factory=dict)
 
-    def is_undone(self, reply: Envelope) -> bool:
-        """Tell whether a reply is an entry that is undone."""
-        return reply.source == SOURCE and reply.key in self.undone
+    def counted(self, reply: Envelope) -> Envelope | None:
+        """Return what of a reply counts: None of an undone entry, of a review what no newer one says otherwise."""
+        if reply.source != SOURCE:
+            return reply
+        if reply.key in self.undone:
+            return None
+        outdated = self.outdated.get(reply.key)
+        if outdated is None:
+            return reply
+        review = msgspec.json.decode(reply.content, type=ReviewEntry).checked()
+        decisions = tuple(each for each in review.decisions if each.indicator not in outdated)
+        body = msgspec.Raw(encode(msgspec.structs.replace(review, decisions=decisions)))
+        return msgspec.structs.replace(reply, body=body, text=msgspec.UNSET, base64=msgspec.UNSET)
+
+    @property
+    def entry_inputs(self) -> object:
+        """Return what the facts of entries depend on besides themselves."""
+        return sorted(self.undone), sorted((id_, sorted(names)) for id_, names in self.outdated.items())
 
     def keys(self, label: str) -> set[str]:
         """Return the keys of a label's nodes that the overrides name."""
@@ -94,14 +117,54 @@ def overrides_of(cache: Cache, until: int | None = None) -> Overrides:
     valid = [entry for id_, entry in entries if id_ not in undone]
     out = [entry for entry in valid if isinstance(entry, TakeOutEntry)]
     same = [entry for entry in valid if isinstance(entry, SameAsEntry)]
+    reviews = [(id_, entry) for id_, entry in entries if isinstance(entry, ReviewEntry)]
+    outdated, reviewed = _reviewed([each for each in reviews if each[0] not in undone])
     return Overrides(
         undone,
-        frozenset(entry.node for entry in out if entry.node),
+        frozenset(entry.node for entry in out if entry.node) | reviewed,
         frozenset(_relationship(entry.start, entry.type, entry.end) for entry in out if entry.start and entry.end),
         _survivors({entry.other: entry.one.key for entry in same}),
-        _stale(entries, undone),
+        _stale(entries, undone, outdated),
         tuple(entry for entry in refused if entry.id not in undone),
+        outdated,
     )
+
+
+def decisions_of(cache: Cache) -> dict[tuple[str, str], str]:
+    """Return what the reviews of a cache decide: by report and indicator, the state."""
+    undone = overrides_of(cache).undone
+    found: dict[tuple[str, str], str] = {}
+    rows = [(reply.epoch, reply.key, reply.content) for reply, what in replies(cache) if what == "review"]
+    for _, id_, body in sorted(rows, key=lambda row: row[:2]):
+        try:
+            entry = read("review", body)
+        except BadValue:
+            continue
+        if id_ not in undone and isinstance(entry, ReviewEntry):
+            found |= {(entry.report, each.indicator): each.state for each in entry.decisions}
+    return found
+
+
+def _reviewed(reviews: Iterable[tuple[str, ReviewEntry]]) -> tuple[dict[str, frozenset[str]], frozenset[NodeRef]]:
+    """Return what newer reviews say otherwise, by the older one's id, and the mentions that are none any more."""
+    newest: dict[tuple[str, str], str] = {}
+    open_: set[tuple[str, str]] = set()
+    older: dict[str, set[str]] = {}
+    for id_, entry in reviews:
+        for each in entry.decisions:
+            mention = entry.report, each.indicator
+            if mention in newest:
+                older.setdefault(newest[mention], set()).add(each.indicator)
+            newest[mention] = id_
+            (open_.add if each.state == "left" else open_.discard)(mention)
+    return (
+        {id_: frozenset(indicators) for id_, indicators in older.items()},
+        frozenset(_mention(*mention) for mention in newest if mention not in open_),
+    )
+
+
+def _mention(report: str, indicator: str) -> NodeRef:
+    return NodeRef(_MENTION, f"{report}#{indicator}")
 
 
 def gives_facts(segment: Segment) -> bool:
@@ -118,7 +181,7 @@ def replies(cache: Cache) -> Iterator[tuple[Envelope, str]]:
 
 
 def _stale(
-    entries: Iterable[tuple[str, AnalystEntry]], undone: frozenset[str]
+    entries: Iterable[tuple[str, AnalystEntry]], undone: frozenset[str], outdated: dict[str, frozenset[str]]
 ) -> tuple[frozenset[NodeRef], frozenset[RelationshipRef]]:
     """Return what entries in force take out, both nodes of a `same_as`, and what undone entries told of."""
     nodes: set[NodeRef] = set()
@@ -131,11 +194,31 @@ def _stale(
                     relationships.add((entry.end, entry.type, entry.start))
         elif isinstance(entry, TakeOutEntry | SameAsEntry) or (id_ in undone and isinstance(entry, NodeEntry)):
             nodes |= set(entry.nodes)
+        if isinstance(entry, ReviewEntry):
+            nodes |= {_mention(entry.report, each.indicator) for each in entry.decisions}
+            for each in entry.decisions:
+                if each.state == "accepted" and (id_ in undone or each.indicator in outdated.get(id_, ())):
+                    stated, tie = _stated(each.indicator, entry.nodes[0])
+                    nodes |= stated
+                    relationships.add(tie)
         if id_ in undone and isinstance(entry, NoteEntry | TagEntry | VerdictEntry | SameAsEntry):
             note = NodeRef(_NOTE, id_)
             nodes.add(note)
             relationships |= {(note, schema.ABOUT.type, node) for node in entry.nodes}
     return frozenset(nodes), frozenset(relationships)
+
+
+def _stated(indicator: str, report: NodeRef) -> tuple[set[NodeRef], RelationshipRef]:
+    """Return the nodes that accepting an indicator adds, and its relationship to the report."""
+    label, key = schema.REPORTED.resolve(indicator)
+    node = NodeRef(label.name, key)
+    nodes = {node}
+    if label in schema.LINK.labels or label in schema.SERVICE_NAME.labels:
+        host = urlsplit(key).hostname if label in schema.LINK.labels else key.rpartition(":")[0].strip("[]")
+        with suppress(BadValue):
+            on, name = schema.HOST.resolve(host or "")
+            nodes.add(NodeRef(on.name, name))
+    return nodes, (node, schema.ACCEPTED.type, report)
 
 
 def _undone(undoes: Iterable[tuple[str, str]]) -> frozenset[str]:

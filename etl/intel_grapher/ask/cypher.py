@@ -36,26 +36,37 @@ def counts(graph: Graph, label: Label) -> Iterator[tuple[str, str]]:
         )
 
 
-def around(graph: Graph, label: Label, most: int) -> Iterator[tuple[str, str]]:
+def around(graph: Graph, label: Label, most: int, *, ties: bool = False) -> Iterator[tuple[str, str]]:
     """Yield, for each direction, the query for at most so many of a node's neighbours: (type, label, key).
 
-    The limit is no parameter: the embedded engine plans a query with one anew each time, which takes it 20 ms.
+    With `ties`, only relationships that say something of what they join. The limit is no parameter: the embedded engine
+    plans a query with one anew each time, which takes it 20 ms.
     """
     for direction in ("->", "<-"):
         left, right = ARROWS[direction]
         yield (
             direction,
             (
-                f"MATCH {keyed('n', label, 'key')}{left}[r]{right}(m)"
+                f"MATCH {keyed('n', label, 'key')}{left}[r]{right}(m){_only_ties(graph, label) if ties else ''}"
                 f" RETURN {graph.type_of('r')} AS type, {graph.label_of('m')} AS label, {graph.key_of('m')} AS key"
                 f" LIMIT {int(most)}"
             ),
         )
 
 
-def degree(label: Label) -> str:
-    """Return the query for how many relationships a node has."""
-    return f"MATCH {keyed('n', label, 'key')}-[r]-() RETURN count(r) AS many"
+def degree(graph: Graph, label: Label) -> str:
+    """Return the query for how many relationships a node has that say something of it."""
+    return f"MATCH {keyed('n', label, 'key')}-[r]-(){_only_ties(graph, label)} RETURN count(r) AS many"
+
+
+def _only_ties(graph: Graph, label: Label) -> str:
+    """Return the condition that leaves out relationships that say nothing of a label's nodes; "" where it has none."""
+    types = [
+        each.type
+        for each in schema.RELATIONSHIPS.values()
+        if not each.is_tie and label in {*each.start.labels, *each.end.labels}
+    ]
+    return "".join(f" {'AND' if at else 'WHERE'} {graph.type_of('r')} <> '{type_}'" for at, type_ in enumerate(types))
 
 
 def seen_from(type_: str, direction: str) -> str:

@@ -54,7 +54,7 @@ class Explorer:
     def degree(self, node: NodeRef) -> int:
         """Return how many relationships a node has."""
         if node not in self._degrees:
-            question = cypher.degree(schema.LABELS[node.label])
+            question = cypher.degree(self.graph, schema.LABELS[node.label])
             self._degrees[node] = int(self.graph.ask(question, {"key": node.key}).rows[0][0])
         return self._degrees[node]
 
@@ -75,7 +75,7 @@ class Explorer:
             return []
         steps: dict[Step, None] = {}
         most = max(self.hub, HUB) + 1
-        for direction, question in cypher.around(self.graph, schema.LABELS[node.label], most):
+        for direction, question in cypher.around(self.graph, schema.LABELS[node.label], most, ties=True):
             for type_, label, key in self.graph.ask(question, {"key": node.key}, limit=most).rows:
                 other = NodeRef(label, key)
                 if type_ in schema.RELATIONSHIPS and label in schema.LABELS and other != node:

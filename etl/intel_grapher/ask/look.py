@@ -85,8 +85,8 @@ def counts(graph: Graph, label: Label, key: str) -> dict[Group, int]:
 
 
 def degree(graph: Graph, label: Label, key: str) -> int:
-    """Return how many relationships a node has."""
-    return int(graph.ask(cypher.degree(label), {"key": key}).rows[0][0])
+    """Return how many relationships a node has that say something of it."""
+    return int(graph.ask(cypher.degree(graph, label), {"key": key}).rows[0][0])
 
 
 def neighbours(

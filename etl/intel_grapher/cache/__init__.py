@@ -49,7 +49,7 @@ from intel_grapher.cache.audit import Problem, quarantined, verify
 from intel_grapher.cache.compaction import Compacted, compact
 from intel_grapher.cache.envelope import Area, Entry, Envelope, FailedBody
 from intel_grapher.cache.filenames import FileName, KeptFile
-from intel_grapher.cache.imports import Imported, Standing, import_replies
+from intel_grapher.cache.imports import Imported, Standing, ToldReply, import_replies
 from intel_grapher.cache.index import Found, Holding
 from intel_grapher.cache.marks import Import, Marks
 from intel_grapher.cache.segment import Corruption, Record, Segment, strangers
@@ -76,6 +76,7 @@ __all__ = [
     "Record",
     "Segment",
     "Standing",
+    "ToldReply",
     "Writer",
     "bring_back",
     "compact",

@@ -5,13 +5,13 @@ reply only the members that are asked for are decoded.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from io import BufferedReader
 from itertools import chain
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -54,6 +54,19 @@ class Standing(NamedTuple):
 
 
 Judge = Callable[[Entry], Standing]
+
+
+class ToldReply(NamedTuple):
+    """A reply that a file holds, as `by_content` tells: where it belongs, its body, whether it is counted by itself."""
+
+    source: str
+    endpoint: str
+    key: str
+    body: bytes
+    is_counted: bool = True
+
+
+ByContent = Callable[[str, PurePath, bytes], Sequence[ToldReply] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +160,7 @@ def import_replies(
     check: Check = lambda _reply: None,
     asked_at: AskedAt = nowhere,
     recognise: Recognise = lambda _source, _body: None,
+    by_content: ByContent = lambda _where, _path, _body: None,
 ) -> Imported:
     """Add every reply under the paths that is not in the cache yet; return the counts.
 
@@ -169,6 +183,8 @@ def import_replies(
     for the names of a source and an endpoint, whether several bare lines are one reply. `resolve` returns source,
     endpoint and key as the program knows them, or raises UsageError or BadValue; that reply is left out, with the
     reason. So is one for which `check` raises BadValue, and a bare one whose key and parameters `named` can't tell.
+    `by_content` returns the replies that a file holds if its content alone tells them, else None; none at all means
+    that the cache has them.
     Raises UsageError for a path that does not exist.
     """
     paths = list(paths)
@@ -177,7 +193,7 @@ def import_replies(
     )
     with ImportRun(writer, begun) as run:
         work = _Import(run, judge, source, endpoint, key, fetched_at, key_from, resolve, one_reply, named, check,
-                       asked_at, recognise)  # fmt: skip
+                       asked_at, recognise, by_content)  # fmt: skip
         for item in unpack(paths):
             if isinstance(item, Unreadable):
                 work.outcome.skip(item.where, item.reason)
@@ -210,11 +226,19 @@ class _Import:
     check: Check
     asked_at: AskedAt
     recognise: Recognise
+    by_content: ByContent
     outcome: Imported = field(default_factory=Imported)
 
     def add_file(self, item: Item, begun: bytearray) -> None:
         """Add a file that is one reply, or holds several in a form of its own; `begun` is what has been read of it."""
         body = _read(item.stream, begun)
+        replies = self.by_content(item.where, item.path, body)
+        if replies is not None:
+            self.outcome.already_there += not any(reply.is_counted for reply in replies)
+            for reply in replies:
+                line = _Line(reply.key, reply.source, reply.endpoint)
+                self._add(item.where, item, line, reply.body, is_counted=reply.is_counted)
+            return
         if (found := containers.exchanges(body)) is not None:
             for each in found:
                 self._add_exchange(item, each)
@@ -336,7 +360,7 @@ class _Import:
         source = self.source or (folders[-2] if len(folders) > 1 else "")
         return _fold(source), _fold(self.endpoint or (folders[-1] if folders else ""))
 
-    def _add(self, where: str, item: Item, line: _Line, body: bytes) -> None:
+    def _add(self, where: str, item: Item, line: _Line, body: bytes, *, is_counted: bool = True) -> None:
         source, endpoint = self._names(item)
         try:
             source, endpoint, key = self.resolve(
@@ -358,6 +382,8 @@ class _Import:
             added = self.run.add(entry, standing.area, also)
         except (UsageError, BadValue) as refused:
             self.outcome.skip(where, str(refused))
+            return
+        if not is_counted:
             return
         if not added:
             self.outcome.already_there += 1

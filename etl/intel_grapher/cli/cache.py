@@ -12,7 +12,7 @@ import typer
 
 from intel_grapher import keys, times
 from intel_grapher.cache import Cache, Holding, compact, strangers, verify
-from intel_grapher.cli import cache_add, cache_export, cache_imports, options
+from intel_grapher.cli import cache_add, cache_export, cache_imports, cache_review, options
 from intel_grapher.cli.cache_add import Endpoint, SourceName
 from intel_grapher.cli.output import is_terminal, print_json, print_line, print_table, say
 from intel_grapher.errors import BadValue, NotFoundError
@@ -34,6 +34,7 @@ app.command("export")(cache_export.export)
 app.command("imports")(cache_imports.imports)
 app.command("remove")(cache_imports.remove)
 app.command("restore")(cache_imports.restore)
+app.command("review")(cache_review.review_command)
 
 
 @app.command("list")

@@ -16,6 +16,7 @@ from intel_grapher.analyst.entries import SOURCE, WITHOUT_FACTS
 from intel_grapher.analyst.journal import check
 from intel_grapher.cache import Cache, Entry, Imported, Standing, import_replies
 from intel_grapher.cli import cache_export, options
+from intel_grapher.cli.cache_reports import ReportAdder
 from intel_grapher.cli.output import print_json, print_line, say
 from intel_grapher.errors import BadValue, UsageError
 from intel_grapher.naming import Naming
@@ -46,6 +47,7 @@ def add(
     signed_by: Annotated[
         Path | None, typer.Option(metavar="KEYS", help="Add only bundles signed by one of these public keys.")
     ] = None,
+    url: Annotated[str, typer.Option(help="Where a report was published.")] = "",
     data: options.Data = options.DATA,
     json: options.Json = False,
 ) -> None:
@@ -60,6 +62,9 @@ def add(
     known source are replies. What curl -i prints is a reply with its status and time. STIX bundles, MISP events and
     OpenIOC are known by their form. An evidence bundle is verified first. Archives and packed files are looked into,
     one in another: .gz .bz2 .xz .zst .zip .tar.
+
+    A report (PDF, DOCX, HTML, e-mail, Markdown or other prose) is told by its content, and kept whole. What it mentions
+    waits for `cache review`. --source reports says that files are reports, whatever they look like.
     """
     if key is not None and key_from is not None:
         raise UsageError("--key is for one reply and --key-from for several: give one of them")
@@ -73,19 +78,21 @@ def add(
     warnings = Warnings()
     with Cache(data) as cache, cache.writer("cache add") as writer:
         naming = Naming(registry, cache)
+        reports = ReportAdder(cache, registry, source, url)
         added = import_replies(
             writer, paths, source=source, endpoint=endpoint, key=key, key_from=key_from,
             fetched_at=fetched, resolve=partial(resolve, registry, warn=warnings.add),
             judge=partial(standing, registry),
-            one_reply=partial(_may_be_lines, registry), named=naming, check=check,
+            one_reply=partial(_may_be_lines, registry), named=naming, check=check, by_content=reports,
             asked_at=partial(asked_at, registry.values()), recognise=partial(_recognised, registry),
         )  # fmt: skip
     for where, own in islice(naming.told.items(), MAX_WARNINGS):
         say(f"goes by the name that it states itself, {own}: {where}")
     if len(naming.told) > MAX_WARNINGS:
         say(f"and {len(naming.told) - MAX_WARNINGS} more that go by another name than their file's")
+    reports.tell()
     report(added, warnings, json=json)
-    if added.reasons:
+    if added.reasons or reports.unread:
         raise typer.Exit(options.PART)
 
 

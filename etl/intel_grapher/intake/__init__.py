@@ -6,7 +6,7 @@ Every word that looks like a value becomes a mention or a leftover with its reas
 the order of the text and says each value's line. It knows no label and no source.
 """
 
-from intel_grapher.intake.encoding import decoded
+from intel_grapher.encoding import decoded
 from intel_grapher.intake.text import NO_TYPOS, Leftover, Mention, TextReading, read
 
 __all__ = ["NO_TYPOS", "Leftover", "Mention", "TextReading", "decoded", "read"]

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from intel_grapher import keys
+from intel_grapher.encoding import decoded
 from intel_grapher.errors import BadValue
 from intel_grapher.intake import lines, words
-from intel_grapher.intake.encoding import decoded
 from intel_grapher.intake.suffixes import ambiguous, top_level
 from intel_grapher.keys import IndicatorKind
 from intel_grapher.keys.urls import is_plain_url
@@ -18,7 +18,7 @@ _SURE_NAME = 63  # characters: no label of such a name is too long
 SHOWN = 200  # characters of a leftover
 
 _COMMENTS = ("#", ";", "//", "!", "--", "REM ")
-_BULLET = re.compile(r"(?:[-*\u2022\u2023\u25aa\u2013\u2014+>]|\(?[0-9]{1,3}[.)])\s+(?=\S)")
+_BULLET = re.compile(r"\A(?:[-*\u2022\u2023\u25aa\u2013\u2014+>]|\(?[0-9]{1,3}[.)])\s+(?=\S)")
 # One bare value on a line, as nearly all lines of long lists are: it needs no further look.
 _BARE = re.compile(
     r"(?:[a-z0-9_-]+\.)+[a-z]{2,24}|[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}"
@@ -68,13 +68,16 @@ class TextReading(NamedTuple):
     prose: int
 
 
-def read(content: bytes | str) -> TextReading:
+def read(content: bytes | str, *, is_document: bool = False) -> TextReading:
     """Return the indicators of a text and what was left out of it. Bytes may be UTF-8, UTF-16 or Windows-1252.
+
+    A document, unlike a list, has no comments and no lines that are commands of a resolver or a firewall; a bare name
+    that may be a file's is none there, whatever stands around it.
 
     Time and memory are linear in the text's length. Nothing is raised for any content.
     """
     text = decoded(content) if isinstance(content, bytes) else content
-    reader = _Reader()
+    reader = _Reader(is_document=is_document)
     for number, line in enumerate(text.splitlines(), 1):
         reader.line(line.strip("\x00\ufeff \t"), number)
     return reader.reading()
@@ -87,7 +90,8 @@ class _Reader:
     value is a fault in a list of values, and prose among prose (a heading).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_document: bool) -> None:
+        self._is_document = is_document
         self._mentions: list[Mention] = []
         self._leftovers: list[Leftover] = []
         self._prose = 0
@@ -99,14 +103,16 @@ class _Reader:
     def reading(self) -> TextReading:
         """Return what was read."""
         files = sum(1 for leftover in self._leftovers if leftover.reason == words.FILE_NAME)
-        if self._bare_names > files:  # a list of names: the ambiguous ones among them are names as well
+        if (
+            self._bare_names > files and not self._is_document
+        ):  # a list of names: the ambiguous ones among them are names as well
             for index, number, raw in reversed(self._ambiguous):
                 found = words.classify(raw, is_value=True)
                 if isinstance(found, words.Identified):
                     self._mentions.insert(index, Mention(found.kind, found.key, found.port, number, raw))
         else:
             self._leftovers += [Leftover(number, raw, words.AMBIGUOUS) for _, number, raw in self._ambiguous]
-        if self._prose > self._alone:
+        if self._prose > self._alone or self._is_document:
             self._prose += len(self._shapeless)
         else:
             self._leftovers += self._shapeless
@@ -119,6 +125,9 @@ class _Reader:
             self._bare(line, number)
         elif line.startswith("http") and line.count("://") == 1 and is_plain_url(line):
             self._mentions.append(Mention("url", line, 0, number, line))
+        elif self._is_document:
+            if line:
+                self._parts(_BULLET.sub("", line, count=1), number)
         elif line.startswith(_COMMENTS) and not line.startswith("##"):
             self._prose += len(line.split())
         elif (found := lines.values_of(line)) is not None:
@@ -126,11 +135,11 @@ class _Reader:
             for value in found.values:
                 self._add(value, number, is_value=True)
         elif line:
-            self._parts(line, number)
+            content, comment = lines.comment_of(_BULLET.sub("", line, count=1))
+            self._prose += len(comment.split())
+            self._parts(content, number)
 
-    def _parts(self, line: str, number: int) -> None:
-        content, comment = lines.comment_of(_BULLET.sub("", line, count=1))
-        self._prose += len(comment.split())
+    def _parts(self, content: str, number: int) -> None:
         parts = list(_words(_joined(content)))
         if len(parts) == 1 and _BARE.fullmatch(word := parts[0].lower()):
             self._bare(word, number)

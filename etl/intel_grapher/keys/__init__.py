@@ -28,7 +28,7 @@ from intel_grapher.keys.identifiers import (
 from intel_grapher.keys.indicators import IndicatorKind, detect, refang
 from intel_grapher.keys.names import domain, hostname, is_registrable, registered, registrable, subdomain
 from intel_grapher.keys.plain import without_transport
-from intel_grapher.keys.texts import hashtag, list_item, name_text, reference, text
+from intel_grapher.keys.texts import hashtag, list_item, mention, name_text, reference, text
 from intel_grapher.keys.urls import url
 from intel_grapher.keys.withheld import malware, organization, own_contacts
 
@@ -51,6 +51,7 @@ __all__ = [
     "list_item",
     "looks",
     "malware",
+    "mention",
     "name_text",
     "network",
     "number",

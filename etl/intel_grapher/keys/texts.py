@@ -68,6 +68,14 @@ def text(raw: str) -> str:
     return raw[:_LONGEST_TEXT]
 
 
+def mention(raw: str) -> str:
+    """Return what an indicator's mention in a report is known by: the report, #, the indicator as it is canonical."""
+    report, mark, indicator = raw.strip().partition("#")
+    if not mark or not indicator or _NOT_IN_A_TEXT.search(indicator) or len(indicator) > _LONGEST_TEXT:
+        raise BadValue("not a mention")
+    return f"{reference(report)}#{indicator}"
+
+
 def reference(raw: str) -> str:
     """Return what a report is known by: its URL, normalised, or its service and its id there, `service:id`."""
     value = raw.strip()

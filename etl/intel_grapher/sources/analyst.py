@@ -10,12 +10,31 @@ from intel_grapher.analyst.entries import (
     NodeEntry,
     NoteEntry,
     RelationshipEntry,
+    ReviewEntry,
     SameAsEntry,
     TagEntry,
     VerdictEntry,
 )
 from intel_grapher.model import Facts, NodeRef, Relationship
-from intel_grapher.schema import ABOUT, ANY_NODE, KINDS, NOTE_ID, RELATIONSHIPS, AnyNode, NoteId
+from intel_grapher.schema import (
+    ABOUT,
+    ANY_NODE,
+    EXPOSES,
+    KINDS,
+    NOTE_ID,
+    RELATIONSHIPS,
+    REPORTED,
+    REPORTED_IN,
+    SERVICE_NAME,
+    Address,
+    AnyNode,
+    Hostname,
+    Link,
+    NoteId,
+    Reference,
+    ServiceName,
+    on_hosts,
+)
 from intel_grapher.source import Rate, Source
 
 source = Source(
@@ -87,3 +106,19 @@ def same_as(asked: NoteId, reply: SameAsEntry) -> Facts:
     entry = reply.checked()
     yield NOTE_ID.each(asked, author=entry.author, text=f"also known as {entry.other.key}")
     yield ABOUT.each(asked, _raw(entry.one))
+
+
+@source.get("/{key}", untied=NO_NODE)
+def review(asked: NoteId, reply: ReviewEntry) -> Facts:
+    """That a report reports indicators which it mentions, as an analyst found."""
+    entry = reply.checked()
+    accepted = [each for each in entry.decisions if each.state == "accepted"]
+    names = [Hostname(each.indicator) for each in accepted]
+    report = Reference(entry.report)
+    comments = [[each.comment] if each.comment else [] for each in accepted]
+    yield REPORTED_IN.each(names, report, comments=comments)
+    services = [name for name in names if REPORTED.resolve(name)[0] in SERVICE_NAME.labels]
+    addresses = [Address(service.rpartition(":")[0].strip("[]")) for service in services]
+    yield REPORTED_IN.each(addresses, report)
+    yield EXPOSES.each(addresses, [ServiceName(service) for service in services])
+    yield on_hosts([Link(name) for name in names if "://" in name])

@@ -37,7 +37,7 @@ class Overriding:
 
     def staged_inputs(self, segment: Segment) -> object:
         """Return what the staged facts of a segment depend on: what is out of use, and the analyst's entries undone."""
-        return self._marks.inputs(segment), sorted(self._overrides.undone) if segment.source == SOURCE else ()
+        return self._marks.inputs(segment), self._overrides.entry_inputs if segment.source == SOURCE else ()
 
     def merge_inputs(self) -> object:
         """Return what merged rows depend on."""
@@ -45,10 +45,10 @@ class Overriding:
         return sorted(overrides.nodes_out), sorted(overrides.relationships_out), sorted(overrides.same.items())
 
     def replies(self, segment: Segment, on_corruption: OnCorruption, content: bytes | None = None) -> list[Envelope]:
-        """Return the replies of a segment that count. `content` are its bytes, where they have been read."""
+        """Return what counts of a segment's replies. `content` are its bytes, where they have been read."""
         found = self._marks.in_use(segment, on_corruption, content)
         if segment.source == SOURCE:
-            return [reply for reply in found if not self._overrides.is_undone(reply)]
+            return [counted for reply in found if (counted := self._overrides.counted(reply)) is not None]
         return found
 
     def rejects(self) -> list[Reject]:
