@@ -94,7 +94,8 @@ LAYERS = {
     "testing": BELOW,
     "pipeline": BELOW,
     "ui": BELOW | {"pipeline"},
-    "cli": BELOW | {"labels", "judgement", "cards", "pipeline", "settings", "ui", "export"},
+    "watch": BELOW | {"judgement"},
+    "cli": BELOW | {"watch", "labels", "judgement", "cards", "pipeline", "settings", "ui", "export"},
     "__main__": {"cli"},
 }
 LAYER_OF = {"analyst.entries": "entries", "diff": "files", "sets": "files", "reject_paths": "reading", "sqlite": "lock"}
@@ -158,7 +159,7 @@ def test_a_source_takes_what_the_schema_and_the_contract_give_it_and_no_more() -
         ("rich", {"cli"}),
         ("publicsuffixlist", {"keys"}),
         ("pypdf", {"extract"}),
-        ("duckdb", {"sql", "files", "diff", "transform", "load", "export", "cli.doctor"}),
+        ("duckdb", {"watch", "sql", "files", "diff", "transform", "load", "export", "cli.doctor"}),
         ("pyarrow", {"keys", "labels", "model", "files", "transform", "load", "testing"}),
         ("ladybug", {"load", "ask"}),
         ("neo4j", {"load", "ask", "neo4j"}),

@@ -51,6 +51,7 @@ COMMANDS = {
     "demo": (BEGIN, "Load a small made-up campaign, and tell its story."),
     "init": (BEGIN, "Lay out a workspace: indicators, settings, keys."),
     "run": (BEGIN, "Fetch, transform and load, with the options of all three."),
+    "watch": (BEGIN, "Ask again about a list, and print only what is new."),
     "look": (BEGIN, "Look indicators up: one card for each, as answers arrive."),
     "plan": (ASK, "Print what a fetch would cost, and ask nothing."),
     "fetch": (ASK, "Ask the sources what the cache lacks, and keep every reply."),
@@ -191,6 +192,8 @@ def root(
     if folder is not None:
         if not folder.is_dir():
             raise UsageError(f"-C {folder}: there is no such folder")
+        if os.sep in sys.argv[0]:
+            sys.argv[0] = os.path.abspath(sys.argv[0])  # noqa: PTH100 - a link to it stays one
         os.chdir(folder)
     if debug:
         os.environ[DEBUG] = "1"

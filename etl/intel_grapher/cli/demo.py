@@ -14,7 +14,7 @@ from intel_grapher import ask, pipeline, settings
 from intel_grapher.ask import saved
 from intel_grapher.cli import options
 from intel_grapher.cli.init import INDICATORS
-from intel_grapher.cli.invocation import command
+from intel_grapher.cli.next_command import command
 from intel_grapher.cli.output import print_json, print_line
 from intel_grapher.errors import UsageError
 from intel_grapher.load import Embedded, Loaded

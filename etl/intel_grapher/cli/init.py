@@ -10,7 +10,7 @@ import typer
 
 from intel_grapher import credentials, settings
 from intel_grapher.cli import options
-from intel_grapher.cli.invocation import command
+from intel_grapher.cli.next_command import command
 from intel_grapher.cli.output import print_json, print_line, say
 from intel_grapher.errors import UsageError
 from intel_grapher.registry import Registry

@@ -11,6 +11,8 @@ from pathlib import Path
 from intel_grapher.cli import options
 
 NAME = "intel-grapher"
+WORK_FOLDER = "-C"
+"""The option of the whole command that names the folder to work in."""
 _PLACES = {
     "--data": ("INTEL_GRAPHER_DATA", options.DATA),
     "--import": ("INTEL_GRAPHER_IMPORT", options.IMPORT),
@@ -19,7 +21,10 @@ _PLACES = {
 
 
 def program() -> str:
-    """Return the words that run this program from this folder: its name where that is on the PATH."""
+    """Return the words that run this program from the user's folder: its name where that is on the PATH."""
+    prefix = Path(sys.prefix).parts
+    if "uv" in prefix and any(part.startswith("archive-v") for part in prefix):
+        return f"uvx {NAME}"  # an environment that uv made for this one command: its path is not for long
     own = Path(sys.argv[0])
     if own.name != NAME:
         return f"{shlex.quote(sys.executable)} -m intel_grapher" if own.name == "__main__.py" else NAME
@@ -38,4 +43,5 @@ def command(*words: str, places: dict[str, Path] | None = None) -> str:
         variable, default = _PLACES[option]
         if path != Path(os.environ.get(variable) or default):
             named += [option, str(path)]
-    return " ".join([program(), *map(shlex.quote, [*words, *named])])
+    work = sys.argv[1:3] if sys.argv[1:2] == [WORK_FOLDER] and WORK_FOLDER not in words else []
+    return " ".join([program(), *map(shlex.quote, [*work, *words, *named])])

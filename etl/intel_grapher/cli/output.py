@@ -130,6 +130,18 @@ def print_line(text: str) -> None:
     _write(printable(text) + "\n")
 
 
+def print_text(text: str) -> None:
+    """Print lines of the result as they are."""
+    _write(text)
+
+
+def json_text(document: Mapping[str, object]) -> str:
+    """Return one JSON document, with the member `version` first."""
+    import msgspec  # noqa: PLC0415 - see above
+
+    return msgspec.json.format(_json(_versioned(document)), indent=2) + "\n"
+
+
 def _write(text: str) -> None:
     if sys.stdout is None:
         raise GrapherError("the result can't be written: standard output is closed")
@@ -146,9 +158,7 @@ def _write(text: str) -> None:
 
 def print_json(document: Mapping[str, object]) -> None:
     """Print one JSON document, with the member `version` first. Values that JSON lacks are printed as strings."""
-    import msgspec  # noqa: PLC0415 - see above
-
-    _write(msgspec.json.format(_json(_versioned(document)), indent=2) + "\n")
+    _write(json_text(document))
 
 
 def dated(value: object) -> Any:  # noqa: ANN401 - whatever JSON has
