@@ -10,7 +10,25 @@ from intel_grapher.cache.unpack import STDIN, Item
 _EXTENSIONS: Final = frozenset(
     f".{name}"
     for name in (
-        *("json", "jsonl", "ndjson", "txt", "text", "csv", "tsv", "xml", "html", "htm", "yaml", "yml", "log", "out"),
+        *(
+            "json",
+            "jsonl",
+            "ndjson",
+            "txt",
+            "text",
+            "csv",
+            "tsv",
+            "xml",
+            "ioc",
+            "graphml",
+            "har",
+            "html",
+            "htm",
+            "yaml",
+            "yml",
+            "log",
+            "out",
+        ),
         *("dat", "data", "bin", "raw", "body", "reply", "response", "resp", "result", "results", "api"),
     )
 )

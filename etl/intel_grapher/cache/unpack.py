@@ -204,6 +204,7 @@ _BZIP2: Final = _Packing(re.compile(rb"BZh[1-9]1AY&SY"), lambda packed: _Frames(
 _PACKED: Final = {".gz": _GZIP, ".zst": _ZSTD, ".xz": _XZ, ".lzma": _XZ, ".bz2": _BZIP2}
 _TARS: Final = {".tgz": ".gz", ".tbz2": ".bz2", ".tbz": ".bz2", ".txz": ".xz", ".tzst": ".zst"}
 _BEGINS: Final = (_GZIP, _ZSTD, _XZ, _BZIP2)
+_MALTEGO: Final = ".mtgx"
 _ZIP_BEGINS: Final = (b"PK\x03\x04", b"PK\x05\x06")
 _TAR_MAGIC: Final = slice(257, 262)
 
@@ -273,9 +274,10 @@ class _Unpacking:
             elif isinstance(packed, _Packing):
                 unpacked = _Guarded(packed.opened(stream), self.budget)
                 yield from self.opened(where, path, modified, unpacked, depth=depth + 1)
-            elif packed == ".zip":
+            elif packed in {".zip", _MALTEGO}:
                 with nullcontext(file) if file else _copied(stream) as whole:
-                    yield from self._zip(where, path, modified, whole, depth + 1)
+                    found = self._zip(where, path, modified, whole, depth + 1)
+                    yield from _graphs(path, found) if packed == _MALTEGO else found
             elif packed == ".tar":
                 yield from self._tar(where, path, stream, depth + 1)
             else:
@@ -343,7 +345,7 @@ class _Unpacking:
 
 
 def _packed(path: PurePath, stream: _Readable) -> tuple[PurePath, _Readable, _Packing | str]:
-    """Return a path without the suffix of its packing, the stream, and the packing: ".zip", ".tar", or "" for none.
+    """Return a path without the suffix of its packing, the stream, and the packing: a suffix, or "" for none.
 
     The name tells it, and else the first bytes: of one packed file always, of an archive if there is no name. Raises
     BadValue for a packing that is not read, and where the first bytes can't be read.
@@ -355,7 +357,7 @@ def _packed(path: PurePath, stream: _Readable) -> tuple[PurePath, _Readable, _Pa
         raise BadValue(f"packed in a way that is not read here ({suffix}): unpack it first")
     if suffix in _PACKED:
         return path.with_suffix(""), stream, _PACKED[suffix]
-    if suffix in {".zip", ".tar"}:
+    if suffix in {".zip", ".tar", _MALTEGO}:
         return path.with_suffix(""), stream, suffix
     buffered = io.BufferedReader(_Guarded(stream), _BUFFER)
     begun = buffered.peek(_TAR_MAGIC.stop)
@@ -363,6 +365,15 @@ def _packed(path: PurePath, stream: _Readable) -> tuple[PurePath, _Readable, _Pa
     if packing is None and path.name == STDIN:
         packing = ".zip" if begun.startswith(_ZIP_BEGINS) else ".tar" if begun[_TAR_MAGIC] == b"ustar" else None
     return path, buffered, packing or ""
+
+
+def _graphs(path: PurePath, found: Iterator[Item | Unreadable]) -> Iterator[Item | Unreadable]:
+    """Yield the graphs of a Maltego file, each by the file's own name; what else is in it is the program's."""
+    for item in found:
+        if isinstance(item, Unreadable):
+            yield item
+        elif item.path.suffix.lower() == ".graphml":
+            yield Item(item.where, path.with_name(f"{path.name}.graphml"), item.modified, item.stream)
 
 
 @contextmanager

@@ -59,9 +59,9 @@ def add(
 
     A file is one reply. A .jsonl or .ndjson file has one reply a line, a JSON array one an item: with its key, as
     {"key":…,"body":…} or as the cache itself writes it, or bare, with --key-from. Of a HAR file, the entries that ask a
-    known source are replies. What curl -i prints is a reply with its status and time. STIX bundles, MISP events and
-    OpenIOC are known by their form. An evidence bundle is verified first. Archives and packed files are looked into,
-    one in another: .gz .bz2 .xz .zst .zip .tar.
+    known source are replies. What curl -i prints is a reply with its status and time. STIX bundles, MISP events,
+    OpenIOC and Maltego graphs are known by their form. An evidence bundle is verified first. Archives and packed files
+    are looked into, one in another: .gz .bz2 .xz .zst .zip .tar.
 
     A report (PDF, DOCX, HTML, e-mail, Markdown or other prose) is told by its content, and kept whole. What it mentions
     waits for `cache review`. --source reports says that files are reports, whatever they look like.

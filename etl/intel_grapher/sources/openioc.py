@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from xml.parsers import expat
 
 import msgspec
 from msgspec import Struct
@@ -49,6 +48,7 @@ from intel_grapher.schema import (
 from intel_grapher.source import Outcome, Rate, Source
 from intel_grapher.sources._ties import from_kind
 from intel_grapher.sources._written import settled
+from intel_grapher.sources._xml import build
 
 _ROOT = re.compile(rb"<(?:\w+:)?(?:ioc|OpenIOC)\s[^>]*(?:schemas\.mandiant\.com|openioc\.org)[^>]*>", re.DOTALL)
 _ID = re.compile(rb"""\sid\s*=\s*["']([0-9A-Za-z._-]{1,200})["']""")
@@ -99,65 +99,49 @@ class _Builder:
         self._groups = 0
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
-        local = name.rpartition(" ")[2]
-        self._path.append(local)
+        self._path.append(name)
         self._texts = []
         if len(self._path) == 1:
-            if local not in {"ioc", "OpenIOC"}:
+            if name not in {"ioc", "OpenIOC"}:
                 raise BadValue("XML of another kind: an ioc or OpenIOC element is wanted")
             self.found.id = attributes.get("id", "")
-        elif local == "Indicator":
+        elif name == "Indicator":
             self._groups += 1
             self._joined.append(self._groups if attributes.get("operator", "").upper() == "AND" else 0)
-        elif local == "IndicatorItem":
+        elif name == "IndicatorItem":
             negated = attributes.get("negate", "").lower() in {"true", "1"}
             term = IndicatorTerm(condition=attributes.get("condition", "").lower(), negated=negated)
             term.together = self._joined[-1] if self._joined else 0
             self.found.terms.append(term)
-        elif local == "Context" and self.found.terms:
+        elif name == "Context" and self.found.terms:
             self.found.terms[-1].search = attributes.get("search", "")
-        elif local == "link":
+        elif name == "link":
             self.found.links.append(PageLink(attributes.get("rel", ""), attributes.get("href", "")))
 
     def text(self, text: str) -> None:
         self._texts.append(text)
 
-    def end(self, _name: str) -> None:
-        local = self._path.pop()
+    def end(self, name: str) -> None:
+        self._path.pop()
         text, self._texts = "".join(self._texts).strip(), []
-        if local == "Indicator":
+        if name == "Indicator":
             self._joined.pop()
-        elif local == "Content" and self.found.terms:
+        elif name == "Content" and self.found.terms:
             self.found.terms[-1].content = text
-        elif local == "link" and text:
+        elif name == "link" and text:
             self.found.links[-1].text = text
-        elif local == "short_description":
+        elif name == "short_description":
             self.found.title = text
-        elif local == "description" and "Indicator" not in self._path:
+        elif name == "description" and "Indicator" not in self._path:
             self.found.description = text
-        elif local == "authored_date":
+        elif name == "authored_date":
             self.found.created = text or None
-
-
-def _refused(*_declared: object) -> None:
-    raise BadValue("XML with a document type, which is not read")
 
 
 def prepare(body: bytes) -> bytes:
     """Return an indicator's XML as JSON. Raises BadValue for what is not XML, or has a document type."""
     builder = _Builder()
-    parser = expat.ParserCreate(namespace_separator=" ")
-    parser.buffer_text = True
-    parser.StartDoctypeDeclHandler = _refused
-    parser.EntityDeclHandler = _refused
-    parser.StartElementHandler, parser.EndElementHandler = builder.start, builder.end
-    parser.CharacterDataHandler = builder.text
-    try:
-        parser.Parse(body, True)  # noqa: FBT003 - expat takes it by position
-    except BadValue:
-        raise
-    except (expat.ExpatError, ValueError, LookupError) as wrong:
-        raise BadValue("not XML") from wrong
+    build(body, builder)
     return msgspec.json.encode(builder.found)
 
 
