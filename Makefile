@@ -49,13 +49,13 @@ $(HERE): | .venv/ready
 endif
 
 fetch: .venv/ready | $(HERE) ## Ask the sources about INDICATORS=data/indicators.txt; the samples answer these
-	$(RUN) fetch --file $(if $(WORK),$(abspath $(INDICATORS)),$(INDICATORS)) $(addprefix --source ,$(SOURCES)) $(FLAGS)
+	@$(RUN) fetch --file $(if $(WORK),$(abspath $(INDICATORS)),$(INDICATORS)) $(addprefix --source ,$(SOURCES)) $(FLAGS)
 
 transform: .venv/ready ## Turn the cached replies into flat files in import/
-	$(RUN) transform $(FLAGS)
+	@$(RUN) transform $(FLAGS)
 
 load: $(if $(filter neo4j,$(TO)),.venv/dev,.venv/ready) ## Load the flat files into the embedded graph (TO=neo4j: into Neo4j)
-	$(RUN) load --to $(or $(TO),embedded) $(FLAGS)
+	@$(RUN) load --to $(or $(TO),embedded) $(FLAGS)
 
 test: .venv/dev ## Run the tests (TESTS=tests/cache: a part)
 	$(PYTEST) -m "not long" $(TESTS)

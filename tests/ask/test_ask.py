@@ -289,7 +289,7 @@ def test_a_whole_node_is_json_in_its_cell(home: Path) -> None:
 
 def test_exit_codes_tell_what_went_wrong(home: Path) -> None:
     assert run(home, "show", "nobody.example").returncode == 1
-    assert run(home, "path", "example.com", "nobody.example").returncode == 2
+    assert run(home, "path", "example.com", "nobody.example").returncode == 1
     assert run(home, "rank", "example.com").returncode == 2
     assert run(home, "query", "MATCH (n) DELETE n").returncode == 2
     assert run(home, "query", "--saved", "no-such").returncode == 2

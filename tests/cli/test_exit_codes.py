@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import pytest
 from command import Desk, Ran, install
+from places import ROOT
+
+sys.path.insert(0, str(ROOT / "docs"))
+
+import generated
 
 from intel_grapher.cli import COMMANDS
 from intel_grapher.cli.output import JSON_VERSION
@@ -44,6 +50,8 @@ WALK = (
     (("config", "show"), 0, 0),
     (("keys", "check"), 0, 0),
     (("cache", "imports"), 0, 2),
+    (("cache", "show", "example.com"), 0, 2),
+    (("cache", "show", "nowhere.example"), 1, 2),
 )
 ELSEWHERE = {"demo", "export", "ui", "watch"}
 """Commands with a test file of their own, because they take long or serve."""
@@ -82,6 +90,12 @@ def test_a_command_ends_with_its_code_and_one_document(
 
 def test_the_walk_goes_by_every_command() -> None:
     assert {each[0][0] for each in WALK} | ELSEWHERE >= set(COMMANDS), "add a case for the new command"
+
+
+def test_every_command_that_yields_data_has_json() -> None:
+    without = {words for words in generated.commands() if "--json" not in generated.help_of(words)}
+    groups = {("cache",), ("config",), ("keys",), ("neo4j",), ()}
+    assert without - groups == {("ui",), ("keys", "set"), ("neo4j", "up"), ("neo4j", "down")}
 
 
 def test_wrong_use_is_one_document_too(desk: Desk) -> None:

@@ -12,15 +12,19 @@ import typer
 
 from intel_grapher import keys, times
 from intel_grapher.cache import Cache, Holding, compact, strangers, verify
-from intel_grapher.cli import cache_add, cache_export, cache_imports, cache_review, options
+from intel_grapher.cli import cache_add, cache_export, cache_imports, cache_review, options, terminal
 from intel_grapher.cli.cache_add import Endpoint, SourceName
 from intel_grapher.cli.output import is_terminal, print_json, print_line, print_table, say
+from intel_grapher.cli.terminal import DIM, HEADING, Screen, counted, day, span
 from intel_grapher.errors import BadValue, NotFoundError
 from intel_grapher.registry import Registry
 from intel_grapher.source import Source
-from intel_grapher.transform.coverage import coverage, document
+from intel_grapher.transform.coverage import Coverage, coverage, document
 from intel_grapher.verdict import by_status
 
+WIDE = 100
+"""Columns from which on a list of what the cache holds has them all."""
+FEW_FIELDS = 5
 HOLDING = ("area", "source", "endpoint", "replies", "keys", "not_found", "size", "oldest", "newest", "taken_back")
 
 app = typer.Typer(
@@ -38,7 +42,7 @@ app.command("review")(cache_review.review_command)
 
 
 @app.command("list")
-def list_(data: options.Data = options.DATA, *, json: options.Json = False) -> None:
+def list_(data: options.Data = options.DATA, *, no_pager: terminal.NoPager = False, json: options.Json = False) -> None:
     """List what the cache holds of each endpoint: answers ("raw") and failures ("failed")."""
     registry = Registry.installed()
     with Cache(options.existing(data)) as cache:
@@ -48,20 +52,25 @@ def list_(data: options.Data = options.DATA, *, json: options.Json = False) -> N
     if json:
         print_json({"holdings": rows})
     else:
-        print_holdings(rows)
+        print_holdings(rows, pager=not no_pager)
 
 
-def print_holdings(rows: Sequence[Mapping[str, object]]) -> None:
+def print_holdings(rows: Sequence[Mapping[str, object]], *, pager: bool) -> None:
     """Print what the cache holds: every column where piped, those that fit beside each other on a terminal."""
     if not is_terminal():
         print_table(HOLDING, [[row[name] for name in HOLDING] for row in rows])
         return
-    columns = ("replies", "keys", "not_found", "oldest", "newest")
+    screen = Screen()
+    is_wide = (screen.width or WIDE) >= WIDE
     shown = []
     for row in rows:
         name = f"{row['source']}/{row['endpoint']}" + ("" if row["area"] == "raw" else " (failed)")
-        shown.append((name, *(row[column] for column in columns)))
-    print_table(("source/endpoint", *columns), shown, pager=True)
+        replies = counted(int(str(row["replies"])), "reply", "replies")
+        more = (f"{row['not_found']} not found" if row["not_found"] else "", span(row["oldest"], row["newest"]))
+        shown.append((name, (replies, *(more if is_wide else (day(row["newest"]),)))))
+    if shown:
+        screen.rows(shown, indent=0)
+    screen.print_paged(pager=pager)
 
 
 def _holding(sources: Mapping[str, Source], holding: Holding) -> dict[str, object]:
@@ -83,11 +92,14 @@ def show(
     source: SourceName = None,
     endpoint: Endpoint = None,
     data: options.Data = options.DATA,
+    *,
+    json: options.Json = False,
 ) -> None:
     """Print the replies that the cache holds for a key, the newest first, one envelope a line.
 
     Those that were taken back come last, and say so.
     """
+    lines: list[dict[str, object]] = []
     known = Registry.installed().named(source).name if source else None
     with Cache(options.existing(data)) as cache:
         for name in dict.fromkeys((key, _canonical(key))):
@@ -107,7 +119,11 @@ def show(
             line |= {"import": reply.import_} if reply.import_ else {}
             line |= {"taken_back": True} if cache.is_out(reply) else {}
             line |= {"body": envelope.body} if envelope.form == "json" else {"text": content}
-            print_line(msgspec.json.encode(line).decode())
+            if not json:
+                print_line(msgspec.json.encode(line).decode())
+            lines += [line] if json else []
+    if json:
+        print_json({"replies": lines})
 
 
 def _canonical(key: str) -> str:
@@ -118,7 +134,13 @@ def _canonical(key: str) -> str:
 
 
 @app.command("coverage")
-def coverage_(data: options.Data = options.DATA, *, json: options.Json = False) -> None:
+def coverage_(
+    data: options.Data = options.DATA,
+    *,
+    all_: terminal.All = False,
+    no_pager: terminal.NoPager = False,
+    json: options.Json = False,
+) -> None:
     """Print what the mappings make of each endpoint's replies, and which of their fields no mapping reads.
 
     "places" counts the values of a field. In its path, [] stands for the items of a list and * for any member.
@@ -129,12 +151,33 @@ def coverage_(data: options.Data = options.DATA, *, json: options.Json = False) 
         print_json({"coverage": document(found)})
         return
     columns = ("source", "endpoint", "replies", "facts", "rejects", "unread fields")
-    print_table(columns, [
+    endpoints = [
         (it.source, it.endpoint, it.replies, it.facts.total(), _counts(it.rejects), len(it.unread)) for it in found
-    ])  # fmt: skip
-    print_table(("source", "endpoint", "unread field", "places"), [
-        (it.source, it.endpoint, path, places) for it in found for path, places in sorted(it.unread.items())
-    ])  # fmt: skip
+    ]
+    of_fields = ("source", "endpoint", "unread field", "places")
+    fields = [(it.source, it.endpoint, path, places) for it in found for path, places in sorted(it.unread.items())]
+    if is_terminal():
+        screen = Screen()
+        for it in found:
+            write_coverage(screen, it, most=len(it.unread) if all_ else FEW_FIELDS)
+        screen.print_paged(pager=not no_pager)
+        return
+    print_table(columns, endpoints)
+    print_table(of_fields, fields)
+
+
+def write_coverage(screen: Screen, of: Coverage, *, most: int) -> None:
+    """Write what becomes of an endpoint's replies, and the fields that nothing reads: those with most places first."""
+    made = f"{counted(of.facts.total(), 'fact')} of {counted(of.replies, 'reply', 'replies')}"
+    screen.blank()
+    screen.line((f"{of.source}/{of.endpoint}", HEADING), f"  {made}")
+    if of.rejects:
+        screen.field("rejects", _counts(of.rejects))
+    fields = sorted(of.unread.items(), key=lambda each: (-each[1], each[0]))
+    if fields[:most]:
+        screen.rows([(path, (counted(places, "place"),)) for path, places in fields[:most]])
+    if len(fields) > most:
+        screen.line((f"… {len(fields) - most} more fields that nothing reads (--all)", DIM), indent=2)
 
 
 def _counts(by_reason: Counter[str]) -> str:

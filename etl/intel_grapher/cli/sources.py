@@ -5,15 +5,18 @@ from __future__ import annotations
 import typer
 
 from intel_grapher import credentials
-from intel_grapher.cli import options
-from intel_grapher.cli.output import print_json, print_table
+from intel_grapher.cli import options, terminal
+from intel_grapher.cli.output import flat, is_terminal, print_json, print_table
+from intel_grapher.cli.terminal import Screen
 from intel_grapher.registry import Registry
+
+COLUMN = 15
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command("sources")
-def sources(*, json: options.Json = False) -> None:
+def sources(*, no_pager: terminal.NoPager = False, json: options.Json = False) -> None:
     """List the sources: what each is asked, its key, its state."""
     rows = [
         {
@@ -30,6 +33,13 @@ def sources(*, json: options.Json = False) -> None:
     ]
     if json:
         print_json({"sources": rows})
+        return
+    if is_terminal():
+        screen = Screen()
+        for row in rows:
+            parts = (_key(row["key"], is_set=bool(row["key_set"])), flat(row["asks"]), flat(row["status"]))
+            screen.field(flat(row["source"]), "; ".join(filter(None, parts)), indent=0, column=COLUMN)
+        screen.print_paged(pager=not no_pager)
         return
     print_table(("source", "asks", "key", "status"), [
         (row["source"], row["asks"], _key(row["key"], is_set=bool(row["key_set"])), row["status"]) for row in rows
