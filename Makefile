@@ -63,7 +63,7 @@ test: .venv/dev ## Run the tests (TESTS=tests/cache: a part)
 test-long: .venv/dev ## Run the longer searches for faults
 	$(PYTEST) -m long $(TESTS)
 
-prove: .venv/dev ## Break it on purpose: kills, failed writes, flipped bits, links (FLAGS="--long --seed 7")
+prove: .venv/dev ## Break it on purpose: kills, power cuts, failed writes, flipped bits (FLAGS="--long --seed 7")
 	$(BIN)/python tests/prove $(FLAGS)
 
 test-page: .venv/dev ## Run the page's tests alone (Debian's chromium; PAGE_ON_NEO4J=1: all of them on Neo4j, too)
