@@ -236,3 +236,13 @@ def test_an_array_s_items() -> None:
     assert containers.items(b"[]") is None
     assert containers.items(b"[1]") is None
     assert containers.items(b'[{"a":1}') is None
+
+
+def test_a_file_of_very_many_items_is_not_taken_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    array = b"[" + b"{}," * 20 + b"{}]"
+    archive = b'{"log": {"entries": ' + array + b"}}"
+    assert len(list(containers.items(array) or ())) == 21
+    assert len(containers.exchanges(archive) or ()) == 21
+    monkeypatch.setattr(containers, "MAX_ITEMS", 20)
+    assert containers.items(array) is None
+    assert containers.exchanges(archive) is None

@@ -21,6 +21,8 @@ import msgspec
 from intel_grapher.cache.envelope import MAX_BODY
 from intel_grapher.errors import BadValue
 
+MAX_ITEMS: Final = 1_000_000
+"""Of a file that is taken apart. One of more is one reply, which is too much to be read, and is listed as that."""
 _HAR: Final = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"log"\s*:\s*\{')
 _STATUS_LINE: Final = re.compile(rb"HTTP/[0-9](?:\.[0-9])? ([0-9]{3})(?: [^\r\n]*)?\r?\n")
 _ARRAY: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[\s*\{")
@@ -92,6 +94,8 @@ def exchanges(body: bytes) -> list[Exchange | BadValue] | None:
     try:
         archive = msgspec.json.decode(body.removeprefix(b"\xef\xbb\xbf"), type=_HttpArchive)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if len(archive.log.entries) > MAX_ITEMS:
         return None
     return [_exchange(number, entry) for number, entry in enumerate(archive.log.entries, 1)]
 
@@ -183,4 +187,4 @@ def items(body: bytes) -> Iterator[bytes] | None:
         found = msgspec.json.decode(body.removeprefix(b"\xef\xbb\xbf"), type=list[msgspec.Raw])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return (bytes(each) for each in found)
+    return (bytes(each) for each in found) if len(found) <= MAX_ITEMS else None
