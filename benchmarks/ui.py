@@ -25,7 +25,7 @@ from intel_grapher import ask, schema
 from intel_grapher.ask import look
 from intel_grapher.load import Embedded
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
 from big_graph import HUB, NODES, big_graph
 from ui_site import opened, serving
 

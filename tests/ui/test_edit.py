@@ -33,7 +33,7 @@ def test_notes_tags_and_verdicts_show_their_author_survive_and_are_undone(
     fill(page, text="<b>call</b> them", author="ana")
     page.get_by_role("button", name="Tag", exact=True).click()
     fill(page, tag="phish")
-    page.get_by_role("button", name="Verdict", exact=True).click()
+    page.locator("#panel").get_by_role("button", name="Verdict", exact=True).click()
     fill(page, verdict="malicious")
     notes = page.locator("#notes")
     for each in ("<b>call</b> them", "ana,", "phish", "malicious"):
@@ -189,6 +189,7 @@ def test_a_job_that_fails_says_so_and_is_tried_again_and_one_that_lasts_is_cance
     expect(page.locator(".toast.wrong", has_text="it was cancelled")).to_be_visible()
     expect(page.locator(".job")).to_have_count(0)
     page.reload()  # a result is told until it was read
+    page.wait_for_selector("html[data-ready=true]")
     wrong = page.locator(".toast.wrong", has_text="it was cancelled")
     page.click("#joblist")
     expect(page.locator("dialog tr", has_text="it was cancelled").first).to_contain_text("again")

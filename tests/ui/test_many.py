@@ -88,7 +88,9 @@ def test_the_sheet_of_a_paste_adds_to_a_case_and_the_opening_view_has_it(
         other.wait_for_function("() => app.model.graph.hasNode('Domain:never-seen.example')")
         idle(other)
         other.fill("#find", "night heron")
-        expect(other.locator("#found [role=option]").first).to_contain_text("tag: case: night heron")
+        expect(other.locator("#found [role=option]", has_text="tag: case: night heron").first).to_be_visible()
+    page.click("#undo")
+    small.comes_to("MATCH (n:Note {tag: 'case: night heron'}) RETURN n.tag", [])
 
 
 def test_layouts_keep_nodes_apart_and_in_their_places(browser: Browser, site: Site) -> None:

@@ -286,7 +286,7 @@ export class Editing {
                 el(
                   "tr",
                   {},
-                  ["When", "Who", "What", ""].map((each) => el("th", { scope: "col" }, each)),
+                  ["When", "Who", "What", "Undo"].map((each) => el("th", { scope: "col" }, each)),
                 ),
               ),
               el(

@@ -194,7 +194,7 @@ export class Jobs {
         el(
           "tr",
           {},
-          ["Source", "Cost", ""].map((each) => el("th", { scope: "col" }, each)),
+          ["Source", "Cost", "What stands in the way"].map((each) => el("th", { scope: "col" }, each)),
         ),
       ),
       el("tbody", {}, sources.map(row)),

@@ -13,6 +13,7 @@ export class Keeper {
   #timer = null;
   #kept = ""; // what the picture was when it was kept or saved last
   #broken = false;
+  #stored = false; // whether the server has a picture of this tab
 
   constructor(app) {
     this.app = app;
@@ -72,6 +73,7 @@ export class Keeper {
   async settle() {
     clearTimeout(this.#timer);
     this.#kept = this.#signature();
+    this.#stored = false;
     sessionStorage.removeItem(LAST);
     await ask("keep", { id: this.id }, { quiet: true }).catch(() => {});
   }
@@ -84,7 +86,6 @@ export class Keeper {
     this.#stored = false;
     if (had) await this.another();
   }
-  #stored = false;
 
   async flush() {
     clearTimeout(this.#timer);

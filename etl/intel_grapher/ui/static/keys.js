@@ -84,6 +84,10 @@ export function setUpKeys(app) {
         return app.drawer("nodes");
       case "Escape":
         return model.select(null);
+      case "e":
+        if (!model.node(model.selected ?? "")?.more) return deedByKey("e");
+        return app.open(model.selected); // one that stands for many
+      case "x":
       case "Delete":
         return model.chosen.size && model.remove([...model.chosen]);
       default:

@@ -96,11 +96,15 @@ function keepFixed({ nodes }, places) {
   return places;
 }
 
+// Of a small graph the whole is seen with room to spare: its clusters are wider, so that its nodes can be larger.
+const wideOf = (count) => (count < 60 ? 2.5 : count < 600 ? 3.5 : count < 3000 ? 2 : 1);
+
 // Moves nodes apart that lie upon each other; those that are fixed are in the others' way, and stay.
-function part({ nodes, radii }, places) {
-  const until = performance.now() + Math.max(20, Math.min(2500, 2 * radii.length));
+function part({ nodes, radii, count = radii.length }, places) {
+  const until = performance.now() + Math.max(4, Math.min(2500, 2 * radii.length));
   const matrix = new Float32Array(3 * radii.length);
-  radii.forEach((radius, i) => matrix.set([places[2 * i], places[2 * i + 1], radius], 3 * i));
+  const wide = wideOf(count);
+  radii.forEach((radius, i) => matrix.set([places[2 * i], places[2 * i + 1], wide * radius], 3 * i));
   for (let turn = 0; turn < 400 && performance.now() < until; turn += 1) {
     const { converged } = noverlap(OVERLAP, matrix);
     radii.forEach((_, i) => {
@@ -127,11 +131,16 @@ function alone({ nodes, edges, radii, settings }, places, some) {
     matrix[NODE * own + 7] = 1; // free to move as in the beginning
   });
   const how = { ...settings, slowDown: 1 + Math.log(some.length), barnesHutOptimize: some.length > 600 };
-  const until = performance.now() + Math.max(20, (1500 * some.length) / radii.length);
+  const until = performance.now() + Math.max(4, (1500 * some.length) / radii.length);
   const line = Float32Array.from(lines);
-  for (let turn = 0; turn < 300 && (turn < 60 || performance.now() < until); turn += 1) iterate(how, matrix, line);
+  const least = some.length < 300 ? 60 : 0;
+  for (let turn = 0; turn < 300 && (turn < least || performance.now() < until); turn += 1) iterate(how, matrix, line);
   const apart = taken(matrix);
-  const own = { nodes: new Float32Array(matrix.length), radii: Float32Array.from(some, (i) => radii[i]) };
+  const own = {
+    nodes: new Float32Array(matrix.length),
+    radii: Float32Array.from(some, (i) => radii[i]),
+    count: radii.length,
+  };
   part(own, apart);
   some.forEach((i, at) => ([places[2 * i], places[2 * i + 1]] = [apart[2 * at], apart[2 * at + 1]]));
 }
@@ -142,7 +151,7 @@ function pack({ nodes, radii }, places, parts) {
   const circles = parts.map((some) => {
     const x = some.reduce((sum, i) => sum + places[2 * i], 0) / some.length;
     const y = some.reduce((sum, i) => sum + places[2 * i + 1], 0) / some.length;
-    const reach = (i) => Math.hypot(places[2 * i] - x, places[2 * i + 1] - y) + radii[i];
+    const reach = (i) => Math.hypot(places[2 * i] - x, places[2 * i + 1] - y) + wideOf(radii.length) * radii[i];
     const r = some.reduce((most, i) => Math.max(most, reach(i)), 0) + 3 * MARGIN;
     return { some, from: [x, y], r, x: 0, y: 0 };
   });

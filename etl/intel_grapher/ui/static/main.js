@@ -56,7 +56,8 @@ async function begin() {
   };
   app.menu = (place) => {
     const ids = [...app.model.chosen];
-    openMenu(place, ids.length ? deedsOn(app, ids) : deedsOnPicture(app));
+    const groups = deedsOn(app, ids);
+    openMenu(place, groups.length ? groups : deedsOnPicture(app));
   };
   const { layout, remarks } = app;
   const onmenu = (event) => {
@@ -195,7 +196,8 @@ function setUpDrawer(app) {
   const buttons = Object.entries(kinds).map(([kind, text]) =>
     button(text, () => app.drawer(kind), { role: "tab", "aria-selected": "false", id: `tab-${kind}` }),
   );
-  fill(tabs, buttons, shown, filter);
+  fill(tabs.querySelector("[role=tablist]"), buttons);
+  tabs.append(shown, filter);
   let open = null;
   app.drawer = (kind, { keep = false } = {}) => {
     open = open === kind && !keep ? null : kind;
@@ -225,7 +227,9 @@ function setUpSizes(app, drawer) {
   const kept = localStorage.getItem(TALL);
   const tall = (pixels) => {
     const most = innerHeight * 0.75;
-    drawer.style.setProperty("--tall", `${Math.max(80, Math.min(most, pixels))}px`);
+    const high = Math.max(80, Math.min(most, pixels));
+    drawer.style.setProperty("--tall", `${high}px`);
+    grip.setAttribute("aria-valuenow", String(Math.round((100 * high) / innerHeight)));
   };
   const redrawn = () =>
     setTimeout(() => {

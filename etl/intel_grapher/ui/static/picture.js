@@ -5,13 +5,15 @@ import { EdgeCard } from "./edge-card.js";
 import { panFast } from "./fast-pan.js";
 import { ArrowProgram, ThinProgram } from "./edge-programs.js";
 import { Taken, drawEdgeLabel, drawLabel, drawMarks } from "./labels.js";
-import { RADIUS, weightOf } from "./layout.js";
+import { weightOf } from "./layout.js";
 import { ShapeProgram } from "./node-program.js";
 
 const MANY_EDGES = 4000;
 const NAMED_EDGES = 250; // with more relationships in the picture, their types are on the card alone
 const LARGEST_NODE = 9; // pixels, of the radius of a node without relationships
 const LEAST_NODE = 1.2;
+const ROOM = 0.3; // of the distance to the nearest neighbour that a node's radius takes
+const SAMPLED = 250; // nodes whose nearest neighbour is looked for
 const PADDING = 52; // pixels around the whole
 const DIGEST = /^[0-9a-f]{32,}$/; // its beginning tells it apart
 
@@ -77,19 +79,26 @@ export class Picture {
     this.#settings();
   }
 
-  // Nodes are as large as the layouts leave room for where the whole picture is in view; zoomed, it is sigma's rule.
+  // Nodes are as large as their neighbours leave room for where the whole is in view; zoomed, it is sigma's rule.
   #scale() {
     const { graph } = this.model;
     this.#radius = LARGEST_NODE;
     if (graph.order < 2) return;
-    let [left, right, low, high] = [Infinity, -Infinity, Infinity, -Infinity];
-    graph.forEachNode((_, { x, y }) => {
-      [left, right, low, high] = [Math.min(left, x), Math.max(right, x), Math.min(low, y), Math.max(high, y)];
-    });
+    const places = graph.mapNodes((_, { x, y }) => [x, y]);
+    const reach = (axis) => {
+      const [least, most] = places.reduce(
+        ([a, b], at) => [Math.min(a, at[axis]), Math.max(b, at[axis])],
+        [Infinity, -Infinity],
+      );
+      return most - least || 1;
+    };
     const { width, height } = this.sigma.getDimensions();
     const room = (pixels) => Math.max(1, pixels - 2 * PADDING);
-    const pixels = Math.min(room(width) / (right - left || 1), room(height) / (high - low || 1)); // of a unit
-    if (Number.isFinite(pixels)) this.#radius = Math.max(LEAST_NODE, Math.min(LARGEST_NODE, RADIUS * pixels));
+    const pixels = Math.min(room(width) / reach(0), room(height) / reach(1)); // of a unit
+    const step = Math.ceil(places.length / SAMPLED);
+    const near = places.filter((_, i) => i % step === 0).map((at) => nearest(at, places));
+    const usual = near.sort((a, b) => a - b)[Math.floor(near.length * 0.15)];
+    this.#radius = Math.max(LEAST_NODE, Math.min(LARGEST_NODE, ROOM * usual * pixels)) || LARGEST_NODE;
   }
 
   // Where a node is on the screen.
@@ -348,6 +357,15 @@ export class Picture {
       if (layers[name]) context.drawImage(layers[name], 0, 0, canvas.width, canvas.height);
     return canvas;
   }
+}
+
+function nearest([x, y], places) {
+  let least = Infinity;
+  for (const [a, b] of places) {
+    const far = (a - x) ** 2 + (b - y) ** 2;
+    if (far > 0 && far < least) least = far;
+  }
+  return Math.sqrt(least);
 }
 
 const calm = (milliseconds) => (matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : milliseconds);

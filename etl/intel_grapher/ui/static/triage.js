@@ -157,7 +157,7 @@ export class Triage {
           el(
             "tr",
             {},
-            ["", "Indicator", "As written", "Line", ""].map((text) => el("th", { scope: "col" }, text)),
+            ["Tick", "Indicator", "As written", "Line", "Where"].map((text) => el("th", { scope: "col" }, text)),
           ),
         ),
         el(
