@@ -228,7 +228,7 @@ ORGANIZATION = _label("Organization", "name", "As the source spells it.", "#6666
 SERVICE = _label(
     "Service",
     "name",
-    "ip:port/transport; ip:port where no source tells the transport.",
+    "ip:port/transport, or name:port where no source tells the address; without a transport that no source tells.",
     "#F0E442",
     _PORT,
     _TRANSPORT,

@@ -7,6 +7,7 @@ is no key, and a name in doubt is a question to the user (`--key`), never a node
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from functools import cache
 from hashlib import blake2b, sha256
 from pathlib import PurePath
@@ -26,6 +27,8 @@ from intel_grapher.verdict import judged
 TITLE: Final = "title"
 PATH: Final = "path"
 DIGEST: Final = "sha256"
+COLUMNS: Final = "columns"
+OnList = Callable[[Endpoint, KeptFile, str, Mapping[str, str]], None]
 _DATED: Final = re.compile(r"(?:19|20)[0-9]{2}[-_.]?[01][0-9][-_.]?[0-3][0-9][-_.T]")
 _ORIGIN: Final = 4  # bytes of the digest of a file's place that are part of its name
 _LONGEST: Final = 60  # characters of a file's name that are part of its key
@@ -70,15 +73,23 @@ def key_of(endpoint: Endpoint, file: KeptFile) -> str:
     )
 
 
+def _pass(_endpoint: Endpoint, _file: KeptFile, _key: str, _params: Mapping[str, str]) -> None:
+    """Do nothing."""
+
+
 class Naming:
     """Finds the keys of replies that are files, for the replies of one run of `cache add`.
 
-    `told` counts the replies that go by another name than their file's, with one of them as an example.
+    `columns` is a map of the columns of tables; it is kept with each. `on_list` is called with each list, its key and
+    its parameters, and may raise BadValue to leave it out. `told` has the replies that go by another name than their
+    file's: where they are, and the name.
     """
 
-    def __init__(self, registry: Registry, cache: Cache) -> None:
+    def __init__(self, registry: Registry, cache: Cache, columns: str = "", on_list: OnList = _pass) -> None:
         self._registry = registry
         self._cache = cache
+        self._columns = columns
+        self._on_list = on_list
         self._lists: dict[tuple[str, str], dict[str, str]] = {}
         self.told: dict[str, str] = {}
 
@@ -106,8 +117,13 @@ class Naming:
             self._lists[place] = {params[DIGEST]: own for own, params in kept if DIGEST in params}
         title = file.key or PurePath(file.name.where.rpartition("!")[2]).name
         key = file.key or self._lists[place].get(digest) or list_key(file.name)
+        if self._columns and endpoint.of_files != "table":
+            raise BadValue("--columns is for a table: say --endpoint table")
+        params = {TITLE: title, PATH: file.name.where, DIGEST: digest}
+        params |= {COLUMNS: self._columns} if self._columns else {}
+        self._on_list(endpoint, file, key, params)
         self._lists[place].setdefault(digest, key)
-        return key, {TITLE: title, PATH: file.name.where, DIGEST: digest}
+        return key, params
 
 
 def list_key(name: FileName) -> str:

@@ -236,8 +236,8 @@ def hosts(names: Iterable[Hostname], **seen: object) -> Fact:
     return HOSTS.each([domain for domain, _ in found], [name for _, name in found], **seen)
 
 
-def service_name(address: Address, port: int, transport: str | None = None) -> ServiceName:
-    """Return the raw name of the service at an address's port; of a bare port the transport is not known."""
+def service_name(address: Address | Hostname, port: int, transport: str | None = None) -> ServiceName:
+    """Return the raw name of the service at a port of an address or a name; of a bare port no transport is known."""
     name = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
     return ServiceName(f"{name}/{transport}" if transport else name)
 
@@ -334,7 +334,7 @@ ON = Relationship(LINK, "ON", HOST, "The URL's host, or the address that answere
 REDIRECTS_TO = Relationship(
     LINK, "REDIRECTS_TO", LINK, "Who asks for the URL is sent to the other.", SEEN, check=NOT_ITSELF
 )
-EXPOSES = Relationship(ADDRESS, "EXPOSES", SERVICE_NAME, "The port answers at the address.", SEEN)
+EXPOSES = Relationship(HOST, "EXPOSES", SERVICE_NAME, "The port answers at the address, or at the name.", SEEN)
 VULNERABLE_TO = Relationship(EXPOSED, "VULNERABLE_TO", CVE_ID, "What answers there may be vulnerable.", SEEN)
 USES = Relationship(ENDPOINT, "USES", CERTIFICATE_ID, "It shows the certificate.", SEEN)
 NAMES = Relationship(

@@ -38,6 +38,7 @@ _DOTS = frozenset({".", ".."})
 NO_PARAMS: Mapping[str, str] = {}
 
 Format = Literal["json", "lines", "text"]  # JSON, JSON Lines (the reply is a list), or a str
+FileForm = Literal["", "text", "table"]
 F = TypeVar("F", bound=Callable[..., Facts])
 
 
@@ -125,8 +126,8 @@ class Endpoint:
     `unmapped` yields what the mapping leaves out though its type declares the field: a value of an unknown kind.
     `recognise` tells of a body alone that it is a reply of this endpoint, where its form is one of its own: it returns
     the key that the body names itself, empty where it names none, and None for another body.
-    `of_files` tells that a kept reply is a file of somebody's, which is known by its content and its place: the mapping
-    has a third argument, the parameters that it was kept with.
+    `of_files` tells that a kept reply is a list in a file of somebody's, known by its content and its place: as a text,
+    or as a table. The mapping then has a third argument, the parameters that it was kept with.
     """
 
     source: Source
@@ -150,7 +151,7 @@ class Endpoint:
     prepare: Callable[[bytes], bytes] | None = None
     unmapped: Callable[[Any], Iterable[str]] | None = None
     recognise: Callable[[bytes], str | None] | None = None
-    of_files: bool = False
+    of_files: FileForm = ""
 
     @property
     def lookup(self) -> Endpoint | None:
@@ -272,7 +273,7 @@ class Source:
         prepare: Callable[[bytes], bytes] | None = None,
         unmapped: Callable[[Any], Iterable[str]] | None = None,
         recognise: Callable[[bytes], str | None] | None = None,
-        of_files: bool = False,
+        of_files: FileForm = "",
     ) -> Callable[[F], F]:
         """Declare the mapping of what GET answers. `{key}` in the path or in a parameter is what is asked for.
 

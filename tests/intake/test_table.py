@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intel_grapher.intake.table import BARREN, Table, read_table
+from intel_grapher.errors import BadValue
+from intel_grapher.intake.table import BARREN, Table, parse_columns, read_table
 
 MD5, SHA1, SHA256 = "c" * 32, "b" * 40, "a" * 64
 
@@ -26,7 +29,7 @@ def test_the_values_overrule_the_names() -> None:
     assert [(column.name, column.role) for column in found.columns] == [
         ("Indicator", "left out"),
         ("Data", "indicator"),
-        ("Notes", "left out"),
+        ("Notes", "comment"),
     ]
     assert [entry.found.key for entry in found.entries] == ["evil.example", SHA256]
     assert found.leftovers == []
@@ -100,3 +103,56 @@ def test_what_is_in_no_columns_is_no_table(text: str) -> None:
 @given(st.text(alphabet='a.,;|\t"\n1 x/:#', max_size=200))
 def test_nothing_is_raised_for_any_text(text: str) -> None:
     read_table(text)
+
+
+def test_a_map_says_what_columns_are() -> None:
+    text = "colour,what,more\nred,evil.example,worse.example\nblue,192.0.2.1,\n"
+    assert keys(text) == ["evil.example", "worse.example", "192.0.2.1"]
+    found = read_table(text, parse_columns("what=indicator, 0=comment"))
+    assert found
+    assert [(entry.found.key, entry.comment) for entry in found.entries] == [
+        ("evil.example", "red"),
+        ("192.0.2.1", "blue"),
+    ]
+    assert [column.role for column in found.columns] == ["comment", "indicator", "left out"]
+
+
+def test_a_map_finds_the_header_and_makes_a_table_of_any_text() -> None:
+    found = read_table("some title\n\nHost;Seen at\nevil.example;2024-01-02\n", parse_columns("Seen at=first_seen"))
+    assert found
+    assert [(entry.found.key, entry.first) for entry in found.entries] == [("evil.example", "2024-01-02")]
+    only = read_table("evil.example\n", parse_columns("0=indicator"))
+    assert only
+    assert [entry.found.key for entry in only.entries] == ["evil.example"]
+
+
+@pytest.mark.parametrize("text", ["indicator", "=indicator", "0=nothing", "Note"])
+def test_what_is_no_map_is_refused(text: str) -> None:
+    with pytest.raises(BadValue, match="is no COLUMN=ROLE"):
+        parse_columns(text)
+
+
+@pytest.mark.parametrize("text", ["Nope=indicator", "7=indicator"])
+def test_a_map_that_does_not_fit_is_refused(text: str) -> None:
+    with pytest.raises(BadValue, match="it has: a, b"):
+        read_table("a,b\nevil.example,x\n", parse_columns(text))
+
+
+def test_what_a_row_says_besides_stays_with_its_indicators() -> None:
+    found = table('value,Comment,tags,confidence,family\nevil.example,c2,"a, b",80%,Emotet\n192.0.2.1,,,,\n')
+    first, second = found.entries
+    assert (first.comment, first.tags, first.confidence, first.malware) == ("c2", "a, b", 80, "Emotet")
+    assert (second.comment, second.tags, second.confidence, second.malware) == ("", "", None, "")
+    words = table("value,confidence\nevil.example,high\n192.0.2.1,low\n")
+    assert [column.role for column in words.columns] == ["indicator", "left out"]
+
+
+def test_a_header_may_stand_above_one_column() -> None:
+    assert keys("domain\nevil.example\nworse.example\n") == ["evil.example", "worse.example"]
+    assert read_table("note\nevil.example\n") is None
+
+
+@given(st.text(alphabet='a.,;|\t"\n1 x/:#', max_size=120), st.sampled_from(["0=indicator", "a=type", "1=date,0=tags"]))
+def test_nothing_but_a_missing_column_is_raised_for_any_text(text: str, mapped: str) -> None:
+    with suppress(BadValue):
+        read_table(text, parse_columns(mapped))

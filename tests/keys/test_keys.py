@@ -102,6 +102,9 @@ GOOD: list[tuple[Callable[[str], str], str, str]] = [
     (keys.service, "192.0.2.1:443/TCP", "192.0.2.1:443/tcp"),
     (keys.service, "192.0.2.1:0443", "192.0.2.1:443"),
     (keys.service, "[2001:DB8::1]:443", "[2001:db8::1]:443"),
+    (keys.service, "Example.COM:443", "example.com:443"),
+    (keys.service, "b\u00fccher.example:53/UDP", "xn--bcher-kva.example:53/udp"),
+    (keys.hostname, "i\u2764.example", "xn--i-7iq.example"),
     (keys.service, "2001:DB8::1:53/udp", "[2001:db8::1]:53/udp"),
     (keys.service, "[::ffff:192.0.2.1]:0080/tcp", "192.0.2.1:80/tcp"),
     (keys.email, "John.Doe+x@Example.COM.", "john.doe+x@example.com"),
@@ -178,7 +181,6 @@ BAD: list[tuple[Callable[[str], object], str, str]] = [
     (keys.hostname, "a-.example", "not a DNS name"),
     (keys.hostname, "a\x00b.example", "not a DNS name"),
     (keys.hostname, "\ud800.example", "not a DNS name"),
-    (keys.hostname, "i\u2764.example", "not a DNS name"),
     *((keys.registrable, raw, "a public suffix") for raw in ("com", "co.uk", "ck", "xn--55qx5d.cn")),
     *((keys.registered, raw, "a public suffix") for raw in ("com", "co.uk")),
     (keys.domain, "co.uk", "a public suffix"),
@@ -195,7 +197,7 @@ BAD: list[tuple[Callable[[str], object], str, str]] = [
     (keys.service, "192.0.2.1:0/tcp", "an impossible port"),
     (keys.service, "192.0.2.1:65536/tcp", "an impossible port"),
     (keys.service, "2001:db8::1:80", "not a service"),
-    (keys.service, "example.com:80/tcp", "not an IP address"),
+    (keys.service, "example:80/tcp", "a single label"),
     *((keys.email, raw, "placeholder") for raw in ("", "-", "REDACTED FOR PRIVACY")),
     *(
         (keys.email, raw, "not an e-mail address")

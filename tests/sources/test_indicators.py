@@ -91,9 +91,12 @@ def test_what_is_left_out_is_a_reject_with_its_place() -> None:
     found = told(
         "indicators", "plain", "k", b"evil.example:8080\nit runs rundll32.exe\n255.255.255.255 broadcasthost\n"
     )
-    assert found.edges == {edge("Domain evil.example", "REPORTED_IN", "Report indicators:k")}
+    assert found.edges == {
+        edge("Domain evil.example", "REPORTED_IN", "Report indicators:k"),
+        edge("Domain evil.example", "EXPOSES", "Service evil.example:8080"),
+        edge("Service evil.example:8080", "REPORTED_IN", "Report indicators:k"),
+    }
     assert found.rejects == {
-        ("$[0]", "evil.example:8080", "a port of a name: services are known by their address"),
         ("$[1]", "rundll32.exe", "a file name"),
         ("$[2]", "255.255.255.255", "an address of the list's own machinery"),
     }
@@ -130,3 +133,12 @@ def test_a_sentence_in_place_of_a_list_is_a_failure_and_words_with_an_indicator_
     for body in (b"patched CVE-2018-15473", f"file {SHA256}".encode(), b"see a.example", b"seen at\n192.0.2.10"):
         found = told("indicators", "plain", "k", body)
         assert (found.outcome, len(found.edges)) == ("found", 1)
+
+
+def test_a_row_s_malware_tags_and_confidence_are_told() -> None:
+    text = f"ioc,family,tags,confidence\n{SHA256},Emotet,a;b,90\n192.0.2.1,Emotet,,\n"
+    found = told("indicators", "table", "k", text.encode())
+    assert edge(f"Hash {SHA256}", "DETECTED_AS", "Malware Emotet", confidence=90) in found.edges
+    assert edge("IPAddress 192.0.2.1", "INDICATES", "Malware Emotet") in found.edges
+    stated = {name: dict(properties) for name, properties in found.nodes}
+    assert list(stated[f"Hash {SHA256}"]["tags"]) == ["a", "b"]

@@ -54,7 +54,7 @@ from intel_grapher.cache.index import Found, Holding
 from intel_grapher.cache.marks import Import, Marks
 from intel_grapher.cache.segment import Corruption, Record, Segment, strangers
 from intel_grapher.cache.store import Cache
-from intel_grapher.cache.undo import bring_back, drop, take_back
+from intel_grapher.cache.undo import Rehearsal, bring_back, drop, take_back
 from intel_grapher.cache.writer import Writer
 
 __all__ = [
@@ -74,6 +74,7 @@ __all__ = [
     "Marks",
     "Problem",
     "Record",
+    "Rehearsal",
     "Segment",
     "Standing",
     "ToldReply",

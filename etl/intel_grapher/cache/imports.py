@@ -21,7 +21,7 @@ from intel_grapher.cache.containers import Exchange
 from intel_grapher.cache.envelope import MAX_BODY, Area, Entry, crc_holds, crc_of
 from intel_grapher.cache.filenames import KeptFile, name_of
 from intel_grapher.cache.marks import Begun
-from intel_grapher.cache.undo import ImportRun
+from intel_grapher.cache.undo import ImportRun, Rehearsal
 from intel_grapher.cache.unpack import STDIN, Item, Unreadable, printable, unpack
 from intel_grapher.cache.writer import Writer
 from intel_grapher.errors import BadValue, UsageError
@@ -145,7 +145,7 @@ def as_it_is(source: str, endpoint: str, key: str) -> tuple[str, str, str]:
 
 
 def import_replies(
-    writer: Writer,
+    into: Writer | Rehearsal,
     paths: Iterable[Path],
     *,
     judge: Judge,
@@ -162,7 +162,7 @@ def import_replies(
     recognise: Recognise = lambda _source, _body: None,
     by_content: ByContent = lambda _where, _path, _body: None,
 ) -> Imported:
-    """Add every reply under the paths that is not in the cache yet; return the counts.
+    """Add every reply under the paths that is not in the cache yet; return the counts. A rehearsal adds nothing.
 
     A file holds one reply, except:
 
@@ -191,7 +191,7 @@ def import_replies(
     begun = Begun(
         paths=[printable(str(path)) for path in paths], source=source or "", endpoint=endpoint or "", key=key or ""
     )
-    with ImportRun(writer, begun) as run:
+    with ImportRun(into, begun) if isinstance(into, Writer) else into as run:
         work = _Import(run, judge, source, endpoint, key, fetched_at, key_from, resolve, one_reply, named, check,
                        asked_at, recognise, by_content)  # fmt: skip
         for item in unpack(paths):
@@ -213,7 +213,7 @@ def import_replies(
 
 @dataclass(slots=True)
 class _Import:
-    run: ImportRun
+    run: ImportRun | Rehearsal
     judge: Judge
     source: str | None
     endpoint: str | None

@@ -11,7 +11,7 @@ from typing import Final, Self
 
 import msgspec
 
-from intel_grapher.cache.envelope import Area, Entry
+from intel_grapher.cache.envelope import Area, Entry, digest, encode
 from intel_grapher.cache.marks import (
     AGAIN,
     AREA,
@@ -34,6 +34,7 @@ from intel_grapher.errors import CacheError, UsageError
 
 SHORTEST_ID: Final = 4
 """Digits of an id that are enough where no other id begins with them."""
+MOST_SHOWN: Final = 20
 _NOTED: Final = 50_000  # digests in one note
 
 
@@ -133,6 +134,36 @@ class ImportRun:
                 whole=whole,
             ),
         )
+
+
+class Rehearsal:
+    """A run of `cache add` that keeps nothing: what it would add, in counts and as the first MOST_SHOWN entries."""
+
+    def __init__(self, cache: Cache) -> None:
+        self.id = ""
+        self.gave = False
+        self.left_out = 0
+        self.failures = 0
+        self.first: list[tuple[Area, Entry]] = []
+        self._cache = cache
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Do nothing."""
+
+    def add(self, entry: Entry, area: Area, also: Area | None = None) -> bool:  # noqa: ARG002 - as of ImportRun
+        """Return whether a reply would be added."""
+        mark = digest(memoryview(encode(entry))[:-1])
+        there = self._cache.history(entry.key, entry.source, entry.endpoint)
+        if any(found.digest == mark for found in there):
+            return False
+        if len(self.first) < MOST_SHOWN:
+            self.first.append((area, entry))
+        return True
 
 
 def find_import(marks: Marks, id_: str) -> Import:

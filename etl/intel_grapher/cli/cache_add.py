@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from difflib import get_close_matches
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from intel_grapher.analyst.entries import SOURCE, WITHOUT_FACTS
 from intel_grapher.analyst.journal import check
-from intel_grapher.cache import Cache, Entry, Imported, Standing, import_replies
+from intel_grapher.cache import Cache, Entry, Imported, KeptFile, Rehearsal, Standing, import_replies
 from intel_grapher.cli import cache_export, options
 from intel_grapher.cli.cache_reports import ReportAdder
-from intel_grapher.cli.output import print_json, print_line, say
+from intel_grapher.cli.lists import check_list, show_list
+from intel_grapher.cli.output import print_json, print_line, print_table, say
 from intel_grapher.errors import BadValue, UsageError
+from intel_grapher.intake.table import parse_columns
 from intel_grapher.naming import Naming
 from intel_grapher.placing import Place, asked_at, recognised
 from intel_grapher.registry import Registry
+from intel_grapher.source import Endpoint as Asked
 from intel_grapher.source import Outcome, Source
 from intel_grapher.verdict import judged
 
@@ -48,6 +52,10 @@ def add(
         Path | None, typer.Option(metavar="KEYS", help="Add only bundles signed by one of these public keys.")
     ] = None,
     url: Annotated[str, typer.Option(help="Where a report was published.")] = "",
+    columns: Annotated[
+        str, typer.Option(metavar="MAP", help="What columns of a table are: 0=indicator,Note=comment. Kept with it.")
+    ] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Keep nothing; show what would be kept, and how.")] = False,
     data: options.Data = options.DATA,
     json: options.Json = False,
 ) -> None:
@@ -66,26 +74,36 @@ def add(
     A report (PDF, DOCX, HTML, e-mail, Markdown or other prose) is told by its content, and kept whole. What it mentions
     waits for `cache review`. --source reports says that files are reports, whatever they look like.
     """
-    if key is not None and key_from is not None:
-        raise UsageError("--key is for one reply and --key-from for several: give one of them")
-    if key_from is not None and (not key_from.isprintable() or set(key_from) & set('\\"')):
-        raise UsageError(f"--key-from {key_from!r} can't be the name of a member: it has control characters or quotes")
+    _refuse_misuse(key, key_from, columns)
     registry = Registry.installed()
     if source is not None:
         source = registry.named(source).name
     fetched = options.timestamp("--fetched-at", fetched_at)
     cache_export.verified(paths, signed_by)
     warnings = Warnings()
-    with Cache(data) as cache, cache.writer("cache add") as writer:
-        naming = Naming(registry, cache)
+    seen: list[dict[str, Any]] = []
+
+    def look(known: Asked, file: KeptFile, own: str, _params: Mapping[str, str]) -> None:
+        if dry_run:
+            seen.append(show_list(known, file, own, columns, json=json))
+        else:
+            check_list(known, file, columns, warnings.add)
+
+    with ExitStack() as stack:
+        cache = stack.enter_context(Cache(data))
+        into = Rehearsal(cache) if dry_run else stack.enter_context(cache.writer("cache add"))
+        naming = Naming(registry, cache, columns, look)
         reports = ReportAdder(cache, registry, source, url)
         added = import_replies(
-            writer, paths, source=source, endpoint=endpoint, key=key, key_from=key_from,
+            into, paths, source=source, endpoint=endpoint, key=key, key_from=key_from,
             fetched_at=fetched, resolve=partial(resolve, registry, warn=warnings.add),
             judge=partial(standing, registry),
             one_reply=partial(_may_be_lines, registry), named=naming, check=check, by_content=reports,
             asked_at=partial(asked_at, registry.values()), recognise=partial(_recognised, registry),
         )  # fmt: skip
+    if isinstance(into, Rehearsal):
+        report_rehearsal(into, added, seen, warnings, json=json)
+        return
     for where, own in islice(naming.told.items(), MAX_WARNINGS):
         say(f"goes by the name that it states itself, {own}: {where}")
     if len(naming.told) > MAX_WARNINGS:
@@ -94,6 +112,18 @@ def add(
     report(added, warnings, json=json)
     if added.reasons or reports.unread:
         raise typer.Exit(options.PART)
+
+
+def _refuse_misuse(key: str | None, key_from: str | None, columns: str) -> None:
+    """Raise UsageError for options that can't be."""
+    if key is not None and key_from is not None:
+        raise UsageError("--key is for one reply and --key-from for several: give one of them")
+    if key_from is not None and (not key_from.isprintable() or set(key_from) & set('\\"')):
+        raise UsageError(f"--key-from {key_from!r} can't be the name of a member: it has control characters or quotes")
+    try:
+        parse_columns(columns)
+    except BadValue as bad:
+        raise UsageError(f"--columns: {bad.reason}") from bad
 
 
 class Warnings:
@@ -135,6 +165,26 @@ def report(added: Imported, warnings: Warnings, *, json: bool) -> None:
         print_line(f"{added.added} added, {added.already_there} there already, {left_out} left out")
         if added.id:
             say(f"import {added.id}; intel-grapher cache remove {added.id} takes it back")
+
+
+def report_rehearsal(
+    rehearsal: Rehearsal, added: Imported, seen: list[dict[str, Any]], warnings: Warnings, *, json: bool
+) -> None:
+    """Print what an import would give; nothing was kept."""
+    _tell(added, warnings)
+    rows = [
+        {"area": area, "source": entry.source, "endpoint": entry.endpoint, "key": entry.key}
+        for area, entry in rehearsal.first
+    ]
+    if json:
+        counts = {"would_add": added.added, "already_there": added.already_there, "left_out": added.reasons.total()}
+        print_json({**counts, "first": rows, "lists": seen})
+        return
+    print_table(("area", "source", "endpoint", "key"), [list(row.values()) for row in rows])
+    print_line(
+        f"nothing was kept; {added.added} would be added, {added.already_there} are there already, "
+        f"{added.reasons.total()} left out"
+    )
 
 
 def _tell(added: Imported, warnings: Warnings) -> None:

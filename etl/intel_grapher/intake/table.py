@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from intel_grapher import times
@@ -19,8 +19,11 @@ LONGEST = 65_536  # characters of a line; a longer one is one cell
 ENOUGH = 0.5  # share of a column's cells that must be of one sort
 BARREN = "a row without an indicator"
 
-INDICATOR, TYPE, FIRST, LAST, DATE, PORT, MALWARE, OTHER = (
-    *("indicator", "type", "first seen", "last seen", "date", "port", "malware", "left out"),
+NO_FILES_DIGEST = "a fingerprint of another thing than a file"
+
+INDICATOR, TYPE, FIRST, LAST, DATE, PORT, MALWARE, COMMENT, TAGS, CONFIDENCE, OTHER = ROLES = (
+    *("indicator", "type", "first seen", "last seen", "date", "port", "malware", "comment", "tags", "confidence"),
+    "left out",
 )
 
 # Names of columns, folded: lower case, words parted by _.
@@ -30,7 +33,10 @@ _NAMES = {
     **dict.fromkeys(("date", "created", "listingdate", "timestamp", "time", "reported", "published"), DATE),
     **dict.fromkeys(("type", "indicator_type", "ioc_type", "attribute_type", "kind", "category"), TYPE),
     **dict.fromkeys(("port", "dst_port", "dport", "dstport", "c2_port"), PORT),
-    **dict.fromkeys(("malware", "malware_family", "family", "malware_printable", "threat", "signature"), MALWARE),
+    **dict.fromkeys(("malware", "malware_family", "family", "malware_printable", "signature"), MALWARE),
+    **dict.fromkeys(("comment", "comments", "note", "notes", "description", "context", "remark", "remarks"), COMMENT),
+    **dict.fromkeys(("tag", "tags"), TAGS),
+    **dict.fromkeys(("confidence", "confidence_level", "confidence_score"), CONFIDENCE),
 }
 # Columns whose values are the row's source or another thing's fingerprint: no indicators, whatever they look like.
 _NEVER = re.compile(
@@ -47,6 +53,12 @@ _INDICATOR_NAME = re.compile(
 )
 
 
+# A row's type that says of a digest that it is no file's.
+_OTHERS_DIGEST = re.compile(
+    r".*(?:\bja3|jarm|imphash|authentihash|x509|ssl|\btls|certificate|cert\b|pdb|mutex).*", re.IGNORECASE
+)
+
+
 class TableColumn(NamedTuple):
     """A column: its name in the header ("" without one), and its role."""
 
@@ -55,7 +67,7 @@ class TableColumn(NamedTuple):
 
 
 class RowIndicator(NamedTuple):
-    """An indicator of a row, and what else the row says: moments as they are spelt, the malware's name."""
+    """An indicator of a row, and what else the row says, as it is spelt; "" where it says nothing."""
 
     found: words.Identified
     raw: str
@@ -63,6 +75,9 @@ class RowIndicator(NamedTuple):
     first: str
     last: str
     malware: str
+    comment: str = ""
+    tags: str = ""
+    confidence: int | None = None
 
 
 class Table(NamedTuple):
@@ -74,14 +89,37 @@ class Table(NamedTuple):
     leftovers: list[Leftover]
 
 
-def read_table(text: str) -> Table | None:
-    """Return a table's indicators and what of it was left out; None for a text that is in no columns."""
+def parse_columns(text: str) -> dict[str, str]:
+    """Return the role of each column that a map names: "0=indicator,Note=comment" by number from 0, or by name.
+
+    Raises BadValue for what is no map, or a role that there is not.
+    """
+    roles: dict[str, str] = {}
+    for part in filter(None, map(str.strip, text.split(","))):
+        name, equals, role = part.rpartition("=")
+        role = role.strip().lower().replace("_", " ")
+        role = OTHER if role in {"-", "skip", "none"} else role
+        if not equals or not name.strip() or role not in ROLES:
+            raise BadValue(f"{part!r} is no COLUMN=ROLE; the roles are {', '.join(ROLES)}")
+        roles[name.strip()] = role
+    return roles
+
+
+def read_table(text: str, mapped: Mapping[str, str] | None = None) -> Table | None:
+    """Return a table's indicators and what of it was left out; None for a text that is in no columns.
+
+    `mapped` has roles of columns, as `parse_columns` returns them; the other columns have those that are found, but for
+    indicators where a role of `mapped` is that. Raises BadValue where the table has no such column.
+    """
     lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip("\x00\ufeff \t")]
-    delimiter = _delimiter([line for _, line in lines if not line.lstrip().startswith("#")][:SAMPLE])
-    if not delimiter:
+    sample = [line for _, line in lines if not line.lstrip().startswith("#")][:SAMPLE]
+    delimiter = _delimiter(sample) or (DELIMITERS[0] if _is_one_column(sample) else "")
+    if not delimiter and not mapped:
         return None
-    header, rows = _parted(lines, delimiter)
+    header, rows = _parted(lines, delimiter or DELIMITERS[0], [name for name in mapped or () if not name.isdigit()])
     columns = _columns(header, [row for _, row in rows[:SAMPLE]])
+    if mapped:
+        columns = _as_mapped(columns, mapped)
     table = Table(delimiter, columns, [], [])
     text_of = dict(lines)
     for number, row in rows:
@@ -101,6 +139,16 @@ def _delimiter(lines: Sequence[str]) -> str:
     return best
 
 
+def _is_one_column(lines: list[str]) -> bool:
+    """Tell whether lines are a header with the name of indicators, and below it one value each."""
+    return (
+        len(lines) > 1
+        and _INDICATOR_NAME.fullmatch(_folded(lines[0])) is not None
+        and all(not line.strip() or len(line.split()) == 1 for line in lines)
+        and _share(lines[1:], _holds_indicators) >= ENOUGH
+    )
+
+
 def cells(line: str, delimiter: str = ",") -> list[str]:
     """Return a line's cells; the line as one cell where it is no CSV. A quote left open ends with its line."""
     if len(line) > LONGEST:
@@ -111,16 +159,38 @@ def cells(line: str, delimiter: str = ",") -> list[str]:
         return [line]
 
 
-def _parted(lines: list[tuple[int, str]], delimiter: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Return the header's cells ([] without one) and the rows. A header may stand behind a #, as abuse.ch's do."""
+def _as_mapped(columns: list[TableColumn], mapped: Mapping[str, str]) -> list[TableColumn]:
+    """Return the columns with the roles of a map."""
+    names = [_folded(column.name) for column in columns]
+    roles = [OTHER if column.role == INDICATOR and INDICATOR in mapped.values() else column.role for column in columns]
+    for name, role in mapped.items():
+        index = int(name) if name.isdecimal() else names.index(_folded(name)) if _folded(name) in names else len(names)
+        if index >= len(names):
+            there = ", ".join(column.name or str(number) for number, column in enumerate(columns))
+            raise BadValue(f"a table without the column {name!r}; it has: {there}")
+        roles[index] = role
+    return [TableColumn(column.name, role) for column, role in zip(columns, roles, strict=True)]
+
+
+def _parted(
+    lines: list[tuple[int, str]], delimiter: str, named: Collection[str]
+) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Return the header's cells ([] without one) and the rows. A header may stand behind a #, as abuse.ch's do.
+
+    The first row that has all of the names in `named` is the header in any case.
+    """
     rows = [(number, cells(line, delimiter)) for number, line in lines if not line.lstrip().startswith("#")]
     comments = [line.lstrip().lstrip("#").strip() for _, line in lines if line.lstrip().startswith("#")]
     width = Counter(len(row) for _, row in rows).most_common(1)[0][0] if rows else 0
+    wanted = set(map(_folded, named))
+    for index, (_, row) in enumerate(rows[:SAMPLE] if wanted else []):
+        if wanted <= set(map(_folded, row)):
+            return row, rows[index + 1 :]
     if rows and _is_header(rows[0][1], rows[1:SAMPLE]):
         return rows[0][1], rows[1:]
     headers = [names for names in (cells(line, delimiter) for line in comments) if len(names) == width]
-    named = [names for names in headers if _is_header(names, [])]
-    return (named[-1], rows) if named else ([], rows)
+    good = [names for names in headers if _is_header(names, [])]
+    return (good[-1], rows) if good else ([], rows)
 
 
 def _is_header(names: list[str], rows: list[tuple[int, list[str]]]) -> bool:
@@ -158,6 +228,8 @@ def _role(name: str, cells: list[str], *, certificates: bool) -> str:
     by_name = _NAMES.get(name, OTHER)
     if by_name in {FIRST, LAST, DATE} and _share(cells, _is_moment) < ENOUGH:
         return OTHER
+    if by_name == CONFIDENCE and _share(cells, lambda cell: _percent(cell) is not None) < ENOUGH:
+        return OTHER
     if by_name == OTHER and cells and _INDICATOR_NAME.fullmatch(name) and any(map(_holds_indicators, cells)):
         return INDICATOR
     return by_name
@@ -173,6 +245,12 @@ def _is_moment(cell: str) -> bool:
     except BadValue:
         return False
     return True
+
+
+def _percent(cell: str) -> int | None:
+    """Return a confidence of 0 to 100; None for what is none."""
+    digits = cell.removesuffix("%").strip()
+    return int(digits) if digits.isdecimal() and len(digits) < 4 and int(digits) <= 100 else None  # noqa: PLR2004
 
 
 def _parts(cell: str) -> Iterator[str]:
@@ -211,8 +289,13 @@ def _read_row(number: int, line: str, row: list[str], table: Table) -> None:
         for part in _parts(cell):
             found = words.classify(part, is_value=True)
             if isinstance(found, words.Identified):
+                if found.kind == "hash" and _OTHERS_DIGEST.fullmatch(by_role.get(TYPE, "")):
+                    table.leftovers.append(Leftover(number, part[:SHOWN], NO_FILES_DIGEST))
+                    continue
                 found = _with_port(found, by_role.get(PORT, ""))
-                table.entries.append(RowIndicator(found, part, number, first, last, by_role.get(MALWARE, "")))
+                malware, comment, tags = (by_role.get(role, "") for role in (MALWARE, COMMENT, TAGS))
+                confidence = _percent(by_role.get(CONFIDENCE, ""))
+                table.entries.append(RowIndicator(found, part, number, first, last, malware, comment, tags, confidence))
             elif found is not None:
                 table.leftovers.append(Leftover(number, part[:SHOWN], found.reason))
     if len(table.entries) == before and len(table.leftovers) == listed:

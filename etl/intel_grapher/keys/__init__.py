@@ -11,9 +11,6 @@ from intel_grapher.keys.addresses import (
     asn_after_as,
     ip_address,
     network,
-    service,
-    service_port,
-    service_transport,
 )
 from intel_grapher.keys.identifiers import (
     attack_id,
@@ -28,6 +25,7 @@ from intel_grapher.keys.identifiers import (
 from intel_grapher.keys.indicators import IndicatorKind, detect, refang
 from intel_grapher.keys.names import domain, hostname, is_registrable, registered, registrable, subdomain
 from intel_grapher.keys.plain import without_transport
+from intel_grapher.keys.services import service, service_port, service_transport
 from intel_grapher.keys.texts import hashtag, list_item, mention, name_text, reference, text
 from intel_grapher.keys.urls import url
 from intel_grapher.keys.withheld import malware, organization, own_contacts

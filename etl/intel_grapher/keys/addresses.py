@@ -1,4 +1,4 @@
-"""IP addresses, networks, autonomous systems, services."""
+"""IP addresses, networks, autonomous systems."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ _MAPPED_BITS = 96  # ::ffff:0:0/96 holds IPv4
 _ASN = re.compile(r"(?:ASN?\s*([0-9]{1,10})(?:\s.*)?|([0-9]{1,10}))", re.IGNORECASE | re.ASCII | re.DOTALL)
 _NO_ASN = frozenset({"na", "as", "asn", "asnone", "asna", "as-"}) | PLACEHOLDERS
 _GREATEST_ASN = 2**32 - 1
-_SERVICE = re.compile(r"(.+):([0-9]{1,5})/(tcp|udp)", re.IGNORECASE | re.ASCII)
-_BARE_PORT = re.compile(r"(\[[^\]]+\]|[0-9.]+):([0-9]{1,5})", re.ASCII)
 _GREATEST_PORT = 65_535
 
 
@@ -108,31 +106,6 @@ def asn_after_as(raw: str) -> str:
     if raw.strip()[:2].lower() != "as":
         raise BadValue("not an AS number")
     return asn(raw)
-
-
-def service(raw: str) -> str:
-    """Return "192.0.2.1:443/tcp" or "[2001:db8::1]:443/tcp"; "192.0.2.1:443" where the transport is not known.
-
-    With a transport, what follows the last colon is the port; without one, IPv6 must stand in brackets.
-
-    Raises BadValue: ip_address's, "an impossible port" or "not a service".
-    """
-    value = raw.strip()
-    if match := _SERVICE.fullmatch(value):
-        return f"{bracketed(ip_address(match[1]))}:{port(match[2])}/{match[3].lower()}"
-    if match := _BARE_PORT.fullmatch(value):
-        return f"{bracketed(ip_address(match[1]))}:{port(match[2])}"
-    raise BadValue("not a service")
-
-
-def service_port(value: str) -> int:
-    """Return the port of a canonical service."""
-    return int(value.rpartition(":")[2].partition("/")[0])
-
-
-def service_transport(value: str) -> str | None:
-    """Return the transport of a canonical service: tcp or udp; None where it is not known."""
-    return value.rpartition(":")[2].partition("/")[2] or None
 
 
 def bracketed(address: str) -> str:

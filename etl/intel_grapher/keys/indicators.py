@@ -75,6 +75,7 @@ def _shape(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.IGNORECASE | re.ASCII)
 
 
+_DISPLAYED = re.compile(r"[^<>@]{1,200}<[^<>@\s]{1,64}@[^<>@\s]{1,253}>")  # Name <user@example.com>
 # The first that fits decides, so that the fault which is told is that of what was meant. The rest are names.
 _SHAPES: tuple[tuple[re.Pattern[str], IndicatorKind, Callable[[str], str]], ...] = (
     (_shape(r"[@\uff20].*"), "user", screen_name),
@@ -84,6 +85,7 @@ _SHAPES: tuple[tuple[re.Pattern[str], IndicatorKind, Callable[[str], str]], ...]
     (_shape(r"asn?\s?[0-9]+(?:\s.*)?"), "asn", asn),
     (_shape(r"(?:[0-9.]+|[0-9a-f.]*:[0-9a-f:.]*)/[0-9]+"), "network", network),
     (_shape(r"(?:mailto:.*|[^/\s]+@.*)"), "email", email),
+    (_DISPLAYED, "email", lambda value: email(value[value.rindex("<") + 1 : -1])),
     (_shape(r"[0-9]+(?:\.[0-9]+)+|\[[0-9a-f:.%]+\]|(?=[^:]*:[^:]*:)[0-9a-f:.]+(?:%.*)?"), "ip", ip_address),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
 from functools import cache, lru_cache
 from pathlib import Path
@@ -61,9 +62,22 @@ def _a_labels(name: str) -> str:
     try:
         mapped = idna.uts46_remap(name, std3_rules=False)
         # Label by label, because IDNA would refuse the underscores of the ASCII ones.
-        return ".".join(each if each.isascii() else idna.alabel(each).decode() for each in mapped.split("."))
+        return ".".join(each if each.isascii() else _a_label(each) for each in mapped.split("."))
     except UnicodeError:
         return name
+
+
+def _a_label(label: str) -> str:
+    """Return the A-label of a label. Some registries sell pictures (emoji), which IDNA 2008 forbids but IDNA 2003 had.
+
+    Raises UnicodeError for a label that neither has.
+    """
+    try:
+        return idna.alabel(label).decode()
+    except UnicodeError:
+        if not all(char.isascii() or unicodedata.category(char) in {"So", "Sk"} for char in label):
+            raise
+        return f"xn--{label.encode('punycode').decode()}"
 
 
 def _name_fault(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 
 from intel_grapher.errors import BadValue
@@ -27,6 +28,10 @@ _OTHER_SCHEME = re.compile(
 _AUTHORITY = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(?::([0-9]{0,5}))?")
 _TO_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})|[^A-Za-z0-9._~!$&'()*+,;=:@/?-]")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+
+
+_NUMBER = re.compile(r"0x[0-9a-f]{1,8}|[1-9][0-9]{7,9}", re.IGNORECASE | re.ASCII)
+_GREATEST_ADDRESS = 2**32 - 1
 
 
 def url(raw: str) -> str:
@@ -71,6 +76,8 @@ def _url_fault(value: str) -> str:
 
 
 def _url_host(host: str) -> str:
+    if _NUMBER.fullmatch(host) and int(host, 0) <= _GREATEST_ADDRESS:
+        return ip_address(str(ipaddress.IPv4Address(int(host, 0))))  # as browsers read it (WHATWG URL, 3.5)
     return bracketed(ip_address(host)) if host[0] == "[" or IPV4.fullmatch(host) else hostname(host)
 
 

@@ -60,7 +60,8 @@ def superseded(
             if reply.epoch >= since[segment.source] and (until is None or reply.epoch <= until):
                 page = _page(endpoint, reply)
                 if page is not None:
-                    pages.setdefault(_question(endpoint, reply), {})[_params(reply.params)] = page
+                    params = () if endpoint.of_files else _params(reply.params)  # a file is one page
+                    pages.setdefault(_question(endpoint, reply), {})[params] = page
     answered = {question for question, found in pages.items() if _is_full(question, found)}
 
     def is_superseded(reply: Envelope) -> bool:
