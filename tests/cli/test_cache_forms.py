@@ -78,9 +78,10 @@ def test_an_array_of_replies_is_several_unless_the_endpoint_answers_with_one(des
 def test_standard_input_is_one_reply_or_lines(desk: Desk) -> None:
     names = ("--source", "internetdb", "--endpoint", "ip")
     body = '{"ip": "192.0.2.1", "ports": [80], "hostnames": []}'
-    refused = desk.run("cache", "add", "-", *names, text=body)
-    assert (refused.code, "say it with --key" in refused.err) == (3, True)
-    assert desk.run("cache", "add", "-", *names, "--key", "192.0.2.1", text=body).code == 0
+    unnamed = '{"Status": 0, "Answer": []}'
+    refused = desk.run("cache", "add", "-", "--source", "doh", "--endpoint", "resolve", text=unnamed)
+    assert (refused.code, "--key" in refused.err) == (3, True)
+    assert desk.run("cache", "add", "-", *names, text=body).code == 0  # it says itself what it is about
     lines = "\n".join(json.dumps({"key": f"192.0.2.{n}", "body": json.loads(body)}) for n in (2, 3))
     assert desk.run("cache", "add", "-", *names, text=lines).out == "2 added, 0 there already, 0 left out\n"
     assert desk.run("cache", "add", "-", text=json.dumps(EVENT, indent=1)).code == 0
