@@ -68,7 +68,7 @@ LAYERS = {
     "schema": {"errors", "keys", "model", "labels"},
     "entries": {"errors", "keys", "times", "model", "schema"},
     "source": {"errors", "model", "schema"},
-    "sources": {"errors", "intake", "model", "schema", "entries", "source"},
+    "sources": {"errors", "tlp", "intake", "model", "schema", "entries", "source"},
     "registry": {"errors", "source", "sources"},
     "placing": {"errors", "source"},
     "naming": {"errors", "intake", "model", "schema", "source", "registry", "verdict", "cache"},

@@ -27,6 +27,7 @@ from typing import Any
 
 import msgspec
 
+from intel_grapher import tlp
 from intel_grapher.model import Facts, LeftOut
 from intel_grapher.schema import (
     BLAMES,
@@ -52,19 +53,6 @@ from intel_grapher.sources.stix.shapes import Bundle, Item
 
 LONGEST_COMMENT = 500
 _NO_ID = re.compile(r"[^A-Za-z0-9._-]")
-_TLP = re.compile(r"tlp:(?:clear|white|green|amber(?:\+strict)?|red)")
-_MARKINGS = {
-    "613f2e26-407d-48c7-9eca-b8e91df99dc9": "tlp:white",
-    "34098fce-860f-48ae-8e50-ebd3cc5e41da": "tlp:green",
-    "f88d31f6-486f-44da-b317-01333bde0b82": "tlp:amber",
-    "5e57c739-391a-4eb3-b6be-7d15ca92d5ed": "tlp:red",
-    "94868c89-83c2-464b-929b-a1a8aa3c8487": "tlp:clear",
-    "bab4a63c-aed9-4cf5-a766-dfca5abac2bb": "tlp:green",
-    "55d920b0-5e8b-4f79-9ee9-91f868d9b421": "tlp:amber",
-    "939a9414-2ddd-4d32-a0cd-375ea402b003": "tlp:amber+strict",
-    "e828b379-4e03-4974-9ac4-e53a884c97c1": "tlp:red",
-}
-"""TLP 1 and 2, whose definitions a bundle need not have; other definitions of them have the level for a name."""
 OBSERVABLES = {*VALUES, "file", "artifact", "autonomous-system", "network-traffic", "x509-certificate", "user-account"}
 SAID = {"relationship", "sighting", "note", "opinion", "marking-definition", "observed-data", "indicator", *REPORTS}
 NO_NODE_OF_ITS_OWN = "an object that is no node of the graph"
@@ -145,19 +133,19 @@ class _Tags:
     """The tags of objects: their labels, their indicators' types, and the TLP levels that they are marked with."""
 
     def __init__(self, contents: Contents) -> None:
-        self._levels = {f"marking-definition--{uuid}": level for uuid, level in _MARKINGS.items()}
+        self._levels = {f"marking-definition--{uuid}": level for level, ids in tlp.STIX.items() for uuid in ids}
         self.statements: list[str] = []
         for each in contents.of("marking-definition"):
-            level = (each.name or "").lower()
-            if _TLP.fullmatch(level):
+            level = tlp.of_tag(each.name or "")
+            if level is not None:
                 self._levels[each.id] = level
             elif each.id not in self._levels:
                 self.statements.append((each.definition.statement if each.definition else "") or each.name or each.id)
 
     def of(self, item: Item) -> list[str]:
         """Return the tags of an object."""
-        levels = (self._levels.get(each, "") for each in item.object_marking_refs)
-        return [*item.labels, *item.indicator_types, *filter(None, levels)]
+        levels = [tlp.PREFIX + self._levels[each] for each in item.object_marking_refs if each in self._levels]
+        return [*item.labels, *item.indicator_types, *levels]
 
 
 def _threats(contents: Contents) -> Facts:

@@ -101,7 +101,7 @@ def placed(kind: Kind[Any], value: str) -> Named:
     """Return the node of an address, a name or a network: an object's type may be taken for another's."""
     if kind is ADDRESS:
         address, _, length = value.partition("/")
-        if length and length not in {"32", "128"}:
+        if length and length != ("128" if ":" in address else "32"):
             return Named(CIDR_RANGE, value)
         for other in (ADDRESS, HOSTNAME):
             try:
@@ -155,6 +155,18 @@ class Contents:
             item = self.get(reference)
             self._nodes[reference] = list(self._meant(item)) if item else []
         return self._nodes[reference]
+
+    def end(self, reference: str) -> list[Named]:
+        """Return the nodes that an object is as an end of a relationship: a file by its longest digest.
+
+        An indicator is all that its pattern names, and traffic the service that it is to.
+        """
+        item, found = self.get(reference), self.nodes(reference)
+        if item is None or item.type == "indicator":
+            return found
+        if item.type == "network-traffic":
+            return found[:1]
+        return found[:1] if found and found[0].kind in DIGEST_BY.values() else found
 
     def _meant(self, item: Item) -> Iterator[Named]:
         if item.type == "process":

@@ -1,7 +1,7 @@
 """What relationships, sightings, notes and opinions say of the objects that they refer to.
 
-A relationship of STIX's own is read by the types of its ends. One whose type is the name of one of our relationship
-types, in lower case with hyphens (`connects-to`, `reported-in`), is of that type where it joins the labels of its ends.
+A relationship of STIX's own is read by the types of its ends. One that has the name of one of our relationship types,
+in lower case with hyphens (`connects-to`), for a label or for its type, is of that type where it joins its ends.
 """
 
 from __future__ import annotations
@@ -64,9 +64,12 @@ def related(contents: Contents) -> Facts:
 
 
 def _said(contents: Contents, item: Item) -> Iterator[Fact]:
-    starts, ends = contents.nodes(item.source_ref), contents.nodes(item.target_ref)
+    starts, ends = contents.end(item.source_ref), contents.end(item.target_ref)
     how = item.relationship_type.lower()
-    found = list(_threatening(how, starts, ends, contents.thing(item.source_ref), contents.thing(item.target_ref)))
+    ours = [OWN[each] for each in item.labels if each in OWN]
+    found = [each for type_ in ours for start, end in product(starts, ends) for each in _own(type_, start, end)]
+    if not found:
+        found = list(_threatening(how, starts, ends, contents.thing(item.source_ref), contents.thing(item.target_ref)))
     if not found and how == "belongs-to":
         found = [each for each in routed(starts, ends) if isinstance(each, Fact) and each.ends]
     if not found and how in RULES:

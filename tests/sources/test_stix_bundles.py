@@ -197,6 +197,27 @@ def test_relationships_of_the_standard_and_of_ours(
     assert found.rejects == set()
 
 
+def test_a_label_says_which_of_our_types_a_relationship_is() -> None:
+    file = {"type": "file", "id": "x--1", "hashes": {"MD5": MD5, "SHA-256": SHA256}}
+    url = {"type": "url", "id": "x--2", "value": "http://example.com/a"}
+    served = {"type": "network-traffic", "id": "x--3", "dst_ref": "x--4", "dst_port": 443, "protocols": ["tcp"]}
+    address = {"type": "ipv6-addr", "id": "x--4", "value": "2001:db8::1"}
+    network = {"type": "ipv6-addr", "id": "x--5", "value": "2001:db8::/32"}
+    weak = {"type": "vulnerability", "id": "x--6", "name": "CVE-2026-1234"}
+    ties = [("x--2", "delivers", "x--1"), ("x--3", "vulnerable-to", "x--6"), ("x--4", "in-network", "x--5")]
+    related = [
+        {"type": "relationship", "id": f"r--{number}", "relationship_type": "related-to", "labels": [label],
+         "source_ref": start, "target_ref": end} for number, (start, label, end) in enumerate(ties)
+    ]  # fmt: skip
+    found = said(file, url, served, address, network, weak, *related)
+    service = "Service [2001:db8::1]:443/tcp"
+    assert {each for each in found.edges if each[1] not in {"SAME_FILE", "ON", "EXPOSES"}} == {
+        edge("URL http://example.com/a", "DELIVERS", f"Hash {SHA256}"),
+        edge(service, "VULNERABLE_TO", "Vulnerability CVE-2026-1234"),
+        edge("IPAddress 2001:db8::1", "IN_NETWORK", "Network 2001:db8::/32"),
+    }
+
+
 def test_att_cks_objects_are_the_same_nodes_as_from_mitres_bundle() -> None:
     body = fixture("mitre_attack/stix21_bundle/ics-attack.json")
     theirs, ours = told("mitre_attack", "stix21_bundle", "x", body), told("stix", "bundle", "x", body)
