@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from intel_grapher.errors import BadValue
 from intel_grapher.source import Endpoint, Request, Source
 
+_MAX_OBJECTS: Final = 1_000_000
 _SECRETS: Final = ("key", "token", "secret", "auth", "pass", "sign", "session")
 
 
@@ -27,6 +28,8 @@ def recognised(sources: Iterable[Source], body: bytes) -> Place | None:
 
     None where none or several know it.
     """
+    if body.count(b"{") > _MAX_OBJECTS:  # no endpoint reads it (`reading`), and to look at it takes memory for each
+        return None
     found = [
         Place(source.name, endpoint.name, key)
         for source in sources

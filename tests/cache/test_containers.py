@@ -22,7 +22,7 @@ from intel_grapher.cache import containers, unpack
 from intel_grapher.cache.frames import zstd
 from intel_grapher.cache.unpack import Unreadable
 from intel_grapher.errors import BadValue
-from intel_grapher.placing import Place, asked_at
+from intel_grapher.placing import Place, asked_at, recognised
 from intel_grapher.registry import Registry
 
 Pack = Callable[[str, bytes], tuple[str, bytes]]
@@ -246,3 +246,11 @@ def test_a_file_of_very_many_items_is_not_taken_apart(monkeypatch: pytest.Monkey
     monkeypatch.setattr(containers, "MAX_ITEMS", 20)
     assert containers.items(array) is None
     assert containers.exchanges(archive) is None
+
+
+def test_a_reply_of_very_many_objects_is_not_looked_at_for_its_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = b'{"type":"bundle","id":"bundle--5d0092c5-5f74-4287-9642-33f4c354e56d","objects":[{},{}]}'
+    sources = Registry.installed().values()
+    assert recognised(sources, body) is not None
+    monkeypatch.setattr("intel_grapher.placing._MAX_OBJECTS", 2)
+    assert recognised(sources, body) is None

@@ -23,6 +23,7 @@ from intel_grapher.errors import BadValue
 
 MAX_ITEMS: Final = 1_000_000
 """Of a file that is taken apart. One of more is one reply, which is too much to be read, and is listed as that."""
+_MAX_BRACES: Final = 8 * MAX_ITEMS  # in strings too, such as in scripts; of more, the list of items would take 2 GB
 _HAR: Final = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"log"\s*:\s*\{')
 _STATUS_LINE: Final = re.compile(rb"HTTP/[0-9](?:\.[0-9])? ([0-9]{3})(?: [^\r\n]*)?\r?\n")
 _ARRAY: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[\s*\{")
@@ -89,7 +90,7 @@ class _HttpArchive(msgspec.Struct):
 
 def exchanges(body: bytes) -> list[Exchange | BadValue] | None:
     """Return the entries of a HAR file, and for each that can't be read the reason; None for what is no HAR file."""
-    if not _HAR.match(body):
+    if not _HAR.match(body) or body.count(b"{") > _MAX_BRACES:
         return None
     try:
         archive = msgspec.json.decode(body.removeprefix(b"\xef\xbb\xbf"), type=_HttpArchive)
@@ -181,7 +182,7 @@ def _unpacked(body: bytes, encoding: str) -> bytes:
 
 def items(body: bytes) -> Iterator[bytes] | None:
     """Return the items of a JSON array of objects; None for what is none."""
-    if not _ARRAY.match(body):
+    if not _ARRAY.match(body) or body.count(b"{") > _MAX_BRACES:
         return None
     try:
         found = msgspec.json.decode(body.removeprefix(b"\xef\xbb\xbf"), type=list[msgspec.Raw])
