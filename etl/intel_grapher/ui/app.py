@@ -58,11 +58,10 @@ class Page:
         jobs = Jobs(places)
 
         def added() -> None:
-            if not _as_of(page):
+            if not _as_of(places):
                 jobs.rebuild(TAKE_IN)
 
-        page = cls(places, Registry.installed(), GraphPool(places.target), jobs, WaitingEdits(places.data, added))
-        return page
+        return cls(places, Registry.installed(), GraphPool(places.target), jobs, WaitingEdits(places.data, added))
 
 
 class EmptyQuestion(msgspec.Struct, frozen=True):
@@ -240,7 +239,7 @@ def _start(page: Page, _: EmptyQuestion) -> dict[str, Any]:
         "author": getpass.getuser(),
         "nodes": nodes,
         "error": error,
-        "as_of": _as_of(page),
+        "as_of": _as_of(page.places),
         "seen_since": _seen_since(page),
         "labels": {name: _label(label) for name, label in schema.LABELS.items()},
         "types": {name: {"both_ways": each.both_ways, "doc": each.doc} for name, each in schema.RELATIONSHIPS.items()},
@@ -254,10 +253,10 @@ def _start(page: Page, _: EmptyQuestion) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _as_of(page: Page) -> str:
+def _as_of(places: Places) -> str:
     """Return the time as of which the flat files were made (`transform --as-of`), in ISO 8601; empty if of now."""
     try:
-        as_of = Files(page.places.import_).manifest().as_of
+        as_of = Files(places.import_).manifest().as_of
     except TransformError:
         return ""
     return "" if as_of is None else times.text(as_of)
@@ -334,7 +333,7 @@ def _plan(page: Page, asked: EnrichQuestion) -> dict[str, Any]:
 
 
 def _enrich(page: Page, asked: EnrichQuestion) -> dict[str, Any]:
-    if as_of := _as_of(page):
+    if as_of := _as_of(page.places):
         raise UsageError(
             f"this page shows the graph as of {as_of}, which asking sources would replace: open the page on today's"
         )
@@ -346,7 +345,7 @@ def _enrich(page: Page, asked: EnrichQuestion) -> dict[str, Any]:
 def _edit(page: Page, asked: Edits) -> dict[str, Any]:
     """Keep entries; return them, whether they wait for another process, and the job that takes them in, if any."""
     entries, waits = page.waiting.take(asked.entries)
-    job = None if waits or _as_of(page) else page.jobs.rebuild(TAKE_IN)
+    job = None if waits or _as_of(page.places) else page.jobs.rebuild(TAKE_IN)
     return {"entries": entries, "waiting": waits, "job": job}
 
 

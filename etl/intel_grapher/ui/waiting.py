@@ -35,6 +35,7 @@ class WaitingEdits:
 
     def __init__(self, data: Path, added: Callable[[], None]) -> None:
         self.fault = ""
+        self._unreadable = ""
         self._data = data
         self._added = added
         self._numbers = itertools.count()
@@ -76,10 +77,16 @@ class WaitingEdits:
         self._thread.join(5)
 
     def _files(self) -> list[tuple[Path, StoredEntry]]:
-        found = []
+        """Return the entries that wait with their files. A file that is none is passed over, and told as a fault."""
+        found, unreadable = [], []
         for path in sorted((self._data / FOLDER).glob("*.json")):
-            with suppress(FileNotFoundError):  # another page of this cache has added it meanwhile
+            try:
                 found.append((path, msgspec.json.decode(path.read_bytes(), type=StoredEntry)))
+            except FileNotFoundError:  # another page of this cache has added it meanwhile
+                continue
+            except (OSError, msgspec.MsgspecError) as wrong:
+                unreadable.append(f"{path} is no edit that waits ({wrong}): move it away")
+        self._unreadable = "; ".join(unreadable)
         return found
 
     def _run(self) -> None:
@@ -99,7 +106,7 @@ class WaitingEdits:
         except (GrapherError, OSError, msgspec.MsgspecError) as wrong:
             self.fault = str(wrong)
             return RETRY_AFTER_FAULT
-        self.fault = ""
+        self.fault = self._unreadable
         return None
 
     def _add_all(self) -> int:

@@ -93,7 +93,7 @@ export function setUpFind(app) {
             },
           },
           node.query ? null : sign(node.label),
-          el("span", { class: "key" }, shortened(node.key, 60)),
+          el("span", { class: "key" }, shortened(node.key, 70)),
           node.why ? el("span", { class: "soft" }, shortened(node.why, 50)) : null,
           el("span", { class: "kind" }, node.query ? "saved query" : node.label),
         ),

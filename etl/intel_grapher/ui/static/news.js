@@ -37,7 +37,7 @@ export class News {
     this.#say(
       "waiting",
       news.fault
-        ? `${plural(news.waiting, "edit")} can't be added yet: ${news.fault}`
+        ? `${plural(news.waiting, "edit")} can't be added: ${news.fault}`
         : news.waiting
           ? `${plural(news.waiting, "edit")} kept; added when the cache is free, as after a fetch.`
           : "",
