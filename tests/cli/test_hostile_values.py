@@ -184,7 +184,7 @@ SINGLE = (
     ("fetch", "--file={}"),
     ("doctor", "--db={}", "--import={}"),
     ("transform", "--data={}"),
-    ("{}",),
+    ("{}", "--offline", "--no-graph"),
 )
 """Commands, with a place for a text. None of them writes where the text says."""
 
