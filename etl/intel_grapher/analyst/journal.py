@@ -71,7 +71,7 @@ def stated(cache: Cache, entries: Sequence[AnalystEntry], waiting: Collection[st
             known = known if known is not None else {*waiting, *(reply.key for reply, _ in replies(cache))}
             if entry.undoes not in known:
                 raise UsageError(f"there is no entry {entry.undoes!r} to undo")
-        made.append(StoredEntry(uuid.uuid4().hex, entry.author, at, _tag(entry), document(entry), entry.nodes))
+        made.append(StoredEntry(_new_id(), entry.author, at, _tag(entry), document(entry), entry.nodes))
     return made
 
 
@@ -102,6 +102,11 @@ def stored(cache: Cache) -> list[StoredEntry]:
         else:
             found.append(StoredEntry(id_, entry.author, at, what, document(entry), entry.nodes, id_ in undone))
     return sorted(found, key=lambda entry: entry.at, reverse=True)
+
+
+def _new_id() -> str:
+    """Return 32 hex digits: the time, so that of two entries of one second the later one sorts last; then chance."""
+    return f"{time.time_ns():016x}{uuid.uuid4().hex[:16]}"
 
 
 def _tag(entry: AnalystEntry) -> str:

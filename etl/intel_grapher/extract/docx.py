@@ -36,6 +36,8 @@ def read_docx(content: bytes) -> Extract:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             return _read(archive)
+    except BadValue:
+        raise
     except _BROKEN as error:
         raise BadValue("a Word document that is damaged or cut short") from error
 

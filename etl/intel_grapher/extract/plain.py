@@ -38,7 +38,7 @@ def read_markdown(content: bytes) -> Extract:
         text = text[front.end() :]
     if not found.title and (heading := _HEADING.search(text)):
         found.title = heading[1][:_LONGEST_TITLE]
-    found.add(paged(without_marks(text), wrapped=True))
+    found.add(paged(without_marks(text)))
     return found
 
 

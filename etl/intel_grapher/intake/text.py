@@ -35,6 +35,7 @@ _SPELT_OUT = re.compile(r"(?i)\S+(?:\s+(?:dot|at|\[at\]|\(at\))\s+\S+)+")
 _PARTS = re.compile(r"[\s\t]+")
 _SEPARATORS = re.compile(r"[,;|]+")
 _AFTER_URL = re.compile(r"[,;|]+(?=[a-z][a-z0-9+.-]*://|\Z)|[;|](?=[0-9a-f]{32,64}\b)|[|]", re.IGNORECASE)
+_CELL_AFTER_URL = re.compile(_AFTER_URL.pattern + r"|,(?=[a-z][a-z -]{1,20}(?:,|\Z))", re.IGNORECASE)
 _PAIR = re.compile(r"(.*?)[|/]([0-9A-Fa-f]{32,128})\Z")
 
 
@@ -123,7 +124,7 @@ class _Reader:
         """Read one line without the white space around it."""
         if _BARE.fullmatch(line):
             self._bare(line, number)
-        elif line.startswith("http") and line.count("://") == 1 and is_plain_url(line):
+        elif line.startswith("http") and line.count("://") == 1 and self._is_url(line):
             self._mentions.append(Mention("url", line, 0, number, line))
         elif self._is_document:
             if line:
@@ -139,8 +140,12 @@ class _Reader:
             self._prose += len(comment.split())
             self._parts(content, number)
 
+    def _is_url(self, line: str) -> bool:
+        """Tell whether a line is a canonical URL; a sentence's end, or the cells of a row, may stand behind one."""
+        return line[-1] not in ".,;:)" and not (self._is_document and "," in line) and is_plain_url(line)
+
     def _parts(self, content: str, number: int) -> None:
-        parts = list(_words(_joined(content)))
+        parts = list(_words(_joined(content), is_document=self._is_document))
         if len(parts) == 1 and _BARE.fullmatch(word := parts[0].lower()):
             self._bare(word, number)
             return
@@ -201,10 +206,14 @@ def _joined(line: str) -> str:
     return line
 
 
-def _words(line: str) -> Iterator[str]:
-    """Yield a line's words, parted at white space and separators; a URL keeps its own separators."""
+def _words(line: str, *, is_document: bool = False) -> Iterator[str]:
+    """Yield a line's words, parted at white space and separators; a URL keeps its own separators.
+
+    In a document, a URL ends where the next cell of a row begins with a word.
+    """
+    after = _CELL_AFTER_URL if is_document else _AFTER_URL
     for part in _PARTS.split(line):
-        pieces = _AFTER_URL.split(part) if "://" in part or "[:]//" in part else _SEPARATORS.split(part)
+        pieces = after.split(part) if "://" in part or "[:]//" in part else _SEPARATORS.split(part)
         for piece in pieces:
             if word := words.trimmed(piece):
                 yield word

@@ -58,14 +58,15 @@ class Marking:
             return OWN_HOST
         if key in self._recipients or (kind == "domain" and any(_is_below(host, home) for home in self._homes)):
             return RECIPIENT
-        if known := _known(host):
+        known = _known(host)
+        if known == _DOCUMENTATION and host.removeprefix("www.") not in listed():
+            known = ""  # names below it are made up by whoever writes the report
+        if known:
             is_specific = kind == "url" and urlsplit(key).path.strip("/")
-            if known == _DOCUMENTATION:
-                return known if host.removeprefix("www.") in listed() else ""
             if not (is_specific and is_defanged and known == ANYBODY):
                 return known
-        if kind == "url" and _is_address(host):
-            return PRIVATE if _is_private(host) else ""
+        if kind == "url" and _is_address(host) and _is_private(host):
+            return PRIVATE
         return NOT_DEFANGED if self._defangs and not is_defanged and not in_row else ""
 
 

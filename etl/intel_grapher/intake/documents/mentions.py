@@ -24,17 +24,26 @@ MOST_PLACES: Final = 20
 AROUND: Final = 60
 """Characters of context on each side."""
 VERSION: Final = "a version's number"
+FINGERPRINT: Final = "a fingerprint, and no file's digest"
 IN_CODE: Final = "a name in a program"
 _UNCONFINED: Final[frozenset[DocumentKind]] = frozenset({"text", "markdown"})  # read without a parser
+_BEFORE: Final = 40  # characters
 _VERSION_BEFORE = re.compile(
-    r"(?:\bversions?|\bver\.?|\bv\.?|\bbuild|\brelease|\brev\.?|\bfirmware|\bupdate)[ :=]*[\"'(]?$", re.IGNORECASE
+    r"(?:\bversions?|\bver\.?|\bv\.?|\bbuild|\brelease|\brev\.?|\bfirmware|\bupdate)[\s:=]*[\"'(]?$", re.IGNORECASE
 )
+_PRINTS = (
+    r"(?:imp-?hash|ja3s?(?:n|_hash)?|ja4\w{0,2}|jarm|ssdeep|tlsh|vhash|authentihash|telfhash|richpe|rich header|"
+    r"thumbprint|serial(?: number)?)"
+)
+_FINGERPRINT_BEFORE = re.compile(rf"\b{_PRINTS}(?: hash)?(?:\s*(?:is|was))?[\s:=|]*[\"'(`]?$", re.IGNORECASE)
+_FINGERPRINT = re.compile(rf"{_PRINTS}\b", re.IGNORECASE)
 _SECTION = re.compile(r"[0-9](?:\.[0-9]{1,2}){3}\.?\s+[A-Z][a-z]")
 _QUAD = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
 _CODE = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*\.[A-Z][a-z]\w*")  # System.Net, WScript.Shell
 _SPACE = re.compile(r"\s+")
 _DEFANGED: Final = frozenset({"domain", "url", "email"})
-_ROW: Final = frozenset({",", ";", "\t", "|"})
+_CELL_BEHIND = re.compile(r"[\"'`]?\s?(?:[,;](?=\S)|[\t|])")
+_CELL_BEFORE = re.compile(r"(?:[,;][\"']?|[\t|] ?[\"'`]?)$")
 
 
 _Name = tuple[IndicatorKind, str, int]
@@ -131,7 +140,7 @@ def _spotted(found: Extract) -> tuple[list[Spotted], list[Omitted]]:
     rows: set[_Name] = set()
     for mention, column, end in _placed(reading.mentions, lines):
         page, line = lines[mention.line - 1]
-        if reason := _no_indicator(mention, line.text, column, end):
+        if reason := _no_indicator(mention, page.text[: line.offset(column)][-_BEFORE:], line.text, column, end):
             omitted.setdefault((mention.raw, reason))
             continue
         place = _place(page, line, column, end)
@@ -160,7 +169,7 @@ def _is_in_row(mention: Mention, line: str, column: int, end: int) -> bool:
     """Tell whether a value stands in a row of a table, or a name in a list: references are links in sentences."""
     if mention.kind != "url" and end - column >= len(line.strip(" .,;*-")):
         return True
-    return line[end : end + 1] in _ROW or line[max(column - 1, 0) : column] in _ROW
+    return bool(_CELL_BEHIND.match(line, end) or _CELL_BEFORE.search(line[max(column - 2, 0) : column]))
 
 
 def _is_told(leftover: Leftover) -> bool:
@@ -212,10 +221,15 @@ def _context(text: str, start: int, end: int) -> str:
     return _SPACE.sub(" ", f"{before}{text[start:end]}{after}").strip()
 
 
-def _no_indicator(mention: Mention, line: str, column: int, end: int) -> str:
-    """Return why a value of a text that is spelt like an indicator is none, by what stands around it; empty if not."""
+def _no_indicator(mention: Mention, before: str, line: str, column: int, end: int) -> str:
+    """Return why a value of a text that is spelt like an indicator is none, by what stands around it; empty if not.
+
+    `before` is the text before it, `column` and `end` say where it stands in its line.
+    """
+    if mention.kind == "hash" and (_FINGERPRINT_BEFORE.search(before) or _FINGERPRINT.match(line[column:end])):
+        return FINGERPRINT
     if mention.kind == "ip" and not mention.port and _QUAD.fullmatch(mention.raw):
-        if _VERSION_BEFORE.search(line[max(column - 20, 0) : column]):
+        if _VERSION_BEFORE.search(before):
             return VERSION
         if column == 0 and _SECTION.match(line):
             return "a section's number"

@@ -25,6 +25,7 @@ _HEX_START = re.compile(r"([0-9A-Fa-f]{1,})(?![0-9A-Za-z])")
 _HOST_CHARS = r"[A-Za-z0-9\[\](){}.:_@-]"
 _ADDRESS_END = re.compile(
     r"(?:^|[\s\"'<(|,;=])((?:[a-z][a-z0-9+.\[\]*-]{1,9}\[?:\]?//|h[tx*_]{2}ps?\[?:|www\[?\.)\S*|"
+    r"[\w.+-]+(?:@|\[@\]|\[at\]|\(at\))[\w-]*|"
     rf"{_HOST_CHARS}+(?:\[\.\]?|\[dot\]|\(\.\)|\(dot\)|\.){_HOST_CHARS}*(?:/\S*)?)$",
     re.IGNORECASE,
 )
@@ -37,6 +38,8 @@ _NEW_VALUE = re.compile(
     r"(?:[a-z][a-z0-9+.-]{1,9}\[?:\]?//|h[tx*_]{2}ps?\[?:|www\[?\.|[0-9A-Fa-f]{32,}$|\d{1,3}(?:\[?\.\]?\d{1,3}){3})",
     re.IGNORECASE,
 )
+# What begins a line and is no rest of anything: an item of a list, a reference's number, a date.
+_NO_REST = re.compile(r"[-*\u2022>\u2013\u2014]+(?:\s|$)|\[[0-9]{1,3}\]|[0-9]{4}-[0-9]{2}-[0-9]{2}\b|[0-9]{1,3}[.)]\s")
 _MARK = re.compile(r"\[\.\]?|\[dot\]|\(\.\)|\(dot\)", re.IGNORECASE)
 
 
@@ -56,18 +59,31 @@ class WholeLine(NamedTuple):
 def whole_lines(text: str, *, wrapped: bool) -> list[WholeLine]:
     """Return the lines of a page's text. Only where `wrapped` are broken values put together."""
     lines: list[tuple[str, int]] = []
+    ends: set[int] = set()  # lines behind an empty one, over which nothing goes on
     offset = 0
     for line in text.splitlines(keepends=True):
         stripped = line.strip()
         if stripped:
             lines.append((stripped, offset + len(line) - len(line.lstrip())))
+        else:
+            ends.add(len(lines))
         offset += len(line)
     if not wrapped:
         return [WholeLine(line, [0], [start]) for line, start in lines]
     found: list[WholeLine] = []
     at = 0
     while at < len(lines):
-        count = _broken_digest(lines, at) or _broken_address(lines, at) or 1
+        whole, count = lines[at][0], 1
+        width = max(len(line) for line, _ in lines[max(at - _NEAR, 0) : at + _NEAR])
+        while count < _MOST_LINES and at + count < len(lines) and at + count not in ends:
+            end = next((each for each in range(at + count, at + _MOST_LINES) if each in ends), at + _MOST_LINES)
+            following = [line for line, _ in lines[at + count : end]]
+            is_full = len(lines[at + count - 1][0]) >= _FULL * width
+            more = _rest_of_digest(whole, following) or _goes_on(whole, following[0], is_full=is_full)
+            if not more:
+                break
+            whole += "".join(following[:more])
+            count += more
         found.append(_together(lines[at : at + count]))
         at += count
     return found
@@ -81,17 +97,16 @@ def _together(lines: Sequence[tuple[str, int]]) -> WholeLine:
     return WholeLine("".join(line for line, _ in lines), starts, [offset for _, offset in lines])
 
 
-def _broken_digest(lines: Sequence[tuple[str, int]], at: int) -> int:
-    """Return how many lines from `at` on hold one digest; 0 where its digits don't add up to one."""
-    end = _HEX_END.search(lines[at][0])
-    if end is None or len(end[1]) in _DIGESTS:
+def _rest_of_digest(whole: str, following: Sequence[str]) -> int:
+    """Return how many of the following lines begin with the rest of a digest; 0 where the digits add up to none."""
+    end = _HEX_END.search(whole)
+    if end is None:
         return 0
-    digits = end[1]
-    best = 0
-    for count in range(2, min(_MOST_LINES, len(lines) - at) + 1):
-        line = lines[at + count - 1][0]
+    digits, best = end[1], 0
+    is_one = len(digits) in _DIGESTS
+    for count, line in enumerate(following, 1):
         start = _HEX_START.match(line)
-        if start is None:
+        if start is None or (is_one and (count > 1 or len(start[1]) in _DIGESTS)):
             break
         digits += start[1]
         if len(digits) in _DIGESTS and any(map(str.isdigit, digits)):
@@ -101,22 +116,13 @@ def _broken_digest(lines: Sequence[tuple[str, int]], at: int) -> int:
     return best
 
 
-def _broken_address(lines: Sequence[tuple[str, int]], at: int) -> int:
-    """Return how many lines from `at` on hold one address; 0 where the next line begins something else."""
-    width = max(len(line) for line, _ in lines[max(at - _NEAR, 0) : at + _NEAR])
-    whole = lines[at][0]
-    count = 1
-    while at + count < len(lines) and count < _MOST_LINES:
-        end = _ADDRESS_END.search(whole)
-        following = lines[at + count][0]
-        if end is None or not _continues(end[1], following, is_full=len(lines[at + count - 1][0]) >= _FULL * width):
-            break
-        whole += following
-        count += 1
-    return count if count > 1 else 0
+def _goes_on(whole: str, following: str, *, is_full: bool) -> int:
+    """Return 1 where an address at a line's end goes on in the following line, else 0."""
+    end = _ADDRESS_END.search(whole)
+    return int(end is not None and not _NO_REST.match(following) and _continues(end[1], following, is_full=is_full))
 
 
-def _continues(address: str, following: str, *, is_full: bool) -> bool:  # noqa: PLR0911 - a sign each
+def _continues(address: str, following: str, *, is_full: bool) -> bool:
     """Tell whether an address at a line's end goes on in the following line."""
     more = _MORE_OF_IT.match(following)
     if more is None or following[more.end() : more.end() + 1] not in {"", " ", "\t", '"', "'", "<", ">", "|"}:
@@ -132,9 +138,15 @@ def _continues(address: str, following: str, *, is_full: bool) -> bool:  # noqa:
     if re.search(r"(?:\[\.?|\(|\[dot|\[\.\]|\(\.\)|\[dot\]|://?|\[:|\[:\]//)$", address, re.IGNORECASE):
         return True  # within a mark, or behind one: no name ends there
     if not has_path:
-        return _completes(host, head, is_full=is_full)
-    if not scheme and not _MARK.search(address) and not is_full:
-        return False
+        return _completes(host, head, is_full=is_full, is_begun=bool(scheme) or "@" in host)
+    is_marked = bool(scheme or _MARK.search(address))
+    return (is_marked or is_full) and _path_goes_on(address, head, is_full=is_full, is_alone=is_alone)
+
+
+def _path_goes_on(address: str, head: str, *, is_full: bool, is_alone: bool) -> bool:
+    """Tell whether a URL's path goes on with what the following line begins with; `is_alone`: nothing follows."""
+    if _completes_extension(address, head):
+        return True
     if _starts_a_name(head) and not re.search(r"[/=&?%-]$", address):
         return False
     if re.search(r"[=&?%]$|%[0-9A-Fa-f]$", address):
@@ -149,20 +161,37 @@ def _continues(address: str, following: str, *, is_full: bool) -> bool:  # noqa:
     return is_full and (looks_so or (is_alone and not head.isalpha()))
 
 
-def _completes(host: str, head: str, *, is_full: bool) -> bool:
-    """Tell whether a name that is no whole one becomes one with the rest of it in the next line."""
+def _completes_extension(address: str, head: str) -> bool:
+    """Tell whether a path's last part gets the extension of a file with what follows: load.ph and p."""
+    name, dot, begun = re.split(r"[/?&=]", address)[-1].rpartition(".")
+    extension = f"{begun}{re.split(r'[/?&=#]', head)[0]}".lower()
+    return bool(name and dot) and begun.lower() not in EXTENSIONS and extension in EXTENSIONS
+
+
+def _completes(host: str, head: str, *, is_full: bool, is_begun: bool) -> bool:
+    """Tell whether a name that is no whole one becomes one with the rest of it in the next line.
+
+    `is_begun` says that something stands before the name that only stands before names: a scheme, an @.
+    """
     bare = _MARK.sub(".", host)
     port = re.sub(r":[0-9]*$", "", bare)
     last = port.rpartition(".")[2].lower()
     rest = _MARK.sub(".", re.split(r"[/?:]", head, maxsplit=1)[0])
+    before = bare.rstrip(".").rpartition(".")[2].lower()
+    if bare.endswith(".") and not _MARK.search(host[-6:]) and (before in top_level() or before.isdigit()):
+        return False  # a sentence's end
+    if bare != port and head[0].isdigit() and "/" in head:
+        return True  # within a port
     if "." not in bare or not last or last.isdigit():
-        return bare.endswith((".", "-")) and is_full and bool(re.match(r"[a-z0-9-]+", head))
+        is_unfinished = (is_begun and "." not in bare) or (bare.endswith((".", "-")) and is_full)
+        return is_unfinished and bool(re.match(r"[A-Za-z0-9.\[-]+", head))
     if last in top_level() and not _MARK.match(head) and not head.startswith((".", "/", "?")):
         return False
     if head.startswith(("/", "?")):
         return is_full
     whole = f"{port}{rest}".rpartition(".")[2].lower()
-    return is_full and whole in top_level() and (head[0].islower() or head[0] in ".[-" or head[0].isdigit())
+    is_sure = is_full or "." in rest or is_begun
+    return is_sure and whole in top_level() and (head[0].islower() or head[0] in ".[-" or head[0].isdigit())
 
 
 def _starts_a_name(head: str) -> bool:
