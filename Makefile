@@ -16,7 +16,7 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
 FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: prove test-long test-page bench-transform bench-fetch bench-load bench-ui screenshots help setup fetch transform load run test lint format types docs docs-check golden check clean
+.PHONY: prove test-long test-page bench-transform bench-fetch bench-load bench-intake bench-ui screenshots help setup fetch transform load run test lint format types docs docs-check golden check clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -113,6 +113,13 @@ bench-fetch: .venv/dev benchmarks/out/requests-cache ## Measure fetching against
 
 bench-load: .venv/dev ## Measure the loading against bare tools and its peers, on a real Neo4j (SIZE=small|full)
 	$(BIN)/python benchmarks/load.py $(or $(SIZE),small)
+
+benchmarks/out/packages-intake: benchmarks/requirements-intake.txt | .venv/dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target $@ -r $<
+	@touch $@
+
+bench-intake: .venv/dev benchmarks/out/packages-intake ## Measure reading reports against kept extractors: precision, recall
+	$(BIN)/python benchmarks/intake.py
 
 bench-ui: .venv/dev ## Measure the page and its questions in a real browser (SIZE=small|full)
 	$(BIN)/python benchmarks/ui.py $(or $(SIZE),small)
