@@ -40,6 +40,32 @@ def locked(path: Path, what: str, command: str = "", *, failure: type[GrapherErr
         os.close(descriptor)
 
 
+@contextmanager
+def unchanged(path: Path, what: str, *, failure: type[GrapherError] = GrapherError) -> Iterator[None]:
+    """Keep others from changing `what` while it is read: by the lock file at `path`.
+
+    Where nothing can be written, as in a shared or read-only folder, a lock file that is there is shared with other
+    readers; without one nobody can be at work. Raises what `locked` raises.
+    """
+    if os.access(path if path.exists() else path.parent, os.W_OK):
+        with locked(path, what, failure=failure):
+            yield
+        return
+    try:
+        descriptor = disk.open_own(path, os.O_RDONLY)
+    except (FileNotFoundError, PermissionError):
+        yield
+        return
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BusyError(f"{what} is in use by process {_read_holder(descriptor)}: wait until it ends") from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def holder(path: Path) -> str:
     """Return the process that holds the lock file at `path`, empty where none does; OSError where it can't be read."""
     try:

@@ -48,6 +48,34 @@ def test_what_can_not_be_read_is_never_passed_over(filled: Desk, locked_up: str)
     assert filled.run("cache", "list").out.count("raw\tdoh\tresolve") == 1
 
 
+@pytest.mark.skipif(os.geteuid() == 0 and shutil.which("setpriv") is None, reason="root writes everything")
+@pytest.mark.parametrize("with_lock", [True, False])
+def test_files_of_a_shared_folder_that_can_not_be_written_are_loaded_and_read(filled: Desk, *, with_lock: bool) -> None:
+    shared = filled.folder / "shared"
+    shared.mkdir()
+    (filled.folder / "import").rename(shared / "import")
+    if with_lock:
+        (filled.folder / ".import.lock").rename(shared / ".import.lock")
+    places = [shared, *shared.rglob("*")]
+    for place in places:
+        place.chmod(place.stat().st_mode & ~0o222)
+    try:
+        ran = shell(filled, BARRED, "load", "--import", "shared/import", "--db", "graph")
+        assert ran.returncode == 0, ran.stderr
+        assert shell(filled, BARRED, "show", "example.com", "--db", "graph").returncode == 0
+        assert shell(filled, BARRED, "diff", "shared/import", "shared/import").returncode == 0
+        if with_lock:
+            held = shell(
+                filled, f"flock shared/.import.lock sh -c '{BARRED}' sh \"$@\"", "load", "--import", "shared/import"
+            )
+            assert "is in use by process" in held.stderr
+        refused = shell(filled, BARRED, "transform", "--import", "shared/import")
+        assert (refused.returncode, "shared" in refused.stderr) == (1, True)
+    finally:
+        for place in places:
+            place.chmod(place.stat().st_mode | 0o200)
+
+
 def test_doctor_looks_at_all_however_much_is_broken(filled: Desk) -> None:
     (filled.folder / "data" / "index.sqlite").write_bytes(b"no index")
     (filled.folder / "data" / "raw" / "doh" / "resolve" / "000001.jsonl").write_bytes(b'{"crc":"')

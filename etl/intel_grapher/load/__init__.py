@@ -41,7 +41,7 @@ from intel_grapher.load.neo4j.prune import SHARE, Retraction
 from intel_grapher.load.neo4j.session import Neo4jSession, connected
 from intel_grapher.load.neo4j.writer import Refused
 from intel_grapher.load.parity import Compared, Parity, Progress, check
-from intel_grapher.lock import locked
+from intel_grapher.lock import unchanged
 from intel_grapher.neo4j.connection import Server
 
 __all__ = [
@@ -174,7 +174,7 @@ def _held(files: Files) -> Iterator[Manifest]:
     """Keep a transform from putting other files in place meanwhile, and yield the manifest of these."""
     manifest = files.manifest()
     root = disk.real(files.root)
-    with locked(root.parent / f".{root.name}.lock", str(root), failure=LoadError):
+    with unchanged(root.parent / f".{root.name}.lock", str(root), failure=LoadError):
         again = "run `intel-grapher transform` again"
         if manifest.schema != schema.VERSION:
             raise LoadError(f"{root} has schema {manifest.schema}, this program {schema.VERSION}: {again}")
