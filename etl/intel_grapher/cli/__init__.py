@@ -90,7 +90,8 @@ class LazyCommands(Mapping[str, Any]):
         if name not in COMMANDS:
             raise KeyError(name)
         if name not in self._loaded:
-            self._loaded[name] = typer.main.get_command(import_module(f"{__name__}.{name}").app)
+            made = typer.main.get_command(import_module(f"{__name__}.{name}").app)
+            self._loaded[name] = import_module(f"{__name__}.help_pages").dressed(made, name)
         return self._loaded[name]
 
     def __iter__(self) -> Iterator[str]:

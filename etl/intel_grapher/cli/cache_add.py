@@ -16,7 +16,7 @@ import typer
 from intel_grapher.analyst.entries import SOURCE, WITHOUT_FACTS
 from intel_grapher.analyst.journal import check
 from intel_grapher.cache import Cache, Entry, Imported, KeptFile, Rehearsal, Standing, import_replies
-from intel_grapher.cli import cache_export, options
+from intel_grapher.cli import cache_export, completion, options
 from intel_grapher.cli.cache_reports import ReportAdder
 from intel_grapher.cli.lists import check_list, show_list
 from intel_grapher.cli.output import print_json, print_line, print_table, say
@@ -32,7 +32,9 @@ from intel_grapher.verdict import judged
 MAX_WARNINGS = 20
 
 Endpoint = Annotated[str | None, typer.Option("--endpoint", help="The source's endpoint.")]
-SourceName = Annotated[str | None, typer.Option("--source", "-s", help="The source that replied.")]
+SourceName = Annotated[
+    str | None, typer.Option("--source", "-s", autocompletion=completion.sources, help="The source that replied.")
+]
 
 
 def add(

@@ -29,8 +29,6 @@ def show(context: typer.Context, *, json: options.Json = False) -> None:
 
     A flag wins over the environment, that over the workspace's intel-grapher.toml, that over your own file, and that
     over the default. Keys are masked.
-
-    Example: intel-grapher config show
     """
     folder = Path.cwd()
     rows = [

@@ -38,8 +38,6 @@ def demo(
     """Load a small made-up campaign, and tell its story.
 
     Its answers ship with the program, so that no network and no key is needed. All of it lies in the one folder.
-
-    Example: intel-grapher demo
     """
     samples, listed = sample_data()
     _refuse_other(folder)

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from intel_grapher import keys
+from intel_grapher.cli import completion
 from intel_grapher.cli.indicators import Texts
 from intel_grapher.errors import BadValue, UsageError
 from intel_grapher.fetch import run as fetching
@@ -30,7 +31,10 @@ DEFAULTS = fetching.FetchOptions()
 class SourceChoice:
     """Option group: which sources are asked."""
 
-    source: Annotated[Texts, typer.Option("--source", "-s", help="Only this source; may be repeated.")] = None
+    source: Annotated[
+        Texts,
+        typer.Option("--source", "-s", autocompletion=completion.sources, help="Only this source; may be repeated."),
+    ] = None
 
     def chosen(self, registry: Registry) -> list[Source]:
         """Return the sources that --source names, in that order; [] without --source. Raises UsageError."""
@@ -71,7 +75,10 @@ class FetchSettings(Limits, SourceChoice):
     ] = None
     refresh: Annotated[bool, typer.Option("--refresh", help="Ask again whatever the cache holds.")] = False
     hops: Annotated[int, typer.Option("--hops", min=0, help="Follow what the replies name, so many steps.")] = 0
-    follow: Annotated[Texts, typer.Option("--follow", help="Follow only these kinds: domain, ip, hash, …")] = None
+    follow: Annotated[
+        Texts,
+        typer.Option("--follow", autocompletion=completion.kinds, help="Follow only these kinds: domain, ip, hash, …"),
+    ] = None
     under: Annotated[Texts, typer.Option(help="Follow names only at or below this domain.")] = None
     outside: Annotated[Texts, typer.Option(help="Do not follow addresses of this network (CIDR).")] = None
     stop: Annotated[Texts, typer.Option(help="Do not follow this indicator.")] = None

@@ -15,7 +15,7 @@ from intel_grapher import ask, keys, schema
 from intel_grapher.ask import RecordingGraph, look
 from intel_grapher.ask import find as find_nodes
 from intel_grapher.ask.explore import Step
-from intel_grapher.cli import options, terminal
+from intel_grapher.cli import completion, options, terminal
 from intel_grapher.cli.indicators import SHOWN_CHARACTERS
 from intel_grapher.cli.output import print_csv, print_table, say
 from intel_grapher.errors import BadValue, LoadError, NotFoundError, UsageError
@@ -29,8 +29,15 @@ STDIN = Path("-")
 ARROWS = {"->": ("-", "->"), "<-": ("<-", "-"), "--": ("-", "-")}
 """What stands before and after a relationship's type, by its direction."""
 
-To = Annotated[str, typer.Option("--to", envvar="INTEL_GRAPHER_TO", help="embedded, or neo4j.")]
-On = Annotated[str, typer.Option("--on", envvar="INTEL_GRAPHER_TO", help="The graph: embedded, or neo4j.")]
+To = Annotated[
+    str, typer.Option("--to", autocompletion=completion.graphs, envvar="INTEL_GRAPHER_TO", help="embedded, or neo4j.")
+]
+On = Annotated[
+    str,
+    typer.Option(
+        "--on", autocompletion=completion.graphs, envvar="INTEL_GRAPHER_TO", help="The graph: embedded, or neo4j."
+    ),
+]
 Limit = Annotated[int, typer.Option(min=1, help="How many neighbours of each kind, or rows.")]
 Hub = Annotated[int, typer.Option(min=1, help="A node with more neighbours than these is not entered.")]
 

@@ -32,8 +32,6 @@ def init(
 
     It makes indicators.txt, intel-grapher.toml, keys.toml (which only you can read) and .gitignore. What is there
     stays as it is.
-
-    Example: intel-grapher init investigation
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

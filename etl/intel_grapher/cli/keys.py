@@ -25,10 +25,7 @@ app = typer.Typer(
 @app.command("check")
 @grouped
 def check_command(sources: SourceChoice, *, json: options.Json = False) -> None:
-    """Ask the services whether they accept your keys, where that costs nothing.
-
-    Example: intel-grapher keys check
-    """
+    """Ask the services whether they accept your keys, where that costs nothing."""
     registry = Registry.installed()
     rows = []
     for source in sources.selected(registry):
@@ -57,8 +54,6 @@ def set_command(
     """Keep a key in your own keys file, which only you can read.
 
     The key is asked for, and not shown; where standard input is no terminal, it is read from there.
-
-    Example: intel-grapher keys set SHODAN_API_KEY
     """
     known = {source.key.variable: source for source in Registry.installed().values() if source.key}
     if name not in known and name not in settings.SECRETS:

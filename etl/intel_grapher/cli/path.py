@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from intel_grapher.ask import path as search
 from intel_grapher.ask.documents import paths_document
 from intel_grapher.ask.explore import HUB, Step
-from intel_grapher.cli import graph
+from intel_grapher.cli import completion, graph
 from intel_grapher.cli.options import grouped
 from intel_grapher.cli.output import is_terminal, print_csv, print_json, print_line, say
 from intel_grapher.cli.terminal import DIM, KEY, Screen
@@ -24,8 +24,12 @@ app = typer.Typer(add_completion=False)
 @app.command("path")
 @grouped
 def path(
-    start: Annotated[str, typer.Argument(metavar="FROM", help="Any node's key, defanged or not.")],
-    end: Annotated[str, typer.Argument(metavar="TO", help="Any node's key, defanged or not.")],
+    start: Annotated[
+        str, typer.Argument(metavar="FROM", autocompletion=completion.nodes, help="Any node's key, defanged or not.")
+    ],
+    end: Annotated[
+        str, typer.Argument(metavar="TO", autocompletion=completion.nodes, help="Any node's key, defanged or not.")
+    ],
     reading: graph.Reading,
     *,
     longest: Annotated[int, typer.Option(min=1, max=10, help="How many steps at most.")] = search.LONGEST,

@@ -9,7 +9,7 @@ import typer
 
 from intel_grapher import ask
 from intel_grapher.ask import saved as queries
-from intel_grapher.cli import graph, options
+from intel_grapher.cli import completion, graph, options
 from intel_grapher.cli.options import grouped
 from intel_grapher.cli.output import encodable, print_json, say
 from intel_grapher.errors import UsageError
@@ -23,7 +23,10 @@ def query(
     reading: graph.Reading,
     *,
     cypher: Annotated[str | None, typer.Argument(metavar="CYPHER", help="Cypher that only reads.")] = None,
-    saved: Annotated[str | None, typer.Option("--saved", help="Ask a saved query; `queries` lists them.")] = None,
+    saved: Annotated[
+        str | None,
+        typer.Option("--saved", autocompletion=completion.queries, help="Ask a saved query; `queries` lists them."),
+    ] = None,
     parameter: Annotated[
         list[str] | None, typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="A parameter's value.")
     ] = None,

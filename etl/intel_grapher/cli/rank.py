@@ -9,7 +9,7 @@ import typer
 from intel_grapher.ask import rank as ranking
 from intel_grapher.ask.documents import ranking_document
 from intel_grapher.ask.explore import HUB
-from intel_grapher.cli import graph
+from intel_grapher.cli import completion, graph
 from intel_grapher.cli.options import grouped
 from intel_grapher.cli.output import is_terminal, print_json, say
 from intel_grapher.cli.path import write_path
@@ -23,7 +23,10 @@ app = typer.Typer(add_completion=False)
 @app.command("rank")
 @grouped
 def rank(
-    seeds: Annotated[list[str], typer.Argument(metavar="INDICATOR", help="Two or more, any nodes' keys.")],
+    seeds: Annotated[
+        list[str],
+        typer.Argument(metavar="INDICATOR", autocompletion=completion.nodes, help="Two or more, any nodes' keys."),
+    ],
     reading: graph.Reading,
     limit: Annotated[int, typer.Option(min=1, help="How many nodes.")] = ranking.MOST,
     hub: graph.Hub = HUB,

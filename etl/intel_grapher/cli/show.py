@@ -11,7 +11,7 @@ import typer
 from intel_grapher import schema
 from intel_grapher.ask import Graph, Shown, look
 from intel_grapher.cards.knowledge import Knowledge
-from intel_grapher.cli import graph, terminal
+from intel_grapher.cli import completion, graph, terminal
 from intel_grapher.cli.indicators import read_file
 from intel_grapher.cli.options import grouped
 from intel_grapher.cli.output import is_terminal, print_csv, print_json, print_line, print_table, say
@@ -36,7 +36,11 @@ def show(
     *,
     indicators: Annotated[
         list[str] | None,
-        typer.Argument(metavar="INDICATOR", help="Any nodes' keys, defanged or not, or a part of one."),
+        typer.Argument(
+            metavar="INDICATOR",
+            autocompletion=completion.nodes,
+            help="Any nodes' keys, defanged or not, or a part of one.",
+        ),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="How many neighbours of each kind.")] = None,
     all_: terminal.All = False,

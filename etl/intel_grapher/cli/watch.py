@@ -68,8 +68,6 @@ def watch_command(
 
     It asks again what is older than a day (--max-age), loads, and says what is new since the last watch of the list,
     and why it matters. The first watch only remembers. The exit code is 10 if there is something new, and 0 if not.
-
-    Example: intel-grapher watch indicators.txt --as markdown
     """
     if as_ not in {*FORMATS, "json"}:
         raise UsageError(f"--as is one of {', '.join(FORMATS)} or json, not {as_!r}")

@@ -1,0 +1,102 @@
+"""What the help of a command says beside its options: an example; and which of its options stand under "More"."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer.core
+
+MORE = "More options"
+EXAMPLES = {
+    "demo": "demo",
+    "init": "init investigation",
+    "run": "run --file indicators.txt --max-age 7d",
+    "watch": "watch indicators.txt --as markdown --output news.md",
+    "look": "look example.com 192.0.2.10",
+    "plan": "plan --file indicators.txt",
+    "fetch": "fetch example.com 192.0.2.10 --source doh",
+    "fetch status": "fetch status",
+    "fetch failed": "fetch failed --source otx",
+    "fetch retry": "fetch retry --source otx",
+    "sources": "sources",
+    "cache add": "cache add kept-replies/",
+    "cache list": "cache list",
+    "cache show": "cache show example.com --source threatcrowd",
+    "cache coverage": "cache coverage",
+    "cache imports": "cache imports",
+    "cache remove": "cache remove threatcrowd domain example.com",
+    "cache restore": "cache restore c1a049df",
+    "cache review": "cache review report.pdf --accept-all-but-marked",
+    "cache export": "cache export --output evidence.tar --since 7d",
+    "taxii": "taxii https://taxii.example/api/collections/",
+    "cache verify": "cache verify",
+    "cache compact": "cache compact",
+    "transform": "transform --as-of 2026-05-01 --import import-may",
+    "load": "load --to neo4j --prune",
+    "show": "show example.com",
+    "path": "path billing@invoice-portal.example 198.51.100.23",
+    "rank": "rank example.com invoice-portal.example --limit 5",
+    "query": "query --saved registrant-pivot -p name=example.com",
+    "queries": "queries",
+    "ui": "ui --port 8700 --no-browser",
+    "diff": "diff yesterday --rows 20",
+    "export": "export campaign.graphml",
+    "schema": "schema",
+    "config show": "config show",
+    "keys check": "keys check --source shodan",
+    "keys set": "keys set SHODAN_API_KEY",
+    "doctor": "doctor --deep",
+    "neo4j up": "neo4j up",
+    "neo4j down": "neo4j down",
+    "neo4j status": "neo4j status",
+}
+"""A line for each command, after `intel-grapher`."""
+RARE = frozenset(
+    {
+        *("--domain", "--email", "--hash", "--ip", "--user", "--skip-bad", "--requests", "--pages", "--negative-age"),
+        *(
+            "--refresh",
+            "--follow",
+            "--under",
+            "--outside",
+            "--stop",
+            "--per-kind",
+            "--per-parent",
+            "--hub",
+            "--explain",
+        ),
+        *("--memory", "--processes", "--as-of", "--seen-since", "--sets", "--method", "--replace", "--yes", "--data"),
+        *(
+            "--import",
+            "--db",
+            "--show-cypher",
+            "--no-progress",
+            "--timeout",
+            "--longest",
+            "--name",
+            "--log",
+            "--columns",
+        ),
+        *("--fetched-at", "--key-from", "--include", "--exclude"),
+    }
+)
+"""Options that few need at first."""
+FEW = 8
+"""A command with no more options than these has one list."""
+
+
+def dressed(command: Any, name: str) -> Any:  # noqa: ANN401 - typer's own click
+    """Return a command with its example, and with its rare options under a heading of their own."""
+    if isinstance(command, typer.core.TyperGroup) and command.commands:
+        for own, each in command.commands.items():
+            dressed(each, f"{name} {own}")
+    if name in EXAMPLES and not command.epilog:
+        command.epilog = f"Example: intel-grapher {EXAMPLES[name]}"
+    options = [each for each in command.params if getattr(each, "param_type_name", "") == "option"]
+    for option in options:
+        option.show_envvar = False  # README's table of settings has them, with what wins
+    if len(options) > FEW:
+        for option in options:
+            if RARE & set(option.opts):
+                option.rich_help_panel = MORE
+    return command
