@@ -160,7 +160,7 @@ def test_a_source_takes_what_the_schema_and_the_contract_give_it_and_no_more() -
         ("publicsuffixlist", {"keys"}),
         ("pypdf", {"extract"}),
         ("duckdb", {"watch", "sql", "files", "diff", "transform", "load", "export", "cli.doctor"}),
-        ("pyarrow", {"keys", "labels", "model", "files", "transform", "load", "testing"}),
+        ("pyarrow", {"keys", "labels", "model", "files", "transform", "load", "export", "testing"}),
         ("ladybug", {"load", "ask"}),
         ("neo4j", {"load", "ask", "neo4j"}),
     ],

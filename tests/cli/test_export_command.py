@@ -112,3 +112,24 @@ def test_a_file_that_can_not_be_finished_leaves_the_old_one(desk: Desk) -> None:
     assert "as it was" in ran.err
     assert old.read_text() == "what was there"
     assert not list(desk.folder.glob(".kept*"))
+
+
+def test_a_block_list_without_what_a_warning_list_has(desk: Desk) -> None:
+    (desk.folder / "warn.json").write_text(
+        json.dumps({"name": "top", "list": ["update.example", "invoice-portal.example"]})
+    )
+    (desk.folder / "warn.txt").write_text("# ours\ncdn-update[.]example  # a mirror\n")
+    assert desk.run("export", "-o", "a.block.txt").code == 0
+    assert (desk.folder / "a.block.txt").read_text() == "cdn-update.example\n"
+    options = ["--exclude", "warn.json", "--exclude", "warn.txt", "--max-age", "90d", "--unjudged"]
+    ran = desk.run("export", "-o", "b.block.txt", *options, "--json")
+    assert ran.json["left_out"]["Domain"] >= 2
+    assert "example.net" in (desk.folder / "b.block.txt").read_text().splitlines()
+    assert not {"cdn-update.example", "invoice-portal.example"} & set((desk.folder / "b.block.txt").read_text().split())
+    assert desk.run("export", "-o", "c.block.txt", "--exclude", "data").code == 2
+    assert desk.run("export", "-o", "c.block.txt", "--max-age", "soon").code == 2
+
+
+def test_a_level_of_the_traffic_light_protocol(desk: Desk) -> None:
+    assert desk.run("export", "-o", "clear.jsonl", "--max-tlp", "TLP:CLEAR").code == 0
+    assert desk.run("export", "-o", "clear.jsonl", "--max-tlp", "mauve").code == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,16 +14,18 @@ from typing import Annotated, BinaryIO
 import msgspec
 import typer
 
-from intel_grapher import ask, disk, keys, schema
+from intel_grapher import ask, disk, keys, schema, times
 from intel_grapher.ask import saved as queries
 from intel_grapher.ask.named import nodes_named
 from intel_grapher.cli import graph, options
+from intel_grapher.cli.cache_export import level_named
+from intel_grapher.cli.fetch_settings import seconds
 from intel_grapher.cli.indicators import SHOWN_CHARACTERS
 from intel_grapher.cli.options import grouped
 from intel_grapher.cli.output import Advance, discard, interruptible, print_json, print_table, progress, say
 from intel_grapher.cli.query import parameters
 from intel_grapher.errors import BadValue, GrapherError, UsageError
-from intel_grapher.export import choose
+from intel_grapher.export import choose, markings
 from intel_grapher.export import format as formats
 from intel_grapher.export.format import Format, Settings, Written
 from intel_grapher.export.part import Part, opened
@@ -100,6 +103,47 @@ class What:
         return [NodeRef(each.label, each.key) for each in nodes if each.label in schema.LABELS and each.key]
 
 
+@dataclass(frozen=True, kw_only=True)
+class BlockLists:
+    """Option group: what a block list leaves out."""
+
+    max_age: Annotated[
+        str | None, typer.Option("--max-age", help="Block lists: leave out what was last seen before: 90d, 12h.")
+    ] = None
+    exclude: Annotated[
+        list[Path] | None,
+        typer.Option("--exclude", metavar="FILE", help="Block lists: a warning list: a line each, or MISP's JSON."),
+    ] = None
+    unjudged: Annotated[bool, typer.Option("--unjudged", help="Block lists: take also what no analyst has judged.")] = (
+        False
+    )
+
+    def settings(self, title: str) -> Settings:
+        """Return the settings of an export. Raises UsageError for an age or a file that is none."""
+        before = None if self.max_age is None else times.text(int(time.time() - seconds(self.max_age)))
+        excluded = frozenset(line for path in self.exclude or () for line in _warning_list(path))
+        return Settings(title=title, newest_before=before, excluded=excluded, unjudged=self.unjudged)
+
+
+class _WarningList(msgspec.Struct):
+    """A warning list of MISP's."""
+
+    entries: list[str] = msgspec.field(name="list")
+
+
+def _warning_list(path: Path) -> list[str]:
+    """Return the entries of a warning list: the member `list` of a JSON object, or the lines of a text."""
+    try:
+        body = path.read_bytes()
+        if body.lstrip().startswith(b"{"):
+            found = msgspec.json.decode(body, type=_WarningList).entries
+        else:
+            found = [line.partition("#")[0] for line in body.decode("utf-8-sig").splitlines()]
+    except (OSError, ValueError, msgspec.MsgspecError) as wrong:
+        raise UsageError(f"the warning list {path} can't be read: {wrong}") from wrong
+    return [entry for line in found if (entry := keys.refang(line.strip()))]
+
+
 class _Drawn(msgspec.Struct):
     """A node of an investigation. What stands for several nodes has no key."""
 
@@ -121,6 +165,10 @@ def export(
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where it goes. Default: standard output.")
+    ] = None,
+    block: BlockLists,
+    max_tlp: Annotated[
+        str | None, typer.Option(metavar="LEVEL", help="Leave out what is marked more strictly: clear, green, amber, …")
     ] = None,
     title: Annotated[str | None, typer.Option(help="What the result is called, where it has a place for that.")] = None,
     import_: options.Import = options.IMPORT,
@@ -145,9 +193,12 @@ def export(
         raise UsageError("--json prints what was done on standard output: say with -o where the result goes")
     if file is None and not format_of.is_text and sys.stdout is not None and sys.stdout.isatty():
         raise UsageError(f"{format_of.name} is not for a terminal: say with -o where it goes")
-    settings = Settings(title=title or "intel-grapher")
+    settings = block.settings(title or "intel-grapher")
+    most = None if max_tlp is None else level_named("--max-tlp", max_tlp)
     with opened(Files(import_), options.byte_size(memory) or MEMORY) as part:
         what.narrow(part)
+        if most is not None:
+            markings.hide_above(part, most)
         with progress("rows", hidden=no_progress) as shown, interruptible(shown) as advance:
             part.on_rows = _counting(part, advance)
             with _replacing(file) if file is not None else _standard_output() as out:

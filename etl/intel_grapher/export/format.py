@@ -19,13 +19,15 @@ class Settings:
     """What a user may say of an export besides its format.
 
     title          what the result is called, where a format has a place for that
-    newest_before  epoch seconds: what was last seen or told before is left out of a block list; None for no limit
-    excluded       names, addresses and networks that no block list may have, as `keys` writes them
+    newest_before  ISO 8601: what was last seen or told before is left out of a block list; None for no limit
+    excluded       names, addresses, networks and other keys that no block list may have
+    unjudged       whether a block list has also what no analyst has judged
     """
 
     title: str = "intel-grapher"
-    newest_before: int | None = None
+    newest_before: str | None = None
     excluded: frozenset[str] = frozenset()
+    unjudged: bool = False
 
 
 @dataclass
