@@ -10,16 +10,17 @@ import subprocess
 import sys
 import threading
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 from load_samples import SAMPLE, write
 
 from intel_grapher import ask
+from intel_grapher.ask.bolt import parameters
 from intel_grapher.ask.engines import EmbeddedGraph
 from intel_grapher.ask.pool import GraphPool
-from intel_grapher.ask.sandbox import Sandbox
+from intel_grapher.ask.sandbox import Sandbox, _json
 from intel_grapher.errors import LoadError, UsageError
 from intel_grapher.load import Embedded, Server, load
 from intel_grapher.load.embedded import STORE
@@ -170,6 +171,12 @@ def test_many_threads_ask_at_once_and_a_process_is_kept_for_the_next(target: Emb
     assert not {*sandbox.idle} & {*kept}
     sandbox.close()
     assert sandbox.idle == []
+
+
+def test_a_timestamp_gets_to_a_server_as_one() -> None:
+    moment = datetime(2026, 8, 1, 1, tzinfo=timezone(timedelta(hours=2)))
+    sent = json.loads(json.dumps({"at": _json(moment), "name": _json("example.com")}))
+    assert parameters(sent) == {"at": moment, "name": "example.com"}
 
 
 def test_a_server_that_does_not_answer_is_told() -> None:

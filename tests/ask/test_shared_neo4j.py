@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,9 @@ def test_values_are_the_same_as_from_questions_of_our_own(tmp_path: Path, server
             "RETURN 1 AS a, 1.5 AS b, true AS c, null AS d, ['x', 'y'] AS e, {k: 1} AS f, '\u00fc' AS g",
         ):
             assert graph.query(question) == graph.ask(question)
+        moment = {"before": datetime(2026, 8, 1, tzinfo=timezone(timedelta(hours=2)))}
+        question = "MATCH (d:Domain) WHERE d.last_seen < $before RETURN d.name AS name ORDER BY name"
+        assert graph.query(question, moment) == graph.ask(question, moment)
         with pytest.raises(UsageError, match="refused the query"):
             graph.query("MATCH (n RETURN n")
         with pytest.raises(UsageError, match=r"longer than 0\.5 s"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from intel_grapher.ask.engines import Neo4jGraph
@@ -23,7 +24,7 @@ def answer(server: Server, driver: neo4j.Driver, request: dict[str, Any]) -> dic
     try:
         with driver.session(database=DATABASE, fetch_size=fetched, notifications_min_severity="OFF") as session:
             found = Neo4jGraph(session).ask(
-                request["cypher"], request["parameters"], limit=request["limit"], timeout=request["timeout"]
+                request["cypher"], parameters(request["parameters"]), limit=request["limit"], timeout=request["timeout"]
             )
     except MemoryError:
         return {"error": "bad_alloc", "ends": True}
@@ -36,4 +37,12 @@ def answer(server: Server, driver: neo4j.Driver, request: dict[str, Any]) -> dic
         "rows": found.rows,
         "cut": found.cut,
         "nodes": [list(node) for node in found.nodes],
+    }
+
+
+def parameters(values: dict[str, Any]) -> dict[str, Any]:
+    """Return parameters as the driver takes them: a timestamp, which is an object in a request, as a datetime."""
+    return {
+        name: datetime.fromisoformat(value["timestamp"]).replace(tzinfo=UTC) if isinstance(value, dict) else value
+        for name, value in values.items()
     }
