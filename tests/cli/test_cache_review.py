@@ -103,3 +103,12 @@ def test_a_folder_of_anything_gives_its_reports_and_says_what_was_not_read(desk:
     assert "old.doc: a document of Office before 2007: save it as DOCX or PDF" in ran.err
     assert rows(desk)["Report"] == 3  # the scanned one, too: a later version may read it
     assert desk.run("transform").code == 0
+
+
+def test_a_report_that_is_taken_back_is_gone_and_can_come_again(reported: Desk) -> None:
+    [import_] = reported.run("cache", "imports", "--json").json["imports"]
+    assert reported.run("cache", "remove", import_["id"]).code == 0
+    assert reported.run("cache", "review", "--json").json["reports"] == []
+    assert rows(reported) == {}
+    assert reported.run("cache", "add", "report.pdf").out == "1 added, 0 there already, 0 left out\n"
+    assert set(states(reported).values()) == {"left"}

@@ -171,7 +171,7 @@ def _kept(cache: Cache) -> dict[str, _Kept]:
     for segment in cache.segments():
         if segment.source != SOURCE:
             continue
-        for reply in segment.envelopes(lambda _damage: None):
+        for reply in cache.replies(segment):
             kept = found.setdefault(reply.key, _Kept())
             if segment.endpoint == DOCUMENT and reply.epoch >= kept.added:
                 kept.content, kept.added = reply.content, reply.epoch
