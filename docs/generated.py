@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import os
+import pkgutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -237,6 +239,22 @@ def checks() -> str:
         ("relationship", "a reject where it is"),
         [(f"`{name}`", what.check.fault) for name, what in schema.RELATIONSHIPS.items() if what.check is not None],
     )
+
+
+def intake() -> str:
+    """Return the table of what can be brought in: each module that reads a form of file declares its rows (READS)."""
+    modules = (importlib.import_module(name) for name in sorted(_reading_modules()))
+    return table(
+        ("format", "what is read", "what is left out"),
+        [row for module in modules for row in getattr(module, "READS", ())],
+    )
+
+
+def _reading_modules() -> Iterator[str]:
+    for package in ("cache", "extract", "intake", "sources"):
+        found = importlib.import_module(f"intel_grapher.{package}")
+        for each in pkgutil.iter_modules(found.__path__):
+            yield f"intel_grapher.{package}.{each.name}"
 
 
 def looks() -> str:

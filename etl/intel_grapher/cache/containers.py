@@ -21,6 +21,24 @@ import msgspec
 from intel_grapher.cache.envelope import MAX_BODY
 from intel_grapher.errors import BadValue
 
+# What docs/intake.md says of it: the format, what is read, what is left out.
+READS = (
+    (
+        "HAR file",
+        "every entry that asks a source that is known",
+        "other requests, counted; headers, cookies",
+    ),
+    (
+        "`curl -i` output",
+        "body, status and time",
+        "other headers",
+    ),
+    (
+        "JSON array of replies",
+        "each item, with its key beside it or by `--key-from`",
+        "an item without a key, listed",
+    ),
+)
 MAX_ITEMS: Final = 1_000_000
 """Of a file that is taken apart. One of more is one reply, which is too much to be read, and is listed as that."""
 _MAX_BRACES: Final = 8 * MAX_ITEMS  # in strings too, such as in scripts; of more, the list of items would take 2 GB

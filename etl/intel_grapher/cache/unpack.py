@@ -28,6 +28,14 @@ from typing import IO, Any, Final, NamedTuple, Protocol
 from intel_grapher.cache.frames import zstd
 from intel_grapher.errors import BadValue, UsageError
 
+# What docs/intake.md says of it: the format, what is read, what is left out.
+READS = (
+    (
+        "archive: .gz .bz2 .xz .zst .zip .tar, nested",
+        "every file in it, in bounds",
+        "hidden files, links, devices; what expands out of all proportion",
+    ),
+)
 MAX_RATIO: Final = 200
 FREE_BYTES: Final = 256 << 20
 """Bytes to which any packed file may expand; beyond that, to MAX_RATIO times its size."""

@@ -16,6 +16,14 @@ from xml.parsers import expat
 from intel_grapher.errors import BadValue
 from intel_grapher.extract.pages import CUT, MACROS, MAX_TEXT, Extract, TextPage
 
+# What docs/intake.md says of it: the format, what is read, what is left out.
+READS = (
+    (
+        "report: DOCX, DOCM",
+        "body, notes, comments, headers and footers",
+        "macros, images, what a relation points to",
+    ),
+)
 MAX_XML: Final = 256 << 20
 """Bytes of XML that are read of one document, unpacked."""
 _WORD: Final = "http://schemas.openxmlformats.org/wordprocessingml/2006/main "

@@ -13,6 +13,14 @@ from typing import Final
 from intel_grapher.encoding import decoded
 from intel_grapher.extract.pages import CUT, MAX_TEXT, Extract, TextPage
 
+# What docs/intake.md says of it: the format, what is read, what is left out.
+READS = (
+    (
+        "report: HTML",
+        "what a reader would see",
+        "scripts, styles; nothing is fetched",
+    ),
+)
 _CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w-]{1,40})", re.IGNORECASE)
 _CHARSET_WITHIN: Final = 4096
 _BLOCKS: Final = frozenset(

@@ -17,6 +17,14 @@ from intel_grapher.extract import html
 from intel_grapher.extract.kinds import NOT_A_DOCUMENT, refusal, told
 from intel_grapher.extract.pages import Attachment, Extract, TextPage, extract
 
+# What docs/intake.md says of it: the format, what is read, what is left out.
+READS = (
+    (
+        "report: e-mail (.eml)",
+        "headers, bodies, attached documents, the digests of all attachments",
+        "the contents of other attachments",
+    ),
+)
 HEADERS: Final = "headers"
 MAX_DEPTH: Final = 5
 """Messages within messages."""

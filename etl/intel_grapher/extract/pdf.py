@@ -17,6 +17,14 @@ from pypdf.errors import DependencyError, FileNotDecryptedError, PyPdfError
 from intel_grapher.errors import BadValue
 from intel_grapher.extract.pages import MAX_TEXT, Extract, TextPage
 
+# What docs/intake.md says of it: the format, what is read, what is left out.
+READS = (
+    (
+        "report: PDF",
+        "its text by page, title and date; each indicator is a mention, to be reviewed",
+        "scripts, forms, embedded files, images; that a scan has no text is said",
+    ),
+)
 MAX_PAGES: Final = 5000
 MAX_FAULTS: Final = 20
 _INVISIBLE = dict.fromkeys([0xAD, 0x200B, 0x2060, 0xFEFF])

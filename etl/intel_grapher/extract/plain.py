@@ -7,6 +7,14 @@ import re
 from intel_grapher.encoding import decoded
 from intel_grapher.extract.pages import Extract, TextPage
 
+# What docs/intake.md says of it: the format, what is read, what is left out.
+READS = (
+    (
+        "report: Markdown, text",
+        "the text",
+        "markup",
+    ),
+)
 _INVISIBLE = dict.fromkeys([0xAD, 0x200B, 0x2060, 0xFEFF])  # breaks that show nothing, also within a value
 _LONGEST_TITLE = 200
 _FRONT_MATTER = re.compile(r"\s*---\n(.*?)\n---\n", re.DOTALL)

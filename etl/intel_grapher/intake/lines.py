@@ -13,6 +13,18 @@ from intel_grapher.keys import ip_address
 NOT_BLOCKED = "an exception of the list, which it does not report"
 NO_INDICATOR = "an address of the list's own machinery"
 HIDDEN = "hidden on a page, not reported"
+# What docs/intake.md says of each form of line: the format, what is read, what is left out.
+READS = (
+    ("hosts file", "every name of a line; an address of the world before names, too",
+     "`localhost` and its like; broadcast, multicast and `ff00::`"),
+    ("adblock list", "the name of `||name^` and `|name|`", "exceptions (`@@`), names that only hide parts of pages"),
+    ("dnsmasq", "the names of `address=/…/`, `server=/…/`, `local=/…/`, `ipset=/…/`", "where they are sent"),
+    ("RPZ", "the owner of a CNAME; the network of `…rpz-ip`", "`rpz-passthru`"),
+    ("unbound", "`local-zone`, `local-data`", "zones of the type `transparent`"),
+    ("Suricata, Snort", "addresses in a rule's header, names in its contents", "variables, patterns, messages"),
+    ("iptables, ipset, nginx, Apache", "the address or network that is denied", "ports, chains and targets"),
+    ("range", "`192.0.2.0 - 192.0.2.255`, `start end length`: as networks", "a range of more than 32 networks"),
+)  # fmt: skip
 
 
 class LineValues(NamedTuple):

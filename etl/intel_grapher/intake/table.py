@@ -20,6 +20,14 @@ ENOUGH = 0.5  # share of a column's cells that must be of one sort
 BARREN = "a row without an indicator"
 
 NO_FILES_DIGEST = "a fingerprint of another thing than a file"
+# What docs/intake.md says of a table: the format, what is read, what is left out.
+READS = (
+    ("table: CSV, TSV, `;` or `|`, with or without a header",
+     ("columns of indicators by their values, several in a cell and composites of MISP; first and last seen, date, "
+     "port, malware, comment, tags, confidence by name; `--columns` says it otherwise"),
+     ("all other columns, which `cache add` names; digests in columns or of types that are no file's; rows without an "
+     "indicator, each listed")),
+)  # fmt: skip
 
 INDICATOR, TYPE, FIRST, LAST, DATE, PORT, MALWARE, COMMENT, TAGS, CONFIDENCE, OTHER = ROLES = (
     *("indicator", "type", "first seen", "last seen", "date", "port", "malware", "comment", "tags", "confidence"),

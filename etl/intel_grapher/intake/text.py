@@ -16,6 +16,21 @@ from intel_grapher.keys.urls import is_plain_url
 
 _SURE_NAME = 63  # characters: no label of such a name is too long
 SHOWN = 200  # characters of a leftover
+# What docs/intake.md says of a text: the format, what is read, what is left out.
+READS = (
+    (
+        "list or prose (UTF-8, UTF-16, Latin-1)",
+        (
+            "every value of a line, defanged or not: names, addresses, networks, e-mail addresses, digests, URLs "
+            "(with port, path and query; without a scheme as http), CVE and AS numbers, @users; `host:port` also "
+            "as a Service; of another scheme (`wss`, `tcp`, `ldap`) the host"
+        ),
+        (
+            "names of files, words whose last label is no top-level domain, masked addresses, hex of a length "
+            "that no digest has: each listed with its line and reason; prose and comments are counted"
+        ),
+    ),
+)
 
 _COMMENTS = ("#", ";", "//", "!", "--", "REM ")
 _BULLET = re.compile(r"\A(?:[-*\u2022\u2023\u25aa\u2013\u2014+>]|\(?[0-9]{1,3}[.)])\s+(?=\S)")

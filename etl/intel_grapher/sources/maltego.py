@@ -67,6 +67,14 @@ TYPES: dict[str, tuple[Kind[Any], tuple[str, ...]]] = {
 }
 NAMES = {"Domain", "DNSName", "MXRecord", "NSRecord", "Website"}
 PREFIX = "maltego."
+# What docs/intake.md says of it: the format, what is read, what is left out.
+READS = (
+    (
+        "Maltego .mtgx, GraphML, CSV",
+        "entities of the kinds of the graph; links whose ends say what they are",
+        "other entities and links, each listed",
+    ),
+)
 _TYPE = re.compile(r"maltego\.[A-Za-z0-9.]+")
 _CELL = re.compile(rb"""(?:^|[\n,;\t"])maltego\.[A-Z][A-Za-z0-9.]*["]?[,;\t]""")
 

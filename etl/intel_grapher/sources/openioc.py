@@ -50,6 +50,14 @@ from intel_grapher.sources._ties import from_kind
 from intel_grapher.sources._written import settled
 from intel_grapher.sources._xml import build
 
+# What docs/intake.md says of it: the format, what is read, what is left out.
+READS = (
+    (
+        "OpenIOC 1.0, 1.1",
+        "terms that say `is` or `contains` of a digest, name, address, URL or sender",
+        "negated terms, paths, registry keys, processes, each listed; XML with a document type is refused",
+    ),
+)
 _ROOT = re.compile(rb"<(?:\w+:)?(?:ioc|OpenIOC)\s[^>]*(?:schemas\.mandiant\.com|openioc\.org)[^>]*>", re.DOTALL)
 _ID = re.compile(rb"""\sid\s*=\s*["']([0-9A-Za-z._-]{1,200})["']""")
 _DIGEST = re.compile(r".*(md5|sha1|sha256)(?:sum)?", re.IGNORECASE)

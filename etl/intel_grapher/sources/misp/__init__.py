@@ -24,6 +24,14 @@ from intel_grapher.sources.misp.attributes import is_source
 from intel_grapher.sources.misp.shapes import Attribute, Event, Head, Object, ObjectReference, Reply
 
 T = TypeVar("T", Attribute, Object, ObjectReference)
+# What docs/intake.md says of it: the format, what is read, what is left out.
+READS = (
+    (
+        "MISP event, feed, `restSearch`",
+        "attributes and objects by their type, composites, references, galaxies, dates, tags",
+        "types that have no place in the graph, each listed; manifest.json and hashes.csv of a feed",
+    ),
+)
 _UUID = rb"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _MANIFEST = re.compile(rb'\s*\{\s*"' + _UUID + rb'"\s*:\s*\{')
 _HASHES = re.compile(rb"\s*[0-9a-fA-F]{32},\s*" + _UUID)

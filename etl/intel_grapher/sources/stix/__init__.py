@@ -52,6 +52,17 @@ from intel_grapher.sources.stix.contents import REPORTS, SELECTORS, VALUES, Cont
 from intel_grapher.sources.stix.shapes import Bundle, Item
 
 LONGEST_COMMENT = 500
+# What docs/intake.md says of it: the format, what is read, what is left out.
+READS = (
+    (
+        "STIX 2.1, 2.0 bundle",
+        (
+            "observables, indicators (equality comparisons), malware, tools, groups, attack patterns, reports, "
+            "sightings, relationships, markings"
+        ),
+        "other patterns, identities alone, infrastructure, campaigns, registry keys, processes: each listed",
+    ),
+)
 _NO_ID = re.compile(r"[^A-Za-z0-9._-]")
 OBSERVABLES = {*VALUES, "file", "artifact", "autonomous-system", "network-traffic", "x509-certificate", "user-account"}
 SAID = {"relationship", "sighting", "note", "opinion", "marking-definition", "observed-data", "indicator", *REPORTS}
