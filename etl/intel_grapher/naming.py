@@ -116,7 +116,7 @@ class Naming:
             kept = self._cache.questions(*place)
             self._lists[place] = {params[DIGEST]: own for own, params in kept if DIGEST in params}
         title = file.key or PurePath(file.name.where.rpartition("!")[2]).name
-        key = file.key or self._lists[place].get(digest) or list_key(file.name)
+        key = file.key or self._lists[place].get(digest) or list_key(file.name, digest)
         if self._columns and endpoint.of_files != "table":
             raise BadValue("--columns is for a table: say --endpoint table")
         params = {TITLE: title, PATH: file.name.where, DIGEST: digest}
@@ -126,12 +126,14 @@ class Naming:
         return key, params
 
 
-def list_key(name: FileName) -> str:
+def list_key(name: FileName, digest: str) -> str:
     """Return the key of a list that a user keeps as a file: its name, and a digest of the place where it lies.
 
-    Two lists of one name in two folders are two; a newer one in the same place is the same list.
+    Two lists of one name in two folders are two; a newer one in the same place is the same list. Standard input is no
+    place: a list from there goes by the `digest` of its content.
     """
-    origin = blake2b(name.place.encode(errors="surrogateescape"), digest_size=_ORIGIN).hexdigest()
+    place = name.place if name.stem else digest
+    origin = blake2b(place.encode(errors="surrogateescape"), digest_size=_ORIGIN).hexdigest()
     plain = _NOT_PLAIN.sub("-", name.stem[:_LONGEST]).strip("-.") or "list"
     return f"{plain}.{origin}"
 

@@ -184,6 +184,12 @@ def test_14_only_a_newer_list_of_one_place_retires_what_it_does_not_repeat(desk:
     assert [name in text for name in ("a.example", "b.example", "c.example")] == [False, True, True]
 
 
+def test_14_two_lists_from_standard_input_are_two(desk: Desk) -> None:
+    for text in ("a.example\n", "b.example\n", "a.example\n"):
+        assert desk.run("cache", "add", "-", *LIST, text=text).code == 0
+    assert len({each for each in nodes(desk) if each.startswith("Report")}) == 2
+
+
 def test_15_a_list_keeps_its_name_in_any_script(desk: Desk) -> None:
     names = ("отчёт.txt", "報告書.txt", "APT 28.txt", "APT-28.txt")
     for number, name in enumerate(names):
