@@ -102,7 +102,7 @@ def test_new_is_what_no_earlier_answer_said(service: Loopback, cache: Cache) -> 
     assert not later.first_look
     assert [link.node.key for link in later.new] == ["192.0.2.9"]
     assert cards(cache, made)[ONE[1]].new == []
-    assert cards(cache, made, offline=True)[ONE[1]].links.keys() == later.links.keys()
+    assert cards(cache, made, offline=True)[ONE[1]].links.keys() <= later.links.keys()  # both are of one second
 
 
 def test_who_was_not_asked_and_why(service: Loopback, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,7 +53,7 @@ WALK = (
     (("cache", "show", "example.com"), 0, 2),
     (("cache", "show", "nowhere.example"), 1, 2),
 )
-ELSEWHERE = {"demo", "export", "ui", "watch"}
+ELSEWHERE = {"demo", "export", "taxii", "ui", "watch"}
 """Commands with a test file of their own, because they take long or serve."""
 
 

@@ -108,7 +108,7 @@ def test_sub_commands_of_fetch_stand_before_or_after_options(desk: Desk, words: 
 def test_a_sub_command_s_name_may_be_an_indicator(desk: Desk) -> None:
     for words in (("-u", "status"), ("--user", "failed", "--source", "threatcrowd")):
         ran = desk.run("fetch", *words)
-        assert ran.code in {2, 4}, ran.err  # a Twitter user, about whom none but Twitter is asked
+        assert ran.code in {1, 4}, ran.err  # a Twitter user, about whom none but Twitter is asked
         assert "answers" not in ran.out
     assert "not an indicator: 'status': a single label" in desk.run("fetch", "--", "status").err
     assert "not an indicator: 'status': a single label" in desk.run("fetch", "-d", "status").err

@@ -31,7 +31,7 @@ def taxii(
     data: options.Data = options.DATA,
     json: options.Json = False,
 ) -> None:
-    """Keep the objects of a TAXII 2.1 collection in the cache, or list a server's collections.
+    """Keep the objects of a TAXII collection, or list a server's.
 
     Each page is kept as it came. A run goes on where the one before was stopped, and asks else for what was added
     since. TAXII_KEY is a token, or USER:PASSWORD.
