@@ -16,7 +16,7 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
 FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: prove test-long test-page bench-transform bench-fetch bench-load bench-intake bench-ui screenshots help setup fetch transform load run test lint format types docs docs-check golden check clean
+.PHONY: prove test-long test-page bench-transform bench-fetch bench-load bench-intake bench-export bench-ui screenshots help setup fetch transform load run test lint format types docs docs-check golden check clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -120,6 +120,9 @@ benchmarks/out/packages-intake: benchmarks/requirements-intake.txt | .venv/dev
 
 bench-intake: .venv/dev benchmarks/out/packages-intake ## Measure reading reports against kept extractors: precision, recall
 	$(BIN)/python benchmarks/intake.py
+
+bench-export: .venv/dev ## Measure the exports against bare writers of the same facts (SIZE=small|full)
+	$(BIN)/python benchmarks/export.py $(or $(SIZE),small)
 
 bench-ui: .venv/dev ## Measure the page and its questions in a real browser (SIZE=small|full)
 	$(BIN)/python benchmarks/ui.py $(or $(SIZE),small)
