@@ -115,3 +115,14 @@ def test_a_reply_that_can_not_be_read_is_said_when_it_is_added(desk: Desk) -> No
     ran = desk.run("cache", "add", "192.0.2.1.json", "--source", "internetdb", "--endpoint", "ip", "--json")
     assert (ran.code, ran.json["added"], ran.json["unreadable"]) == (0, 1, {"not JSON": 1})
     assert "kept, but it can't be read: 192.0.2.1.json: not JSON" in ran.err
+
+
+def test_a_source_alone_is_enough_where_the_form_or_the_only_endpoint_tells_the_rest(desk: Desk) -> None:
+    saved(desk, "event.json", EVENT)
+    assert desk.run("cache", "add", "event.json", "--source", "misp").code == 0
+    bundle = {"type": "bundle", "id": "bundle--1", "objects": [{"type": "url", "value": "http://example.com/"}]}
+    saved(desk, "page.txt", "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n" + json.dumps(bundle))
+    assert desk.run("cache", "add", "page.txt").code == 0
+    saved(desk, "192.0.2.1.json", {"ip": "192.0.2.1", "ports": [80]})
+    assert desk.run("cache", "add", "192.0.2.1.json", "--source", "internetdb").code == 0
+    assert rows(desk) == {"raw internetdb/ip": 1, "raw misp/event": 1, "raw stix/bundle": 1}

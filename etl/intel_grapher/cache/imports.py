@@ -33,7 +33,7 @@ Named = Callable[[KeptFile], tuple[str, dict[str, str]]]
 Placed = tuple[str, str, str, Mapping[str, str]]
 """Source, endpoint, key (empty: not told) and parameters."""
 AskedAt = Callable[[str, str, Mapping[str, str]], Placed]
-Recognise = Callable[[str, bytes], Placed | None]
+Recognise = Callable[[str, str, bytes], Placed | None]
 
 MAX_LISTED: Final = 1000
 MAX_LINE: Final = 2 * MAX_BODY
@@ -159,7 +159,7 @@ def import_replies(
     named: Named = by_file_name,
     check: Check = lambda _reply: None,
     asked_at: AskedAt = nowhere,
-    recognise: Recognise = lambda _source, _body: None,
+    recognise: Recognise = lambda _source, _endpoint, _body: None,
     by_content: ByContent = lambda _where, _path, _body: None,
 ) -> Imported:
     """Add every reply under the paths that is not in the cache yet; return the counts. A rehearsal adds nothing.
@@ -232,7 +232,8 @@ class _Import:
     def add_file(self, item: Item, begun: bytearray) -> None:
         """Add a file that is one reply, or holds several in a form of its own; `begun` is what has been read of it."""
         body = _read(item.stream, begun)
-        replies = self.by_content(item.where, item.path, body)
+        answer = containers.answer(body)
+        replies = None if answer else self.by_content(item.where, item.path, body)
         if replies is not None:
             self.outcome.already_there += not any(reply.is_counted for reply in replies)
             for reply in replies:
@@ -242,7 +243,7 @@ class _Import:
         if (found := containers.exchanges(body)) is not None:
             for each in found:
                 self._add_exchange(item, each)
-        elif (answer := containers.answer(body)) is not None:
+        elif answer is not None:
             self._add_body(item, answer.body, answer.status, answer.at)
         elif (each_one := containers.items(body)) is not None and not self._is_whole(item, body):
             for number, one in enumerate(each_one, 1):
@@ -253,7 +254,7 @@ class _Import:
     def _add_body(self, item: Item, body: bytes, status: int = 200, at: int | None = None) -> None:
         """Add a bare reply."""
         source, endpoint = self._names(item)
-        told = self.recognise(source, body)
+        told = self.recognise(source, endpoint, body)
         stated = self.key or self._stated_key(body)
         if told is not None:
             source, endpoint, own, _ = told
@@ -282,8 +283,7 @@ class _Import:
     def _is_whole(self, item: Item, body: bytes) -> bool:
         """Tell whether a JSON array is one reply."""
         source, endpoint = self._names(item)
-        told = self.recognise(source, body)
-        if told is not None:
+        if self.recognise(source, endpoint, body) is not None:
             return True
         try:
             source, endpoint, key = self.resolve(source, endpoint, self.key or "")

@@ -91,6 +91,7 @@ def add(
         else:
             check_list(known, file, columns, warnings.add)
 
+    given = source if source and not endpoint else ""
     with ExitStack() as stack:
         cache = stack.enter_context(Cache(data))
         into = Rehearsal(cache) if dry_run else stack.enter_context(cache.writer("cache add"))
@@ -101,7 +102,7 @@ def add(
             fetched_at=fetched, resolve=partial(resolve, registry, warn=warnings.add),
             judge=partial(standing, registry),
             one_reply=partial(_may_be_lines, registry), named=naming, check=check, by_content=reports,
-            asked_at=partial(asked_at, registry.values()), recognise=partial(_recognised, registry),
+            asked_at=partial(asked_at, registry.values()), recognise=partial(_recognised, registry, given),
         )  # fmt: skip
     if isinstance(into, Rehearsal):
         report_rehearsal(into, added, seen, warnings, json=json)
@@ -207,13 +208,19 @@ def _tell(added: Imported, warnings: Warnings) -> None:
         say(f"left out: {skipped.where}: {skipped.reason}")
 
 
-def _recognised(registry: Registry, source: str, body: bytes) -> Place | None:
-    """Return where a reply belongs by its form; None if a known source is named for it."""
+def _recognised(registry: Registry, given: str, source: str, endpoint: str, body: bytes) -> Place | None:
+    """Return where a reply belongs by its form; None if a known source is named for it.
+
+    If the user named a source and no endpoint (`given`), it is of one of that source's endpoints, or of the only one.
+    """
     try:
-        registry.named(source)
+        known = registry.named(source)
     except UsageError:
         return recognised(registry.values(), body)
-    return None
+    if known.name != given or known.endpoint(endpoint) is not None:
+        return None
+    only = next(iter(known.endpoints)) if len(known.endpoints) == 1 else ""
+    return recognised([known], body) or (Place(known.name, only, "") if only else None)
 
 
 def resolve(
