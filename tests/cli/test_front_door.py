@@ -98,7 +98,7 @@ def test_a_workspace_is_worked_in_from_below(demo: Desk) -> None:
     ran = below.run("show", "example.com")
     assert ran.code == 0, ran.err
     told = below.run("-v", "queries").err
-    assert "db = ../graph (workspace)" in told
+    assert f"db = ../graph ({demo.folder}/intel-grapher-demo/intel-grapher.toml)" in told
 
 
 def test_config_says_where_each_comes_from_and_masks_secrets(desk: Desk) -> None:

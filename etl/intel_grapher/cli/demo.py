@@ -13,7 +13,7 @@ import intel_grapher
 from intel_grapher import ask, pipeline, settings
 from intel_grapher.ask import saved
 from intel_grapher.cli import options
-from intel_grapher.cli.init import INDICATORS
+from intel_grapher.cli.init import INDICATORS, settings_file
 from intel_grapher.cli.next_command import command
 from intel_grapher.cli.output import print_json, print_line
 from intel_grapher.errors import UsageError
@@ -42,7 +42,7 @@ def demo(
     samples, listed = sample_data()
     _refuse_other(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / settings.FILE).write_text(MARK, encoding="utf-8")
+    (folder / settings.FILE).write_text(MARK + settings_file(), encoding="utf-8")
     shutil.copyfile(listed, folder / INDICATORS)
     shutil.rmtree(folder / "data" / "raw", ignore_errors=True)
     shutil.copytree(samples, folder / "data" / "raw")

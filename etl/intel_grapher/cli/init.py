@@ -80,7 +80,7 @@ def _not_ignored(path: Path) -> list[str]:
 
 
 def settings_file() -> str:
-    """Return a workspace's settings file, in which every setting is a comment with its default."""
+    """Return a workspace's settings file: its folders, and every other setting as a comment with its default."""
     lines = [
         "# The settings of this workspace: the folder with this file. They hold in every folder below it.",
         "# A flag and an environment variable win over them; `intel-grapher config show` says what holds, and why.",
@@ -88,7 +88,8 @@ def settings_file() -> str:
     for setting in settings.SETTINGS:
         if setting.in_workspace:
             value = "false" if setting.kind == "switch" else f'"{setting.default}"'
-            lines += ["", f"# {setting.doc}", f"# {setting.name} = {value}"]
+            # The folders are said, so that those of a user's own file do not take their place here.
+            lines += ["", f"# {setting.doc}", f"{'' if setting.kind == 'path' else '# '}{setting.name} = {value}"]
     return "\n".join(lines) + "\n"
 
 

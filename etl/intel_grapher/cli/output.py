@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 JSON_VERSION = 1
 PART = 3
 """Exit code: done in part."""
+NEW = 10
+"""Exit code: there is something new."""
 ERROR = "error: "
 """What the message begins with that says why a command failed."""
 QUIET = "INTEL_GRAPHER_QUIET"
@@ -107,7 +109,7 @@ def messages_as_json(*, wanted: bool) -> Iterator[None]:
         messages, _messages = _messages, None
         if code or messages:
             errors = [each for each in messages if each.startswith(ERROR)]
-            if not errors and code not in {0, PART}:
+            if not errors and code not in {0, PART, NEW}:
                 errors = messages[-1:]
             document = {
                 "version": JSON_VERSION,

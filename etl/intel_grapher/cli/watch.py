@@ -16,7 +16,7 @@ from intel_grapher.cli.fetch_settings import FetchSettings
 from intel_grapher.cli.indicators import Indicators
 from intel_grapher.cli.load import LoadSettings
 from intel_grapher.cli.options import grouped
-from intel_grapher.cli.output import json_text, print_json, print_text, say
+from intel_grapher.cli.output import NEW, json_text, print_json, print_text, say
 from intel_grapher.cli.run import Stages
 from intel_grapher.cli.transform import TransformSettings
 from intel_grapher.errors import UsageError
@@ -27,8 +27,6 @@ from intel_grapher.pipeline import PipelineOptions, Places
 from intel_grapher.registry import Registry
 from intel_grapher.watch import News
 
-NEW = 10
-"""Exit code: there is something new."""
 AGE = "1d"
 """What is older is asked again, unless the user says otherwise."""
 FORMATS: dict[str, Callable[[News, int], str]] = {
