@@ -20,8 +20,9 @@ for (const [start, type, end] of edges) {
   nodes[end].near.push([type, start, "←"]);
 }
 
-// Forces: neighbours attract, nodes in neighbouring cells of a grid repel.
-const CELL = 60;
+// Forces: neighbours attract, and all nodes repel each other. Of very many, those in neighbouring cells of a grid do.
+const CELL = nodes.length > 1200 ? 200 : Infinity;
+const named = new Set([...nodes].sort((one, other) => other.degree - one.degree).slice(0, 40));
 function step(heat) {
   const cells = new Map();
   for (const node of nodes) {
@@ -40,7 +41,7 @@ function step(heat) {
           if (other === node) continue;
           const x = node.x - other.x || 0.01;
           const y = node.y - other.y || 0.01;
-          const force = 300 / (x * x + y * y + 20);
+          const force = 400 / (x * x + y * y + 20);
           node.dx += x * force;
           node.dy += y * force;
         }
@@ -48,7 +49,7 @@ function step(heat) {
   for (const [start, , end] of edges) {
     const one = nodes[start];
     const other = nodes[end];
-    const pull = 0.02 / Math.sqrt(Math.max(1, Math.min(one.degree, other.degree)));
+    const pull = 0.05 / Math.sqrt(Math.max(1, Math.min(one.degree, other.degree)));
     const x = (other.x - one.x) * pull;
     const y = (other.y - one.y) * pull;
     one.dx += x;
@@ -64,7 +65,7 @@ function step(heat) {
   }
 }
 
-const radius = (node) => 4 + Math.min(12, 1.5 * Math.sqrt(node.degree));
+const radius = (node) => (4 + Math.min(12, 1.5 * Math.sqrt(node.degree))) / Math.min(1, view.scale);
 
 function paint() {
   const wide = (canvas.width = canvas.clientWidth * devicePixelRatio);
@@ -81,7 +82,6 @@ function paint() {
     draw.lineTo(nodes[end].x, nodes[end].y);
     draw.stroke();
   }
-  const many = nodes.length > 300;
   nodes.forEach((node, place) => {
     const seen = !found || node.key.toLowerCase().includes(found);
     draw.globalAlpha = seen ? 1 : 0.15;
@@ -89,10 +89,10 @@ function paint() {
     draw.beginPath();
     draw.arc(node.x, node.y, radius(node), 0, 2 * Math.PI);
     draw.fill();
-    if (place === chosen || (seen && (found || !many || view.scale > 1.5))) {
+    if (place === chosen || (seen && (found || named.has(node) || view.scale > 2.5))) {
       draw.fillStyle = dark ? "#ddd" : "#222";
       draw.font = `${11 / view.scale}px system-ui, sans-serif`;
-      draw.fillText(node.key.slice(0, 60), node.x + radius(node) + 2, node.y + 4 / view.scale);
+      draw.fillText(node.key.slice(0, 40), node.x + radius(node) + 2, node.y + 4 / view.scale);
     }
   });
   draw.globalAlpha = 1;
