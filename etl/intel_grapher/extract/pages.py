@@ -14,7 +14,7 @@ import msgspec
 from intel_grapher.errors import BadValue
 from intel_grapher.extract.kinds import DocumentKind
 
-MAX_TEXT: Final = 32 << 20
+MAX_TEXT: Final = 4 << 20
 """Characters of a document's text; what is beyond is left out, and that is said."""
 CUT: Final = f"its text beyond {MAX_TEXT:,} characters was left out"
 MACROS: Final = "it has macros, which were neither run nor read"
