@@ -15,7 +15,7 @@ import intel_grapher
 from intel_grapher.errors import GrapherError
 
 MOST = 30
-SECONDS = 0.8
+SECONDS = 3.0
 
 
 def sources(incomplete: str) -> list[str]:
