@@ -135,13 +135,29 @@ def decide(
     Raises UsageError for an indicator that the report does not mention, or one that is named twice; BusyError where
     another process writes to the cache.
     """
+    return keep(cache, decision(cache, report, author, accepted=accepted, rejected=rejected, left=left))
+
+
+def decision(
+    cache: Cache,
+    report: str,
+    author: str,
+    *,
+    accepted: Iterable[str] = (),
+    rejected: Iterable[str] = (),
+    left: Iterable[str] = (),
+) -> ReviewEntry:
+    """Return one entry with decisions on mentions of a report, not kept yet.
+
+    Raises UsageError for an indicator that the report does not mention.
+    """
     known = {each.indicator: each for each in mentions(cache, report)}
     named: dict[State, list[str]] = {ACCEPTED: list(accepted), REJECTED: list(rejected), LEFT: list(left)}
     decisions = [(indicator, state) for state, indicators in named.items() for indicator in indicators]
     for indicator, _ in decisions:
         if indicator not in known:
             raise UsageError(f"the report does not mention {indicator!r}")
-    entry = ReviewEntry(
+    return ReviewEntry(
         author=author,
         report=report,
         decisions=tuple(
@@ -149,7 +165,6 @@ def decide(
             for indicator, state in decisions
         ),
     )
-    return keep(cache, entry)
 
 
 def comment(mention: ReportMention) -> str:
@@ -194,11 +209,13 @@ _readings: dict[str, Document] = {}
 
 def _read(key: str, content: bytes) -> Document:
     """Return a document by its key, which has its digest: what was read once is remembered."""
-    if key not in _readings:
-        if len(_readings) >= _REMEMBERED:
+    found = _readings.get(key)
+    if found is None:
+        found = read_document(content)
+        if len(_readings) >= _REMEMBERED:  # another thread of the page may do so, too
             _readings.clear()
-        _readings[key] = read_document(content)
-    return _readings[key]
+        _readings[key] = found
+    return found
 
 
 def _made(kept: dict[str, _Kept], cache: Cache) -> list[ReviewedReport]:

@@ -32,7 +32,7 @@ from intel_grapher.files import Files
 from intel_grapher.model import Label, NodeRef
 from intel_grapher.pipeline import Places
 from intel_grapher.registry import Registry
-from intel_grapher.ui import evidence, graph_api, investigations, news, overview, pasted
+from intel_grapher.ui import evidence, graph_api, investigations, news, overview, pasted, reviews
 from intel_grapher.ui.jobs import Job, Jobs
 from intel_grapher.ui.waiting import WaitingEdits
 
@@ -138,6 +138,9 @@ def application(page: Page) -> Starlette:
         "enrich": (EnrichQuestion, _enrich),
         "edit": (AnalystEntry, lambda page, entry: _edit(page, Edits([entry]))),
         "edits": (Edits, _edit),
+        "reports": (EmptyQuestion, _reports),
+        "mentions": (reviews.ReportQuestion, _mentions),
+        "decide": (reviews.Decisions, _decide),
         "news": (EmptyQuestion, _news),
         "entries": (EmptyQuestion, _entries),
         "offered": (NodeRef, lambda _page, ref: {"offered": relationships_of(graph_api.label_of(ref))}),
@@ -362,6 +365,23 @@ def _entries(page: Page, _: EmptyQuestion) -> dict[str, Any]:
             for each in some
         ]
     }
+
+
+def _reports(page: Page, _: EmptyQuestion) -> dict[str, Any]:
+    with Cache(page.places.data) as cache:
+        return {"reports": reviews.listed(cache, page.waiting.listed())}
+
+
+def _mentions(page: Page, asked: reviews.ReportQuestion) -> dict[str, Any]:
+    with Cache(page.places.data) as cache:
+        return {"mentions": reviews.mentions(cache, asked.report, page.waiting.listed())}
+
+
+def _decide(page: Page, asked: reviews.Decisions) -> dict[str, Any]:
+    """Keep one entry for all that is decided, as any other edit is kept."""
+    with Cache(page.places.data) as cache:
+        made = reviews.entry(cache, asked)
+    return _edit(page, Edits([made]))
 
 
 def _news(page: Page, _: EmptyQuestion) -> dict[str, Any]:

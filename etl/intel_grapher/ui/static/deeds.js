@@ -82,6 +82,7 @@ export const deedsOnPicture = (app) => [
   ],
   [
     { text: "Add a node", key: "n", run: () => app.editing.add() },
+    { text: "Review reports", run: () => app.review.open() },
     { text: "Export", run: () => app.exports() },
   ],
 ];

@@ -1,6 +1,6 @@
 // The analyst's entries: each goes to the raw cache, the picture shows it at once, and a job takes it into the graph.
 import { ask } from "./api.js";
-import { button, day, dialog, el, fill, shortened, tell, toast } from "./dom.js";
+import { button, day, dialog, el, fill, number, shortened, tell, toast } from "./dom.js";
 import { idOf } from "./model.js";
 
 const AUTHOR = "intel-grapher author";
@@ -18,6 +18,10 @@ export class Editing {
     return localStorage.getItem(AUTHOR) ?? this.app.schema.author;
   }
 
+  set author(name) {
+    if (name.trim()) localStorage.setItem(AUTHOR, name.trim());
+  }
+
   /**
    * Keeps one entry or several. They are durable then, even while another process writes to the cache.
    *
@@ -27,7 +31,19 @@ export class Editing {
    */
   async say(said, { undoable = true } = {}) {
     const entries = [said].flat().map((each) => ({ author: this.author, ...each }));
-    const answer = await ask("edits", { entries });
+    return this.#taken(await ask("edits", { entries }), undoable);
+  }
+
+  /**
+   * Keeps what is decided of a report's mentions, as one entry.
+   * @param {string} report
+   * @param {{accepted?: string[], rejected?: string[], left?: string[]}} decisions
+   */
+  async decide(report, decisions) {
+    return this.#taken(await ask("decide", { author: this.author, report, ...decisions }), true);
+  }
+
+  #taken(answer, undoable) {
     this.#entries = null;
     if (answer.job) this.app.jobs.watch(answer.job).catch(tell);
     else if (answer.waiting) toast("Kept. It is added when the cache is free, as after a fetch.");
@@ -61,18 +77,22 @@ export class Editing {
   }
 
   // The nodes that entries name which the picture has not followed yet; `all` says that no other job is under way.
+  // Null for every node of the picture: a review changes more than the report that it names.
   async touched(all) {
     await this.renew();
     const entries = await this.entries();
     const byId = new Map(entries.map((entry) => [entry.id, entry]));
     const found = [];
+    let whole = false;
     for (const entry of entries) {
       if (this.#told.has(entry.id) || entry.waiting) continue;
       if (all) this.#told.add(entry.id);
       let of = entry;
       while (of?.what === "undo") of = byId.get(of.body.undoes);
+      if (of?.what === "review") whole = true;
       found.push(...(of?.touched ?? []));
     }
+    if (whole) return null;
     return [...new Set(found.map(idOf))];
   }
 
@@ -333,7 +353,7 @@ export class Editing {
   }
 
   async #keep(given, said, options = {}) {
-    if (given.author.trim()) localStorage.setItem(AUTHOR, given.author.trim());
+    this.author = given.author;
     return this.say(said, options);
   }
 
@@ -379,6 +399,11 @@ function said({ what, body, fault }) {
         : `took out ${body.start.key} ${body.type} ${body.end.key}`;
     case "same_as":
       return `${body.other.key} is ${body.one.key}`;
+    case "review": {
+      const count = (state) => number(body.decisions.filter((each) => each.state === state).length);
+      const counts = `${count("accepted")} accepted, ${count("rejected")} rejected, ${count("left")} left`;
+      return `review of ${shortened(body.report, 20)}: ${counts}`;
+    }
     case "undo":
       return `undid ${body.undoes.slice(0, 8)}`;
     default:

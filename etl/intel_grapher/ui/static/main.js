@@ -21,6 +21,7 @@ import { colourOf, learn } from "./palette.js";
 import { Panel } from "./panel.js";
 import { Picture } from "./picture.js";
 import { Remarks } from "./remarks.js";
+import { Review } from "./review.js";
 import { Selection } from "./selection.js";
 import { Table } from "./table.js";
 import { Time } from "./time.js";
@@ -48,6 +49,7 @@ async function begin() {
   app.triage = new Triage(app);
   app.enrich = (nodes) => app.jobs.enrich(nodes);
   app.editing = new Editing(app);
+  app.review = new Review(app);
   app.open = (id) => {
     const node = app.model.node(id);
     return (node.more ? app.actions.grow(node.of, node.group) : app.actions.grow(id)).catch((wrong) =>
@@ -150,6 +152,7 @@ function setUpTools(app) {
   });
   on("add", () => editing.add());
   on("edits", () => editing.log());
+  on("reports", () => app.review.open());
   on("joblist", () => jobs.show());
   on("open", () => investigation.open());
   on("save", () => investigation.save());
@@ -191,8 +194,8 @@ function setUpDrawer(app) {
       app.model.filter();
     },
   });
-  const kinds = { nodes: "Nodes", edges: "Relationships", pasted: "Pasted", cypher: "Cypher" };
-  const others = { cypher: app.cypher.element, pasted: app.triage.element };
+  const kinds = { nodes: "Nodes", edges: "Relationships", pasted: "Pasted", reports: "Reports", cypher: "Cypher" };
+  const others = { cypher: app.cypher.element, pasted: app.triage.element, reports: app.review.element };
   const buttons = Object.entries(kinds).map(([kind, text]) =>
     button(text, () => app.drawer(kind), { role: "tab", "aria-selected": "false", id: `tab-${kind}` }),
   );
@@ -211,6 +214,7 @@ function setUpDrawer(app) {
       fill(sheet, others[open]);
     } else if (open) app.table.open(open);
     sheet.scrollTop = 0;
+    if (open === "reports") app.review.renew();
     setTimeout(() => {
       app.picture.sigma.resize();
       app.picture.redraw();

@@ -30,7 +30,7 @@ export class News {
   }
 
   async #take(news) {
-    const { jobs, editing, model } = this.app;
+    const { jobs, editing, model, review } = this.app;
     const before = this.#marks;
     this.#marks = news;
     jobs.take(news.jobs);
@@ -47,6 +47,7 @@ export class News {
     if (news.entries !== before.entries || news.waiting !== before.waiting) {
       await editing.renew();
       model.tell("select");
+      await review.renew();
     }
     // A job of this server tells of its own end; what changed without one was another's doing.
     if (news.graph !== before.graph && !jobs.busy) await jobs.arrived({ kind: "elsewhere", said: [] });
