@@ -11,10 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
+from places import ROOT
 from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, expect
 
 TOKEN = "X-Intel-Grapher-Token"  # noqa: S105 - a header's name
+AXE = ROOT / ".venv" / "js" / "node_modules" / "axe-core" / "axe.min.js"
 PATIENCE = 180.0  # seconds: a machine at other work
 
 expect.set_options(timeout=30_000)  # a machine at other work, a Neo4j that plans its first questions
@@ -183,6 +186,17 @@ def fill(page: Page, **fields: str) -> None:
         else:
             field.fill(value)
     page.locator("dialog button[type=submit]").click()
+
+
+def axe_faults(page: Page) -> list[str]:
+    """Return what axe-core finds wrong with the page; skip loudly, or fail in CI, where it is not installed."""
+    if not AXE.exists():
+        if os.environ.get("CI") == "true":
+            raise AssertionError(f"{AXE} is not there: make types brings it")
+        pytest.skip(f"{AXE.relative_to(ROOT)} IS NOT THERE: make types brings it")
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+    return [f"{each['id']}: {[one['html'][:120] for one in each['nodes']][:3]}" for each in found["violations"]]
 
 
 def nodes(page: Page) -> list[str]:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import itertools
-import os
 import re
 
 import pytest
-from places import ROOT
 from playwright.sync_api import Browser, Page, expect
-from ui_site import Site, fill, grow, idle, nodes, opened, paste, pick
+from ui_site import Site, axe_faults, fill, grow, idle, nodes, opened, paste, pick
 
 CHOSEN = "[...app.model.chosen].sort()"
 PLACE = """id => {
   const at = app.picture.place(id), box = document.getElementById("picture").getBoundingClientRect();
   return [at.x + box.x, at.y + box.y];
 }"""
-AXE = ROOT / ".venv" / "js" / "node_modules" / "axe-core" / "axe.min.js"
 
 
 def test_many_are_chosen_and_judged_in_a_few_steps(small: Site, small_page: Page) -> None:
@@ -167,31 +164,20 @@ def test_a_line_tells_who_says_so_and_the_menu_opens_by_mouse_and_key(page: Page
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing(browser: Browser, site: Site, theme: str) -> None:
-    if not AXE.exists():
-        if os.environ.get("CI") == "true":
-            raise AssertionError(f"{AXE} is not there: make types brings it")
-        pytest.skip(f"{AXE.relative_to(ROOT)} IS NOT THERE: make types brings it")
     with opened(browser, site.link, width=1024, height=700) as page:
-        source = AXE.read_text()
         page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
-
-        def faults(*, within: str = "document") -> list[str]:
-            page.evaluate(source)
-            found = page.evaluate(f"axe.run({within}, {{ resultTypes: ['violations'] }})")
-            return [f"{each['id']}: {[one['html'][:120] for one in each['nodes']][:3]}" for each in found["violations"]]
-
         page.wait_for_selector("#empty[data-whole]")
-        assert faults() == []
+        assert axe_faults(page) == []
         pick(page, "example.com")
         grow(page)
-        assert faults() == []
+        assert axe_faults(page) == []
         page.get_by_role("button", name="Ask sources").click()
         expect(page.locator("dialog")).to_be_visible()
-        assert faults() == []
+        assert axe_faults(page) == []
         page.keyboard.press("Escape")
         paste(page, "example.com 300.1.1.1")
         expect(page.locator(".triage")).to_contain_text("1 indicator")
         page.keyboard.press("Control+a")
-        assert faults() == []
+        assert axe_faults(page) == []
         wide = page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert wide  # nothing beyond the window's edge at 1024 by 700

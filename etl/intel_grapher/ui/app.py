@@ -140,7 +140,7 @@ def application(page: Page) -> Starlette:
         "edits": (Edits, _edit),
         "reports": (EmptyQuestion, _reports),
         "mentions": (reviews.ReportQuestion, _mentions),
-        "decide": (reviews.Decisions, _decide),
+        "decide": (reviews.MentionDecisions, _decide),
         "news": (EmptyQuestion, _news),
         "entries": (EmptyQuestion, _entries),
         "offered": (NodeRef, lambda _page, ref: {"offered": relationships_of(graph_api.label_of(ref))}),
@@ -377,7 +377,7 @@ def _mentions(page: Page, asked: reviews.ReportQuestion) -> dict[str, Any]:
         return {"mentions": reviews.mentions(cache, asked.report, page.waiting.listed())}
 
 
-def _decide(page: Page, asked: reviews.Decisions) -> dict[str, Any]:
+def _decide(page: Page, asked: reviews.MentionDecisions) -> dict[str, Any]:
     """Keep one entry for all that is decided, as any other edit is kept."""
     with Cache(page.places.data) as cache:
         made = reviews.entry(cache, asked)

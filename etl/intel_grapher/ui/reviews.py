@@ -22,7 +22,7 @@ class ReportQuestion(msgspec.Struct, frozen=True):
     report: str
 
 
-class Decisions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class MentionDecisions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What an author decides of a report's mentions; each is named as `review.ReportMention.indicator` spells it."""
 
     report: str
@@ -67,7 +67,7 @@ def mentions(cache: Cache, key: str, waiting: Sequence[StoredEntry]) -> list[dic
     ]
 
 
-def entry(cache: Cache, asked: Decisions) -> ReviewEntry:
+def entry(cache: Cache, asked: MentionDecisions) -> ReviewEntry:
     """Return the entry that says what is decided. Raises UsageError for what the report does not mention."""
     return review.decision(
         cache, asked.report, asked.author, accepted=asked.accepted, rejected=asked.rejected, left=asked.left

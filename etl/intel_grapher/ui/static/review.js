@@ -71,29 +71,30 @@ export class Review {
     const row = (report) => [
       el(
         "td",
-        { class: "key" },
+        {},
         button(titleOf(report), () => this.#choose(report.key), { class: "quiet" }),
         report.faults.map((fault) => el("div", { class: "bad" }, fault)),
       ),
       el("td", { class: "soft" }, report.paths.join(", ")),
-      el("td", { class: "soft" }, day(report.added)),
-      el("td", { class: "soft" }, report.format),
+      el("td", { class: "soft short" }, day(report.added)),
+      el("td", { class: "soft short" }, report.format),
       el("td", {}, number(report.counts.left)),
       el("td", {}, number(report.marked)),
       el("td", {}, number(report.counts.accepted)),
       el("td", {}, number(report.counts.rejected)),
     ];
-    const left = this.#reports.filter((each) => each.counts.left).length;
+    const open = this.#reports.filter((each) => each.counts.left).length;
+    const told = `${plural(this.#reports.length, "report")}, ${number(open)} with mentions that are left`;
     return [
       el(
         "div",
         { class: "row" },
-        el("strong", { role: "status" }, `${plural(this.#reports.length, "report")}: ${number(left)} with mentions left`),
-        el("span", { class: "soft" }, "A mention counts as reported once it is accepted. Nothing is asked about one before."),
+        el("strong", { role: "status" }, told),
+        el("span", { class: "soft" }, "A mention counts as reported once it is accepted. None is asked about before."),
       ),
       table(
         "Reports",
-        ["Report", "File", "Added", "Format", "Left", "of these probably none", "Accepted", "Rejected"],
+        ["Title", "File", "Added", "Format", "Left", "Marked", "Accepted", "Rejected"],
         this.#reports.map(row),
       ),
     ];
@@ -186,18 +187,21 @@ export class Review {
     const show = () => this.#show({ label, key }).catch(tell);
     return [
       el("td", {}, box),
-      el("td", { class: CLASSES[state] }, state, waiting ? " (waiting)" : ""),
+      el("td", { class: `short ${CLASSES[state]}` }, state, waiting ? " (waiting)" : ""),
       el(
         "td",
         { class: "key" },
-        sign(label),
-        " ",
-        state === "accepted"
-          ? button(shortened(indicator, 300), show, { class: "quiet key", title: "Show it in the picture" })
-          : shortened(indicator, 300),
+        el(
+          "div",
+          { class: "name" },
+          sign(label),
+          state === "accepted"
+            ? button(shortened(indicator, 300), show, { class: "quiet key", title: "Show it in the picture" })
+            : el("span", {}, shortened(indicator, 300)),
+        ),
         el("div", { class: "soft" }, label, count > 1 ? ` ×${number(count)}` : ""),
       ),
-      el("td", { class: "soft" }, where),
+      el("td", { class: "soft short" }, where),
       el("td", {}, mark ? el("span", { class: "chip suspicious" }, mark) : null),
       el("td", {}, context),
     ];
@@ -212,15 +216,19 @@ export class Review {
   }
 
   async #decide(state) {
-    const indicators = [...this.#ticked];
+    const [report, indicators] = [this.#report, [...this.#ticked]];
     if (!indicators.length) return tell(new Error("Tick what is meant."));
     if (this.#deciding) return null;
     this.#deciding = true;
     try {
-      await this.app.editing.decide(this.#report, { [state]: indicators });
-      for (const each of this.#mentions) if (this.#ticked.has(each.indicator)) each.state = state;
-      this.#ticked.clear();
-      this.draw();
+      await this.app.editing.decide(report, { [state]: indicators });
+      // What was ticked meanwhile stays so.
+      if (report === this.#report) {
+        const decided = new Set(indicators);
+        for (const each of this.#mentions) if (decided.has(each.indicator)) each.state = state;
+        for (const each of indicators) this.#ticked.delete(each);
+        this.draw();
+      }
     } catch (wrong) {
       return tell(wrong);
     } finally {
