@@ -133,3 +133,14 @@ def test_a_block_list_without_what_a_warning_list_has(desk: Desk) -> None:
 def test_a_level_of_the_traffic_light_protocol(desk: Desk) -> None:
     assert desk.run("export", "-o", "clear.jsonl", "--max-tlp", "TLP:CLEAR").code == 0
     assert desk.run("export", "-o", "clear.jsonl", "--max-tlp", "mauve").code == 2
+
+
+def test_digests_that_nothing_joins_are_files_by_themselves(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    (tmp_path / "hashes.txt").write_text("a" * 64 + "\n" + "b" * 32 + "\n")
+    assert desk.run("cache", "add", "hashes.txt", "--source", "indicators", "--endpoint", "plain").code == 0
+    assert desk.run("transform").code == 0
+    ran = desk.run("export", "-o", "out.json", "--format", "stix")
+    assert ran.code == 0, ran.err
+    objects = json.loads((tmp_path / "out.json").read_text())["objects"]
+    assert [list(each["hashes"]) for each in objects if each["type"] == "file"] == [["SHA-256"], ["MD5"]]

@@ -42,7 +42,7 @@ def make(part: Part) -> bool:
     lengths = f"({', '.join(map(str, ALGORITHMS))})"
     part.connection.execute(
         "CREATE OR REPLACE TABLE digests AS WITH pairs AS ("
-        f"{pairs} SELECT value, value FROM {part.relation(_HASH)}), best AS ("
+        f"{pairs} SELECT value, value AS other FROM {part.relation(_HASH)}), best AS ("
         f"SELECT value, min({_ranked('other', BEST)}) AS best FROM pairs "
         f"WHERE length(value) IN {lengths} AND length(other) IN {lengths} GROUP BY value), numbered AS ("
         "SELECT value, best, row_number() OVER (PARTITION BY best, length(value) ORDER BY value) AS number FROM best) "
