@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -112,3 +113,30 @@ def test_a_report_that_is_taken_back_is_gone_and_can_come_again(reported: Desk) 
     assert rows(reported) == {}
     assert reported.run("cache", "add", "report.pdf").out == "1 added, 0 there already, 0 left out\n"
     assert set(states(reported).values()) == {"left"}
+
+
+def test_a_report_that_was_added_twice_stays_until_both_are_taken_back(reported: Desk) -> None:
+    (reported.folder / "copy.bin").write_bytes(REPORT)
+    os.utime(reported.folder / "copy.bin", (1, 1))
+    before = rows(reported)
+    for path in ("report.pdf", "copy.bin"):
+        assert reported.run("cache", "add", path).out == "0 added, 1 there already, 0 left out\n"
+    first, again, copy = [each["id"] for each in reported.run("cache", "imports", "--json").json["imports"]]
+    assert reported.run("cache", "remove", first).code == 0
+    assert rows(reported) == before
+    assert reported.run("cache", "remove", again).code == 0
+    assert rows(reported) == before
+    assert reported.run("cache", "remove", copy).code == 0
+    assert rows(reported) == {}
+
+
+def test_what_was_accepted_goes_and_comes_back_with_its_report(reported: Desk) -> None:
+    [first] = [each["id"] for each in reported.run("cache", "imports", "--json").json["imports"]]
+    reported.run("cache", "review", "report.pdf", "--accept-all")
+    accepted = rows(reported)
+    assert "URL" in accepted
+    assert reported.run("cache", "remove", first).code == 0
+    assert rows(reported) == {}
+    assert reported.run("cache", "restore", first).code == 0
+    assert rows(reported) == accepted
+    assert set(states(reported).values()) == {"accepted"}

@@ -39,6 +39,7 @@ from intel_grapher.model import NodeRef
 
 RelationshipRef = tuple[NodeRef, str, NodeRef]
 _NOTE = schema.NOTE_ID.labels[0].name
+_REPORTS = ("reports", "document")  # the source and the endpoint that keep them
 _MENTION = schema.MENTION_ID.labels[0].name
 
 
@@ -55,7 +56,8 @@ class RefusedEntry(NamedTuple):
 class Overrides:
     """What the valid entries of a cache override.
 
-    `undone` are the ids of entries that give nothing any more. `relationships_out` are (name of the group, key of the
+    `undone` are the ids of entries that give nothing any more: those that were undone, and the reviews of reports that
+    were taken back. `relationships_out` are (name of the group, key of the
     start, key of the end). `same` maps a node that was merged into another of its label to that one's key. `stale`
     are the nodes and the relationships of which a database that is only added to may hold what no longer holds; it is
     what `load.Retraction` takes. `refused` are the overriding entries that were passed over.
@@ -114,6 +116,7 @@ def overrides_of(cache: Cache, until: int | None = None) -> Overrides:
     # By time and id, so that the result does not depend on the order in which the cache has them: the newest wins.
     entries = [(id_, entry) for _, id_, _, entry in sorted(found, key=lambda row: row[:3])]
     undone = _undone((id_, entry.undoes) for id_, entry in entries if isinstance(entry, UndoEntry))
+    undone |= _taken_back(cache, [(id_, entry) for id_, entry in entries if isinstance(entry, ReviewEntry)])
     valid = [entry for id_, entry in entries if id_ not in undone]
     out = [entry for entry in valid if isinstance(entry, TakeOutEntry)]
     same = [entry for entry in valid if isinstance(entry, SameAsEntry)]
@@ -143,6 +146,21 @@ def decisions_of(cache: Cache) -> dict[tuple[str, str], str]:
         if id_ not in undone and isinstance(entry, ReviewEntry):
             found |= {(entry.report, each.indicator): each.state for each in entry.decisions}
     return found
+
+
+def _taken_back(cache: Cache, reviews: Iterable[tuple[str, ReviewEntry]]) -> frozenset[str]:
+    """Return the ids of the reviews whose report was taken back: what it mentions is reported no more.
+
+    A review of a report that the cache never had, as a colleague's may be, counts.
+    """
+    if not cache.marks:
+        return frozenset()
+    gone: dict[str, bool] = {}
+    for _, entry in reviews:
+        if entry.report not in gone:
+            asked = (entry.report.removeprefix(f"{_REPORTS[0]}:"), *_REPORTS)
+            gone[entry.report] = bool(cache.taken_back(*asked)) and not cache.history(*asked)
+    return frozenset(id_ for id_, entry in reviews if gone[entry.report])
 
 
 def _reviewed(reviews: Iterable[tuple[str, ReviewEntry]]) -> tuple[dict[str, frozenset[str]], frozenset[NodeRef]]:

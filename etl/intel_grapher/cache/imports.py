@@ -64,6 +64,7 @@ class ToldReply(NamedTuple):
     key: str
     body: bytes
     is_counted: bool = True
+    fetched_at: int | None = None  # that of the same reply in the cache; None: the file's
 
 
 ByContent = Callable[[str, PurePath, bytes], Sequence[ToldReply] | None]
@@ -184,7 +185,7 @@ def import_replies(
     endpoint and key as the program knows them, or raises UsageError or BadValue; that reply is left out, with the
     reason. So is one for which `check` raises BadValue, and a bare one whose key and parameters `named` can't tell.
     `by_content` returns the replies that a file holds if its content alone tells them, else None; none at all means
-    that the cache has them.
+    that this import gave them already.
     Raises UsageError for a path that does not exist.
     """
     paths = list(paths)
@@ -237,7 +238,7 @@ class _Import:
         if replies is not None:
             self.outcome.already_there += not any(reply.is_counted for reply in replies)
             for reply in replies:
-                line = _Line(reply.key, reply.source, reply.endpoint)
+                line = _Line(reply.key, reply.source, reply.endpoint, fetched_at=reply.fetched_at)
                 self._add(item.where, item, line, reply.body, is_counted=reply.is_counted)
             return
         if (found := containers.exchanges(body)) is not None:

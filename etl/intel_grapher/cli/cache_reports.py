@@ -45,8 +45,9 @@ class ReportAdder:
     def __call__(self, where: str, path: PurePath, body: bytes) -> Sequence[ToldReply] | None:
         """Return what is to be kept of a file that is a report; None for any other file.
 
-        Nothing is to be kept of a report that is there already. Raises BadValue for a file that is named a report, or
-        of no known place, and of a kind that is not read.
+        Of a report that is there already it is the same, with the time of the first: the cache keeps it once, and
+        notes that this import gave it, too. Nothing is returned for what came before in this import. Raises BadValue
+        for a file that is named a report, or of no known place, and of a kind that is not read.
         """
         if not self._is_report(path, body):
             return None
@@ -55,9 +56,9 @@ class ReportAdder:
         origin = msgspec.json.encode({"path": where, "url": self._url})
         self._note(path, key, document)
         replies = [ToldReply(SOURCE, DOCUMENT, key, body), ToldReply(SOURCE, ORIGIN, key, origin, is_counted=False)]
-        missing = [each for each in replies if not self._has(each)]
+        new = [self._as_kept(each) for each in replies if (each.key, each.body) not in self._seen]
         self._seen |= {(each.key, each.body) for each in replies}
-        return missing
+        return new
 
     def tell(self) -> None:
         """Say of each report what it mentions, and what of it was not read."""
@@ -89,14 +90,12 @@ class ReportAdder:
         except UsageError:
             return False
 
-    def _has(self, reply: ToldReply) -> bool:
-        if (reply.key, reply.body) in self._seen:
-            return True
-        return any(
-            self._cache.read(found).content == reply.body
-            for found in self._cache.history(reply.key, reply.source, reply.endpoint)
-            if found.area == "raw"
-        )
+    def _as_kept(self, reply: ToldReply) -> ToldReply:
+        """Return a reply with the time of the same one in the cache, if there is one."""
+        for found in self._cache.history(reply.key, reply.source, reply.endpoint):
+            if found.area == "raw" and self._cache.read(found).content == reply.body:
+                return reply._replace(fetched_at=found.fetched_at)
+        return reply
 
     def _note(self, path: PurePath, key: str, document: Document) -> None:
         marked = sum(bool(each.mark) for each in document.spotted)
