@@ -156,3 +156,23 @@ def test_a_header_may_stand_above_one_column() -> None:
 def test_nothing_but_a_missing_column_is_raised_for_any_text(text: str, mapped: str) -> None:
     with suppress(BadValue):
         read_table(text, parse_columns(mapped))
+
+
+def test_a_quoted_cell_may_have_several_lines() -> None:
+    found = table('ioc,note\n"a.example\nb.example","two\n\nlines of ""it"""\nc.example,"by good.example\ntoday"\n')
+    assert [(entry.found.key, entry.comment, entry.line) for entry in found.entries] == [
+        ("a.example", 'two  lines of "it"', 2),
+        ("b.example", 'two  lines of "it"', 2),
+        ("c.example", "by good.example today", 6),
+    ]
+    assert found.leftovers == []
+
+
+@pytest.mark.parametrize("first", ['a.example,"open', 'a.example,"x,"', 'a.example,5" disk', '"a.example,x'])
+def test_a_quote_that_is_not_closed_swallows_no_other_row(first: str) -> None:
+    assert keys(f'ioc,note\n{first}\nb.example,y\n\nc.example,"z"\n') == ["a.example", "b.example", "c.example"]
+
+
+def test_a_remark_reports_nothing() -> None:
+    found = table("ioc,note\na.example,moved from good.example\nb.example,see good.example\n")
+    assert [entry.found.key for entry in found.entries] == ["a.example", "b.example"]

@@ -61,6 +61,9 @@ _INDICATOR_NAME = re.compile(
 )
 
 
+_OPEN_CELL = re.compile(r'(?:\A|[,;\t|])\s*"(?:[^"]|"")*\Z')
+_CLOSED_CELL = re.compile(r'(?:[^"]|"")*"(?=\s*(?:[,;\t|]|\Z))')
+
 # A row's type that says of a digest that it is no file's.
 _OTHERS_DIGEST = re.compile(
     r".*(?:\bja3|jarm|imphash|authentihash|x509|ssl|\btls|certificate|cert\b|pdb|mutex).*", re.IGNORECASE
@@ -119,7 +122,7 @@ def read_table(text: str, mapped: Mapping[str, str] | None = None) -> Table | No
     `mapped` has roles of columns, as `parse_columns` returns them; the other columns have those that are found, but for
     indicators where a role of `mapped` is that. Raises BadValue where the table has no such column.
     """
-    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip("\x00\ufeff \t")]
+    lines = [(number, line) for number, line in _whole_rows(text) if line.strip("\x00\ufeff \t")]
     sample = [line for _, line in lines if not line.lstrip().startswith("#")][:SAMPLE]
     delimiter = _delimiter(sample) or (DELIMITERS[0] if _is_one_column(sample) else "")
     if not delimiter and not mapped:
@@ -133,6 +136,29 @@ def read_table(text: str, mapped: Mapping[str, str] | None = None) -> Table | No
     for number, row in rows:
         _read_row(number, text_of[number].strip(), row, table)
     return table
+
+
+def _whole_rows(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the rows of a text with the numbers of their first lines; lines of one quoted cell are joined by a space.
+
+    A quote that is not closed as one should be, within LONGEST characters, ends with its line.
+    """
+    lines = text.splitlines()
+    index = 0
+    while index < len(lines):
+        number, row, tail = index + 1, [lines[index]], lines[index]
+        size = len(tail)
+        index += 1
+        while tail.count('"') % 2 and not row[0].lstrip().startswith("#") and _OPEN_CELL.search(tail):
+            end = next((at for at in range(index, len(lines)) if '"' in lines[at].replace('""', "")), len(lines))
+            size += sum(map(len, lines[index : end + 1]))
+            closed = _CLOSED_CELL.match(lines[end]) if end < len(lines) and size <= LONGEST else None
+            if closed is None:
+                break
+            row += lines[index : end + 1]
+            tail = lines[end][closed.end() :]
+            index = end + 1
+        yield number, " ".join(row)
 
 
 def _delimiter(lines: Sequence[str]) -> str:
@@ -231,9 +257,10 @@ def _role(name: str, cells: list[str], *, certificates: bool) -> str:
     """Return a column's role: its name's where one is known, unless its values say otherwise."""
     if _NEVER.fullmatch(name) or (certificates and name == "sha1"):
         return OTHER
-    if _share(cells, _holds_indicators) >= ENOUGH:
-        return INDICATOR
     by_name = _NAMES.get(name, OTHER)
+    # A remark may name an indicator among its words; what it names is not reported by the row.
+    if _share(cells, _is_all_indicators if by_name == COMMENT else _holds_indicators) >= ENOUGH:
+        return INDICATOR
     if by_name in {FIRST, LAST, DATE} and _share(cells, _is_moment) < ENOUGH:
         return OTHER
     if by_name == CONFIDENCE and _share(cells, lambda cell: _percent(cell) is not None) < ENOUGH:
@@ -279,6 +306,10 @@ def _found(cell: str) -> words.Identified | None:
 def _holds_indicators(cell: str) -> bool:
     parts = list(_parts(cell))
     return bool(parts) and any(map(_found, parts)) and len(parts) <= 2 + 2 * sum(map(bool, map(_found, parts)))
+
+
+def _is_all_indicators(cell: str) -> bool:
+    return bool(parts := list(_parts(cell))) and all(map(_found, parts))
 
 
 def _read_row(number: int, line: str, row: list[str], table: Table) -> None:
