@@ -39,14 +39,19 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 _HOSTS = re.compile(
-    r"([0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]+(?:%\w+)?)\s+([^\s#]+(?:\s+[^\s#]+)*)"
+    r"([0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9A-Fa-f:.]{0,45}:[0-9A-Fa-f:.]{1,45}(?:%\w+)?)\s+([^\s#]+(?:\s+[^\s#]+)*)"
 )
 _NAME = _compiled(r"(?:[\w*-]+\.)*[\w-]+\.?")
+_ADDRESS_FIRST = re.compile(r"[0-9]+\.[0-9]|[0-9A-Fa-f]*:[0-9A-Fa-f]*:")
+_DOTTED = re.compile(r"\w[.@]\w")
+_ADBLOCK_PATH = _compiled(r"(@@)?\|{1,2}((?:https?://)?[^\s/^$|*]+/[^\s^$|*]+)[\^|]?(?:\$.*)?")
 _ADBLOCK = _compiled(r"(@@)?\|{1,2}([^\s/^$|*]+)[\^|/]?(?:\$.*)?")
 _COSMETIC = re.compile(r"([^#\s]*)#[@?$%]?#.*")
 _DNSMASQ = _compiled(r"(?:address|server|local|ipset|nftset)=/((?:[^/\s]+/)+)\S*")
 _RPZ_ADDRESS = _compiled(r"(\d+)\.((?:(?:[0-9a-f]+|zz)\.)+)rpz-ip(?:\.\S*)?\s+.*")
 _RPZ = _compiled(r"(\*\.)?(\S+?)\.?\s+(?:\d+\s+)?(?:IN\s+)?CNAME\s+(\S+)")
+_ZONE_OWN = _compiled(r"\$\w+\s.*|\S+\s+(?:\d+\s+)?(?:IN\s+)?(?:SOA|NS)\s.*")
+_ZONE_ADDRESS = _compiled(r"(?:\*\.)?(\S+?)\.?\s+(?:\d+\s+)?(?:IN\s+)?(?:A|AAAA)\s+([0-9a-f.:]+)")
 _UNBOUND_ZONE = _compiled(r'local-zone:\s*"?([^"\s]+?)\.?"?\s+(\S+)')
 _UNBOUND_DATA = _compiled(r'local-data(?:-ptr)?:\s*["\'](\S+?)\.?\s+.*')
 _RULE = _compiled(r"(?:alert|drop|reject|block|pass)\s+\S+\s+(\S+)\s+\S+\s+(?:->|<>|<-)\s+(\S+)\s+\S+\s+\((.*)\)\s*")
@@ -59,8 +64,11 @@ _FIREWALL = (
     _compiled(r"set\s+\S+\s+\{\s*(.+?)\s*\}.*"),
 )
 _RANGE = re.compile(
-    r"([0-9.]+|[0-9A-Fa-f:]+:[0-9A-Fa-f:.]*)\s*(?:-|\u2013|\s)\s*([0-9.]+|[0-9A-Fa-f:]+:[0-9A-Fa-f:.]*)(?:\s+[0-9]+)?"
+    r"([0-9.]+|[0-9A-Fa-f:]{1,45}:[0-9A-Fa-f:.]{0,45})(\s*(?:-|\u2013|\s)\s*)"
+    r"([0-9.]+|[0-9A-Fa-f:]{1,45}:[0-9A-Fa-f:.]{0,45})"
+    r"(?:\s+[0-9]+(?=\s|\Z))?"
 )
+BESIDE_RANGE = "beside a range, whose owner or comment it is"
 _LARGEST_RANGE = 32  # networks that one range is parted into
 
 
@@ -78,16 +86,22 @@ def _range(line: str) -> LineValues | None:
     if match is None:
         return None
     try:
-        first, last = ipaddress.ip_address(match[1]), ipaddress.ip_address(match[2])
-        networks = [str(network) for network in ipaddress.summarize_address_range(first, last)]
+        if match[3].startswith("255.") and match[2].isspace():  # an address and a netmask
+            networks = [str(ipaddress.ip_network(f"{match[1]}/{match[3]}", strict=False))]
+        else:
+            first, last = ipaddress.ip_address(match[1]), ipaddress.ip_address(match[3])
+            networks = [str(network) for network in ipaddress.summarize_address_range(first, last)]
     except (ValueError, TypeError):
         return None
     rest = line[match.end() :].strip()
+    if match[2].isspace() and (len(networks) > 1 or match[1] == match[3] or _ADDRESS_FIRST.match(rest)):
+        return None  # addresses on a line: only the first and the last one of a network are a range so
     if rest and not rest.startswith(("#", ";", ",", "|", ":")) and not re.match(r"\s", line[match.end() :]):
         return None
+    others = [] if rest.startswith("#") else [(word, BESIDE_RANGE) for word in rest.split() if _DOTTED.search(word)]
     if len(networks) > _LARGEST_RANGE:
-        return LineValues([], [(match[0], "a range of many networks")])
-    return LineValues(list(map(_without_length, networks)))
+        return LineValues([], [(match[0], "a range of many networks"), *others])
+    return LineValues(list(map(_without_length, networks)), others)
 
 
 def _hosts(line: str) -> LineValues | None:
@@ -125,7 +139,7 @@ def _is_local(name: str) -> bool:
 
 
 def _adblock(line: str) -> LineValues | None:
-    if match := _ADBLOCK.fullmatch(line):
+    if match := _ADBLOCK.fullmatch(line) or _ADBLOCK_PATH.fullmatch(line):
         return LineValues([], [(match[2], NOT_BLOCKED)]) if match[1] else LineValues([match[2]])
     if match := _COSMETIC.fullmatch(line):
         return LineValues([], [(name, HIDDEN) for name in match[1].split(",") if "." in name])
@@ -140,12 +154,25 @@ def _dnsmasq(line: str) -> LineValues | None:
 def _rpz(line: str) -> LineValues | None:
     if match := _RPZ_ADDRESS.fullmatch(line):
         return _rpz_network(match[1], match[2].rstrip(".").split("."))
+    if _ZONE_OWN.fullmatch(line):
+        return LineValues([], [(word, NO_INDICATOR) for word in line.split() if _DOTTED.search(word)])
+    if match := _ZONE_ADDRESS.fullmatch(line):
+        return _zone_address(match[1], match[2])
     match = _RPZ.fullmatch(line)
     if match is None:
         return None
     if match[3].rstrip(".").lower() == "rpz-passthru":
         return LineValues([], [(match[2], NOT_BLOCKED)])
     return LineValues([match[2]])
+
+
+def _zone_address(name: str, address: str) -> LineValues | None:
+    """Return the name that has an address record, and the address unless names are sent nowhere by it."""
+    try:
+        nowhere = (parsed := ipaddress.ip_address(address)).is_unspecified or _is_nowhere(parsed)
+    except ValueError:
+        return None
+    return LineValues([name], [(address, NO_INDICATOR)]) if nowhere else LineValues([name, address])
 
 
 def _rpz_network(length: str, reversed_parts: list[str]) -> LineValues | None:

@@ -48,7 +48,10 @@ _SPACED_SCHEME = re.compile(r"(?i)\b(h[tx]{2}ps?|ftp)(\[?:\]?//)\s+(?=\S)")
 _CVE_SPACED = re.compile(r"(?i)\b(cve)[ _:]([0-9]{4})[-_ ]([0-9]{4,19})\b")
 _SPELT_OUT = re.compile(r"(?i)\S+(?:\s+(?:dot|at|\[at\]|\(at\))\s+\S+)+")
 _PARTS = re.compile(r"[\s\t]+")
-_SEPARATORS = re.compile(r"[,;|]+")
+# Quotes and angle brackets part the values of JSON, XML and HTML; arrows; `MD5:size:name`, as ClamAV has it.
+_SEPARATORS = re.compile(r"[,;|\"<>]+|[-=]>|\u2192|\]\(|(?<=[0-9a-f]{32}):(?=[0-9*]+:)", re.IGNORECASE)
+_URL_BEGINS = re.compile(r"[a-z][a-z0-9+.*-]*\[?:\]?\[?//|[^\"<>]*=[a-z]+\[?:\]?\[?//", re.IGNORECASE)
+_AROUND_URL = re.compile(r"[\"<>]+|\]\(")
 _AFTER_URL = re.compile(r"[,;|]+(?=[a-z][a-z0-9+.-]*://|\Z)|[;|](?=[0-9a-f]{32,64}\b)|[|]", re.IGNORECASE)
 _CELL_AFTER_URL = re.compile(_AFTER_URL.pattern + r"|,(?=[a-z][a-z -]{1,20}(?:,|\Z))", re.IGNORECASE)
 _PAIR = re.compile(r"(.*?)[|/]([0-9A-Fa-f]{32,128})\Z")
@@ -228,7 +231,10 @@ def _words(line: str, *, is_document: bool = False) -> Iterator[str]:
     """
     after = _CELL_AFTER_URL if is_document else _AFTER_URL
     for part in _PARTS.split(line):
-        pieces = after.split(part) if "://" in part or "[:]//" in part else _SEPARATORS.split(part)
-        for piece in pieces:
-            if word := words.trimmed(piece):
-                yield word
+        has_url = "://" in part or "[:]//" in part
+        inside = has_url and not _URL_BEGINS.match(words.trimmed(part))
+        for outer in _AROUND_URL.split(part) if inside else [part]:
+            is_url = has_url and ("://" in outer or "[:]//" in outer)
+            for piece in after.split(outer) if is_url else _SEPARATORS.split(outer):
+                if word := words.trimmed(piece):
+                    yield word

@@ -39,8 +39,8 @@ _LABEL = _shape(
     r"hostname|host|fqdn|dns|url|uri|link|e?-?mail|from|to|cve|asn?|c2|c&c|cnc|ioc|indicator|value|site|server)"
     r"\s*[:=]+\s*(?!//)(?=\S)"
 )
-_OPENING = "\"'`<([{\u00ab\u201c\u2018*\u2022\u2023\u25aa\u2013\u2014-\u2192>=|,;:!?+&#"
-_CLOSING = "\"'`>)]}\u00bb\u201d\u2019*,;:!?|=&"
+_OPENING = "\"'`<([{\u00ab\u201c\u2018*\u2022\u2023\u25aa\u2013\u2014-\u2192>=|,;:!?+&#\u201e\u201a\u2039"
+_CLOSING = "\"'`>)]}\u00bb\u201d\u2019*,;:!?|=&\u203a\u201c"
 _URL = _shape(r"([a-z][a-z0-9+.-]*)://(.+)")
 _WEB = frozenset({"http", "https", "ftp"})
 _HEX = _shape(r"(?:0x)?([0-9a-f]{16,})")
@@ -88,6 +88,8 @@ def classify(raw: str, *, is_value: bool = False) -> Identified | Unusable | Non
     word = keys.refang(raw)
     is_value = is_value or word not in raw  # it was defanged
     word = _LABEL.sub("", word, count=1) if _LABEL.match(word) else word
+    if word[:1] == "." and _DOTTED.fullmatch(word[1:]):
+        word = word[1:]  # .example.com and, without its mark, *.example.com: the name and all below it
     if len(word) > LONGEST:
         return Unusable("too long") if is_value or "://" in word else None
     for recognise in (_url, _plain, _with_port, _numeric, _name):
@@ -156,12 +158,16 @@ def _with_port(word: str, is_value: bool) -> Identified | Unusable | None:  # no
     return None
 
 
-def _numeric(word: str, is_value: bool) -> Identified | Unusable | None:  # noqa: FBT001 - one signature for all
+def _numeric(word: str, is_value: bool) -> Identified | Unusable | None:  # noqa: FBT001, PLR0911 - one signature for all; reasons
     """Return an address or a network."""
     if _PARTLY_MASKED.fullmatch(word):
         return Unusable("an address with a part left out")
+    if re.fullmatch(rf"{_V4}[-\u2013]{_V4}", word):
+        return Unusable("a range of addresses within a text")
+    if word.startswith("255.") and not is_value:
+        return Unusable("a netmask or the broadcast address")
     if re.fullmatch(rf"{_V4}(?:/[0-9]{{1,2}})?", word):
-        return _detected(word)
+        return _detected(word.removesuffix("/32"))
     if ":" in word and re.fullmatch(
         r"\[?[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\]?(?:%\w+)?(?:/[0-9]{1,3})?", word
     ):
