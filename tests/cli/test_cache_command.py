@@ -36,7 +36,7 @@ def test_what_can_not_be_added_is_said_and_the_rest_goes_in(desk: Desk) -> None:
     (desk.folder / "kept" / "nobody" / "x" / "y.json").write_bytes(b"{}")
     ran = desk.run("cache", "add", "kept")
     assert (ran.code, ran.out) == (3, "1 added, 0 there already, 1 left out\n")
-    assert "y.json: no source is called 'nobody'" in ran.err
+    assert "y.json: no source is called 'nobody': say with --source and --endpoint what it is; a list of " in ran.err
     assert desk.run("cache", "add", "kept/threatcrowd_v2").out == "0 added, 1 there already, 0 left out\n"
 
 

@@ -30,6 +30,7 @@ from intel_grapher.source import Outcome, Source
 from intel_grapher.verdict import judged
 
 MAX_WARNINGS = 20
+LISTS = "a list of indicators is --source indicators --endpoint plain, a table --endpoint table"
 
 Endpoint = Annotated[str | None, typer.Option("--endpoint", help="The source's endpoint.")]
 SourceName = Annotated[
@@ -236,7 +237,11 @@ def resolve(
     called with the reason: transform lists them, and a later mapping may read them. Raises UsageError for a source
     that is not known.
     """
-    known = registry.named(source)
+    try:
+        known = registry.named(source)
+    except UsageError:
+        told = f"no source is called {source!r}" if source else "nothing says which source replied"
+        raise UsageError(f"{told}: say with --source and --endpoint what it is; {LISTS}") from None
     found = known.endpoint(endpoint)
     if known.name == SOURCE and endpoint in WITHOUT_FACTS:
         return known.name, endpoint, key
