@@ -108,6 +108,9 @@ def test_the_same_bytes_give_the_same() -> None:
         (AUTHOR + b"\nx", "email"), (b"# Heading\ntext", "markdown"), (b"only text: with a colon", "text"),
         (b"MZ\x90\x00\x03\x00\x00\x00\x04\x00\x00\x00\xff\xff", None), (b"{\\rtf1 x}", None), (b"", None),
     ],
+    ids=[
+        "pdf", "pdf after junk", "docx", "html", "email", "markdown", "text", "program", "rtf", "nothing",
+    ],
 )  # fmt: skip
 def test_a_kind_is_told_by_the_content(content: bytes, kind: str | None) -> None:
     assert told(content) == kind
