@@ -89,7 +89,7 @@ def test_the_nodes_of_a_case_and_what_of_it_is_not_there(desk: Desk) -> None:
         (["-o", "a.jsonl", "--case", "none"], 2, "no investigation"),
         (["-o", "a.jsonl", "--saved", "none"], 2, "no saved query"),
         (["-o", "a.jsonl", "--saved", "counts"], 2, "name no node"),
-        (["-o", "a.jsonl", "--import", "nothing"], 1, "transform"),
+        (["-o", "a.jsonl", "--import", "nothing"], 1, "no flat files"),
         (["-o", "data", "--format", "jsonl"], 2, "folder"),
         (["-o", "no/such/folder.jsonl"], 1, "can't be written"),
     ],

@@ -100,7 +100,7 @@ def test_a_verdict_sets_to_ids_and_nothing_else_does(event: dict[str, Any]) -> N
 
 
 def test_the_event_has_the_strictest_marking_and_notes_are_comments(event: dict[str, Any]) -> None:
-    assert event["Tag"] == [{"name": "tlp:amber"}]
+    assert event["Tag"] == [{"name": "tlp:amber+strict"}]  # of a sample
     by_value = {each["value"]: each for each in event["Attribute"]}
     assert {"name": "TLP:AMBER"} in by_value["invoice-portal.example"]["Tag"]
     assert by_value["invoice-portal.example"]["comment"].startswith("ana: Its pages copy a billing portal.")

@@ -114,8 +114,8 @@ def test_digests_of_one_file_are_one_file(bundle: list[dict[str, Any]], files: F
     assert len(hashes) == len(set(hashes))
     with opened(files) as part:
         assert set(hashes) == {key for rows in part.rows(Group("Hash")) for key in rows.keys[0]}
-    one = next(each for each in of(bundle, "file") if each["hashes"].get("MD5") == "a" * 32)
-    assert one["hashes"] == {"MD5": "a" * 32, "SHA-1": "b" * 40, "SHA-256": "c" * 64}
+    one = next(each for each in of(bundle, "file") if each["hashes"].get("MD5") == DIGESTS["md5"])
+    assert one["hashes"] == {"MD5": DIGESTS["md5"], "SHA-1": DIGESTS["sha1"], "SHA-256": DIGESTS["sha256"]}
 
 
 def test_relationships_have_their_dates_sources_and_types(bundle: list[dict[str, Any]]) -> None:

@@ -20,7 +20,7 @@ def said(number: int, what: str, label: str, key: str, **more: str) -> Entry:
     )
 
 
-DIGESTS = {"md5": "a" * 32, "sha1": "b" * 40, "sha256": "c" * 64}
+DIGESTS = {"md5": "0a" * 16, "sha1": "0b" * 20, "sha256": "0c" * 32}
 ENTRIES = [
     said(1, "verdict", "IPAddress", "192.0.2.10", verdict="malicious"),
     said(2, "verdict", "IPAddress", "192.0.2.10", verdict="suspicious"),
