@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 from places import SAMPLE_DATA
@@ -53,8 +54,25 @@ def grown(value: Any, times: int, number: int = 0) -> Any:  # noqa: ANN401 - a r
     return spoil(value, number) if isinstance(value, str) and number else value
 
 
+def grown_element(element: ET.Element, times: int, number: int = 0) -> ET.Element:
+    """Return an element in which children that share a tag are so many times there, each with other texts."""
+    found = ET.Element(element.tag, element.attrib)
+    found.text = spoil(element.text, number) if element.text and element.text.strip() and number else element.text
+    tags = Counter(child.tag for child in element)
+    for tag in dict.fromkeys(child.tag for child in element):
+        children = [child for child in element if child.tag == tag][:3]
+        if tags[tag] == 1:
+            found.append(grown_element(children[0], times, number))
+        else:
+            numbered = enumerate(child for _ in range(times) for child in children)
+            found.extend(grown_element(child, 1, at) for at, child in numbered)
+    return found
+
+
 def body(endpoint: Endpoint, content: bytes, times: int) -> bytes:
-    if endpoint.format == "text":
+    if content.startswith(b"<?xml"):
+        return ET.tostring(grown_element(ET.fromstring(content), times))  # noqa: S314 - our own sample
+    if endpoint.format == "text" or content.startswith(b"<!DOCTYPE html"):
         lines = content.decode().splitlines()[:20]
         return "\n".join(spoil(line, turn) for turn in range(times) for line in lines).encode()
     if endpoint.format == "lines":

@@ -18,13 +18,12 @@ import msgspec
 import pyarrow as pa
 
 from intel_grapher.cache.envelope import Envelope
-from intel_grapher.cache.segment import Corruption, Segment
+from intel_grapher.cache.segment import Corruption, OnCorruption, Segment
 from intel_grapher.files import Group
 from intel_grapher.reading import shown
 from intel_grapher.source import Endpoint
 from intel_grapher.transform.facts import Batch, Reject, Reply
 from intel_grapher.transform.interning import Interning
-from intel_grapher.transform.overriding import Overriding
 
 REJECTS = "rejects"
 NO_MAPPING = "no mapping"
@@ -110,16 +109,17 @@ def stage(
     path: Path,
     interning: Interning,
     *,
-    overriding: Overriding,
+    replies_of: Callable[[Segment, OnCorruption, bytes], list[Envelope]],
     leaves_out: Callable[[Envelope], bool] = lambda _: False,
 ) -> Staged:
     """Map the replies of one segment, write what they give to the file at `path`, and return its footer.
 
     `content` are the segment's bytes as they were read; nothing else is read, so that the file's name covers it.
-    Replies that `overriding` leaves out, and those of which `leaves_out` is true, do not count.
+    `replies_of` returns those of its replies that count (`Overriding.replies`). Those of which `leaves_out` is true do
+    not count either.
     """
     damage: list[Corruption] = []
-    replies = [Reply.of(each) for each in overriding.replies(segment, damage.append, content) if not leaves_out(each)]
+    replies = [Reply.of(each) for each in replies_of(segment, damage.append, content) if not leaves_out(each)]
     times = [reply.fetched_at for reply in replies]
     oldest, newest = min(times, default=0), max(times, default=0)
     found = Staged(
