@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,9 @@ def test_a_block_list_without_what_a_warning_list_has(desk: Desk) -> None:
     (desk.folder / "warn.txt").write_text("# ours\ncdn-update[.]example  # a mirror\n")
     assert desk.run("export", "-o", "a.block.txt").code == 0
     assert (desk.folder / "a.block.txt").read_text() == "cdn-update.example\n"
+    told = desk.run("export", "-o", "a.block.txt").err
+    assert told.startswith("1 node and 0 relationships as Block list, plain\nnot in it: ")
+    assert re.search(r"\(\d+\) and \d+ more; --json counts each kind$", told.rstrip()), told
     options = ["--exclude", "warn.json", "--exclude", "warn.txt", "--max-age", "90d", "--unjudged"]
     ran = desk.run("export", "-o", "b.block.txt", *options, "--json")
     assert ran.json["left_out"]["Domain"] >= 2

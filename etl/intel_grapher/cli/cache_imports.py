@@ -10,7 +10,7 @@ import typer
 from intel_grapher import times
 from intel_grapher.cache import Cache, Import, bring_back, drop, take_back
 from intel_grapher.cli import options
-from intel_grapher.cli.output import print_json, print_line, print_table, say
+from intel_grapher.cli.output import is_terminal, print_json, print_line, print_table, say
 from intel_grapher.errors import BadValue, UsageError
 from intel_grapher.registry import Registry
 
@@ -18,6 +18,9 @@ IMPORT_COLUMNS = ("id", "at", "from", "gave", "added", "there already", "left ou
 IN_USE, TAKEN_BACK, CUT_SHORT = "in use", "taken back", "cut short"
 ONE_REPLY = 3  # words that name it
 
+MOST_NAMED = 6
+"""Endpoints of an import that are named on a terminal."""
+AGAIN = "intel-grapher transform && intel-grapher load"
 Ids = Annotated[list[str], typer.Argument(metavar="ID", help="An import's id, or how it begins; several.")]
 
 
@@ -36,6 +39,8 @@ def imports(data: options.Data = options.DATA, *, json: options.Json = False) ->
 
 def _row(row: dict[str, Any]) -> tuple[object, ...]:
     gave = [f"{name} ({count})" for name, count in row["gave"].items()]
+    if is_terminal() and len(gave) > MOST_NAMED:
+        gave = [*gave[:MOST_NAMED], f"… {len(gave) - MOST_NAMED} more (--json lists them)"]
     state = row["state"] if row["removed_at"] is None else f"{row['state']} {row['removed_at']}"
     return row["id"], row["at"], row["from"], gave, row["added"], row["already_there"], row["left_out"], state
 
@@ -65,7 +70,7 @@ def remove(
         again = " was" if row["state"] == TAKEN_BACK else ""
         stay = f"; {row['stay']} of them stay, for another import gave them as well" if row["stay"] else ""
         print_line(f"{row['id']}{again} taken back: {row['added']} replies of {', '.join(row['from'])}{stay}")
-    say("next: intel-grapher transform, then load (into Neo4j: load --prune). cache restore brings it back")
+    say(f"next: {AGAIN} (into Neo4j: load --prune). cache restore brings it back")
 
 
 def _is_source(registry: Registry, name: str) -> bool:
@@ -93,7 +98,7 @@ def _remove_replies(registry: Registry, data: Path, source: str, endpoint: str, 
         print_json({"removed": [{"id": id_, "replies": replies}]})
         return
     print_line(f"{id_} taken back: {replies} replies of {known.name}/{name} for {key}")
-    say("next: intel-grapher transform, then load (into Neo4j: load --prune). cache restore brings it back")
+    say(f"next: {AGAIN} (into Neo4j: load --prune). cache restore brings it back")
 
 
 def restore(ids: Ids, data: options.Data = options.DATA, *, json: options.Json = False) -> None:
@@ -104,7 +109,7 @@ def restore(ids: Ids, data: options.Data = options.DATA, *, json: options.Json =
         return
     for row in done:
         print_line(f"{row['id']} {'was' if row['state'] != TAKEN_BACK else 'is'} in use")
-    say("next: intel-grapher transform, then load")
+    say(f"next: {AGAIN}")
 
 
 def _each(data: Path, ids: list[str], *, restore: bool) -> list[dict[str, Any]]:

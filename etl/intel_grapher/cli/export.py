@@ -24,6 +24,7 @@ from intel_grapher.cli.indicators import SHOWN_CHARACTERS
 from intel_grapher.cli.options import grouped
 from intel_grapher.cli.output import Advance, discard, interruptible, print_json, print_table, progress, say
 from intel_grapher.cli.query import parameters
+from intel_grapher.cli.terminal import counted, some
 from intel_grapher.errors import BadValue, GrapherError, UsageError
 from intel_grapher.export import choose, markings
 from intel_grapher.export import format as formats
@@ -34,6 +35,8 @@ from intel_grapher.model import NodeRef
 from intel_grapher.sql import MEMORY
 from intel_grapher.ui import investigations
 
+MOST_KINDS = 6
+"""Kinds of what an export left out that are named, the most frequent first."""
 MOST_ROWS = 100_000
 MAX_NAMED = 5
 STDOUT = Path("-")
@@ -309,7 +312,13 @@ def _tell(written: Written, format_of: Format, file: Path | None, *, json: bool)
             }
         )
     else:
-        say(f"{written.nodes:,} nodes and {written.relationships:,} relationships as {format_of.title}")
+        say(f"{_counted(written.nodes, written.relationships)} as {format_of.title}")
     if written.left_out:
-        what = ", ".join(f"{name} ({count:,})" for name, count in sorted(written.left_out.items()))
-        say(f"left out, since {format_of.title} has no place for it: {what}")
+        nodes = sum(count for name, count in written.left_out.items() if name in schema.LABELS)
+        most = sorted(written.left_out.items(), key=lambda each: (-each[1], each[0]))
+        names = some([f"{name} ({count:,})" for name, count in most], MOST_KINDS)
+        say(f"not in it: {_counted(nodes, written.left_out.total() - nodes)}: {names}; --json counts each kind")
+
+
+def _counted(nodes: int, relationships: int) -> str:
+    return f"{counted(nodes, 'node')} and {counted(relationships, 'relationship')}"
