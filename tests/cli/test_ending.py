@@ -11,7 +11,7 @@ import pytest
 from command import THREE, Desk
 from places import INDICATORS
 
-from intel_grapher.cli import next_command
+from intel_grapher.cli import next_command, output
 
 TERMINAL = {"COLUMNS": "80", "CLICOLOR_FORCE": "1", "TERM": "xterm", "INTEL_GRAPHER_QUIET": ""}
 
@@ -41,7 +41,9 @@ def test_the_main_job_ends_in_ten_lines_with_commands_that_run(filled: Desk) -> 
     assert len(plain(desk.run("load", "-v", "--no-progress").out).splitlines()) > 50
 
 
-def test_the_next_command_names_the_program_and_the_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_next_command_names_the_program_and_the_places(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     own = tmp_path / ".venv" / "bin" / "intel-grapher"
     own.parent.mkdir(parents=True)
@@ -52,6 +54,16 @@ def test_the_next_command_names_the_program_and_the_places(tmp_path: Path, monke
     assert next_command.command("show", "a b") == ".venv/bin/intel-grapher show 'a b'"
     monkeypatch.setenv("PATH", str(own.parent))
     assert next_command.command("ui") == "intel-grapher ui"
+    monkeypatch.setenv("PATH", "/nowhere")
+    message = "`intel-grapher run a.example` asks; a later intel-grapher reads it; see intel-grapher nothing"
+    monkeypatch.setattr(sys, "argv", [str(own), "-C", "my work", "show"])
+    assert next_command.runnable(message) == message.replace(
+        "intel-grapher run", ".venv/bin/intel-grapher -C 'my work' run"
+    )
+    output.complain("next: intel-grapher ui")
+    assert capsys.readouterr().err == "next: .venv/bin/intel-grapher -C 'my work' ui\n"
+    monkeypatch.setattr(sys, "argv", [str(own)])
+    monkeypatch.setenv("PATH", str(own.parent))
     places = {"--db": Path("other graph"), "--data": Path("data")}
     assert next_command.command("ui", places=places) == "intel-grapher ui --db 'other graph'"
     monkeypatch.setenv("INTEL_GRAPHER_DB", "other graph")

@@ -85,12 +85,23 @@ def test_where_nothing_is_each_command_says_the_one_thing_to_do_once(desk: Desk,
     assert contents(desk.folder) == {}
 
 
+def test_the_doctor_names_no_command_that_would_fail(desk: Desk, demo: Desk) -> None:
+    found = {each["what"]: each["remedy"] for each in desk.run("doctor", "--json").json["findings"]}
+    assert (found["files"], found["embedded graph"]) == ("intel-grapher run example.com",) * 2
+    (desk.folder / "data").symlink_to(demo.folder / "intel-grapher-demo" / "data")
+    found = {each["what"]: each["remedy"] for each in desk.run("doctor", "--db", "none", "--json").json["findings"]}
+    assert found["files"] == "intel-grapher transform"
+    assert found["embedded graph"] == "intel-grapher transform && intel-grapher load"
+
+
 def test_what_is_half_done_is_told_how_it_goes_on(demo: Desk, tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     (tmp_path / "data").symlink_to(demo.folder / "intel-grapher-demo" / "data")
     assert "`intel-grapher transform && intel-grapher load`" in desk.run("show", "x", "--db", "none").err
     (tmp_path / "import").symlink_to(demo.folder / "intel-grapher-demo" / "import")
     assert "there is no graph at none: `intel-grapher load` makes it" in desk.run("show", "x", "--db", "none").err
+    assert desk.run("load", "--import", "none").err.endswith("in none: `intel-grapher transform` makes them\n")
+    assert "`intel-grapher load`" not in desk.run("cache", "list", "--data", "none").err
 
 
 def test_a_workspace_is_worked_in_from_below(demo: Desk) -> None:

@@ -22,6 +22,7 @@ def test_what_is_not_in_the_graph_is_said_with_the_next_step(loaded: Desk, words
     assert "not in the graph: Domain nowhere.example" in ran.err
     assert "next: intel-grapher run nowhere.example" in ran.err
     assert loaded.run(*words, "66.0.543.66").code == 2
+    assert "intel-grapher run" not in loaded.run(*words, "nowhere").err  # which would refuse it
 
 
 def test_what_is_spelt_like_it_is_named(loaded: Desk) -> None:

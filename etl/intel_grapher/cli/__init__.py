@@ -33,7 +33,7 @@ import intel_grapher
 from intel_grapher import credentials, settings
 from intel_grapher.cli.options import INTERRUPTED
 from intel_grapher.cli.output import QUIET, complain, discard, escape_unencodable, messages_as_json, say
-from intel_grapher.errors import GrapherError, NothingYetError, UsageError
+from intel_grapher.errors import GrapherError, NoFilesError, NoGraphError, NothingYetError, UsageError
 
 DEBUG = "INTEL_GRAPHER_DEBUG"
 LOOK = "look"
@@ -270,9 +270,11 @@ def _with_next_step(error: GrapherError) -> str:
     if not isinstance(error, NothingYetError):
         return str(error)
     data, import_ = (Path(os.environ.get(settings.variable(name)) or name) for name in ("data", "import"))
-    if (import_ / "manifest.json").exists():
+    if isinstance(error, NoFilesError) and (data / "raw").is_dir():
+        return f"{error.what}: `intel-grapher transform` makes them"
+    if isinstance(error, NoGraphError) and (import_ / "manifest.json").exists():
         return f"{error.what}: `intel-grapher load` makes it"
-    if (data / "raw").is_dir():
+    if isinstance(error, NoGraphError) and (data / "raw").is_dir():
         return f"{error.what}: `intel-grapher transform && intel-grapher load` makes it"
     return (
         f"{error.what}: `intel-grapher run example.com` asks and loads; `intel-grapher demo` shows a made-up campaign"

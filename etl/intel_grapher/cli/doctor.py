@@ -14,8 +14,9 @@ import typer
 from intel_grapher import disk, schema, times
 from intel_grapher.cache import Cache, quarantined, strangers, verify
 from intel_grapher.cli import options
+from intel_grapher.cli.next_command import runnable
 from intel_grapher.cli.output import print_json, print_table, say
-from intel_grapher.errors import GrapherError
+from intel_grapher.errors import GrapherError, NothingYetError
 from intel_grapher.fetch.asking import secrets
 from intel_grapher.fetch.failures import failed
 from intel_grapher.files import Files, content
@@ -28,6 +29,8 @@ from intel_grapher.verdict import UNAUTHORIZED
 
 LITTLE_ROOM = 1 << 30
 OK, NOTE, FAULT = "ok", "note", "fault"
+FIRST = "intel-grapher run example.com"
+"""What makes the files and the graph where there is nothing to make them of yet."""
 
 
 class Finding(NamedTuple):
@@ -58,14 +61,14 @@ def doctor(
     findings = [
         *_or_fault("folders", _folders(data, import_, db)),
         *_or_fault("cache", _cache(data, deep=deep)),
-        *_or_fault("files", _files(import_, deep=deep)),
+        *_or_fault("files", _files(import_, data, deep=deep)),
         *_or_fault("graphs", _graphs(import_, db, data)),
         *_or_fault("keys", _keys(Registry.installed(), data)),
     ]
     if json:
         print_json({"findings": [finding._asdict() for finding in findings]})
     else:
-        print_table(Finding._fields, findings)
+        print_table(Finding._fields, ([*each[:-1], runnable(each.remedy)] for each in findings))
     if any(finding.state == FAULT for finding in findings):
         say("something needs mending: see the remedies above")
         raise typer.Exit(1)
@@ -116,13 +119,13 @@ def _cache(data: Path, *, deep: bool) -> Iterator[Finding]:
         yield Finding("cache", NOTE, f"{len(aside)} files hold what a crash tore", f"look at {data / 'set-aside'}")
 
 
-def _files(import_: Path, *, deep: bool) -> Iterator[Finding]:
-    again = "intel-grapher transform"
+def _files(import_: Path, data: Path, *, deep: bool) -> Iterator[Finding]:
+    again = "intel-grapher transform" if (data / "raw").is_dir() else FIRST
     files = Files(import_)
     try:
         manifest = files.manifest()
     except GrapherError as error:
-        yield Finding("files", NOTE, str(error), again)
+        yield Finding("files", NOTE, _found(error), again)
         return
     if manifest.schema != schema.VERSION:
         yield Finding("files", FAULT, "they are of another schema than this program's", again)
@@ -136,16 +139,23 @@ def _files(import_: Path, *, deep: bool) -> Iterator[Finding]:
                     yield Finding("files", FAULT, f"{path} is not what the manifest says", again)
 
 
+def _found(error: GrapherError) -> str:
+    """Return what an error found, without the remedy, which has a column of its own."""
+    return error.what if isinstance(error, NothingYetError) else str(error)
+
+
 def _graphs(import_: Path, db: Path, data: Path) -> Iterator[Finding]:
     try:
         manifest = Files(import_).manifest()
     except GrapherError:
         manifest = None
+    made = "intel-grapher transform && intel-grapher load" if (data / "raw").is_dir() else FIRST
+    again = made if manifest is None else "intel-grapher load"
     try:
         with open_embedded(db, manifest):
             yield Finding("embedded graph", OK, f"{db} holds what the files do")
     except GrapherError as error:
-        yield Finding("embedded graph", NOTE, str(error), "intel-grapher load")
+        yield Finding("embedded graph", NOTE, _found(error), again)
     try:
         named = connection_from_environment()
         if named is not None:

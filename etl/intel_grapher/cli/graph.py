@@ -120,8 +120,10 @@ def find(graph: RecordingGraph, indicator: str, *, guess: bool = False) -> NodeR
         node = NodeRef(label.name, canonical)
         if look.there(graph, [node]):
             return node
+    can_be_asked = False
     try:
         keys.detect(indicator)
+        can_be_asked = True
     except BadValue as error:
         if error.reason not in {"not an indicator", "a single label"}:  # it looks like an indicator, and is none
             raise UsageError(f"not an indicator: {indicator[:SHOWN_CHARACTERS]!r}: {error.reason}") from error
@@ -133,7 +135,8 @@ def find(graph: RecordingGraph, indicator: str, *, guess: bool = False) -> NodeR
     tried = f"{candidates[0][0].name} {candidates[0][1]}"
     if alike := [node.key for node in dict.fromkeys((*near.spelt, *near.parts))]:
         raise NotFoundError(f"not in the graph: {tried}; did you mean: {', '.join(alike[:MAX_HUBS])}?")
-    raise NotFoundError(f"not in the graph: {tried}; next: intel-grapher run {shlex.quote(indicator)}")
+    then = f"; next: intel-grapher run {shlex.quote(indicator)}" if can_be_asked else ""
+    raise NotFoundError(f"not in the graph: {tried}{then}")
 
 
 def path_text(steps: Sequence[Step]) -> str:

@@ -10,6 +10,7 @@ from typing import Annotated, get_args
 import typer
 
 from intel_grapher.cli import ending, graph, options
+from intel_grapher.cli.next_command import command
 from intel_grapher.cli.options import grouped
 from intel_grapher.cli.output import interruptible, is_terminal, print_json, print_line, print_table, progress, say
 from intel_grapher.cli.terminal import Screen
@@ -89,7 +90,9 @@ def print_end(
 ) -> None:
     """Print, on a terminal, what was found, what ties it together and what to type next; else the next commands."""
     if not is_terminal():
-        say("next: intel-grapher show INDICATOR, or intel-grapher query 'MATCH (n) RETURN count(n)'")
+        key = indicators[0][1] if indicators else "INDICATOR"
+        query = command("query", "MATCH (n) RETURN count(n)", places=places)
+        say(f"next: {command('show', key, places=places)}, or {query}")
         return
     screen = Screen()
     ending.write_end(screen, done, target, indicators, places)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +16,7 @@ from intel_grapher.cards.card import Asked
 from intel_grapher.cli import fetch, graph, options, terminal, transform
 from intel_grapher.cli.fetch_settings import FetchSettings
 from intel_grapher.cli.indicators import Indicators
+from intel_grapher.cli.next_command import command
 from intel_grapher.cli.options import grouped
 from intel_grapher.cli.output import print_json_line, progress, say
 from intel_grapher.cli.plan import LACKING, because
@@ -79,7 +79,7 @@ def look_command(
     if not no_graph and code != options.INTERRUPTED and is_new and data.is_dir() and Cache(data).segments():
         _build(Places(data, import_, graph.target(graph.EMBEDDED, db, data)), registry, quiet=json, hidden=no_progress)
     if not json:
-        print_end(done, printed)
+        print_end(done, printed, {"--db": db})
     raise typer.Exit(code or (options.PART if skipped else 0))
 
 
@@ -118,7 +118,9 @@ def _code(done: Looked, cards: list[Card], settings: FetchSettings, registry: Re
         return 0
     missing = {each.source for card in cards for each in card.asked if each.why.startswith("no key in")}
     if missing and not offline:
-        raise KeyMissingError(f"nobody could be asked: {some(sorted(missing), FEW)} need a key; `sources` names it")
+        raise KeyMissingError(
+            f"nobody could be asked: {some(sorted(missing), FEW)} need a key; `intel-grapher sources` names it"
+        )
     say("error: nothing is known of " + ("this indicator" if len(cards) == 1 else "these indicators") + (
         ": leave --offline away to ask for it" if offline else ", and nobody can be asked"
     ))  # fmt: skip
@@ -213,7 +215,7 @@ def not_asked(rest: list[Asked], *, all_: bool) -> str:
     return ", ".join(because(len(names), reason) for reason, names in by_reason.items())
 
 
-def print_end(done: Looked, cards: list[Card]) -> None:
+def print_end(done: Looked, cards: list[Card], places: dict[str, Path]) -> None:
     """Print what the whole list shares, and what to type next."""
     page = Screen()
     if len(cards) > 1:
@@ -222,14 +224,10 @@ def print_end(done: Looked, cards: list[Card]) -> None:
         page.line((f"{counted(len(cards), 'indicator')}: {told}", HEADING))
         for node, seeds in done.shared[:NEXT]:
             page.field("shared", f"{node.label} {node.key}: by {some([seed.key for seed in seeds], FEW)}", column=8)
-    known = [_quoted(card.node.key) for card in cards if card.links][:NEXT]
+    known = [card.node.key for card in cards if card.links][:NEXT]
     if known:
-        page.line((f"next    intel-grapher {'rank' if len(known) > 1 else 'show'} {' '.join(known)}", DIM), indent=2)
+        page.line((f"next    {command('rank' if len(known) > 1 else 'show', *known, places=places)}", DIM), indent=2)
     page.print()
-
-
-def _quoted(key: str) -> str:
-    return shlex.quote(key)
 
 
 def _value(value: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -18,6 +19,15 @@ _PLACES = {
     "--import": ("INTEL_GRAPHER_IMPORT", options.IMPORT),
     "--db": ("INTEL_GRAPHER_DB", options.DB),
 }
+
+_COMMAND = re.compile(rf"(?<![\w./-]){NAME} (?=([a-z0-9]+))")
+
+
+def runnable(text: str) -> str:
+    """Return a message in which each command of this program begins as it must to run from the user's folder."""
+    from intel_grapher.cli import COMMANDS  # noqa: PLC0415 - it imports this module's users
+
+    return _COMMAND.sub(lambda found: f"{command()} " if found[1] in COMMANDS else found[0], text)
 
 
 def program() -> str:

@@ -75,8 +75,12 @@ def say(text: str) -> None:
 def complain(text: str) -> None:
     """Print an error on standard error; with --json, keep it for the one document that is printed there at the end.
 
-    A standard error that is closed or full changes nothing else.
+    The commands that it names run as they stand. A standard error that is closed or full changes nothing else.
     """
+    if "intel-grapher " in text:
+        from intel_grapher.cli.next_command import runnable  # noqa: PLC0415 - it builds on this module
+
+        text = runnable(text)
     if _messages is not None:
         _messages.append(text)
         return
