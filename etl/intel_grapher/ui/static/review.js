@@ -42,8 +42,14 @@ export class Review {
         this.#ticked.clear();
         this.#shown = SHOWN_AT_ONCE;
       }
+      const news = there ? mentions : reports;
+      // What is the same is not drawn anew: a click that has begun would be lost.
+      const same =
+        this.element.querySelector("table") !== null &&
+        this.#report === (there ? report : "") &&
+        JSON.stringify(news) === JSON.stringify(there ? this.#mentions : this.#reports);
       [this.#reports, this.#mentions, this.#report] = [reports, mentions, there ? report : ""];
-      this.draw();
+      if (!same || this.#entered) this.draw();
     } catch (wrong) {
       if (mine === this.#asked) fill(this.element, el("p", { class: "bad", role: "alert" }, wrong.message));
     }
