@@ -75,7 +75,12 @@ class Leftover(NamedTuple):
     reason: str
 
 
-NO_TYPOS = frozenset({words.FILE_NAME, words.AMBIGUOUS, lines.NOT_BLOCKED, lines.NO_INDICATOR, lines.HIDDEN})
+NO_TYPOS = frozenset(
+    {
+        *(words.FILE_NAME, words.AMBIGUOUS, words.NETMASK, words.RANGE),
+        *(lines.NOT_BLOCKED, lines.NO_INDICATOR, lines.HIDDEN, lines.BESIDE_RANGE),
+    }
+)
 """Reasons of leftovers that nobody meant as an indicator: a text may be full of them."""
 
 

@@ -12,6 +12,8 @@ from intel_grapher.keys import IndicatorKind
 
 LONGEST = 4096  # characters of a word; a longer one is cut where it is listed
 FILE_NAME = "a file name"
+NETMASK = "a netmask or the broadcast address"
+RANGE = "a range of addresses within a text"
 AMBIGUOUS = "a file name or a domain; write it defanged or as a URL if it is a domain"
 
 
@@ -163,9 +165,9 @@ def _numeric(word: str, is_value: bool) -> Identified | Unusable | None:  # noqa
     if _PARTLY_MASKED.fullmatch(word):
         return Unusable("an address with a part left out")
     if re.fullmatch(rf"{_V4}[-\u2013]{_V4}", word):
-        return Unusable("a range of addresses within a text")
+        return Unusable(RANGE)
     if word.startswith("255.") and not is_value:
-        return Unusable("a netmask or the broadcast address")
+        return Unusable(NETMASK)
     if re.fullmatch(rf"{_V4}(?:/[0-9]{{1,2}})?", word):
         return _detected(word.removesuffix("/32"))
     if ":" in word and re.fullmatch(
