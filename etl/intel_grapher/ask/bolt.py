@@ -32,6 +32,10 @@ def answer(server: Server, driver: neo4j.Driver, request: dict[str, Any]) -> dic
         return {"refused": str(refused)}
     except (neo4j.exceptions.DriverError, neo4j.exceptions.Neo4jError) as wrong:
         return {"lost": explained(server, wrong), "ends": True}
+    except BaseException as panic:
+        if type(panic).__module__ != "pyo3_runtime":
+            raise
+        return {"error": "bad_alloc", "ends": True}  # the driver's codec, in Rust, panics where memory ends
     return {
         "columns": found.columns,
         "rows": found.rows,
