@@ -121,7 +121,8 @@ export class Editing {
   tag(nodes) {
     return this.#remark("tag", nodes, { tag: { text: `Tag ${named(nodes)} with` } });
   }
-  verdict(nodes) {
+  verdict(chosen) {
+    const nodes = this.#sayable(chosen);
     const verdict = { text: [nodes].flat().length === 1 ? `${named(nodes)} is` : `${named(nodes)} are` };
     return this.#remark("verdict", nodes, { verdict: { ...verdict, options: this.app.schema.verdicts } });
   }
@@ -145,9 +146,15 @@ export class Editing {
     return new Map([...found].map(([name, nodes]) => [name, [...nodes.values()]]));
   }
 
+  // Notes and mentions stand for entries themselves: nothing can be said about them.
+  #sayable(nodes) {
+    return [nodes].flat().filter((node) => this.app.schema.labels[node.label]?.can_be_added);
+  }
+
   async #remark(what, nodes, fields, as = (value) => value) {
     const [field] = Object.keys(fields);
-    const many = [nodes].flat();
+    const many = this.#sayable(nodes);
+    if (!many.length) return toast("Nothing can be said about a note or a mention.", { wrong: true });
     const title = { note: "Add a note", tag: "Add a tag", verdict: "Give a verdict" }[what];
     await dialog(
       fields.tag?.suggestions ? `Add ${named(many)} to a case` : title,
