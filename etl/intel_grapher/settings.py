@@ -21,7 +21,6 @@ from intel_grapher.errors import UsageError
 
 FILE = "intel-grapher.toml"
 USER_FILE = "config.toml"
-TRUE = ("1", "true", "yes", "on")
 Kind = Literal["path", "text", "switch"]
 
 

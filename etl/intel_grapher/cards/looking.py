@@ -29,7 +29,6 @@ from intel_grapher.transform.facts import Reply
 from intel_grapher.verdict import Verdict
 
 OFFLINE = "offline"
-NO_SERVICE = "no service takes this kind"
 
 Show = Callable[[Card], None]
 Reported = Callable[[Summary], None]

@@ -21,7 +21,6 @@ from intel_grapher.errors import BadValue, UsageError
 REPORT_COLUMNS = ("report", "title", "added", "format", "left", "marked", "accepted", "rejected", "path")
 MENTION_COLUMNS = ("state", "kind", "indicator", "where", "probably none", "context")
 SHORT = len("sha256:") + 12
-CONTEXT = 60
 ASK = "accept, reject, leave, accept the rest but what is marked, quit [a/r/l/A/q]"
 
 Several = list[str] | None

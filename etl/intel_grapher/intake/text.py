@@ -54,7 +54,6 @@ _URL_BEGINS = re.compile(r"[a-z][a-z0-9+.*-]*\[?:\]?\[?//|[^\"<>]*=[a-z]+\[?:\]?
 _AROUND_URL = re.compile(r"[\"<>]+|\]\(")
 _AFTER_URL = re.compile(r"[,;|]+(?=[a-z][a-z0-9+.-]*://|\Z)|[;|](?=[0-9a-f]{32,64}\b)|[|]", re.IGNORECASE)
 _CELL_AFTER_URL = re.compile(_AFTER_URL.pattern + r"|,(?=[a-z][a-z -]{1,20}(?:,|\Z))", re.IGNORECASE)
-_PAIR = re.compile(r"(.*?)[|/]([0-9A-Fa-f]{32,128})\Z")
 
 
 class Mention(NamedTuple):

@@ -15,7 +15,6 @@ from typing import Final, NamedTuple
 from intel_grapher.intake.suffixes import EXTENSIONS, top_level
 
 _DIGESTS: Final = (128, 96, 64, 56, 40, 32)  # hex digits
-_LEAST_PART: Final = 4  # hex digits of a part of a digest
 _MOST_LINES: Final = 12  # lines of one value
 _NEAR: Final = 12  # lines around one by which its column's width is judged
 _FULL: Final = 0.72  # of that width: proportional type makes lines of one length differ in their number of characters
@@ -28,9 +27,6 @@ _ADDRESS_END = re.compile(
     r"[\w.+-]+(?:@|\[@\]|\[at\]|\(at\))[\w-]*|"
     rf"{_HOST_CHARS}+(?:\[\.\]?|\[dot\]|\(\.\)|\(dot\)|\.){_HOST_CHARS}*(?:/\S*)?)$",
     re.IGNORECASE,
-)
-_UNFINISHED = re.compile(
-    r"(?:\[\.?|\.|\[dot|\(|\(dot|://?|:|/|[-_=&?%~+@])$|%[0-9A-Fa-f]?$|(?:\[\.\]|\[dot\]|\(\.\))$", re.IGNORECASE
 )
 _GOES_ON = re.compile(r"[\]./?&=%_~+-]")
 _MORE_OF_IT = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%{}-]+")

@@ -46,7 +46,6 @@ let coloured = "label";
 export const colourBy = (what) => {
   coloured = Object.hasOwn(COLOURED, what) ? what : "label";
 };
-export const colouredBy = () => coloured;
 
 const YEAR = 365 * 86_400_000;
 
