@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from intel_grapher.errors import UsageError
 from intel_grapher.export import formats
-from intel_grapher.export.part import Part
+from intel_grapher.export.part import Part, RowBatch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +37,13 @@ class Written:
     nodes: int = 0
     relationships: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
+
+    def add(self, rows: RowBatch) -> None:
+        """Count rows that were all written."""
+        if rows.group.type:
+            self.relationships += len(rows.columns[0])
+        else:
+            self.nodes += len(rows.columns[0])
 
 
 @dataclass(frozen=True, kw_only=True)

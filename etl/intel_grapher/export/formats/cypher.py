@@ -33,10 +33,7 @@ def write(part: Part, out: BinaryIO, settings: Settings) -> Written:
     for group in part.groups():
         for rows in part.rows(group):
             out.write("".join(_statements(rows)).encode())
-            if group.type:
-                written.relationships += len(rows.columns[0])
-            else:
-                written.nodes += len(rows.columns[0])
+            written.add(rows)
     return written
 
 

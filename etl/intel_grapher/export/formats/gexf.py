@@ -6,13 +6,12 @@ exact moments are among its values. Lists are joined by "; ".
 
 from __future__ import annotations
 
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
 from intel_grapher import schema
 from intel_grapher.export.format import Format, Settings, Written
 from intel_grapher.export.part import Part, RowBatch
-from intel_grapher.export.xml import escaped
-from intel_grapher.model import Property, Type
+from intel_grapher.export.xml import elements, escaped, type_of
 
 _DAY: Final = len("2026-01-31")
 _HEAD: Final = """<?xml version="1.0" encoding="UTF-8"?>
@@ -33,21 +32,19 @@ def write(part: Part, out: BinaryIO, settings: Settings) -> Written:
     for group in part.nodes():
         for rows in part.rows(group):
             out.write("".join(_nodes(rows)).encode())
-            written.nodes += len(rows.columns[0])
+            written.add(rows)
     out.write(b"</nodes>\n<edges>\n")
     for group in part.relationships():
         for rows in part.rows(group):
             out.write("".join(_edges(rows, written.relationships)).encode())
-            written.relationships += len(rows.columns[0])
+            written.add(rows)
     out.write(b"</edges>\n</graph>\n</gexf>\n")
     return written
 
 
 def _types(part: Part, *, nodes: bool) -> dict[str, str]:
     groups = part.nodes() if nodes else part.relationships()
-    return {
-        each.name: "long" if each.type is Type.INTEGER else "string" for group in groups for each in group.properties
-    }
+    return {each.name: type_of(each) for group in groups for each in group.properties}
 
 
 def _declared(kind: str, names: dict[str, str]) -> str:
@@ -91,17 +88,8 @@ def _spans(rows: RowBatch) -> list[str]:
 
 
 def _values(rows: RowBatch) -> list[str]:
-    columns = [_column(each, column) for each, column in rows.properties]
-    return ["".join(values) for values in zip(*columns, strict=True)]
-
-
-def _column(property_: Property, column: list[Any]) -> list[str]:
-    begin = f'<attvalue for="{property_.name}" value="'
-    if property_.type is Type.TEXTS:
-        column = [None if value is None else "; ".join(value) for value in column]
-    if property_.type is Type.INTEGER:
-        return ["" if value is None else f'{begin}{value}"/>' for value in column]
-    return ["" if value is None else f'{begin}{escaped(value)}"/>' for value in column]
+    """Return the properties of each row as elements."""
+    return elements(rows, lambda name: f'<attvalue for="{name}" value="', '"/>')
 
 
 format = Format(

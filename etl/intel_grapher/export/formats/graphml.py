@@ -5,12 +5,11 @@ http://graphml.graphdrawing.org/specification.html. It has no lists, so items ar
 
 from __future__ import annotations
 
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
 from intel_grapher.export.format import Format, Settings, Written
 from intel_grapher.export.part import Part, RowBatch
-from intel_grapher.export.xml import escaped
-from intel_grapher.model import Property, Type
+from intel_grapher.export.xml import elements, escaped, type_of
 
 _HEAD: Final = """<?xml version="1.0" encoding="UTF-8"?>
 <graphml xmlns="http://graphml.graphdrawing.org/xmlns" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" \
@@ -26,10 +25,7 @@ def write(part: Part, out: BinaryIO, settings: Settings) -> Written:
     for group in part.groups():
         for rows in part.rows(group):
             out.write("".join(_edges(rows) if group.type else _nodes(rows)).encode())
-            if group.type:
-                written.relationships += len(rows.columns[0])
-            else:
-                written.nodes += len(rows.columns[0])
+            written.add(rows)
     out.write(b"</graph>\n</graphml>\n")
     return written
 
@@ -40,7 +36,7 @@ def _declared(part: Part) -> list[str]:
     edge = {"type": "string"}
     for group in part.groups():
         kind = edge if group.type else node
-        kind |= {each.name: "long" if each.type is Type.INTEGER else "string" for each in group.properties}
+        kind |= {each.name: type_of(each) for each in group.properties}
     return [
         f'<key id="{kind}.{name}" for="{kind}" attr.name="{name}" attr.type="{type_}"/>\n'
         for kind, names in (("node", node), ("edge", edge))
@@ -69,17 +65,7 @@ def _edges(rows: RowBatch) -> list[str]:
 
 def _data(kind: str, rows: RowBatch) -> list[str]:
     """Return the properties of each row as elements."""
-    columns = [_elements(kind, each, column) for each, column in rows.properties]
-    return ["".join(values) for values in zip(*columns, strict=True)]
-
-
-def _elements(kind: str, property_: Property, column: list[Any]) -> list[str]:
-    begin = f'<data key="{kind}.{property_.name}">'
-    if property_.type is Type.TEXTS:
-        column = [None if value is None else "; ".join(value) for value in column]
-    if property_.type is Type.INTEGER:
-        return ["" if value is None else f"{begin}{value}</data>" for value in column]
-    return ["" if value is None else f"{begin}{escaped(value)}</data>" for value in column]
+    return elements(rows, lambda name: f'<data key="{kind}.{name}">', "</data>")
 
 
 format = Format(

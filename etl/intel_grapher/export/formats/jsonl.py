@@ -18,10 +18,7 @@ def write(part: Part, out: BinaryIO, settings: Settings) -> Written:
     for group in part.groups():
         for rows in part.rows(group):
             out.write(encoder.encode_lines(_relationships(rows) if group.type else _nodes(rows)))
-            if group.type:
-                written.relationships += len(rows.columns[0])
-            else:
-                written.nodes += len(rows.columns[0])
+            written.add(rows)
     return written
 
 

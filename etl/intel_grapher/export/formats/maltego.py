@@ -53,7 +53,7 @@ def write(part: Part, out: BinaryIO, settings: Settings) -> Written:
                     for start, end, first, last, by in lines
                 ).encode()
             )
-            written.relationships += len(rows.columns[0])
+            written.add(rows)
     for group in part.nodes():
         written.nodes += part.count(group)
         joined = [

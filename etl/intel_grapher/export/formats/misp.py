@@ -149,7 +149,7 @@ class _EventWriter:
                 parts += [("alias", "text", each) for each in known.get("aliases", ())]
                 told = references if holder == key else []
                 self._object("malware", uuid_of(label, key), parts, self._told([NodeRef(label, key)], known), told)
-            self.written.nodes += len(rows.columns[0])
+            self.written.add(rows)
 
     def certificates(self) -> None:
         """Write the certificates, each with the names that it is for."""
@@ -187,7 +187,7 @@ class _EventWriter:
                 node = NodeRef(label, key)
                 told = self._told([node], known)
                 self._object("ip-port", uuid_of(label, key), service(key), told, bad=self._is_bad([node]))
-            self.written.nodes += len(rows.columns[0])
+            self.written.add(rows)
 
     def relationships(self, group: Group) -> None:
         """Write the rows of a group that are objects of their own, and count those that have no place in an event."""
@@ -198,7 +198,7 @@ class _EventWriter:
                 for start, end, known in zip(*rows.keys, rows.dicts(), strict=True):
                     id_ = uuid(str(group), start, end)
                     self._object(template, id_, ROWS[type_][1](start, end, group), self._told([], known))
-                self.written.relationships += len(rows.columns[0])
+                self.written.add(rows)
         elif type_ in REFERENCES or type_ in IMPLIED or type_ in {schema.NAMES.type, schema.ABOUT.type}:
             self.written.relationships += self.part.count(group)
         else:

@@ -29,10 +29,7 @@ def write(part: Part, out: BinaryIO, settings: Settings) -> Written:
                 lines = b",\n".join(map(encoder.encode, make(rows)))
                 out.write((b"\n" if first else b",\n") + lines)
                 first = False
-                if group.type:
-                    written.relationships += len(rows.columns[0])
-                else:
-                    written.nodes += len(rows.columns[0])
+                written.add(rows)
         out.write(b'\n],"edges":[' if make is _nodes else b"\n]}}\n")
         first = True
     return written

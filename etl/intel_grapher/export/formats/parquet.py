@@ -33,10 +33,7 @@ def write(part: Part, out: BinaryIO, settings: Settings) -> Written:
         for group in part.groups():
             for rows in part.rows(group):
                 file.write_table(_table(rows))
-                if group.type:
-                    written.relationships += len(rows.columns[0])
-                else:
-                    written.nodes += len(rows.columns[0])
+                written.add(rows)
     return written
 
 

@@ -30,10 +30,7 @@ def write(part: Part, out: BinaryIO, settings: Settings) -> Written:
         for rows in part.rows(group):
             lines = zip(*_cells(rows, names), strict=True)
             out.write("".join(",".join(line) + "\r\n" for line in lines).encode())
-            if group.type:
-                written.relationships += len(rows.columns[0])
-            else:
-                written.nodes += len(rows.columns[0])
+            written.add(rows)
     return written
 
 

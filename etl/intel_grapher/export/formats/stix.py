@@ -193,7 +193,7 @@ class _Bundle:
                 link = {"url": key} if "://" in key else {}
                 made["external_references"] = [{"source_name": "intel-grapher", "external_id": key, **link}]
                 self.put(self._object(own("report", key), made, known, [NodeRef(_REPORT, key)]))
-            self.written.nodes += len(rows.columns[0])
+            self.written.add(rows)
 
     def _named(self) -> Iterator[tuple[str, list[str]]]:
         """Yield each report that names something, with the identifiers of that, in the order of the reports."""
