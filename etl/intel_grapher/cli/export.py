@@ -22,7 +22,7 @@ from intel_grapher.cli.cache_export import level_named
 from intel_grapher.cli.fetch_settings import seconds
 from intel_grapher.cli.indicators import SHOWN_CHARACTERS
 from intel_grapher.cli.options import grouped
-from intel_grapher.cli.output import Advance, discard, interruptible, print_json, print_table, progress, say
+from intel_grapher.cli.output import Advance, interruptible, print_json, print_table, progress, say, standard_output
 from intel_grapher.cli.query import parameters
 from intel_grapher.cli.terminal import counted, some
 from intel_grapher.errors import BadValue, GrapherError, UsageError
@@ -284,19 +284,8 @@ def _replacing(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _standard_output() -> Iterator[BinaryIO]:
-    """Yield standard output as bytes. A reader that closes it ends the command without a word."""
-    if sys.stdout is None:
-        raise GrapherError("the result can't be written: standard output is closed")
-    out = sys.stdout.buffer
-    try:
-        yield out
-        out.flush()
-    except BrokenPipeError:
-        discard(sys.stdout)
-        raise typer.Exit from None
-    except OSError as error:
-        discard(sys.stdout)
-        raise GrapherError(f"the result can't be written to standard output: {error.strerror}") from error
+    with standard_output() as out:
+        yield out.buffer
 
 
 def _tell(written: Written, format_of: Format, file: Path | None, *, json: bool) -> None:

@@ -148,11 +148,16 @@ def json_text(document: Mapping[str, object]) -> str:
     return msgspec.json.format(_json(_versioned(document)), indent=2) + "\n"
 
 
-def _write(text: str) -> None:
+@contextmanager
+def standard_output() -> Iterator[TextIO]:
+    """Yield standard output, and flush it. A reader that closes it ends the command without a word.
+
+    Raises GrapherError where it is closed or can't be written.
+    """
     if sys.stdout is None:
         raise GrapherError("the result can't be written: standard output is closed")
     try:
-        sys.stdout.write(text)
+        yield sys.stdout
         sys.stdout.flush()
     except BrokenPipeError:
         discard(sys.stdout)
@@ -160,6 +165,11 @@ def _write(text: str) -> None:
     except OSError as error:
         discard(sys.stdout)
         raise GrapherError(f"the result can't be written to standard output: {error.strerror}") from error
+
+
+def _write(text: str) -> None:
+    with standard_output() as out:
+        out.write(text)
 
 
 def print_json(document: Mapping[str, object]) -> None:
