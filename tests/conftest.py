@@ -1,15 +1,18 @@
-"""What several test files share: one real Neo4j for the whole session."""
+"""What several test files share: a service on the loopback address, an empty cache, one real Neo4j for all."""
 
 from __future__ import annotations
 
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from load_samples import cypher
+from loopback import Loopback, loopback
 from neo4j import Driver
 
+from intel_grapher.cache import Cache
 from intel_grapher.errors import LoadError
 from intel_grapher.load import Server
 from intel_grapher.neo4j.server import LocalNeo4j, connect
@@ -38,6 +41,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_configure() -> None:
     """Take Ctrl-C again: a shell's background job begins with it ignored, and so would all that the tests start."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def service() -> Iterator[Loopback]:
+    """Give a service on the loopback address."""
+    with loopback() as running:
+        yield running
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Iterator[Cache]:
+    """Give an empty cache."""
+    with Cache(tmp_path / "data") as opened:
+        yield opened
+
+
+@pytest.fixture
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait next to nothing after a failure of a service."""
+    monkeypatch.setattr("intel_grapher.fetch.service.FIRST_WAIT", 0.01)
 
 
 @pytest.fixture(scope="session")

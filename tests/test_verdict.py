@@ -99,12 +99,6 @@ def service() -> Iterator[Loopback]:
         yield running
 
 
-@pytest.fixture
-def cache(tmp_path: Path) -> Iterator[Cache]:
-    with Cache(tmp_path / "data") as opened:
-        yield opened
-
-
 def kept(cache: Cache, *cases: Case, at: int = 1_700_000_000) -> None:
     """Put replies among the answers as they are: an earlier version may have."""
     with cache.writer() as writer:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from loopback import NOTHING, Answer, Asked, Loopback, found, loopback, source
+from loopback import NOTHING, Answer, Asked, Loopback, found, source
 
 from intel_grapher import ask
 from intel_grapher.cache import Cache, Entry
@@ -21,24 +20,9 @@ from intel_grapher.registry import Registry
 from intel_grapher.source import ApiKey, Source
 from intel_grapher.transform import Options, transform
 
+pytestmark = pytest.mark.usefixtures("short_waits")
+
 ONE, OTHER = ("domain", "one.example.net"), ("domain", "other.example.net")
-
-
-@pytest.fixture
-def service() -> Iterator[Loopback]:
-    with loopback() as running:
-        yield running
-
-
-@pytest.fixture
-def cache(tmp_path: Path) -> Iterator[Cache]:
-    with Cache(tmp_path / "data") as opened:
-        yield opened
-
-
-@pytest.fixture(autouse=True)
-def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("intel_grapher.fetch.service.FIRST_WAIT", 0.01)
 
 
 def cards(
