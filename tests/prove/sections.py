@@ -133,16 +133,29 @@ CASES = [
 ]  # fmt: skip
 
 
+def _prepared(case: Case, shop: Workshop) -> tuple[Any, Callable[[], object]]:
+    """Lay out a case's folder. Return what its checks want, and the command."""
+    shop.result(partial(case.prepare, shop.snapshot))
+    wanted = case.wanted(shop)
+    shop.restore()
+    return wanted, partial(case.act, shop.home)
+
+
+def _after(case: Case, shop: Workshop, wanted: Any, wrong: str) -> str:  # noqa: ANN401
+    """Run a command once more after a fault. Return what is wrong, `wrong` before all else."""
+    again = shop.run(partial(case.act, shop.home))
+    if again.code != world.DONE:
+        wrong = wrong or f"the run after it: {again.how} {again.text}"
+    return wrong or case.final(shop, wanted)
+
+
 def _stepped(case: Case, mode: str, shop: Workshop, *, once: bool) -> Tally:
     """Inject a fault at each step of a command, or at some."""
     tally = Tally()
     if shop.library is None:
         tally.note = "not run: no C compiler"
         return tally
-    shop.result(partial(case.prepare, shop.snapshot))
-    wanted = case.wanted(shop)
-    shop.restore()
-    work = partial(case.act, shop.home)
+    wanted, work = _prepared(case, shop)
     total = int(shop.faulty(work, 0, "eio", once=True).value)
     for step in shop.steps(total, case.steps):
         shop.restore()
@@ -150,11 +163,7 @@ def _stepped(case: Case, mode: str, shop: Workshop, *, once: bool) -> Tally:
         wrong = case.final(shop, wanted) if ended.code == world.DONE else case.whole(shop, wanted)
         if ended.how in {"uncaught", "hung", "left"}:
             wrong = wrong or f"{ended.how} {ended.text}"
-        again = shop.run(work)
-        if again.code != world.DONE:
-            wrong = wrong or f"the run after it: {again.how} {again.text}"
-        wrong = wrong or case.final(shop, wanted)
-        tally.add(f"step {step} of {total}, {ended.how}", wrong)
+        tally.add(f"step {step} of {total}, {ended.how}", _after(case, shop, wanted, wrong))
     tally.note = f"{total} calls"
     return tally
 
@@ -165,10 +174,7 @@ def _cut(case: Case, shop: Workshop) -> Tally:
     if shop.library is None:
         tally.note = "not run: no C compiler"
         return tally
-    shop.result(partial(case.prepare, shop.snapshot))
-    wanted = case.wanted(shop)
-    shop.restore()
-    work = partial(case.act, shop.home)
+    wanted, work = _prepared(case, shop)
     recording = shop.recorded(work)
     cuts = [recording.cuts[step - 1] for step in shop.steps(len(recording.cuts) - 1, 2 * case.steps)]
     trials = [
@@ -180,11 +186,8 @@ def _cut(case: Case, shop: Workshop) -> Tally:
         recording.restore(cut, mode, shop.chance, shop.home)
         ended = cut == len(recording.events)  # what a command has said that it did, is there
         wrong = case.final(shop, wanted) if ended else case.whole(shop, wanted)
-        again = shop.run(work)
-        if again.code != world.DONE:
-            wrong = wrong or f"the run after it: {again.how} {again.text}"
-        wrong = wrong or case.final(shop, wanted)
-        tally.add(f"event {cut} of {len(recording.events)}, names {mode.names}, data {mode.data}", wrong)
+        where = f"event {cut} of {len(recording.events)}, names {mode.names}, data {mode.data}"
+        tally.add(where, _after(case, shop, wanted, wrong))
     tally.note = f"{len(recording.events)} events"
     return tally
 
