@@ -116,22 +116,22 @@ export class Editing {
 
   // Each takes one node or several.
   note(nodes) {
-    return this.#remark("note", nodes, { text: { text: `Note on ${named(nodes)}`, long: true } });
+    return this.#remark("note", nodes, (about) => ({ text: { text: `Note on ${named(about)}`, long: true } }));
   }
   tag(nodes) {
-    return this.#remark("tag", nodes, { tag: { text: `Tag ${named(nodes)} with` } });
+    return this.#remark("tag", nodes, (about) => ({ tag: { text: `Tag ${named(about)} with` } }));
   }
-  verdict(chosen) {
-    const nodes = this.#sayable(chosen);
-    const verdict = { text: [nodes].flat().length === 1 ? `${named(nodes)} is` : `${named(nodes)} are` };
-    return this.#remark("verdict", nodes, { verdict: { ...verdict, options: this.app.schema.verdicts } });
+  verdict(nodes) {
+    const options = this.app.schema.verdicts;
+    const text = (about) => `${named(about)} ${about.length === 1 ? "is" : "are"}`;
+    return this.#remark("verdict", nodes, (about) => ({ verdict: { text: text(about), options } }));
   }
 
   // A case is what has its tag: so it is attributed, shared, and in the graph as any tag is.
   async addToCase(nodes) {
     const cases = await this.cases();
     const field = { text: "Case", suggestions: [...cases.keys()], hint: "a name; one that is known, or a new one" };
-    return this.#remark("tag", nodes, { tag: field }, (name) => `${CASE}${name.trim()}`);
+    return this.#remark("tag", nodes, () => ({ tag: field }), (name) => `${CASE}${name.trim()}`);
   }
 
   // The cases by name, each with its nodes.
@@ -146,14 +146,11 @@ export class Editing {
     return new Map([...found].map(([name, nodes]) => [name, [...nodes.values()]]));
   }
 
-  // Notes and mentions stand for entries themselves: nothing can be said about them.
-  #sayable(nodes) {
-    return [nodes].flat().filter((node) => this.app.schema.labels[node.label]?.can_be_added);
-  }
-
-  async #remark(what, nodes, fields, as = (value) => value) {
+  // Notes and mentions stand for entries themselves: nothing can be said about them, and they are left out.
+  async #remark(what, nodes, fieldsOf, as = (value) => value) {
+    const many = [nodes].flat().filter((node) => this.app.schema.labels[node.label]?.can_be_added);
+    const fields = fieldsOf(many);
     const [field] = Object.keys(fields);
-    const many = this.#sayable(nodes);
     if (!many.length) return toast("Nothing can be said about a note or a mention.", { wrong: true });
     const title = { note: "Add a note", tag: "Add a tag", verdict: "Give a verdict" }[what];
     await dialog(
