@@ -97,8 +97,10 @@ export class Exports {
     const date = new Date().toISOString().slice(0, 16).replace("T", " ");
     const title = this.app.investigation.name;
     return {
-      labels,
-      verdicts,
+      legend: [
+        ...labels.map((label) => ({ label, verdict: "" })),
+        ...verdicts.map((verdict) => ({ label: "", verdict })),
+      ],
       foot: [title, this.#marking, `${date} UTC`, "intel-grapher"].filter(Boolean).join("  ·  "),
     };
   }
@@ -106,7 +108,7 @@ export class Exports {
   // Drawn anew and not copied from the screen, so that it is sharp at any scale.
   png() {
     const { width, height, nodes, edges } = this.app.picture.seen();
-    const { labels, verdicts, foot } = this.#legend(nodes);
+    const { legend, foot } = this.#legend(nodes);
     const canvas = document.createElement("canvas");
     canvas.width = width * this.#scale;
     canvas.height = (height + 24) * this.#scale;
@@ -152,15 +154,11 @@ export class Exports {
     for (const node of nodes) shape(node.shape, node.colour, node.x, node.y, node.radius);
     for (const { said, x, y, radius } of nodes) if (said.verdict) ring(said.verdict, x, y, radius + 2.5);
     for (const node of named(nodes, this.app.model)) text(node.text, node.x + node.radius + 4, node.y + 4);
-    labels.forEach((label, i) => {
-      const y = height - LEGEND_LINE * (labels.length + verdicts.length - i) + 4;
-      shape(shapeOf(label), colourOf(label), 18, y, 6);
-      text(label, 30, y + 4);
-    });
-    verdicts.forEach((verdict, i) => {
-      const y = height - LEGEND_LINE * (verdicts.length - i) + 4;
-      ring(verdict, 18, y, 5);
-      text(verdict, 30, y + 4);
+    legend.forEach(({ label, verdict }, i) => {
+      const y = height - LEGEND_LINE * (legend.length - i) + 4;
+      if (label) shape(shapeOf(label), colourOf(label), 18, y, 6);
+      else ring(verdict, 18, y, 5);
+      text(label || verdict, 30, y + 4);
     });
     text(foot, 12, height + 16, css("--soft"));
     return canvas;
@@ -168,7 +166,7 @@ export class Exports {
 
   svg() {
     const { width, height, nodes, edges } = this.app.picture.seen();
-    const { labels, verdicts, foot } = this.#legend(nodes);
+    const { legend, foot } = this.#legend(nodes);
     const file = document.implementation.createDocument(SVG, "svg");
     const make = (tag, attributes, text = null) => {
       const element = file.createElementNS(SVG, tag);
@@ -195,15 +193,11 @@ export class Exports {
     const write = (text, x, y, fill_ = css("--text")) =>
       make("text", { x: x.toFixed(1), y: y.toFixed(1), fill: fill_ }, text);
     for (const node of named(nodes, this.app.model)) write(node.text, node.x + node.radius + 4, node.y + 4);
-    labels.forEach((label, i) => {
-      const y = height - LEGEND_LINE * (labels.length + verdicts.length - i) + 4;
-      file.documentElement.append(mark(shapeOf(label), colourOf(label), 18, y, 6));
-      write(label, 30, y + 4);
-    });
-    verdicts.forEach((verdict, i) => {
-      const y = height - LEGEND_LINE * (verdicts.length - i) + 4;
-      ring(verdict, 18, y, 5);
-      write(verdict, 30, y + 4);
+    legend.forEach(({ label, verdict }, i) => {
+      const y = height - LEGEND_LINE * (legend.length - i) + 4;
+      if (label) file.documentElement.append(mark(shapeOf(label), colourOf(label), 18, y, 6));
+      else ring(verdict, 18, y, 5);
+      write(label || verdict, 30, y + 4);
     });
     write(foot, 12, height + 16, css("--soft"));
     return new XMLSerializer().serializeToString(file);
