@@ -180,7 +180,10 @@ def _take_out(
     if isinstance(inside, list) and isinstance(place, int):
         originals = kept.setdefault(id(inside), list(range(len(inside))))
         alike = message.startswith("Expected `") and not isinstance(here, str)
-        out = [each for each, item in enumerate(inside) if each == place or (alike and type(item) is type(here))]
+        if not alike:
+            del inside[place]
+            return [Fault(f"{above}[{originals.pop(place)}]", shown(here), WRONG_TYPE)]
+        out = [each for each, item in enumerate(inside) if type(item) is type(here)]
         found = [Fault(f"{above}[{originals[each]}]", shown(inside[each]), WRONG_TYPE) for each in out[:MAX_FAULTS]]
         found[-1] = found[-1]._replace(more=len(out) - len(found))
         gone = set(out)
