@@ -88,3 +88,13 @@ def test_what_stands_in_place_of_a_name_is_no_name(function: Callable[[str], str
 )
 def test_what_can_not_be_true_is_refused(type_: str, start: str, end: str, fault: str) -> None:
     assert schema.RELATIONSHIPS[type_].fault(start, end) == fault
+
+
+NAMES = st.text("ab.é", max_size=6)
+
+
+@given(st.lists(st.tuples(NAMES, NAMES)), st.integers(0, 3))
+def test_a_name_lies_beneath_a_domain_where_it_ends_in_a_dot_and_it(rows: list[tuple[str, str]], left_out: int) -> None:
+    domains, names = (pa.array([row[side] for row in rows], pa.string())[left_out:] for side in (0, 1))
+    said = [name.endswith(f".{domain}") for domain, name in rows[left_out:]]
+    assert pairs.beneath(domains, names).to_pylist() == said
