@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from intel_grapher.errors import BadValue
 
@@ -25,6 +25,8 @@ class Moment(NamedTuple):
 
 AGES = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 """Seconds of each unit of an age, such as 7d."""
+MOMENTS = frozenset({"as_of", "done_at", "failed_at", "held_until", "opens", "until"})
+"""Members of documents that are epoch seconds in the library."""
 EARLIEST = 315_532_800  # 1980-01-01T00:00:00Z
 LATEST = 4_102_444_800  # 2100-01-01T00:00:00Z, included
 
@@ -129,6 +131,25 @@ def text(seconds: int) -> str:
         return datetime.fromtimestamp(seconds, UTC).isoformat()[:_SECOND_LENGTH] + "Z"
     except (ValueError, OverflowError, OSError):
         raise BadValue("a date out of range") from None
+
+
+def dated(value: object) -> Any:  # noqa: ANN401 - whatever JSON has
+    """Return a value as JSON has it, with the moments in it (MOMENTS) in ISO 8601; null for those that are not set."""
+    import msgspec  # noqa: PLC0415 - the help and a typo on the command line go without it
+
+    return _dated(msgspec.to_builtins(value, enc_hook=str))
+
+
+def _dated(value: Any) -> Any:  # noqa: ANN401 - whatever JSON has
+    if isinstance(value, list):
+        return [_dated(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _dated_moment(item) if name in MOMENTS else _dated(item) for name, item in value.items()}
+    return value
+
+
+def _dated_moment(value: Any) -> Any:  # noqa: ANN401 - a number, or what is no moment after all
+    return (text(int(value)) if value else None) if isinstance(value, int | float) else value
 
 
 def _short_way(raw: str) -> Moment | None:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import shlex
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
 from intel_grapher import keys, schema
 from intel_grapher.ask import look
 from intel_grapher.ask.engines import Graph
-from intel_grapher.errors import UsageError
+from intel_grapher.errors import BadValue, NotFoundError, UsageError
 from intel_grapher.load.quote import quote
 from intel_grapher.model import Label, NodeRef
 
 MOST = 12
 SECONDS = 1.0
+SHOWN = 200
+"""Characters of a text that a message quotes."""
+_ALIKE_SHOWN = 5
 _COMPARED = 20_000  # keys whose spelling is compared
 _LONGER = 2  # characters that a misspelt key may be longer or shorter
 _ALIKE = 0.82
@@ -120,6 +125,43 @@ def titled(graph: Graph, typed: str, *, most: int = MOST, seconds: float = SECON
                 return found
             found |= {NodeRef(label.name, str(row[0])): str(row[1]) for row in answer.rows}
     return dict(list(found.items())[:most])
+
+
+def find(graph: Graph, indicator: str, guessed: Callable[[NodeRef], None] | None = None) -> NodeRef:
+    """Return the node that a key stands for: of the labels that the key can have, the likeliest that the graph has.
+
+    `LABEL:KEY` names a node exactly. With `guessed`, a part of a key stands for the only node that has it, and
+    `guessed` is told. Raises UsageError for what can't be a key, NotFoundError for what is not there: its text names
+    what is spelt like it.
+    """
+    name, colon, key = indicator.partition(":")
+    candidates = look.labels_of(indicator)
+    label_named = next((label for label in schema.LABELS if label.lower() == name.lower()), None)
+    if colon and label_named:
+        exact = [(label, canonical) for label, canonical in look.labels_of(key) if label.name == label_named]
+        candidates = exact + candidates
+    if not candidates:
+        raise UsageError(f"{indicator[:SHOWN]!r} can't be the key of any node")
+    for label, canonical in candidates:
+        node = NodeRef(label.name, canonical)
+        if look.there(graph, [node]):
+            return node
+    can_be_asked = False
+    try:
+        keys.detect(indicator)
+        can_be_asked = True
+    except BadValue as error:
+        if error.reason not in {"not an indicator", "a single label"}:  # it looks like an indicator, and is none
+            raise UsageError(f"not an indicator: {indicator[:SHOWN]!r}: {error.reason}") from error
+    alike = near(graph, indicator)
+    if guessed is not None and len(alike.parts) == 1:
+        guessed(alike.parts[0])
+        return alike.parts[0]
+    tried = f"{candidates[0][0].name} {candidates[0][1]}"
+    if meant := [node.key for node in dict.fromkeys((*alike.spelt, *alike.parts))]:
+        raise NotFoundError(f"not in the graph: {tried}; did you mean: {', '.join(meant[:_ALIKE_SHOWN])}?")
+    then = f"; next: intel-grapher run {shlex.quote(indicator)}" if can_be_asked else ""
+    raise NotFoundError(f"not in the graph: {tried}{then}")
 
 
 def named(raw: str) -> NodeRef:

@@ -19,7 +19,6 @@ from intel_grapher.ask import saved as queries
 from intel_grapher.ask.named import nodes_named
 from intel_grapher.cli import graph, options
 from intel_grapher.cli.cache_export import level_named
-from intel_grapher.cli.fetch_settings import seconds
 from intel_grapher.cli.indicators import SHOWN_CHARACTERS
 from intel_grapher.cli.options import grouped
 from intel_grapher.cli.output import Advance, interruptible, print_json, print_table, progress, say, standard_output
@@ -30,6 +29,7 @@ from intel_grapher.export import choose, markings
 from intel_grapher.export import format as formats
 from intel_grapher.export.format import Format, Settings, Written
 from intel_grapher.export.part import Part, opened
+from intel_grapher.fetch.asking import seconds
 from intel_grapher.files import Files
 from intel_grapher.model import NodeRef
 from intel_grapher.sql import MEMORY

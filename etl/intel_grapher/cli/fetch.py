@@ -12,20 +12,22 @@ import typer.core
 from intel_grapher import times
 from intel_grapher.cache import Cache
 from intel_grapher.cli import ending, options
-from intel_grapher.cli.fetch_settings import FetchSettings, Limits, SourceChoice, duration, ledger
+from intel_grapher.cli.fetch_settings import FetchSettings, Limits, SourceChoice, duration
 from intel_grapher.cli.indicators import Indicators
 from intel_grapher.cli.options import grouped
-from intel_grapher.cli.output import Advance, dated, is_terminal, print_json, print_table, progress, say
+from intel_grapher.cli.output import Advance, is_terminal, print_json, print_table, progress, say
 from intel_grapher.cli.plan import print_plan, say_future, say_unaskable, told_services
 from intel_grapher.cli.terminal import DIM, Screen, counted
 from intel_grapher.errors import KeyMissingError
 from intel_grapher.fetch import failures
 from intel_grapher.fetch import run as fetching
 from intel_grapher.fetch.asking import PRIVATE
+from intel_grapher.fetch.ledger import users_ledger
 from intel_grapher.fetch.summary import Summary, Tally
 from intel_grapher.fetch.workload import BEYOND
 from intel_grapher.registry import Registry
 from intel_grapher.source import Source
+from intel_grapher.times import dated
 
 COLUMN = 9
 LINES = 4
@@ -223,7 +225,7 @@ def status(sources: SourceChoice, data: options.Data = options.DATA, *, json: op
     That is: how many answers are kept, how many questions failed, its key, and what its limits leave.
     """
     with Cache(data) as cache:
-        standings = failures.status(cache, sources.selected(Registry.installed()), ledger())
+        standings = failures.status(cache, sources.selected(Registry.installed()), users_ledger())
     if json:
         print_json(dated({"sources": standings}))
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -14,15 +13,15 @@ from intel_grapher.cli import completion
 from intel_grapher.cli.indicators import Texts
 from intel_grapher.errors import BadValue, UsageError
 from intel_grapher.fetch import run as fetching
-from intel_grapher.fetch.asking import Freshness
+from intel_grapher.fetch.asking import freshness
 from intel_grapher.fetch.degrees import in_files
 from intel_grapher.fetch.hops import Hops
+from intel_grapher.fetch.ledger import users_ledger
 from intel_grapher.registry import Registry
 from intel_grapher.schema import BY_INDICATOR
 from intel_grapher.source import Source
 from intel_grapher.times import AGES
 
-MAX_DIGITS = 12
 DEFAULTS = fetching.FetchOptions()
 """The defaults of the options that the library has, too."""
 
@@ -56,7 +55,7 @@ class Limits:
 
     def limited(self) -> fetching.FetchOptions:
         """Return the options of a fetch with these limits and the user's ledger."""
-        return fetching.FetchOptions(pages=self.pages, requests=self.requests, ledger=ledger())
+        return fetching.FetchOptions(pages=self.pages, requests=self.requests, ledger=users_ledger())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,19 +96,11 @@ class FetchSettings(Limits, SourceChoice):
 
         Raises UsageError for an age, source, kind, domain, network or indicator that is none.
         """
-        return replace(self.limited(), freshness=self._freshness(registry), hops=self._hops(import_))
-
-    def _freshness(self, registry: Registry) -> Freshness:
-        overall: float | None = None
-        by_source: dict[str, float] = {}
-        for part in (self.max_age or "").split(","):
-            name, equals, age = part.strip().rpartition("=")
-            if equals:
-                by_source[registry.named(name).name] = seconds(age)
-            elif age:
-                overall = seconds(age)
-        negative = None if self.negative_age is None else seconds(self.negative_age)
-        return Freshness(overall, by_source, negative, self.refresh)
+        return replace(
+            self.limited(),
+            freshness=freshness(registry, self.max_age, self.negative_age, refresh=self.refresh),
+            hops=self._hops(import_),
+        )
 
     def _hops(self, import_: Path) -> Hops:
         default = DEFAULTS.hops
@@ -131,20 +122,6 @@ class FetchSettings(Limits, SourceChoice):
             raise UsageError(
                 f"--under takes a domain, --outside a network, --stop an indicator: {error.reason}"
             ) from error
-
-
-def ledger() -> Path:
-    """Return the file that counts requests: one a user, because quotas belong to a key and not to a folder."""
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(os.environ.get("INTEL_GRAPHER_LEDGER") or Path(state) / "intel-grapher" / "ledger.sqlite")
-
-
-def seconds(text: str) -> float:
-    """Return the seconds of an age such as 90, 12h or 7d. Raises UsageError for anything else."""
-    number, unit = (text[:-1], AGES[text[-1]]) if text[-1:] in AGES else (text, 1)
-    if not (number.isascii() and number.isdigit()) or len(number) > MAX_DIGITS:
-        raise UsageError(f"{text!r} is not an age; write it as 30m, 12h or 7d")
-    return float(int(number) * unit)
 
 
 def duration(length: float) -> str:

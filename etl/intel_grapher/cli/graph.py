@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,19 +10,16 @@ from typing import Annotated
 
 import typer
 
-from intel_grapher import ask, keys, schema
-from intel_grapher.ask import RecordingGraph, look
+from intel_grapher import ask, pipeline
+from intel_grapher.ask import RecordingGraph
 from intel_grapher.ask import find as find_nodes
 from intel_grapher.ask.explore import Step
 from intel_grapher.cli import completion, options, terminal
-from intel_grapher.cli.indicators import SHOWN_CHARACTERS
 from intel_grapher.cli.output import print_csv, print_table, say
-from intel_grapher.errors import BadValue, LoadError, NotFoundError, UsageError
 from intel_grapher.load import Embedded, Server
 from intel_grapher.model import NodeRef
-from intel_grapher.neo4j.server import LocalNeo4j, connection_from_environment
 
-EMBEDDED = "embedded"
+EMBEDDED = pipeline.EMBEDDED
 MAX_HUBS = 5
 STDIN = Path("-")
 ARROWS = {"->": ("-", "->"), "<-": ("<-", "-"), "--": ("-", "-")}
@@ -43,25 +39,8 @@ Hub = Annotated[int, typer.Option(min=1, help="A node with more neighbours than 
 
 
 def target(name: str, db: Path, data: Path) -> Embedded | Server:
-    """Return the graph that --to or --on names. A Neo4j is that of NEO4J_URI, else the local one, started if need be.
-
-    Raises UsageError for another name, and LoadError if no Neo4j is known. A local Neo4j is not made here, because
-    that downloads packages: `intel-grapher neo4j up` does it.
-    """
-    if name == EMBEDDED:
-        return Embedded(db)
-    if name != "neo4j":
-        raise UsageError(f"a graph is called embedded or neo4j, not {name!r}")
-    named = connection_from_environment()
-    if named is not None:
-        return named
-    local = LocalNeo4j(data / "neo4j", say=say)
-    if not local.status().assembled:
-        raise LoadError(
-            "no Neo4j is known: make a local one with `intel-grapher neo4j up`, "
-            "or name yours with NEO4J_URI, NEO4J_USER and NEO4J_PASSWORD"
-        )
-    return local.up()
+    """Return the graph that --to or --on names, as `pipeline.target` does."""
+    return pipeline.target(name, db, data, say)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,39 +83,12 @@ class Reading:
 
 
 def find(graph: RecordingGraph, indicator: str, *, guess: bool = False) -> NodeRef:
-    """Return the node that a key stands for: of the labels that the key can have, the likeliest that the graph has.
+    """Return the node that a key stands for, as `ask.find.find` does; a guess is said."""
 
-    `LABEL:KEY` names a node exactly. With `guess`, a part of a key stands for the only node that has it. Raises
-    UsageError for what can't be a key, NotFoundError for what is not there: its text names what is spelt like it.
-    """
-    name, colon, key = indicator.partition(":")
-    candidates = ask.labels_of(indicator)
-    named = next((label for label in schema.LABELS if label.lower() == name.lower()), None)
-    if colon and named:
-        candidates = [(label, canonical) for label, canonical in ask.labels_of(key) if label.name == named] + candidates
-    if not candidates:
-        raise UsageError(f"{indicator[:SHOWN_CHARACTERS]!r} can't be the key of any node")
-    for label, canonical in candidates:
-        node = NodeRef(label.name, canonical)
-        if look.there(graph, [node]):
-            return node
-    can_be_asked = False
-    try:
-        keys.detect(indicator)
-        can_be_asked = True
-    except BadValue as error:
-        if error.reason not in {"not an indicator", "a single label"}:  # it looks like an indicator, and is none
-            raise UsageError(f"not an indicator: {indicator[:SHOWN_CHARACTERS]!r}: {error.reason}") from error
-    near = find_nodes.near(graph, indicator)
-    if guess and len(near.parts) == 1:
-        (node,) = near.parts
-        say(f"{indicator[:SHOWN_CHARACTERS]!r} is taken for {node.label} {node.key}, the only one that has it")
-        return node
-    tried = f"{candidates[0][0].name} {candidates[0][1]}"
-    if alike := [node.key for node in dict.fromkeys((*near.spelt, *near.parts))]:
-        raise NotFoundError(f"not in the graph: {tried}; did you mean: {', '.join(alike[:MAX_HUBS])}?")
-    then = f"; next: intel-grapher run {shlex.quote(indicator)}" if can_be_asked else ""
-    raise NotFoundError(f"not in the graph: {tried}{then}")
+    def guessed(node: NodeRef) -> None:
+        say(f"{indicator[: find_nodes.SHOWN]!r} is taken for {node.label} {node.key}, the only one that has it")
+
+    return find_nodes.find(graph, indicator, guessed if guess else None)
 
 
 def path_text(steps: Sequence[Step]) -> str:

@@ -14,7 +14,6 @@ from intel_grapher import intake, keys
 from intel_grapher.cli.output import say
 from intel_grapher.errors import BadValue, UsageError
 from intel_grapher.fetch.asking import Indicator
-from intel_grapher.intake import words
 from intel_grapher.schema import BY_INDICATOR
 
 MAX_MESSAGES = 20
@@ -106,7 +105,7 @@ def parse(entries: Iterable[NamedText]) -> tuple[list[Indicator], list[str]]:
     for text, kind in entries:
         shown = repr(text[:SHOWN_CHARACTERS])
         try:
-            detected, key = _detected("@" + keys.refang(text).removeprefix("@") if kind == "user" else text)
+            detected, key = intake.single("@" + keys.refang(text).removeprefix("@") if kind == "user" else text)
         except BadValue as error:
             faults.append(f"{shown}: {_fault_of_kind(kind, text) or error.reason}")
             continue
@@ -115,25 +114,6 @@ def parse(entries: Iterable[NamedText]) -> tuple[list[Indicator], list[str]]:
         else:
             found[detected, key] = None
     return list(found), faults
-
-
-def _detected(text: str) -> Indicator:
-    """Return the indicator that a text is, as a list's reader would; BadValue for none, and for what is no domain.
-
-    An address with a port is that address.
-    """
-    try:
-        detected, key = keys.detect(text)
-    except BadValue:
-        mentions, leftovers, prose = intake.read(text)
-        if len(mentions) == 1 and not leftovers and not prose:
-            return mentions[0].kind, mentions[0].key
-        raise
-    if detected == "domain":
-        found = words.classify(key, is_value=True)
-        if isinstance(found, words.Unusable):
-            raise BadValue(found.reason)
-    return detected, key
 
 
 def _fault_of_kind(kind: str, text: str) -> str:

@@ -14,11 +14,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 import typer
 
-from intel_grapher import times
 from intel_grapher.errors import GrapherError
 
 if TYPE_CHECKING:
@@ -34,8 +33,6 @@ ERROR = "error: "
 """What the message begins with that says why a command failed."""
 QUIET = "INTEL_GRAPHER_QUIET"
 """The environment variable that leaves only results and errors; `--quiet` sets it."""
-MOMENTS = frozenset({"as_of", "done_at", "failed_at", "held_until", "opens", "until"})
-"""Members of documents that are epoch seconds in the library."""
 _messages: list[str] | None = None
 MEGA = 1_000_000
 BYTES_STEP = "read"
@@ -175,25 +172,6 @@ def _write(text: str) -> None:
 def print_json(document: Mapping[str, object]) -> None:
     """Print one JSON document, with the member `version` first. Values that JSON lacks are printed as strings."""
     _write(json_text(document))
-
-
-def dated(value: object) -> Any:  # noqa: ANN401 - whatever JSON has
-    """Return a value as JSON has it, with the moments in it (MOMENTS) in ISO 8601; null for those that are not set."""
-    import msgspec  # noqa: PLC0415 - see above
-
-    return _dated(msgspec.to_builtins(value, enc_hook=str))
-
-
-def _dated(value: Any) -> Any:  # noqa: ANN401 - whatever JSON has
-    if isinstance(value, list):
-        return [_dated(item) for item in value]
-    if isinstance(value, dict):
-        return {name: _moment(item) if name in MOMENTS else _dated(item) for name, item in value.items()}
-    return value
-
-
-def _moment(value: Any) -> Any:  # noqa: ANN401 - a number, or what is no moment after all
-    return (times.text(int(value)) if value else None) if isinstance(value, int | float) else value
 
 
 def print_json_line(document: Mapping[str, object]) -> None:

@@ -15,7 +15,7 @@ from intel_grapher.cli import options, terminal
 from intel_grapher.cli.fetch_settings import FetchSettings, duration
 from intel_grapher.cli.indicators import Indicators
 from intel_grapher.cli.options import grouped
-from intel_grapher.cli.output import dated, is_terminal, print_json, print_line, print_table, say
+from intel_grapher.cli.output import is_terminal, print_json, print_line, print_table, say
 from intel_grapher.cli.terminal import DIM, HEADING, Screen, counted
 from intel_grapher.fetch.asking import Indicator
 from intel_grapher.fetch.plan import Plan
@@ -23,6 +23,7 @@ from intel_grapher.fetch.plan import plan as plan_fetch
 from intel_grapher.fetch.workload import unaskable
 from intel_grapher.registry import Registry
 from intel_grapher.source import Source
+from intel_grapher.times import dated
 
 FEW = 3
 LACKING = "lack a key"

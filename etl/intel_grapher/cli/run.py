@@ -14,7 +14,7 @@ from intel_grapher.cli.fetch_settings import FetchSettings
 from intel_grapher.cli.indicators import Indicators
 from intel_grapher.cli.load import LoadSettings
 from intel_grapher.cli.options import grouped
-from intel_grapher.cli.output import Advance, dated, interruptible, print_json, progress
+from intel_grapher.cli.output import Advance, interruptible, print_json, progress
 from intel_grapher.cli.transform import TransformSettings
 from intel_grapher.fetch.asking import Indicator
 from intel_grapher.fetch.summary import Summary
@@ -23,6 +23,7 @@ from intel_grapher.load import Loaded
 from intel_grapher.pipeline import PipelineOptions, Places
 from intel_grapher.registry import Registry
 from intel_grapher.source import Source
+from intel_grapher.times import dated
 
 UNITS = {"fetch": "requests", "transform": "rows", "load": "rows"}
 """What the progress bars of each stage count."""

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from typing import Annotated, Any
 
 import typer
 
-from intel_grapher import schema
-from intel_grapher.ask import Graph, Shown, look
-from intel_grapher.cards.knowledge import Knowledge
+from intel_grapher.cards.known import KnownNode, known_document, known_node
 from intel_grapher.cli import completion, graph, terminal
 from intel_grapher.cli.indicators import read_file
 from intel_grapher.cli.options import grouped
 from intel_grapher.cli.output import is_terminal, print_csv, print_json, print_line, print_table, say
-from intel_grapher.cli.shown import judged, write_shown
+from intel_grapher.cli.shown import write_shown
 from intel_grapher.cli.terminal import FOLD, Screen
 from intel_grapher.errors import NotFoundError, UsageError
-from intel_grapher.model import NodeRef
 
 COLUMNS = ("type", "direction", "label", "neighbour", "first_seen", "last_seen", "sources")
 LIMIT = 25
@@ -64,16 +60,16 @@ def show(
                 missing.append(text)
                 say(str(error))
                 continue
-            shown, known = _looked_up(opened, found, most)
+            known = known_node(opened, found, limit=most)
             if reading.json:
-                documents.append(_document(shown, known))
+                documents.append(known_document(known))
             elif reading.csv:
-                rows += [(*((shown.label, shown.key) if len(named) > 1 else ()), *row) for row in _rows(shown)]
+                rows += [(*(tuple(known.node) if len(named) > 1 else ()), *row) for row in _rows(known)]
             elif is_terminal():
                 screen.blank()
-                write_shown(screen, shown, known, fold=most if all_ or limit else FOLD)
+                write_shown(screen, known, fold=most if all_ or limit else FOLD)
             else:
-                _print_plain(shown, most)
+                _print_plain(known, most)
     if reading.json and (documents or len(named) > 1):
         print_json(documents[0] if len(named) == 1 else {"nodes": documents, "missing": missing})
     elif reading.csv:
@@ -95,48 +91,18 @@ def _on_standard_input() -> list[str]:
     return list(dict.fromkeys(f"@{key}" if kind == "user" else key for kind, key in found))
 
 
-def _looked_up(opened: Graph, node: NodeRef, most: int) -> tuple[Shown, Knowledge]:
-    shown = look.show(opened, schema.LABELS[node.label], node.key, limit=most)
-    if shown is None:
-        raise NotFoundError(f"{node.label} {node.key} has gone from the graph meanwhile: ask again")
-    known = Knowledge(node)
-    known.add_shown(opened, shown)
-    return shown, known
-
-
-def _document(shown: Shown, known: Knowledge) -> dict[str, Any]:
-    counts = [
-        {"type": type_, "direction": direction, "label": other, "count": count}
-        for (type_, direction, other), count in shown.counts.items()
-    ]
-    found = judged(known)
-    return {
-        "label": shown.label,
-        "key": shown.key,
-        "properties": shown.properties,
-        "counts": counts,
-        "neighbours": [dataclasses.asdict(neighbour) for neighbour in shown.neighbours],
-        "verdict": found.word,
-        "why": [{"verdict": it.word, "says": it.text, "sources": it.sources, "at": it.at or None} for it in found.why],
-        "notes": [
-            {"what": it.name, "text": it.value, "author": it.sources[0], "at": it.at or None}
-            for it in (*known.notes, *known.remarks)
-        ],
-    }
-
-
-def _rows(shown: Shown) -> list[tuple[object, ...]]:
+def _rows(known: KnownNode) -> list[tuple[object, ...]]:
     return [
         (it.type, it.direction, it.label, it.key, *(it.properties.get(name) for name in COLUMNS[4:]))
-        for it in shown.neighbours
+        for it in known.neighbours
     ]
 
 
-def _print_plain(shown: Shown, most: int) -> None:
+def _print_plain(known: KnownNode, most: int) -> None:
     """Print a node where output is piped: its name, a table of properties, a table of neighbours."""
-    print_line(f"{shown.label} {shown.key}")
-    print_table(("property", "value"), [(name, value) for name, value in shown.properties.items() if value is not None])
-    print_table(COLUMNS, _rows(shown))
-    for (type_, direction, other), count in shown.counts.items():
+    print_line(f"{known.node.label} {known.node.key}")
+    print_table(("property", "value"), [(name, value) for name, value in known.properties.items() if value is not None])
+    print_table(COLUMNS, _rows(known))
+    for (type_, direction, other), count in known.counts.items():
         if count > most:
             say(f"{most} of {count} shown: {type_} {direction} {other}; --limit shows more")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from intel_grapher import judgement, schema
-from intel_grapher.ask.look import Group, Neighbour, Shown
-from intel_grapher.cards.knowledge import COMMON, Knowledge
+from intel_grapher.ask.look import Group, Neighbour
+from intel_grapher.cards.knowledge import COMMON
+from intel_grapher.cards.known import KnownNode
 from intel_grapher.cli import terminal
 from intel_grapher.cli.output import flat
 from intel_grapher.cli.terminal import DIM, FOLD, HEADING, KEY, Screen, counted, dated, day, short, some, span
-from intel_grapher.judgement import Judgement
 from intel_grapher.labels import NOTE
 from intel_grapher.model import NodeRef
 
@@ -19,16 +19,15 @@ FEW_ITEMS = 8
 MANY = 10**9
 
 
-def judged(known: Knowledge) -> Judgement:
-    """Return the judgement on a node, by what is known of it."""
-    return judgement.judge(schema.LABELS[known.node.label], known.told(), known.related(), known.notes)
-
-
-def write_shown(screen: Screen, shown: Shown, known: Knowledge, *, fold: int = FOLD) -> None:
+def write_shown(screen: Screen, known: KnownNode, *, fold: int = FOLD) -> None:
     """Write a node on a screen; of each kind of relationship `fold` rows."""
-    found = judged(known)
+    found = known.judgement
     screen.line(
-        (shown.key, f"{HEADING} {KEY}"), "  ", (shown.label, DIM), "  ", (found.word, terminal.COLOURS[found.word])
+        (known.node.key, f"{HEADING} {KEY}"),
+        "  ",
+        (known.node.label, DIM),
+        "  ",
+        (found.word, terminal.COLOURS[found.word]),
     )
     most = FEW_WHY if fold <= FOLD else MANY
     for each in found.why[:most]:
@@ -38,24 +37,24 @@ def write_shown(screen: Screen, shown: Shown, known: Knowledge, *, fold: int = F
         screen.field("", f"… {len(found.why) - most} more (--all)", column=1, style=DIM)
     for note in known.remarks:
         screen.field("note", f"{note.value} ({note.sources[0]}, {day(note.at)})")
-    _write_properties(screen, shown, most=FEW_ITEMS if fold <= FOLD else MANY)
-    for group in sorted(shown.counts, key=_telling):
+    _write_properties(screen, known, most=FEW_ITEMS if fold <= FOLD else MANY)
+    for group in sorted(known.counts, key=_telling):
         if group[2] == NOTE.name:  # its text stands above
             continue
-        _write_group(screen, group, shown, known, fold)
+        _write_group(screen, group, known, fold)
 
 
-def _write_properties(screen: Screen, shown: Shown, *, most: int) -> None:
-    declared = schema.LABELS[shown.label].properties
-    column = max((len(each.name) for each in declared if shown.properties.get(each.name) is not None), default=0) + 2
+def _write_properties(screen: Screen, known: KnownNode, *, most: int) -> None:
+    declared = schema.LABELS[known.node.label].properties
+    column = max((len(each.name) for each in declared if known.properties.get(each.name) is not None), default=0) + 2
     for each in declared:
-        value = shown.properties.get(each.name)
+        value = known.properties.get(each.name)
         if value is not None and each.name not in COMMON and each.bearing is None:
             screen.field(each.name, _value(value, most), column=column)
-    sources = shown.properties.get("sources") or []
-    if seen := span(shown.properties.get("first_seen"), shown.properties.get("last_seen")):
+    sources = known.properties.get("sources") or []
+    if seen := span(known.properties.get("first_seen"), known.properties.get("last_seen")):
         screen.field("seen", seen, column=column)
-    last = day(shown.properties.get("fetched_at"))
+    last = day(known.properties.get("fetched_at"))
     told = f"{counted(len(sources), 'source')}: {some(sources, most)}; last told {last}"
     screen.field("told by", told, column=column)
 
@@ -75,20 +74,20 @@ def _telling(group: Group) -> tuple[int, int, Group]:
     return judgement.WORDS.index(word) if word else len(judgement.WORDS), order.index(type_), group
 
 
-def _write_group(screen: Screen, group: Group, shown: Shown, known: Knowledge, fold: int) -> None:
+def _write_group(screen: Screen, group: Group, known: KnownNode, fold: int) -> None:
     """Write one kind of relationship: those that most sources tell first, then the latest."""
     type_, direction, label = group
-    count = shown.counts[group]
+    count = known.counts[group]
     screen.line()
     screen.line((f"{type_} {direction} {label}", HEADING), (f"  {count:,}", DIM))
-    own = [each for each in shown.neighbours if (each.type, each.direction, each.label) == group]
+    own = [each for each in known.neighbours if (each.type, each.direction, each.label) == group]
     first = sorted(own, key=_by_telling)[:fold]
     screen.rows([(it.key, _details(it, known)) for it in first])
     if count > len(first):
         screen.line((f"… {count - len(first):,} more (--all)", DIM), indent=2)
 
 
-def _details(neighbour: Neighbour, known: Knowledge) -> tuple[str, str, str]:
+def _details(neighbour: Neighbour, known: KnownNode) -> tuple[str, str, str]:
     """Return when a relationship was seen, who tells it, and what the other is called if that is not its key."""
     properties = neighbour.properties
     title = known.titles.get(NodeRef(neighbour.label, neighbour.key), neighbour.key)

@@ -12,12 +12,13 @@ import typer
 from intel_grapher.cache import Cache
 from intel_grapher.cli import options
 from intel_grapher.cli.options import grouped
-from intel_grapher.cli.output import dated, interruptible, is_terminal, print_json, print_table, progress, say
+from intel_grapher.cli.output import interruptible, is_terminal, print_json, print_table, progress, say
 from intel_grapher.cli.terminal import Screen
 from intel_grapher.errors import NoRepliesError, UsageError
 from intel_grapher.files import FORMATS, Manifest
 from intel_grapher.registry import Registry
 from intel_grapher.sets import MOST
+from intel_grapher.times import dated
 from intel_grapher.transform import Options, transform
 
 COLUMN = 9

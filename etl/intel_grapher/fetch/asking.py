@@ -9,12 +9,15 @@ from typing import Any, Final, NamedTuple
 
 from intel_grapher import credentials, schema
 from intel_grapher.cache.envelope import canonical_params
-from intel_grapher.errors import BadValue, KeyMissingError
+from intel_grapher.errors import BadValue, KeyMissingError, UsageError
 from intel_grapher.model import Kind
+from intel_grapher.registry import Registry
 from intel_grapher.source import Endpoint, Request, Source
+from intel_grapher.times import AGES
 
 PRIVATE: Final = "kept private"
 UNGIVEN: Final = "its look-up found nothing"
+_MAX_DIGITS: Final = 12
 Indicator = tuple[str, str]
 """Kind and canonical key, as `keys.detect` returns them."""
 
@@ -68,6 +71,30 @@ class Freshness:
         """Return the longest valid age of a source's "not found", which is at most that of its answers."""
         ages = [age for age in (self.of(source), self.not_found) if age is not None]
         return min(ages, default=None)
+
+
+def freshness(registry: Registry, max_age: str | None, negative_age: str | None, *, refresh: bool = False) -> Freshness:
+    """Return the ages that texts name: `7d`, or by source and for all others `otx=12h,30d`.
+
+    Raises UsageError for what is no age, and for an unknown source.
+    """
+    overall: float | None = None
+    by_source: dict[str, float] = {}
+    for part in (max_age or "").split(","):
+        name, equals, age = part.strip().rpartition("=")
+        if equals:
+            by_source[registry.named(name).name] = seconds(age)
+        elif age:
+            overall = seconds(age)
+    return Freshness(overall, by_source, seconds(negative_age) if negative_age is not None else None, refresh)
+
+
+def seconds(text: str) -> float:
+    """Return the seconds of an age such as 90, 12h or 7d. Raises UsageError for anything else."""
+    number, unit = (text[:-1], AGES[text[-1]]) if text[-1:] in AGES else (text, 1)
+    if not (number.isascii() and number.isdigit()) or len(number) > _MAX_DIGITS:
+        raise UsageError(f"{text!r} is not an age; write it as 30m, 12h or 7d")
+    return float(int(number) * unit)
 
 
 def question_form(endpoint: Endpoint, params: Mapping[str, str]) -> QuestionForm:

@@ -11,6 +11,7 @@ A table of its own for each account makes counting twice as quick as one for all
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from hashlib import blake2b
@@ -45,6 +46,12 @@ _SCHEMA: Final = (
     """,
     "ALTER TABLE accounts ADD COLUMN noted REAL DEFAULT 0",  # our clock when a hold or a quota was written
 )
+
+
+def users_ledger() -> Path:
+    """Return the file that counts requests: one a user, because quotas belong to a key and not to a folder."""
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(os.environ.get("INTEL_GRAPHER_LEDGER") or Path(state) / "intel-grapher" / "ledger.sqlite")
 
 
 class Permit(NamedTuple):

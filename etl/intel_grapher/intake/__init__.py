@@ -7,6 +7,7 @@ the order of the text and says each value's line. It knows no label and no sourc
 """
 
 from intel_grapher.encoding import decoded
+from intel_grapher.intake.single import single
 from intel_grapher.intake.text import NO_TYPOS, Leftover, Mention, TextReading, read
 
-__all__ = ["NO_TYPOS", "Leftover", "Mention", "TextReading", "decoded", "read"]
+__all__ = ["NO_TYPOS", "Leftover", "Mention", "TextReading", "decoded", "read", "single"]
