@@ -3,6 +3,7 @@
     GrapherError                the command stops; the text says what happened, where, and the way out
     ├── UsageError              bad input: an indicator, an unknown source, options that clash         exit 2
     │   └── NotFoundError       well-formed input that is not there                                    exit 1
+    ├── NothingYetError         another command has still to make it                                   exit 1
     ├── KeyMissingError         a service needs a key that is not set, or refused the one that is      exit 4
     ├── BusyError               another process holds the cache, the files or the store                exit 1
     ├── CacheError              the raw cache can't be read or written                                 exit 1
@@ -73,6 +74,8 @@ class NoGraphError(NothingYetError, LoadError):
 
 class NoRepliesError(NothingYetError, UsageError):
     """There is no reply."""
+
+    exit_code = 1
 
 
 class ServerError(GrapherError):

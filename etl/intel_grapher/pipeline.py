@@ -63,6 +63,7 @@ class PipelineOptions:
 
     fetching, transforming, loading   options of each stage
     progress    called often, with the stage, its step, units done and units in all
+    fetched     called several times a second in a fetch, with its summary so far
     finished    called after each stage with its result; an error that it raises stops the pipeline
     patience    seconds to wait for another process at the same places, before each stage; then BusyError is raised
     """
@@ -71,6 +72,7 @@ class PipelineOptions:
     transforming: TransformOptions = field(default_factory=TransformOptions)
     loading: LoadOptions = field(default_factory=LoadOptions)
     progress: Progress = lambda _stage, _step, _done, _total: None
+    fetched: Callable[[Summary], None] = lambda _summary: None
     finished: Callable[[Summary | Manifest | Loaded], None] = lambda _result: None
     patience: float = 0.0
 
@@ -151,6 +153,7 @@ def _fetched(
     places: Places, indicators: Sequence[Indicator], sources: Sequence[Source], options: PipelineOptions
 ) -> Summary:
     def progress(summary: Summary) -> None:
+        options.fetched(summary)
         for name, tally in summary.sources.items():
             if tally.to_ask:
                 options.progress("fetch", name, tally.asked, tally.asked + tally.remaining)

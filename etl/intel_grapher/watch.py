@@ -86,6 +86,7 @@ class News:
     watched    how many nodes
     added      those that were not on the list the last time
     links, judgements    what is new
+    unasked    why nobody could be asked; empty if somebody was, or if nothing was to be asked
     """
 
     since: int | None
@@ -93,6 +94,7 @@ class News:
     added: list[NodeRef] = field(default_factory=list)
     links: list[NewLink] = field(default_factory=list)
     judgements: list[NewJudgement] = field(default_factory=list)
+    unasked: str = ""
 
     @property
     def count(self) -> int:

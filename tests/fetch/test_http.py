@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import gzip
 import logging
 import shutil
@@ -138,8 +139,29 @@ def test_no_one_there() -> None:
     refused = ask(source(home))
     assert (refused.fault, refused.sent) == (http.NO_CONNECTION, False)
     nowhere = ask(source("http://nowhere.invalid"))
-    assert nowhere.fault in {http.NO_NAME, http.NO_CONNECTION}
+    assert nowhere.fault in {http.NO_NAME, http.NO_CONNECTION, http.NO_RESOLVER}
     assert not nowhere.sent
+
+
+@pytest.mark.parametrize(
+    ("number", "fault"),
+    [
+        (errno.ENETUNREACH, http.NO_ROUTE),
+        (errno.ENETDOWN, http.NO_ROUTE),
+        (errno.ECONNREFUSED, http.NO_CONNECTION),
+        (errno.EHOSTUNREACH, http.NO_CONNECTION),
+    ],
+)
+def test_a_fault_on_this_side_is_told_from_one_on_the_other(
+    service: Loopback, monkeypatch: pytest.MonkeyPatch, number: int, fault: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, "refused by the test")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    reply = ask(source(service.home))
+    assert (reply.fault, reply.sent) == (fault, False)
+    assert (fault in http.OWN_SIDE) == (fault == http.NO_ROUTE)
 
 
 @pytest.mark.parametrize("answer", [Answer(status=500), Answer(b"{}", cut=1), Answer(raw=b"?")])

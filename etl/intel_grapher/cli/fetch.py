@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,7 +32,6 @@ from intel_grapher.times import dated
 COLUMN = 9
 LINES = 4
 """Services that the end of a fetch names on a terminal."""
-FAILED = 1
 
 
 class FetchGroup(typer.core.TyperGroup):
@@ -107,15 +106,34 @@ def fetched(
     say_unaskable(found, sources, data)
     ending.remember(data, found)
     with Cache(data) as cache, progress("requests", hidden=no_progress) as shown:
-        return fetching.fetch(cache, sources, found, how, lambda summary: advance(summary, shown)), skipped
+        return fetching.fetch(cache, sources, found, how, advancing(shown)), skipped
 
 
-def advance(summary: Summary, shown: Advance) -> None:
-    """Report each source's progress, with its recent rate and what its longest limit leaves."""
-    for name, tally in summary.sources.items():
-        if tally.to_ask:
-            left = "" if tally.left is None else f", {tally.left:,} left"
-            shown(name, tally.asked, tally.asked + tally.remaining, f"{tally.rate:.2g}/s{left}")
+def advancing(shown: Advance) -> Callable[[Summary], None]:
+    """Return what reports each source's progress, with its recent rate and what its longest limit leaves."""
+    silence = Silence()
+
+    def advance(summary: Summary) -> None:
+        silence.tell(summary)
+        for name, tally in summary.sources.items():
+            if tally.to_ask:
+                left = "" if tally.left is None else f", {tally.left:,} left"
+                shown(name, tally.asked, tally.asked + tally.remaining, f"{tally.rate:.2g}/s{left}")
+
+    return advance
+
+
+class Silence:
+    """Says once that no service could be reached so far, so that a lost network is not waited for without a word."""
+
+    def __init__(self) -> None:
+        self._told = False
+
+    def tell(self, summary: Summary) -> None:
+        """Take in how a fetch stands."""
+        if summary.silent and not summary.offline and not self._told:
+            self._told = True
+            say("no service could be reached so far: is there a network? It is waited for a few seconds more")
 
 
 def print_summary(summary: Summary, *, all_: bool = False) -> None:
@@ -169,9 +187,8 @@ def exit_code(summary: Summary, chosen: Sequence[Source]) -> int:
         return options.INTERRUPTED
     total = summary.total
     if summary.offline:
-        say(f"error: no network: none of {counted(total_services(summary), 'service')} could be reached; mend the "
-            "connection and run the same command again")  # fmt: skip
-        return FAILED
+        say(f"error: no network: {_unreached(summary)}; mend the connection and run the same command again")
+        return options.FAILED
     tallies = [(source, summary.sources[source.name]) for source in chosen]
     wanted = [
         f"{tally.needs_key} ({source.title})"
@@ -184,7 +201,7 @@ def exit_code(summary: Summary, chosen: Sequence[Source]) -> int:
         )
     if total.failed and not total.found + total.not_found + total.cached:
         say("error: no question has an answer; `intel-grapher fetch failed` lists them, this command asks them again")
-        return FAILED
+        return options.FAILED
     if not summary.complete:
         say("some questions have no answer; `intel-grapher fetch failed` lists them, the same command asks them again")
         return options.PART
@@ -193,9 +210,23 @@ def exit_code(summary: Summary, chosen: Sequence[Source]) -> int:
     return 0
 
 
-def total_services(summary: Summary) -> int:
-    """Return how many services had something to be asked."""
-    return sum(bool(tally.to_ask) for tally in summary.sources.values())
+def why_unasked(summary: Summary) -> str:
+    """Return why every question that was to be asked failed; empty if one has an answer, or if there was none."""
+    total = summary.total
+    if summary.offline:
+        return fetching.LOST
+    if total.found + total.not_found + total.cached:
+        return ""
+    return ", ".join(dict.fromkeys([*total.failed, *(it.aside for it in summary.sources.values() if it.aside)]))
+
+
+def _unreached(summary: Summary) -> str:
+    """Return how many services could not be reached; the one and its fault, if it is one alone."""
+    names = [name for name, tally in summary.sources.items() if tally.to_ask]
+    if len(names) > 1:
+        return f"none of {len(names)} services could be reached"
+    faults = [fault for name in names for fault in summary.sources[name].failed]
+    return f"{names[0]} could not be reached{f' ({faults[0]})' if faults else ''}"
 
 
 def nothing_asked(summary: Summary) -> int:
@@ -211,7 +242,7 @@ def nothing_asked(summary: Summary) -> int:
         or "no service takes an indicator of this kind"
     )
     say(f"error: nobody could be asked: {reasons}")
-    return FAILED
+    return options.FAILED
 
 
 # --- sub-commands -----------------------------------------------------------------------------------------------------
@@ -278,6 +309,6 @@ def retry(
     """Ask again the questions that failed, and no others."""
     selected = sources.selected(Registry.installed())
     with Cache(data) as cache, progress("requests", hidden=no_progress) as shown:
-        summary = failures.retry(cache, selected, limits.limited(), lambda so_far: advance(so_far, shown))
+        summary = failures.retry(cache, selected, limits.limited(), advancing(shown))
     print_json(dated({"summary": summary})) if json else print_summary(summary)
     raise typer.Exit(exit_code(summary, []))

@@ -13,7 +13,7 @@ from intel_grapher.cli import options
 from intel_grapher.cli.fetch_settings import SourceChoice
 from intel_grapher.cli.options import grouped
 from intel_grapher.cli.output import print_json, print_line, print_table, say
-from intel_grapher.errors import KeyMissingError, UsageError
+from intel_grapher.errors import GrapherError, KeyMissingError, UsageError
 from intel_grapher.fetch.key_check import KeyState, check
 from intel_grapher.registry import Registry
 
@@ -43,6 +43,8 @@ def check_command(sources: SourceChoice, *, json: options.Json = False) -> None:
         refused = ", ".join(sorted({row[1] for row in rows if row[3] == KeyState.REFUSED.value}))
         raise KeyMissingError(f"refused: {refused}; `intel-grapher keys set NAME` keeps another")
     if KeyState.UNREACHED.value in states:
+        if KeyState.ACCEPTED.value not in states:
+            raise GrapherError("no service gave an answer about its key: see the details, and try again later")
         say("some services gave no answer about their key: try again later")
         raise typer.Exit(options.PART)
 

@@ -72,10 +72,11 @@ def look_command(
         shown = stack.enter_context(progress("requests", hidden=no_progress))
         done = look(
             cache, registry, sources, found, how, show=show, graph=before, offline=offline,
-            progress=lambda summary: fetch.advance(summary, shown),
+            progress=fetch.advancing(shown),
         )  # fmt: skip
     code = _code(done, printed, settings, registry, offline=offline)
-    is_new = before is None or (done.summary is not None and done.summary.total.asked > 0)
+    total = done.summary.total if done.summary else None
+    is_new = before is None or (total is not None and total.found + total.not_found > 0)
     if not no_graph and code != options.INTERRUPTED and is_new and data.is_dir() and Cache(data).segments():
         _build(Places(data, import_, graph.target(graph.EMBEDDED, db, data)), registry, quiet=json, hidden=no_progress)
     if not json:
@@ -109,12 +110,14 @@ def _build(places: Places, registry: Registry, *, quiet: bool, hidden: bool) -> 
 
 
 def _code(done: Looked, cards: list[Card], settings: FetchSettings, registry: Registry, *, offline: bool) -> int:
-    """Return the exit code: 1 if no card has an answer, though some could be asked; 4 if only keys are missing."""
-    if done.summary is not None:
-        return fetch.exit_code(done.summary, settings.chosen(registry))
-    if any(each.state in {"found", "not found"} for card in cards for each in card.asked) or any(
+    """Return the exit code: 1 if no card has an answer, PART if that is of earlier only; 4 if only keys are missing."""
+    is_known = any(each.state in {"found", "not found"} for card in cards for each in card.asked) or any(
         card.in_graph for card in cards
-    ):
+    )
+    if done.summary is not None:
+        code = fetch.exit_code(done.summary, settings.chosen(registry))
+        return options.PART if code == options.FAILED and is_known else code
+    if is_known:
         return 0
     missing = {each.source for card in cards for each in card.asked if each.why.startswith("no key in")}
     if missing and not offline:

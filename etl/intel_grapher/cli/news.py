@@ -71,13 +71,19 @@ def phrase(type_: str, direction: str) -> str:
 
 
 def title(news: News) -> str:
-    """Return how much is new since when, as one line."""
+    """Return how much is new since when, as one line; if nobody could be asked, that and why."""
+    about = f"about {news.watched} indicators"
+    if news.unasked and news.since is None:
+        return f"nobody could be asked {about}: {news.unasked}; they are not watched yet"
     if news.since is None:
         return f"{news.watched} indicators are watched from now on; the next watch tells what is new"
     since = times.text(news.since)
+    if news.unasked:
+        told = f"{news.count} new" if news.count else "nothing new"
+        return f"nobody could be asked {about}: {news.unasked}; {told} in what is kept, since {since}"
     if not news.count:
-        return f"nothing new since {since} about {news.watched} indicators"
-    return f"{news.count} new since {since} about {news.watched} indicators"
+        return f"nothing new since {since} {about}"
+    return f"{news.count} new since {since} {about}"
 
 
 def as_text(news: News, most: int) -> str:
@@ -116,6 +122,7 @@ def document(news: News) -> dict[str, object]:
     return {
         "since": None if news.since is None else times.text(news.since),
         "watched": news.watched,
+        "unasked": news.unasked or None,
         "added": [_node(node) for node in news.added],
         "judgements": [
             {**_node(it.node), "judgement": it.word, "before": it.before, "why": it.why, "sources": list(it.sources),

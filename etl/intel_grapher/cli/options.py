@@ -72,6 +72,7 @@ DB = Path("data/graph")
 
 PART = output.PART
 """Exit code: done in part."""
+FAILED = 1
 INTERRUPTED = 130
 """Exit code: interrupted, as shells report a death by SIGINT."""
 LEAST_MEMORY = 64 << 20
@@ -114,7 +115,7 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def existing(data: Path) -> Path:
-    """Return the folder of the raw cache. Raises UsageError if there is none, so that a typo is not an empty cache."""
+    """Return the folder of the raw cache. Raises NoRepliesError if there is none: a typo is no empty cache."""
     if not data.is_dir():
         raise NoRepliesError(f"there is no cache at {data}", "name it with --data, or begin it with fetch or cache add")
     return data

@@ -61,6 +61,7 @@ def run(
         transforming=transforming.options(registry),
         loading=loading.options(),
         progress=stages.advance,
+        fetched=fetch.Silence().tell,
         finished=finished,
     )
     found, skipped = indicators.read()
@@ -94,15 +95,14 @@ class Report:
     def finished(self, result: Summary | Manifest | Loaded) -> None:
         """Print what a stage gave, or add it to the document; note its exit code.
 
-        Raises KeyMissingError as `fetch.exit_code` does, and UsageError if the fetch left the cache empty.
+        Raises KeyMissingError as `fetch.exit_code` does, and what `transform.follow` raises.
         """
         if isinstance(result, Summary):
             self.document["summary"] = result
             if not self.as_json:
                 fetch.print_summary(result, all_=self.all_)
             code = fetch.exit_code(result, self.chosen)
-            if code != options.INTERRUPTED:
-                transform.require_replies(self.places.data)
+            transform.follow(code, self.places.data)
         elif isinstance(result, Manifest):
             self.document["manifest"] = result
             if not self.as_json:

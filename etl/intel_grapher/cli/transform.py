@@ -101,7 +101,7 @@ def transform_command(
 def transformed(
     settings: TransformSettings, registry: Registry, data: Path, import_: Path, *, no_progress: bool
 ) -> Manifest:
-    """Return the manifest of the flat files that a transform made. Raises UsageError if the cache has no reply."""
+    """Return the manifest of the flat files that a transform made. Raises NoRepliesError if the cache has no reply."""
     how = settings.options(registry)
     require_replies(data)
     cache = Cache(data)
@@ -110,9 +110,25 @@ def transformed(
 
 
 def require_replies(data: Path) -> None:
-    """Raise UsageError if there is no cache at that place, or no reply in it."""
-    if not Cache(options.existing(data)).segments():
+    """Raise NoRepliesError if there is no cache at that place, or no reply in it."""
+    if not has_replies(data):
         raise NoRepliesError(f"no reply is kept in {data}", "begin with intel-grapher fetch, or cache add")
+
+
+def has_replies(data: Path) -> bool:
+    """Return whether a reply is kept. Raises NoRepliesError if there is no cache at that place."""
+    return bool(Cache(options.existing(data)).segments())
+
+
+def follow(code: int, data: Path) -> None:
+    """Check that there is something to transform after a fetch that ended with an exit code.
+
+    Raises Exit where the fetch failed and nothing is kept, and NoRepliesError where it did not fail and nothing is.
+    """
+    if code == options.FAILED and not has_replies(data):
+        raise typer.Exit(code)
+    if code != options.INTERRUPTED:
+        require_replies(data)
 
 
 def print_manifest(manifest: Manifest, import_: Path, *, all_: bool) -> None:

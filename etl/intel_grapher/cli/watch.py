@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from intel_grapher import disk, pipeline, times, watch
@@ -25,7 +26,7 @@ from intel_grapher.files import Files, Manifest
 from intel_grapher.load import Loaded
 from intel_grapher.pipeline import PipelineOptions, Places
 from intel_grapher.registry import Registry
-from intel_grapher.watch import News
+from intel_grapher.watch import News, State
 
 AGE = "1d"
 """What is older is asked again, unless the user says otherwise."""
@@ -65,7 +66,8 @@ def watch_command(
     """Ask again about a list, and print only what is new.
 
     It asks again what is older than a day (--max-age), loads, and says what is new since the last watch of the list,
-    and why it matters. The first watch only remembers. The exit code is 10 if there is something new, and 0 if not.
+    and why it matters. The first watch only remembers. The exit code is 10 if there is something new, 0 if not, and 1
+    if nobody could be asked.
     """
     if as_ not in {*FORMATS, "json"}:
         raise UsageError(f"--as is one of {', '.join(FORMATS)} or json, not {as_!r}")
@@ -78,13 +80,14 @@ def watch_command(
     before = watch.read(state)
     stages = Stages(hidden=no_progress)
     codes: list[int] = []
+    reasons: list[str] = []
 
     def finished(result: Summary | Manifest | Loaded) -> None:
         stages.close()
         if isinstance(result, Summary):
             codes.append(fetch.exit_code(result, fetching.chosen(registry)))
-            if codes[-1] != options.INTERRUPTED:
-                transform.require_replies(data)
+            reasons.append(fetch.why_unasked(result))
+            transform.follow(codes[-1], data)
         elif isinstance(result, Manifest):
             codes.append(transform.exit_code(result, import_))
         else:
@@ -95,6 +98,7 @@ def watch_command(
         transforming=transforming.options(registry),
         loading=loading.options(),
         progress=stages.advance,
+        fetched=fetch.Silence().tell,
         finished=finished,
     )
     places = Places(data, import_, loading.target(db, data))
@@ -105,13 +109,22 @@ def watch_command(
     if result.loaded is None:
         raise typer.Exit(options.INTERRUPTED)
     told, after = watch.news(Files(import_), watch.nodes(found), before, begun)
+    told = replace(told, unasked="".join(reasons))
     code = next(filter(None, codes), 0) or (options.PART if skipped else 0)
     code = NEW if told.count else code
     _print(told, "json" if json else as_, output, limit)
     if log is not None:
         _log(log, told, begun, code)
-    watch.write(state, after)
+    _remember(state, before, after, told.unasked)
     raise typer.Exit(code)
+
+
+def _remember(path: Path, before: State | None, after: State, unasked: str) -> None:
+    """Keep what is known now. A watch that could ask nobody is not the first one, nor the last one."""
+    if not unasked:
+        watch.write(path, after)
+    elif before is not None:  # what is kept has been told
+        watch.write(path, msgspec.structs.replace(after, at=before.at))
 
 
 def _print(told: News, format_: str, output: Path | None, limit: int) -> None:

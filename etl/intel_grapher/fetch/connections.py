@@ -15,11 +15,15 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 
 class Timing(threading.local):
-    """Times of this thread's request: `started` is monotonic seconds, the others epoch seconds (0 before)."""
+    """Times of this thread's request: `started` is monotonic seconds, the others epoch seconds (0 before).
+
+    `connected` is set when a new connection comes about.
+    """
 
     started = 0.0
     sent = 0.0
     answered = 0.0
+    connected: threading.Event | None = None
 
 
 class _Lines:
@@ -70,6 +74,8 @@ class Cuttable:
         opened: socket.socket = super()._new_conn()  # type: ignore[misc] # the other base class has it
         self._handle = socket.socket(fileno=os.dup(opened.fileno()))
         under_way[threading.get_ident()] = (timing.started, self)
+        if timing.connected is not None:
+            timing.connected.set()
         return opened
 
     def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as the base class has it

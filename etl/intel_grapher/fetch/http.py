@@ -7,6 +7,7 @@ key is added when a request is sent, and taken out of the reply if the service q
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import logging
 import socket
@@ -47,7 +48,9 @@ _HEADERS: Final = {
 _FOLLOWED: Final = frozenset({301, 302, 303, 307, 308})
 
 NO_CONNECTION: Final = "no connection"
+NO_ROUTE: Final = "there is no route to it"
 NO_NAME: Final = "its name can't be resolved"
+NO_RESOLVER: Final = "no name server answers"
 NOT_TRUSTED: Final = "its TLS certificate can't be trusted"
 PROXY: Final = "the proxy can't be reached or refuses"
 TIMED_OUT: Final = "timed out"
@@ -60,7 +63,9 @@ REDIRECTED: Final = "redirected elsewhere, which is refused"
 CANT_SEND: Final = "the request can't be sent"
 LASTING: Final = frozenset({NOT_TRUSTED, TOO_LARGE, TOO_SLOW, BAD_ENCODING, REDIRECTED, CANT_SEND})
 """Faults that another attempt does not mend."""
-UNREACHED: Final = frozenset({NO_CONNECTION, NO_NAME, PROXY, TIMED_OUT})
+OWN_SIDE: Final = frozenset({NO_ROUTE, NO_RESOLVER, PROXY})
+"""Faults on the way to any service, not of one: the first of them tells that there is no network."""
+UNREACHED: Final = OWN_SIDE | {NO_CONNECTION, NO_NAME, TIMED_OUT}
 """Faults that a machine without a network has with every service."""
 
 
@@ -133,6 +138,12 @@ class Client:
         self._verify = settings["verify"] or True
         self._proxies = settings["proxies"]
         self._adapter = _Adapter(pool_connections=1, pool_maxsize=connections)
+        self._connected = threading.Event()
+
+    @property
+    def connected(self) -> bool:
+        """Return whether any connection has come about, to the service or to the proxy."""
+        return self._connected.is_set()
 
     def close(self) -> None:
         """Close the connections."""
@@ -145,6 +156,7 @@ class Client:
             return HttpReply(fault=CANT_SEND, sent=False)
         timing.started = time.monotonic()
         timing.sent, timing.answered = time.time(), 0.0
+        timing.connected = self._connected
         try:
             reply = self._receive(prepared, request, secret, timing.started + WHOLE_SECONDS)
         finally:
@@ -293,9 +305,9 @@ def _clean(value: str, secret: str) -> str:
     return _without(value.encode("utf-8", "replace"), secret).decode("utf-8", "replace")
 
 
+_OF_PROXY: Final = (urllib3.exceptions.ProxyError, requests.exceptions.ProxyError)
 _PHRASES: Final[tuple[tuple[type[BaseException], str], ...]] = (  # the first that a cause in the chain is
-    (urllib3.exceptions.ProxyError, PROXY),
-    (requests.exceptions.ProxyError, PROXY),
+    *((kind, PROXY) for kind in _OF_PROXY),
     (urllib3.exceptions.SSLError, NOT_TRUSTED),
     (requests.exceptions.SSLError, NOT_TRUSTED),
     (urllib3.exceptions.NameResolutionError, NO_NAME),
@@ -317,17 +329,28 @@ _PHRASES: Final[tuple[tuple[type[BaseException], str], ...]] = (  # the first th
 )
 
 
+_ROUTELESS: Final = frozenset({errno.ENETUNREACH, errno.ENETDOWN})
 _UNCONNECTED: Final = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
 """To the service or to the proxy. A failed name resolution is a NewConnectionError."""
 
 
 def _phrase(error: BaseException) -> str:
     """Return the fixed phrase for an error. The error's own words quote the URL."""
+    of_system = {cause.errno for cause in _causes(error) if isinstance(cause, OSError)}
+    if socket.EAI_AGAIN in of_system:
+        return NO_RESOLVER
+    if of_system & _ROUTELESS and not _is_any(error, _OF_PROXY):
+        return NO_ROUTE
     return next(phrase for kind, phrase in _PHRASES if _is_any(error, kind))
 
 
 def _is_any(error: BaseException, kinds: type[BaseException] | tuple[type[BaseException], ...]) -> bool:
     """Return whether an exception, or one in its chain of causes, is of these classes."""
+    return any(isinstance(cause, kinds) for cause in _causes(error))
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """Return an exception and the chain of its causes."""
     chain: list[BaseException] = []
     pending: list[object] = [error]
     while pending:
@@ -335,4 +358,4 @@ def _is_any(error: BaseException, kinds: type[BaseException] | tuple[type[BaseEx
         if isinstance(cause, BaseException) and cause not in chain:
             chain.append(cause)
             pending += [*cause.args, cause.__cause__, cause.__context__, getattr(cause, "reason", None)]
-    return any(isinstance(cause, kinds) for cause in chain)
+    return chain

@@ -19,7 +19,7 @@ from intel_grapher.fetch.cached_answers import AnswerCache
 from intel_grapher.fetch.forecast import Outlook
 from intel_grapher.fetch.frontier import Frontier
 from intel_grapher.fetch.hops import Hops, follow
-from intel_grapher.fetch.http import HttpReply, hang_up_on_the_slow
+from intel_grapher.fetch.http import CONNECT_SECONDS, HttpReply, hang_up_on_the_slow
 from intel_grapher.fetch.ledger import Ledger
 from intel_grapher.fetch.service import ApiKeySlot, Budget, Service, ServiceLimits
 from intel_grapher.fetch.summary import Summary, Tally
@@ -31,7 +31,11 @@ TICK: Final = 0.2
 OUTLOOK_SECONDS: Final = 2.0
 RATE_SECONDS: Final = 10.0
 LOST_SECONDS: Final = 1.0
-"""After so long without a connection to any service, the network is taken for lost."""
+"""So long after connections to all services have failed, the network is taken for lost."""
+SILENT_SECONDS: Final = 3.0
+"""After so long without any connection, that is told: requests may wait for a name server, or vanish."""
+LONGEST_SILENCE: Final = CONNECT_SECONDS + LOST_SECONDS
+"""After so long without any connection, the network is taken for lost."""
 LOST: Final = "no network"
 GRACE: Final = 5.0
 """Seconds for the requests under way to end after an interrupt."""
@@ -136,7 +140,7 @@ class Run:
                 for hop in range(self._options.hops.depth + 1):
                     stop = len(frontier) + 1
                     self._ask_from(frontier, start)
-                    if self.summary.interrupted or hop == self._options.hops.depth:
+                    if self.summary.interrupted or self.summary.offline or hop == self._options.hops.depth:
                         break
                     self._sync()
                     trail = follow(self._cache, self._sources, frontier, self._options.hops, start=start, stop=stop)
@@ -243,7 +247,10 @@ class Run:
                 self._give_up_if_offline(services)
                 self._reckon(services)
                 self._progress(self.summary)
-            whole = not self._errors
+                if self.summary.offline:
+                    self._ended.wait(LOST_SECONDS)
+                    break  # a thread that hangs in a name server is left to itself
+            whole = self._ended.is_set() and not self._errors
         except KeyboardInterrupt:
             self.summary.interrupted = True
             self._stop()
@@ -259,11 +266,20 @@ class Run:
             raise self._errors[0]
 
     def _give_up_if_offline(self, services: Sequence[Service]) -> None:
-        """Set all services aside if there is no network: several were asked, and no connection to any came about."""
-        several = len(services) > 1
-        if not several or any(service.reached or not service.unreached_since for service in services):
+        """Set all services aside if there is no network: no connection to any came about.
+
+        Of one service alone that is said only where the fault lies on this machine's side: it may itself be away.
+        """
+        asked = [service for service in services if service.asked_since]
+        if not asked or any(service.reached for service in asked):
+            self.summary.silent = False
             return
-        if not self.summary.offline and time.monotonic() - max(it.unreached_since for it in services) > LOST_SECONDS:
+        now = time.monotonic()
+        silence = 0.0 if any(it.connected for it in asked) else now - min(it.asked_since for it in asked)
+        self.summary.silent = silence > SILENT_SECONDS
+        failed = all(it.unreached_since and now - it.unreached_since > LOST_SECONDS for it in services)
+        alone = len(asked) == 1 and not asked[0].cut_off
+        if not alone and (failed or silence > LONGEST_SILENCE):
             self.summary.offline = True
             for service in services:
                 service.set_aside(LOST)

@@ -11,7 +11,7 @@ from typing import Final
 
 from intel_grapher.fetch.asking import UNGIVEN, KeyQuestion, following
 from intel_grapher.fetch.cached_answers import AnswerCache
-from intel_grapher.fetch.http import LASTING, TOO_SLOW, UNREACHED, Client, HttpReply
+from intel_grapher.fetch.http import LASTING, OWN_SIDE, PROXY, TOO_SLOW, UNREACHED, Client, HttpReply
 from intel_grapher.fetch.ledger import Account, Permit
 from intel_grapher.fetch.rate_headers import quota_hint, retry_after
 from intel_grapher.fetch.summary import Failure, Tally
@@ -147,8 +147,12 @@ class Service:
         self._failures = 0
         self.reached = False
         """Whether it has sent anything back."""
+        self.asked_since = 0.0
+        """When the first request was sent (monotonic seconds); 0 before."""
         self.unreached_since = 0.0
         """When the first connection failed (monotonic seconds); 0 if none has."""
+        self.cut_off = ""
+        """The fault of a connection that failed on this machine's side; empty if none has."""
 
     def begin(self, pending: Iterator[KeyQuestion]) -> None:
         """Set the questions to ask, before threads start."""
@@ -162,6 +166,11 @@ class Service:
     def set_aside(self, why: str) -> None:
         """Ask it nothing more in this run, for a reason."""
         self._set_aside(why)
+
+    @property
+    def connected(self) -> bool:
+        """Return whether any connection has come about."""
+        return self._client.connected
 
     def close(self) -> None:
         """Close its connections."""
@@ -182,6 +191,7 @@ class Service:
         """Send a request. If no thread is free for the next one, have another one started."""
         with self._counting:
             self.tally.requests += 1
+            self.asked_since = self.asked_since or time.monotonic()
             self._waiting += 1
             short = self._waiting == self._threads < self.connections
         if short:
@@ -280,9 +290,10 @@ class Service:
         return reply, verdict
 
     def _note_connection(self, reply: HttpReply) -> None:
-        self.reached = self.reached or reply.sent
-        if not reply.sent and reply.fault in UNREACHED and not self.unreached_since:
-            self.unreached_since = time.monotonic()
+        self.reached = self.reached or (reply.sent and reply.fault != PROXY)
+        if not self.reached and reply.fault in UNREACHED:
+            self.unreached_since = self.unreached_since or time.monotonic()
+            self.cut_off = self.cut_off or (reply.fault if reply.fault in OWN_SIDE else "")
 
     def _permit(self) -> tuple[ApiKeySlot, Permit] | None:
         """Wait for a permit with one of the API keys in turn; None if there is none in this run."""

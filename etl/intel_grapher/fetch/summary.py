@@ -69,6 +69,7 @@ class Summary:
     `indicators` counts them, hops included; `unasked` those of kinds that no source takes. `left_out` counts,
     by reason, the indicators that the answers led to and that were not followed. `future` counts the cached answers
     that are dated later than now. `offline`: no service could be reached at all, so that the network is to blame.
+    `silent`: no connection has come about yet, for some seconds.
     """
 
     sources: dict[str, Tally] = field(default_factory=dict)
@@ -78,6 +79,7 @@ class Summary:
     future: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
     offline: bool = False
+    silent: bool = False
 
     @property
     def total(self) -> Tally:
