@@ -6,14 +6,11 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from campaign import campaign
 from hypothesis import given
 from hypothesis import strategies as st
-from load_samples import cypher
 
 from intel_grapher import ask, schema
 from intel_grapher.ask import documents, find, look, readonly
@@ -22,41 +19,10 @@ from intel_grapher.ask import rank as ranking
 from intel_grapher.ask import saved as questions
 from intel_grapher.ask.engines import Graph
 from intel_grapher.errors import NotFoundError, UsageError
-from intel_grapher.files import Files
-from intel_grapher.load import Embedded, load
 from intel_grapher.model import NodeRef
-from intel_grapher.neo4j.server import LocalNeo4j
 
 EXAMPLE = NodeRef("Domain", "example.com")
 PORTAL = NodeRef("Domain", "invoice-portal.example")
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return campaign(tmp_path_factory.mktemp("campaign"))
-
-
-@pytest.fixture(scope="module")
-def embedded(home: Path) -> Iterator[Graph]:
-    with ask.opened(Embedded(home / "data" / "graph")) as graph:
-        yield graph
-
-
-@pytest.fixture(scope="module")
-def in_neo4j(home: Path, one_neo4j: LocalNeo4j) -> Iterator[Graph]:
-    server = one_neo4j.up()
-    cypher(server, "MATCH (n) DETACH DELETE n")
-    load(Files(home / "import"), server)
-    with ask.opened(server) as opened:
-        yield opened
-
-
-@pytest.fixture(params=["embedded", pytest.param("neo4j", marks=pytest.mark.neo4j)])
-def graph(request: pytest.FixtureRequest, embedded: Graph) -> Iterator[Graph]:
-    if request.param == "embedded":
-        yield embedded
-        return
-    yield request.getfixturevalue("in_neo4j")
 
 
 def test_a_node_is_shown_with_its_neighbours_by_type_and_the_counts_of_all(graph: Graph) -> None:

@@ -134,3 +134,21 @@ def test_a_link_names_nodes_and_opens_with_them(page: Page, site: Site) -> None:
     page.wait_for_selector("html[data-ready=true]")
     assert nodes(page) == ["Domain:example.com"]
     expect(page.locator("#selected")).to_have_text("example.com")
+
+
+@pytest.mark.both_targets
+def test_every_property_is_searched_and_names_and_values_are_completed(small: Site, small_page: Page) -> None:
+    page = small_page
+    options = page.locator("#found [role=option]")
+    page.fill("#find", "vot")
+    options.filter(has_text="votes: …").click()
+    assert page.input_value("#find") == "votes: "
+    many = small.rows("MATCH (n:Domain|SubDomain|IPAddress) WHERE n.votes = -1 RETURN count(n)")[0][0]
+    option = options.filter(has_text="votes: -1")
+    expect(option).to_contain_text(f"{many} node")
+    option.click()
+    page.wait_for_function("many => app.model.chosen.size === many", arg=many)
+    page.fill("#find", "co-hosted example[.]com")
+    options.filter(has_text="saved query").first.click()
+    expect(page.locator(".ask input[name=name]")).to_have_value("example[.]com")
+    expect(page.locator(".ask table")).to_contain_text("invoice-portal.example")

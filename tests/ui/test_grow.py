@@ -69,11 +69,28 @@ def test_paths_and_what_ties_nodes_together(small_page: Page) -> None:
     page.evaluate("app.model.select('Domain:invoice-portal.example', {more: true})")
     page.get_by_role("button", name="What ties them").click()
     expect(page.locator("#panel")).to_contain_text("paper.lantern@example.org")
+    before = page.evaluate("Object.fromEntries(app.model.nodes().map(id => [id, app.model.node(id).x]))")
     page.get_by_role("button", name="Path between").click()
     page.wait_for_function("() => app.model.nodes().length > 2")
     expect(page.locator(".toast").first).to_contain_text("of 2 steps")
     idle(page)
     assert "IPAddress:192.0.2.10" in nodes(page)
+    columns = page.evaluate(
+        "app.model.lit.paths.map(path => [path[0].from, ...path.map(step => step.to)].map(each => app.model.node(`${each.label}:${each.key}`).x))"
+    )
+    assert columns
+    for column in columns:  # from left to right, a column a step
+        assert column == sorted(set(column)), column
+    marked = "app.model.graph.edges().filter(id => app.picture.sigma.getEdgeDisplayData(id).color === app.picture.sigma.getEdgeDisplayData([...app.model.lit.edges][0]).color).sort()"
+    assert page.evaluate(marked) == page.evaluate("[...app.model.lit.edges].sort()")
+    page.locator("#lit .way").first.click()  # one of them alone
+    page.wait_for_function("() => app.model.lit.edges.size === 2")
+    page.locator("#picture").press("Escape")
+    expect(page.locator("#lit")).to_have_count(0)
+    places = "Object.fromEntries(app.model.nodes().map(id => [id, app.model.node(id).x]))"
+    page.click("#undo")  # the ends are where they were
+    assert page.evaluate(places) == before
+    page.click("#redo")
     joined = "app.model.graph.neighbors('IPAddress:192.0.2.10').sort()"
     assert {"Domain:example.com", "Domain:invoice-portal.example"} <= set(page.evaluate(joined))
 

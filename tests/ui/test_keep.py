@@ -93,8 +93,18 @@ def test_cypher_and_saved_queries_run_and_go_into_the_picture(small_page: Page) 
     page.locator(".ask input[name=name]").fill("example[.]com")
     page.get_by_role("button", name="Run").click()
     expect(page.locator(".ask table")).to_contain_text("invoice-portal.example")
-    page.get_by_role("button", name="in the picture").click()
-    page.wait_for_function("() => app.model.nodes().length > 2")
+    page.wait_for_function("() => app.model.nodes().length > 2")  # what it finds is drawn, with what it was asked about
+    idle(page)
+    assert {"Domain:example.com", "Domain:invoice-portal.example"} <= set(nodes(page))
+    assert page.evaluate("app.model.chosen.size") == len(nodes(page))
+    page.locator(".ask tr.leads", has_text="invoice-portal.example").first.locator("td").first.click()
+    page.wait_for_function("() => app.model.chosen.size < app.model.nodes().length")
+    row = page.evaluate("[...app.model.chosen]")
+    assert "Domain:invoice-portal.example" in row
+    assert "IPAddress:192.0.2.10" in row  # in a list of the row
+    page.click("#undo")
+    assert nodes(page) == []
+    page.get_by_label("draw", exact=True).uncheck()
     box = page.get_by_label("Cypher that only reads")
     box.fill("MATCH (d:Domain {name: 'example.com'}) RETURN d")
     page.keyboard.press("Control+Enter")

@@ -22,7 +22,7 @@ import intel_grapher
 from intel_grapher import schema, times
 from intel_grapher.analyst import journal
 from intel_grapher.analyst.entries import VERDICTS, AnalystEntry, relationships_of
-from intel_grapher.ask import Graph, RecordingGraph, saved
+from intel_grapher.ask import Graph, RecordingGraph, properties, saved
 from intel_grapher.ask.pool import GraphPool
 from intel_grapher.cache import Cache
 from intel_grapher.errors import BusyError, GrapherError, LoadError, TransformError, UsageError
@@ -32,7 +32,7 @@ from intel_grapher.files import Files
 from intel_grapher.model import Label, NodeRef
 from intel_grapher.pipeline import Places
 from intel_grapher.registry import Registry
-from intel_grapher.ui import evidence, graph_api, investigations, news, overview, pasted, reviews
+from intel_grapher.ui import evidence, graph_api, investigations, news, overview, pasted, query_api, reviews
 from intel_grapher.ui.jobs import Job, Jobs
 from intel_grapher.ui.waiting import WaitingEdits
 
@@ -127,7 +127,9 @@ def application(page: Page) -> Starlette:
         "overview": (EmptyQuestion, lambda graph, _: overview.overview(graph)),
         "path": (graph_api.PathQuestion, graph_api.path),
         "rank": (graph_api.RankQuestion, graph_api.rank),
-        "query": (graph_api.CypherQuestion, partial(_query, page)),
+        "query": (query_api.CypherQuestion, partial(_query, page)),
+        "search": (graph_api.TypedText, query_api.search),
+        "having": (query_api.ValueQuestion, query_api.having),
     }
     does: dict[str, tuple[Any, Callable[[Page, Any], Any]]] = {
         "start": (EmptyQuestion, _start),
@@ -221,11 +223,11 @@ def _paste(page: Page, asked: graph_api.TypedText) -> dict[str, Any]:
         return pasted.sheet(graph, asked.text)
 
 
-def _query(page: Page, graph: Graph, asked: graph_api.CypherQuestion) -> dict[str, Any]:
+def _query(page: Page, graph: Graph, asked: query_api.CypherQuestion) -> dict[str, Any]:
     if not asked.saved:
-        return graph_api.rows(graph, asked.cypher, dict(asked.parameters))
+        return query_api.rows(graph, asked.cypher, dict(asked.parameters))
     question = saved.named(asked.saved, saved.saved(page.places.data / "queries"))
-    return graph_api.rows(graph, question.text(graph), question.values(asked.parameters))
+    return query_api.rows(graph, question.text(graph), question.values(asked.parameters))
 
 
 def _start(page: Page, _: EmptyQuestion) -> dict[str, Any]:
@@ -248,6 +250,7 @@ def _start(page: Page, _: EmptyQuestion) -> dict[str, Any]:
         "types": {name: {"both_ways": each.both_ways, "doc": each.doc} for name, each in schema.RELATIONSHIPS.items()},
         "sources": {name: each.title for name, each in page.registry.items()},
         "verdicts": VERDICTS,
+        "searched": properties.names(),
         "queries": [
             {"name": each.name, "doc": each.doc, "cypher": each.cypher,
              "parameters": [{"name": own.name, "doc": own.doc, "default": own.default} for own in each.parameters]}

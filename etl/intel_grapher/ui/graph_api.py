@@ -13,9 +13,8 @@ from intel_grapher.ask import find, look
 from intel_grapher.ask import path as paths
 from intel_grapher.ask import rank as ranking
 from intel_grapher.ask.documents import node_document, paths_document, ranking_document
-from intel_grapher.ask.engines import LIMIT, Graph
+from intel_grapher.ask.engines import Graph
 from intel_grapher.ask.explore import HUB, Step
-from intel_grapher.ask.named import nodes_named
 from intel_grapher.errors import UsageError
 from intel_grapher.model import Label, NodeRef
 
@@ -163,27 +162,6 @@ def rank(graph: Graph, asked: RankQuestion) -> dict[str, Any]:
         **ranking_document(replace(ranked, hubs=ranked.hubs[:20])),
         "nodes": described(graph, _on(ways)),
         "edges": _edges(graph, ways),
-    }
-
-
-class CypherQuestion(msgspec.Struct, frozen=True):
-    """Cypher, or the name of a saved query with its parameters as texts."""
-
-    cypher: str = ""
-    saved: str = ""
-    parameters: dict[str, str] = {}
-
-
-def rows(graph: Graph, cypher: str, values: dict[str, Any]) -> dict[str, Any]:
-    """Return the columns and rows of a query, and the nodes among its values."""
-    answer = graph.query(cypher, values, limit=LIMIT, timeout=SECONDS)
-    named = nodes_named(answer.columns, answer.rows)
-    found = list(dict.fromkeys([*answer.nodes, *named]))
-    return {
-        "columns": answer.columns,
-        "rows": answer.rows,
-        "cut": answer.cut,
-        "nodes": [node_document(each) for each in found[:MOST]],
     }
 
 

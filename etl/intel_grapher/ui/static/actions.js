@@ -115,25 +115,35 @@ export class Actions {
     return alone.length;
   }
 
+  // The shortest paths between two nodes: they stand out, side by side, a column a step.
   async path(start, end, options = {}) {
+    const { model } = this;
     const answer = await ask("path", {
-      start: ref(this.model.node(start)),
-      end: ref(this.model.node(end)),
+      start: ref(model.node(start)),
+      end: ref(model.node(end)),
       ...options,
     });
-    this.show(answer, { near: start });
     const around = answer.hubs.length
       ? ` Hubs not entered: ${answer.hubs
           .slice(0, 3)
           .map((each) => each.key)
           .join(", ")}.`
       : "";
-    toast(
-      answer.paths.length
-        ? `${plural(answer.paths.length, "path")} of ${plural(answer.paths[0].length, "step")}.${around}`
-        : `No path of at most ${options.longest ?? 6} steps.${around}`,
-      { wrong: false },
+    if (!answer.paths.length) {
+      toast(`No path of at most ${options.longest ?? 6} steps.${around}`, { wrong: false });
+      return answer;
+    }
+    const places = columns(model, answer.paths);
+    const fresh = model.add(
+      { nodes: answer.nodes.map((node) => ({ ...node, ...places.get(idOf(node)) })), edges: answer.edges },
+      { places },
     );
+    this.layout.stop();
+    const title = `${plural(answer.paths.length, "path")} of ${plural(answer.paths[0].length, "step")}`;
+    model.light({ title, paths: answer.paths, ...onPaths(model, answer.paths) });
+    model.tell("framed", [...places.keys()]);
+    this.join(fresh).catch(tell);
+    toast(`${title}.${around}`, { wrong: false });
     return answer;
   }
 
@@ -198,6 +208,51 @@ export class Actions {
   }
 }
 
+/**
+ * Returns the ids of the nodes and relationships that paths consist of.
+ * @param {any} model
+ * @param {any[][]} paths
+ */
+export function onPaths(model, paths) {
+  const [nodes, edges] = [new Set(), new Set()];
+  for (const { from, type, direction, to } of paths.flat()) {
+    nodes.add(idOf(from)).add(idOf(to));
+    const ways = direction === "<-" ? [[to, from]] : [[from, to], ...(direction === "--" ? [[to, from]] : [])];
+    for (const [start, end] of ways) edges.add(edgeId({ start, type, end }));
+  }
+  return { nodes, edges: new Set([...edges].filter((id) => model.graph.hasEdge(id))) };
+}
+
+// Where the nodes of paths go: a column a step, from left to right, below what else is in the picture.
+function columns(model, paths) {
+  const steps = new Map();
+  for (const path of paths)
+    [path[0].from, ...path.map(({ to }) => to)].forEach((node, at) => {
+      if (!steps.has(idOf(node))) steps.set(idOf(node), at);
+    });
+  const others = model.graph.nodes().filter((id) => !steps.has(id));
+  const bounds = others.reduce(
+    ([left, right, low], id) => {
+      const { x, y } = model.node(id);
+      return [Math.min(left, x), Math.max(right, x), Math.min(low, y)];
+    },
+    [Infinity, -Infinity, Infinity],
+  );
+  const wide = paths[0].length * COLUMN;
+  const groups = new Map();
+  for (const [id, at] of steps) groups.set(at, [...(groups.get(at) ?? []), id]);
+  const tall = Math.max(...[...groups.values()].map((ids) => ids.length)) * ROW;
+  const [middle, top] = others.length ? [(bounds[0] + bounds[1]) / 2, bounds[2] - tall / 2 - 2 * ROW] : [0, 0];
+  const places = new Map();
+  for (const [at, ids] of groups)
+    ids.forEach((id, i) => {
+      places.set(id, { x: middle - wide / 2 + at * COLUMN, y: top + ((ids.length - 1) / 2 - i) * ROW });
+    });
+  return places;
+}
+
+const COLUMN = 190; // units between two steps of a path: a label has room
+const ROW = 62;
 const PART = 400;
 const JOINED = 100;
 const ref = ({ label, key }) => ({ label, key });

@@ -1,10 +1,12 @@
 // The search field: type-ahead over the keys of every label; a pasted text with several words is read as a list.
 import { ask } from "./api.js";
-import { el, fill, shortened, tell } from "./dom.js";
+import { el, fill, number, plural, shortened, tell, toast } from "./dom.js";
 import { idOf } from "./model.js";
 import { sign } from "./palette.js";
 
 const MOST_SAID = 6; // nodes that are found by what analysts said of them
+const MOST_NAMED = 4; // properties and saved queries that are offered by their names
+const LEAST = 3; // characters from which on more than keys is searched
 
 export function setUpFind(app) {
   const { actions, triage, picture, model, editing, layout } = app;
@@ -32,15 +34,34 @@ export function setUpFind(app) {
     });
   };
   const take = async (node) => {
+    if (node.property) {
+      input.value = `${node.property}: `;
+      return search();
+    }
     close();
     input.value = "";
-    if (node.query) return app.cypher.open(node.query);
+    if (node.query) return app.cypher.open(node.query, node.first);
+    if (node.value) return takeValue(node.value);
     const there = model.graph.hasNode(idOf(node));
     await actions.bring([node]).catch(tell);
     document.getElementById("picture").focus();
     if (there)
       picture.look(idOf(node)); // what is there already is found by the eye
     else if (model.graph.order > 1) layout.addEventListener("ended", () => picture.look(idOf(node)), { once: true });
+    return null;
+  };
+  // All nodes that have a value for a property, selected.
+  const takeValue = async ({ property, value }) => {
+    try {
+      const { nodes: having, cut } = await ask("having", { property, value });
+      const { found } = await actions.bring(having, { select: false });
+      const ids = having.map(idOf).filter((id) => model.graph.hasNode(id));
+      model.selectAll(ids);
+      if (!found) picture.frame(ids);
+      if (cut) toast(`The first ${number(having.length)} nodes with ${property}: ${value}.`);
+    } catch (wrong) {
+      tell(wrong);
+    }
   };
   const paste = (text) => {
     close();
@@ -60,24 +81,62 @@ export function setUpFind(app) {
     }
     return [...found.values()];
   };
+  // Saved queries and properties by their names. What follows a query's name is its first parameter.
+  const named = (text) => {
+    const wanted = text.toLowerCase();
+    const [first, ...rest] = text.split(/\s+/);
+    const queries = app.schema.queries
+      .filter((each) => each.name === first || `${each.name} ${each.doc}`.toLowerCase().includes(wanted))
+      .slice(0, MOST_NAMED)
+      .map((query) => ({
+        key: query.name,
+        why: query.doc,
+        kind: "saved query",
+        query: query.name,
+        first: query.name === first ? rest.join(" ") : "",
+      }));
+    const properties = app.schema.searched
+      .filter((name) => name.startsWith(wanted))
+      .slice(0, MOST_NAMED)
+      .map((name) => ({ key: `${name}: …`, why: "", kind: "property", property: name }));
+    return [...queries, ...properties];
+  };
+  const found = async (text) => {
+    const [answer, said] = await Promise.all([ask("complete", { text }), saidAbout(text)]);
+    const keys = new Set(answer.nodes.map(idOf));
+    const others = said.filter((node) => !keys.has(idOf(node)));
+    return [...answer.nodes, ...others].map((node) => ({ ...node, kind: node.label }));
+  };
+  const byValue = async (text) => {
+    if (text.length < LEAST) return [];
+    const answer = await ask("search", { text }, { quiet: true }).catch(() => ({ values: [] }));
+    return answer.values.map((value) => ({
+      key: `${value.property}: ${around(String(value.value), text)}`,
+      kind: plural(value.count, "node"),
+      value,
+    }));
+  };
+  // What is found by key is shown at once; the values of properties follow.
   const search = async () => {
     const text = input.value.trim();
     const mine = ++latest;
     if (!text) return close();
-    let answer;
+    const values = byValue(text);
     try {
-      answer = await ask("complete", { text });
+      const some = [...(await found(text)), ...(text.length < LEAST ? [] : named(text))];
+      if (mine !== latest) return null;
+      if (some.length) draw(some);
+      const more = await values;
+      if (mine !== latest) return null;
+      if (more.length || !some.length) draw([...some, ...more]);
     } catch (wrong) {
-      return tell(wrong);
+      tell(wrong);
     }
-    const said = await saidAbout(text);
-    if (mine !== latest) return;
-    const keys = new Set(answer.nodes.map(idOf));
-    const queries = app.schema.queries
-      .filter((each) => text.length > 2 && `${each.name} ${each.doc}`.toLowerCase().includes(text.toLowerCase()))
-      .slice(0, 3)
-      .map((query) => ({ label: "", key: query.name, why: query.doc, query: query.name }));
-    nodes = [...answer.nodes, ...said.filter((node) => !keys.has(idOf(node))), ...queries];
+    return null;
+  };
+  const draw = (options) => {
+    const kept = nodes.length && !list.hidden && options.length > nodes.length ? at : 0;
+    nodes = options;
     fill(
       list,
       nodes.map((node, i) =>
@@ -92,10 +151,10 @@ export function setUpFind(app) {
               take(node);
             },
           },
-          node.query ? null : sign(node.label),
+          node.label ? sign(node.label) : null,
           el("span", { class: "key" }, shortened(node.key, 70)),
           node.why ? el("span", { class: "soft" }, shortened(node.why, 50)) : null,
-          el("span", { class: "kind" }, node.query ? "saved query" : node.label),
+          el("span", { class: "kind" }, node.kind),
         ),
       ),
       nodes.length
@@ -108,7 +167,9 @@ export function setUpFind(app) {
     );
     list.hidden = false;
     input.setAttribute("aria-expanded", "true");
-    mark(nodes.length ? 0 : -1);
+    // Where only values have what was typed, Enter takes it as indicators, unless a property was named.
+    const whole = nodes.every((node) => node.value) && !app.schema.searched.includes(input.value.split(/\s*[:=]/)[0]);
+    mark(whole ? -1 : Math.max(0, kept));
   };
   input.addEventListener("input", () => {
     clearTimeout(timer);
@@ -138,4 +199,10 @@ export function setUpFind(app) {
   });
   input.addEventListener("blur", () => setTimeout(close, 150));
   return { paste };
+}
+
+// A long text around the place where it has what was typed.
+function around(text, typed) {
+  const at = text.toLowerCase().indexOf(typed.replace(/^\w+\s*[:=]\s*/, "").toLowerCase());
+  return at > 30 ? `…${text.slice(at - 20)}` : text;
 }

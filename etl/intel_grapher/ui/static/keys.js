@@ -23,7 +23,7 @@ const KEYS = [
   ["Ctrl+Z, Ctrl+Shift+Z", "undo, redo"],
   ["Alt+←", "back"],
   ["Ctrl+S", "save"],
-  ["Escape", "select nothing"],
+  ["Escape", "let nothing stand out, select nothing"],
   ["?", "these keys"],
 ];
 
@@ -83,7 +83,7 @@ export function setUpKeys(app) {
       case "t":
         return app.drawer("nodes");
       case "Escape":
-        return model.select(null);
+        return model.lit ? model.light(null) : model.select(null);
       case "e":
         if (!model.node(model.selected ?? "")?.more) return deedByKey("e");
         return app.open(model.selected); // one that stands for many

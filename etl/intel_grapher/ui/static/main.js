@@ -119,6 +119,7 @@ async function begin() {
     byId("picture").setAttribute("aria-label", `${name}. Arrow keys go to neighbours, Enter expands.`);
   });
   status();
+  app.model.addEventListener("framed", ({ detail }) => app.picture.frame(detail));
   app.colourOf = colourOf;
   globalThis.app = app; // for the console, and for the tests that look at what is drawn
   await app.editing.entries().catch(() => []);

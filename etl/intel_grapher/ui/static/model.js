@@ -19,6 +19,7 @@ export class Model extends EventTarget {
   hub = null; // nodes with more relationships than these are hidden
   chosen = new Set();
   fact = null; // the id of the relationship that is selected
+  lit = null; // what an answer is about, such as paths: ids of `nodes` and `edges`; all else is dim
   #done = [];
   #undone = [];
   #visited = [];
@@ -64,12 +65,16 @@ export class Model extends EventTarget {
   /**
    * Add what is not there yet; update what is. Returns the ids of new nodes.
    *
-   * `near` is where they come from, `also` undoes and redoes the part of this step that is beyond the picture.
+   * `near` is where they come from, `also` undoes and redoes the part of this step that is beyond the picture, `places`
+   * are where nodes that are there already go.
    * @param {{nodes?: any[], edges?: any[]}} what
-   * @param {{near?: string | null, quiet?: boolean, replace?: string[], also?: Also}} options
+   * @param {{near?: string | null, quiet?: boolean, replace?: string[], also?: Also,
+   *   places?: Map<string, {x: number, y: number}>}} options
    */
-  add({ nodes = [], edges = [] }, { near = null, quiet = false, replace = [], also = {} } = {}) {
-    const step = { added: { nodes: [], edges: [] }, removed: this.#take(replace), ...also };
+  add({ nodes = [], edges = [] }, options = {}) {
+    const { near = null, quiet = false, replace = [], also = {}, places = new Map() } = options;
+    const removed = this.#take(replace);
+    const step = { added: { nodes: [], edges: [] }, removed, places: this.#move(places), ...also };
     const fresh = [];
     const bulk = nodes.length + edges.length > BULK;
     if (bulk) this.tell("bulk", "begin");
@@ -94,7 +99,8 @@ export class Model extends EventTarget {
       }
     }
     if (bulk) this.tell("bulk", "end");
-    const changed = step.added.nodes.length || step.added.edges.length || step.removed.nodes.length || also.undo;
+    const changed =
+      step.added.nodes.length || step.added.edges.length || step.removed.nodes.length || places.size || also.undo;
     if (changed && !quiet) this.#did(step);
     else if (changed && this.#done.length) this.#join(step);
     this.tell("change", { fresh });
@@ -137,6 +143,7 @@ export class Model extends EventTarget {
     this.#done = [];
     this.#undone = [];
     this.#visited = [];
+    this.lit = null;
     this.chosen.clear();
     this.tell("change", {});
     this.tell("select");
@@ -156,6 +163,12 @@ export class Model extends EventTarget {
   pin(ids, on) {
     for (const id of ids) if (this.graph.hasNode(id)) this.graph.setNodeAttribute(id, "pinned", on);
     this.tell("moved");
+    this.tell("select");
+  }
+
+  // What an answer is about stands out from all else; null for nothing.
+  light(lit) {
+    this.lit = lit;
     this.tell("select");
   }
 
@@ -257,9 +270,21 @@ export class Model extends EventTarget {
     }
     step.added = back;
     step.removed = taken;
+    step.places = this.#move(step.places ?? new Map());
     to.push(step);
     this.tell("change", {});
     this.tell("select");
+  }
+  // Puts nodes elsewhere; returns where they were.
+  #move(places) {
+    const before = new Map();
+    for (const [id, { x, y }] of places) {
+      if (!this.graph.hasNode(id)) continue;
+      const node = this.node(id);
+      before.set(id, { x: node.x, y: node.y });
+      this.graph.mergeNodeAttributes(id, { x, y });
+    }
+    return before;
   }
   // Take nodes (with their relationships) and relationships out; return them as they were.
   #take(ids, edgeIds = []) {

@@ -6,7 +6,7 @@ import { idOf } from "./model.js";
 import { seenText } from "./edge-card.js";
 import { sign } from "./palette.js";
 import { rawReplies } from "./raw.js";
-import { STEP } from "./actions.js";
+import { STEP, onPaths } from "./actions.js";
 
 const ARROW = { "->": "→", "<-": "←", "--": "—" };
 const MOST_NAMED = 60;
@@ -48,7 +48,7 @@ export class Panel {
   }
 
   #fill(...content) {
-    fill(this.element, content, (this.box = el("details", { class: "asked" })));
+    fill(this.element, this.#lit(), content, (this.box = el("details", { class: "asked" })));
     this.#writeCypher();
   }
 
@@ -89,6 +89,34 @@ export class Panel {
           "A click on a line tells who says so.",
       ),
     ];
+  }
+
+  // What an answer is about: each path by itself, or all of them.
+  #lit() {
+    const { model } = this.app;
+    if (!model.lit) return null;
+    const { title, paths, only } = model.lit;
+    const light = (some) => model.light({ title, paths, only: some, ...onPaths(model, some ? [some] : paths) });
+    const line = (path) =>
+      button(
+        [path[0].from.key, ...path.flatMap(({ type, direction, to }) => [`${ARROW[direction]} ${type}`, to.key])]
+          .map((text) => shortened(text, 28))
+          .join("  "),
+        () => light(path === only ? null : path),
+        { class: "quiet way", "aria-pressed": String(path === only) },
+      );
+    return el(
+      "div",
+      { id: "lit" },
+      el("h2", { class: "title" }, title),
+      el("div", { class: "ways" }, paths.slice(0, MOST_NAMED).map(line)),
+      el(
+        "div",
+        { class: "actions" },
+        button("Select them", () => model.selectAll([...model.lit.nodes])),
+        button("Show all again", () => model.light(null), { title: "Nothing stands out (Escape)" }),
+      ),
+    );
   }
 
   #rest(id, node) {

@@ -15,6 +15,7 @@ const LEAST_NODE = 1.2;
 const ROOM = 0.3; // of the distance to the nearest neighbour that a node's radius takes
 const SAMPLED = 250; // nodes whose nearest neighbour is looked for
 const PADDING = 52; // pixels around the whole
+const MOST_FORCED = 12; // nodes that are selected and have their labels even where these cover something
 const DIGEST = /^[0-9a-f]{32,}$/; // its beginning tells it apart
 
 export class Picture {
@@ -148,6 +149,21 @@ export class Picture {
     }, 220);
   }
 
+  // The camera shows some nodes as large as there is room for.
+  frame(ids) {
+    const places = ids.map((id) => this.sigma.getNodeDisplayData(id)).filter(Boolean);
+    if (!places.length) return;
+    const reach = (axis) => [Math.min(...places.map((at) => at[axis])), Math.max(...places.map((at) => at[axis]))];
+    const [[left, right], [low, high]] = [reach("x"), reach("y")];
+    const [a, b] = [{ x: left, y: high }, { x: right, y: low }].map((at) => this.sigma.framedGraphToViewport(at));
+    const { width, height } = this.sigma.getDimensions();
+    const camera = this.sigma.getCamera();
+    const room = (pixels, kept) => Math.max(80, pixels - kept * PADDING);
+    const wider = Math.max(Math.abs(b.x - a.x) / room(width, 6), Math.abs(b.y - a.y) / room(height, 3));
+    const ratio = Math.max(0.5, Math.min(1.2, camera.ratio * wider));
+    camera.animate({ x: (left + right) / 2, y: (low + high) / 2, ratio, angle: 0 }, { duration: calm(250) });
+  }
+
   get #many() {
     return this.model.large || this.model.graph.size > MANY_EDGES;
   }
@@ -168,40 +184,46 @@ export class Picture {
 
   #node(id, node) {
     const { model } = this;
-    const dim = this.#hovered && id !== this.#hovered && !this.#near.has(id);
+    const aside = model.lit !== null && !model.lit.nodes.has(id) && !model.chosen.has(id);
+    const dim = aside || (this.#hovered && id !== this.#hovered && !this.#near.has(id));
     const chosen = model.chosen.has(id);
     return {
       ...node,
       type: "shape",
-      label: node.more ? `${number(node.count)} more` : shortened(titleOf(node), DIGEST.test(node.key) ? 13 : 32),
+      label: aside ? "" : this.#text(node),
       shape: node.more ? "hexagon" : shapeOf(node.label),
       color: dim ? css("--line") : colourFor(node, this.remarks.of(id)),
       size: this.#radius * weightOf(node) * (chosen || this.blink === id ? 1.15 : 1),
       ring: chosen || node.pending || this.blink === id,
       missing: model.large || dim ? 0 : model.missing(id),
-      forceLabel: chosen || id === this.#hovered || node.more || (!dim && model.graph.order < 16),
+      forceLabel: chosen || id === this.#hovered || node.more || (!dim && (model.lit || model.graph.order < 16)),
       highlighted: false,
       zIndex: chosen ? 2 : 1,
       hidden: !model.seesNode(id),
     };
   }
 
+  #text(node) {
+    if (node.more) return `${number(node.count)} more`;
+    return shortened(titleOf(node), DIGEST.test(node.key) ? 13 : 32);
+  }
+
   #edge(id, edge) {
     const { model } = this;
     const [start, end] = model.graph.extremities(id);
-    const mine = id === this.card?.hovered || id === model.fact;
+    const mine = id === this.card?.hovered || id === model.fact || Boolean(model.lit?.edges.has(id));
     const lit =
       mine || model.chosen.has(start) || model.chosen.has(end) || start === this.#hovered || end === this.#hovered;
-    const dim = this.#hovered && !lit;
+    const dim = (this.#hovered && !lit) || (model.lit !== null && !mine);
     const both = model.bothWays?.(edge.type);
     const said = Math.min(4, edge.properties?.sources?.length ?? 1); // as wide as many say so
     return {
       type: this.#many ? "thin" : "arrow",
       plain: both || edge.more,
-      label: edge.more ? "" : edge.type,
+      label: edge.more || (model.lit !== null && !mine) ? "" : edge.type,
       forceLabel: this.named,
-      color: mine ? css("--accent") : lit ? css("--soft") : dim ? css("--line") : css("--edge"),
-      size: model.large ? 0.6 : (lit ? 1.6 : 1) + 0.6 * Math.log2(Math.max(1, said)),
+      color: mine ? css("--accent") : dim ? css("--line") : lit ? css("--soft") : css("--edge"),
+      size: model.large && !mine ? 0.6 : (lit ? 1.6 : 1) + 0.6 * Math.log2(Math.max(1, said)),
       hidden: !model.seesEdge(id),
       zIndex: lit ? 1 : 0,
     };
@@ -210,7 +232,8 @@ export class Picture {
   #label(context, node, settings, hovered = false) {
     this.#taken ??= new Taken(this.sigma);
     const strong = node.ring || hovered;
-    drawLabel(context, node, settings, this.#taken, { forced: strong, strong });
+    const forced = hovered || (strong && this.model.chosen.size <= MOST_FORCED);
+    drawLabel(context, node, settings, this.#taken, { forced, strong });
   }
 
   // Relationships that join the same two nodes lie upon each other: one label names them all.
