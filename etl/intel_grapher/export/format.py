@@ -22,12 +22,14 @@ class Settings:
     newest_before  ISO 8601: what was last seen or told before is left out of a block list; None for no limit
     excluded       names, addresses, networks and other keys that no block list may have
     unjudged       whether a block list has also what no analyst has judged
+    event          the UUID of the MISP event that is to be updated; empty for one that is derived from the content
     """
 
     title: str = "intel-grapher"
     newest_before: str | None = None
     excluded: frozenset[str] = frozenset()
     unjudged: bool = False
+    event: str = ""
 
 
 @dataclass

@@ -98,13 +98,8 @@ Parts = list[tuple[str, str, str]]
 
 
 def uuid(*names: str) -> str:
-    """Return the UUID of a part of an event, by what it is."""
+    """Return a UUID that is derived from names."""
     return uuid5(OWN, "\x1f".join(names).encode())
-
-
-def uuid_of(label: str, key: str) -> str:
-    """Return the UUID of the attribute or object that a node is."""
-    return uuid(label, key)
 
 
 def certificate(key: str, known: Json) -> Parts:

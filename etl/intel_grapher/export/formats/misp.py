@@ -5,6 +5,9 @@
 - What a file contacts, drops or is called is a reference.
 - `to_ids` is set by an analyst's verdict, malicious or suspicious, and by nothing else.
 - Tags are tags, `tlp:…` among them; the event has the strictest. Notes and sources are comments.
+
+An attribute or object has a UUID that is derived from the event's and from what it is: MISP refuses one that another of
+its events has. The event's own is derived from what is in it, unless the settings name one that is to be updated.
 """
 
 from __future__ import annotations
@@ -32,7 +35,6 @@ from intel_grapher.export.formats._misp_objects import (
     row_template,
     service,
     uuid,
-    uuid_of,
 )
 from intel_grapher.export.part import MOMENT, Part
 from intel_grapher.files import Group
@@ -48,7 +50,7 @@ _ALGORITHMS: Final = {name: name.lower().replace("-", "") for name in cliques.AL
 
 def write(part: Part, out: BinaryIO, settings: Settings) -> Written:
     """Write one event."""
-    event = _EventWriter(part, out)
+    event = _EventWriter(part, out, settings)
     event.begin(settings.title)
     event.attributes()
     event.out.write(b'\n],"Object":[')
@@ -66,9 +68,10 @@ def write(part: Part, out: BinaryIO, settings: Settings) -> Written:
 class _EventWriter:
     """An event that is being written."""
 
-    def __init__(self, part: Part, out: BinaryIO) -> None:
+    def __init__(self, part: Part, out: BinaryIO, settings: Settings) -> None:
         self.part = part
         self.out = out
+        self.id = settings.event or self._derived(settings.title)
         self.written = Written()
         self.labels = part.labels()
         self.verdicts = markings.verdicts(part)
@@ -79,14 +82,22 @@ class _EventWriter:
 
     def begin(self, title: str) -> None:
         """Write the head of the event."""
-        content = [f"{group}:{content.rows}:{content.checksum}" for group, content in self.part.manifest.groups()]
-        some = [] if self.part.is_whole() else [f"{group}={self.part.count(group)}" for group in self.part.groups()]
         last = self._last()
         level = markings.strictest(self.part)
-        head: Json = {"uuid": uuid("event", title, *content, *some), "info": title, "date": last[:_DAY]}
+        head: Json = {"uuid": self.id, "info": title, "date": last[:_DAY]}
         head |= {"threat_level_id": "4", "analysis": "1", "distribution": "0", "published": False}
         head |= {"Tag": [{"name": f"{tlp.PREFIX}{level}"}] if level else []}
         self.out.write(b'{"Event":' + self.encoder.encode(head)[:-1] + b',"Attribute":[')
+
+    def _derived(self, title: str) -> str:
+        """Return the UUID of an event that nobody has named: by its title and what is in it."""
+        content = [f"{group}:{content.rows}:{content.checksum}" for group, content in self.part.manifest.groups()]
+        some = [] if self.part.is_whole() else [f"{group}={self.part.count(group)}" for group in self.part.groups()]
+        return uuid("event", title, *content, *some)
+
+    def _uuid(self, *names: str) -> str:
+        """Return the UUID of a part of the event, by what it is; of a node by its label and key."""
+        return uuid(self.id, *names)
 
     def put(self, made: Json) -> None:
         """Write an attribute or an object."""
@@ -112,7 +123,7 @@ class _EventWriter:
             return
         self.written.nodes += 1
         type_ = "link" if label == _REPORT else ATTRIBUTES[label]
-        made: Json = {"uuid": uuid_of(label, key), "type": type_, "category": CATEGORIES[type_], "value": key}
+        made: Json = {"uuid": self._uuid(label, key), "type": type_, "category": CATEGORIES[type_], "value": key}
         self.put(made | self._told([NodeRef(label, key)], known) | {"to_ids": self._is_bad([NodeRef(label, key)])})
 
     def files(self) -> None:
@@ -131,7 +142,7 @@ class _EventWriter:
             parts += [(*FILE[name], str(known[name])) for name in FILE if known.get(name) not in {None, ""}]
             parts += [("filename", "filename", each) for each in known.get("names", ())]
             told = references if holder == digest else []
-            self._object("file", uuid_of(_HASH, digest), parts, self._told(nodes, known), told, bad=bad)
+            self._object("file", self._uuid(_HASH, digest), parts, self._told(nodes, known), told, bad=bad)
             self.written.nodes += len(nodes)
 
     def malware(self) -> None:
@@ -148,7 +159,7 @@ class _EventWriter:
                 parts: Parts = [("name", "text", key), ("is_family", "boolean", "1")]
                 parts += [("alias", "text", each) for each in known.get("aliases", ())]
                 told = references if holder == key else []
-                self._object("malware", uuid_of(label, key), parts, self._told([NodeRef(label, key)], known), told)
+                self._object("malware", self._uuid(label, key), parts, self._told([NodeRef(label, key)], known), told)
             self.written.add(rows)
 
     def certificates(self) -> None:
@@ -174,7 +185,7 @@ class _EventWriter:
                     parts += [("dns_names", "hostname", each) for each, _, _ in names]
                 node = NodeRef(label, key)
                 told = self._told([node], known)
-                self._object("x509", uuid_of(label, key), parts, told, bad=self._is_bad([node]))
+                self._object("x509", self._uuid(label, key), parts, told, bad=self._is_bad([node]))
                 self.written.nodes += 1
 
     def services(self) -> None:
@@ -186,7 +197,7 @@ class _EventWriter:
             for key, known in zip(rows.keys[0], rows.dicts(), strict=True):
                 node = NodeRef(label, key)
                 told = self._told([node], known)
-                self._object("ip-port", uuid_of(label, key), service(key), told, bad=self._is_bad([node]))
+                self._object("ip-port", self._uuid(label, key), service(key), told, bad=self._is_bad([node]))
             self.written.add(rows)
 
     def relationships(self, group: Group) -> None:
@@ -196,7 +207,7 @@ class _EventWriter:
             template = row_template(group)
             for rows in self.part.rows(group):
                 for start, end, known in zip(*rows.keys, rows.dicts(), strict=True):
-                    id_ = uuid(str(group), start, end)
+                    id_ = self._uuid(str(group), start, end)
                     self._object(template, id_, ROWS[type_][1](start, end, group), self._told([], known))
                 self.written.add(rows)
         elif type_ in REFERENCES or type_ in IMPLIED or type_ in {schema.NAMES.type, schema.ABOUT.type}:
@@ -221,7 +232,7 @@ class _EventWriter:
         tags = {"Tag": told["Tag"]} if "Tag" in told else {}
         made["Attribute"] = [
             {
-                "uuid": uuid(id_, relation, value),
+                "uuid": self._uuid(id_, relation, value),
                 "object_relation": relation,
                 "type": type_,
                 "category": CATEGORIES.get(type_, "Other"),
@@ -234,9 +245,9 @@ class _EventWriter:
         if references:
             made["ObjectReference"] = [
                 {
-                    "uuid": uuid(id_, how, label, key),
+                    "uuid": self._uuid(id_, how, label, key),
                     "object_uuid": id_,
-                    "referenced_uuid": uuid_of(label, key),
+                    "referenced_uuid": self._uuid(label, key),
                     "relationship_type": how,
                 }
                 for key, label, how in references
