@@ -89,13 +89,14 @@ LAYERS = {
     "load": {"errors", "disk", "lock", "sql", "model", "schema", "files", "neo4j"},
     "ask": {"errors", "keys", "times", "model", "schema", "neo4j", "load"},
     "export": {"errors", "tlp", "sql", "keys", "times", "model", "labels", "schema", "files"},
+    "push": {"errors", "lock", "source", "fetch"},
     "judgement": {"model", "labels", "schema"},
     "cards": BELOW | {"labels", "judgement"},
     "testing": BELOW,
     "pipeline": BELOW,
     "ui": BELOW | {"pipeline"},
     "watch": BELOW | {"judgement"},
-    "cli": BELOW | {"watch", "labels", "judgement", "cards", "pipeline", "settings", "ui", "export"},
+    "cli": BELOW | {"watch", "labels", "judgement", "cards", "pipeline", "settings", "ui", "export", "push"},
     "__main__": {"cli"},
 }
 LAYER_OF = {"analyst.entries": "entries", "diff": "files", "sets": "files", "reject_paths": "reading", "sqlite": "lock"}

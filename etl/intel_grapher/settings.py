@@ -66,7 +66,7 @@ def variable(name: str) -> str:
     return next(setting.variable for setting in SETTINGS if setting.name == name)
 
 
-SECRETS = ("NEO4J_PASSWORD",)
+SECRETS = ("MISP_API_KEY", "NEO4J_PASSWORD")
 """Secrets that are no source's API key."""
 
 

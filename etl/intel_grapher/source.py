@@ -92,7 +92,8 @@ class ApiKey:
 class Request:
     """One request to a service, without its secret. `params` tell it from the endpoint's others for the same key.
 
-    `accept` is the media type that is asked for, where the service has one of its own.
+    `accept` is the media type that is asked for, where the service has one of its own. `content` is a body that is sent
+    as it is, `content_type` its media type.
     """
 
     url: str
@@ -102,6 +103,8 @@ class Request:
     json: Mapping[str, str] | None = None
     params: Mapping[str, str] = field(default_factory=dict)
     accept: str = ""
+    content: bytes = b""
+    content_type: str = ""
 
 
 class Given(NamedTuple):

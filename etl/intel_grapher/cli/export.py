@@ -19,6 +19,7 @@ from intel_grapher.ask import saved as queries
 from intel_grapher.ask.named import nodes_named
 from intel_grapher.cli import graph, options
 from intel_grapher.cli.cache_export import level_named
+from intel_grapher.cli.export_push import MOST_TLP, Push, PushOptions
 from intel_grapher.cli.indicators import SHOWN_CHARACTERS
 from intel_grapher.cli.options import grouped
 from intel_grapher.cli.output import Advance, interruptible, print_json, print_table, progress, say, standard_output
@@ -65,6 +66,15 @@ class What:
     db: options.Db = options.DB
     data: options.Data = options.DATA
     on: graph.On = graph.EMBEDDED
+
+    @property
+    def scope(self) -> str:
+        """Return what was asked for, in one line; empty for the whole graph."""
+        if self.around is not None:
+            return f"around {keys.refang(self.around)}, {counted(self.hops, 'hop')}, hub {self.hub}"
+        if self.saved is not None:
+            return " ".join(["saved", self.saved, *sorted(self.parameter or [])])
+        return "" if self.case is None else f"case {self.case}"
 
     def narrow(self, part: Part) -> None:
         """Narrow the part to what was asked for, and say what is missing. Raises UsageError for what is not there."""
@@ -169,6 +179,7 @@ def export(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where it goes. Default: standard output.")
     ] = None,
+    push: PushOptions,
     block: BlockLists,
     max_tlp: Annotated[
         str | None, typer.Option(metavar="LEVEL", help="Leave out what is marked more strictly: clear, green, amber, …")
@@ -185,10 +196,27 @@ def export(
     """Write the graph, or a part of it, for other tools.
 
     It reads the flat files that transform made. The same files give the same bytes.
+
+    --to sends it to a MISP or a TAXII 2.1 collection: what the server lacks of it, and what changed. Keys are
+    MISP_API_KEY and TAXII_KEY. What is marked TLP:RED needs --max-tlp red.
     """
     known = formats.installed()
     if list_:
         _list(known, json=json)
+        return
+    if (target := push.target()) is not None:
+        if output is not None or format_ not in {None, target.format}:
+            raise UsageError(f"--to takes no -o, and no other format than {target.format}")
+        highest = level_named("--max-tlp", max_tlp or MOST_TLP)
+        settings = block.settings(title or f"intel-grapher {what.scope}".strip())
+        sending = Push(
+            target=target, options=push, format=known[target.format], settings=settings, scope=what.scope,
+            data=what.data, json=json, no_progress=no_progress,
+        )  # fmt: skip
+        with opened(Files(import_), options.byte_size(memory) or MEMORY) as part:
+            what.narrow(part)
+            _hide(part, highest)
+            sending.run(part)
         return
     file = None if output in {None, STDOUT} else output
     format_of = _format(known, format_, file)
@@ -201,12 +229,18 @@ def export(
     with opened(Files(import_), options.byte_size(memory) or MEMORY) as part:
         what.narrow(part)
         if most is not None:
-            markings.hide_above(part, most)
+            _hide(part, most)
         with progress("rows", hidden=no_progress) as shown, interruptible(shown) as advance:
             part.on_rows = _counting(part, advance)
             with _replacing(file) if file is not None else _standard_output() as out:
                 written = format_of.write(part, out, settings)
     _tell(written, format_of, file, json=json)
+
+
+def _hide(part: Part, most: str) -> None:
+    """Take out of a part what is marked more strictly, and say how much."""
+    if hidden := markings.hide_above(part, most):
+        say(f"left out: {counted(hidden, 'node')} marked more strictly than TLP:{most.upper()}")
 
 
 def _format(known: Mapping[str, Format], name: str | None, file: Path | None) -> Format:

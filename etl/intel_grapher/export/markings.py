@@ -73,15 +73,17 @@ def level(tags_: Iterable[str]) -> str | None:
     return tlp.strictest(map(tlp.of_tag, tags_))
 
 
-def hide_above(part: Part, most: str) -> None:
-    """Take out of a part the nodes whose marking is stricter than the level `most`."""
+def hide_above(part: Part, most: str) -> int:
+    """Take out of a part the nodes whose marking is stricter than the level `most`; return how many."""
     above = tlp.LEVELS[tlp.LEVELS.index(most) + 1 :]
+    before = sum(map(part.count, part.nodes()))
     if not above:
-        return
+        return 0
     words = ", ".join(literal(tlp.PREFIX + each) for each in above)
     marked = [f"SELECT {literal(label)} AS label, key FROM ({rows})" for label, rows in _marked(part, words)]
     if marked:
         part.hide(" UNION ".join(marked))
+    return before - sum(map(part.count, part.nodes()))
 
 
 def _marked(part: Part, words: str) -> Iterator[tuple[str, str]]:

@@ -192,6 +192,7 @@ class Client:
         """Return the request with its API key; None if it would go elsewhere than to the source's own address."""
         key = self._source.key
         headers = {**_HEADERS, "Accept": request.accept or _HEADERS["Accept"]}
+        headers |= {"Content-Type": request.content_type} if request.content_type else {}
         query = dict(request.query)
         if key is not None and secret:
             if key.header:
@@ -200,7 +201,12 @@ class Client:
                 query[key.query] = key.prefix + secret
         try:
             prepared = requests.Request(
-                request.method, request.url, headers=headers, params=query, data=request.form, json=request.json
+                request.method,
+                request.url,
+                headers=headers,
+                params=query,
+                data=request.content or request.form,
+                json=request.json,
             ).prepare()
         except (requests.RequestException, ValueError):
             return None

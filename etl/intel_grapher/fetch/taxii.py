@@ -20,19 +20,16 @@ import msgspec
 
 from intel_grapher.cache import Cache, Entry, FailedBody, Writer
 from intel_grapher.errors import ServerError, UsageError
-from intel_grapher.fetch.http import LASTING, Client, HttpReply
-from intel_grapher.fetch.rate_headers import retry_after
-from intel_grapher.fetch.service import backoff
+from intel_grapher.fetch.http import Client, HttpReply
+from intel_grapher.fetch.patience import ask_again
 from intel_grapher.source import Endpoint, Outcome, Request, Source
 from intel_grapher.verdict import Verdict, judged
 
 ACCEPT: Final = "application/taxii+json;version=2.1"
 ADDED_LAST: Final = "x-taxii-date-added-last"
 ADDED_FIRST: Final = "x-taxii-date-added-first"
-ATTEMPTS: Final = 4
 OBJECTS_A_PAGE: Final = "1000"
 """The limit that is sent; a server may give fewer. Some answer a `next` only with a limit beside it."""
-MAX_REDIRECTS: Final = 3
 _REFUSED: Final = range(400, 500)
 
 
@@ -71,7 +68,7 @@ def collection_url(url: str) -> str | None:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
         raise UsageError(f"{url!r} is no https URL of a TAXII server without a user in it")
-    if parts.scheme == "http" and not _is_here(parts.hostname):
+    if parts.scheme == "http" and not is_here(parts.hostname):
         raise UsageError(f"{url!r}: a TAXII server is asked by https, unless it is on this machine")
     segments = parts.path.rstrip("/").removesuffix("/objects").split("/")
     if "collections" not in segments[:-1] or segments[-2] != "collections":
@@ -79,11 +76,21 @@ def collection_url(url: str) -> str | None:
     return urlunsplit((parts.scheme, parts.netloc, "/".join(segments) + "/", "", ""))
 
 
-def _is_here(host: str) -> bool:
+def is_here(host: str) -> bool:
+    """Tell whether a host is this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def taxii_client(source: Source, url: str, key: str) -> tuple[Client, str]:
+    """Return connections to the server of a URL, and the secret that is sent there: a token, or USER:PASSWORD."""
+    parts = urlsplit(url)
+    prefix = "Basic " if ":" in key else "Bearer "
+    own = source.key and replace(source.key, prefix=prefix)
+    secret = base64.b64encode(key.encode()).decode() if ":" in key else key
+    return Client(replace(source, home=f"{parts.scheme}://{parts.netloc}", key=own)), secret
 
 
 @dataclass
@@ -100,11 +107,7 @@ class TaxiiServer:
     wait: Callable[[float], object] = time.sleep
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        prefix = "Basic " if ":" in self.key else "Bearer "
-        self._secret = base64.b64encode(self.key.encode()).decode() if ":" in self.key else self.key
-        own = self.source.key and replace(self.source.key, prefix=prefix)
-        self._client = Client(replace(self.source, home=f"{parts.scheme}://{parts.netloc}", key=own))
+        self._client, self._secret = taxii_client(self.source, self.url, self.key)
 
     def close(self) -> None:
         """Close its connections."""
@@ -142,19 +145,7 @@ class TaxiiServer:
     def _ask(self, url: str, query: Mapping[str, str]) -> HttpReply:
         """Return the last reply to a request, sent again while that may help."""
         request = Request(url, query=query, accept=ACCEPT)
-        redirects = 0
-        for attempt in range(1, ATTEMPTS + 1):
-            reply = self._client.send(request, self._secret)
-            while reply.redirect and redirects < MAX_REDIRECTS:
-                redirects += 1
-                reply = self._client.send(replace(request, url=reply.redirect, query={}), self._secret)
-            if not _may_mend(reply):
-                break
-            told = retry_after(reply.headers.get("retry-after", ""), time.time())
-            if attempt == ATTEMPTS or (told is not None and told > self.patience):
-                break
-            self.wait(backoff(attempt, self.patience) if told is None else told)
-        return reply
+        return ask_again(self._client, request, self._secret, patience=self.patience, wait=self.wait)
 
     def gather(
         self, cache: Cache, writer: Writer, collection: str, *, added_after: str | None = None, afresh: bool = False,
@@ -190,13 +181,6 @@ class TaxiiServer:
             before = then, reply.body
             query = {name: value for name, value in {**query, "next": then}.items() if value}
         return found._replace(reason="there are more pages")
-
-
-def _may_mend(reply: HttpReply) -> bool:
-    """Tell whether another attempt may give an answer."""
-    if reply.fault:
-        return reply.fault not in LASTING
-    return reply.status in {408, 425, 429} or reply.status >= 500  # noqa: PLR2004 - HTTP's
 
 
 def _verdict(endpoint: Endpoint, reply: HttpReply) -> Verdict:

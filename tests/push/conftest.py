@@ -1,0 +1,16 @@
+"""A desk with the campaign's files, verdicts and markings. Each test pushes to a server of its own."""
+
+from __future__ import annotations
+
+import pytest
+from command import Desk
+from judged import judged
+from misp_server import KEY
+
+
+@pytest.fixture(scope="session")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """Give a folder with files to push, and the keys of both servers."""
+    return Desk(
+        judged(tmp_path_factory.mktemp("push")).parent, more={"MISP_API_KEY": KEY, "TAXII_KEY": "user:password"}
+    )
