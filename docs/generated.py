@@ -6,6 +6,7 @@ import importlib
 import inspect
 import os
 import pkgutil
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ import typer
 import typer.core
 from typer.testing import CliRunner
 
-from intel_grapher import keys, schema, settings
+from intel_grapher import api, keys, schema, settings
 from intel_grapher import labels as node_labels
 from intel_grapher.cache import Cache
 from intel_grapher.cli import app
@@ -282,6 +283,42 @@ def _said(source: Source) -> str:
     """Return what a source's file says of the service, without its first line."""
     mapping = next(iter(source.endpoints.values())).mapping
     return inspect.cleandoc(sys.modules[mapping.__module__].__doc__ or "").partition("\n\n")[2]
+
+
+# --- docs/python.md ---------------------------------------------------------------------------------------------------
+
+
+def python_api() -> str:
+    """Return what `intel_grapher` has for Python: each name with its docstring; of a Workspace also the methods."""
+    parts = []
+    for name in sorted(api.__all__, key=lambda each: (each != "Workspace", each)):
+        what = getattr(api, name)
+        has_parameters = not (isinstance(what, type) and issubclass(what, Exception | dict))
+        shown = f"```python\n{name}{_parameters(what)}\n```\n\n" if has_parameters else ""
+        parts.append(f"### `{name}`\n\n{shown}{_text_of(what)}")
+        if what in {api.Workspace, api.GraphTables, api.ByGroup}:
+            parts += [
+                f"#### `{name}.{own}`\n\n```python\n{own}{_parameters(method)}\n```\n\n{_text_of(method)}"
+                for own, method in vars(what).items()
+                if not own.startswith("_") and inspect.isroutine(inspect.unwrap(getattr(what, own)))
+                for method in (getattr(what, own),)
+            ]
+    return "\n\n".join(parts)
+
+
+def _parameters(what: Any) -> str:  # noqa: ANN401 - a function or a class
+    """Return the parameters as one writes them, with names in place of what a default looks like."""
+    told = re.sub(r"^\(self(?:, )?", "(", str(inspect.signature(what)))
+    told = re.sub(r"ForwardRef\(('[^']*')\)", r"\1", told).replace("Unpack[Asking]", "Asking")
+    told = re.sub(r"(: |-> )'([^']*)'", r"\1\2", told)
+    told = re.sub(r"<(?:function|factory)[^>]*>(?: at \w+>)?", "…", told).replace("intel_grapher.files.", "")
+    return told.removesuffix(" -> None") if isinstance(what, type) else told
+
+
+def _text_of(what: Any) -> str:  # noqa: ANN401 - a function or a class
+    """Return a docstring as Markdown: its list of attributes as a list."""
+    doc = inspect.getdoc(what) or ""
+    return re.sub(r"^([a-z_]+(?:, [a-z_]+)*) {2,}(.*(?:\n {8,}.*)*)", r"- `\1`: \2", doc, flags=re.MULTILINE)
 
 
 # --- docs/cli.md ------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ A file can't hold secrets: those are in `credentials`.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -21,6 +22,10 @@ from intel_grapher.errors import UsageError
 
 FILE = "intel-grapher.toml"
 USER_FILE = "config.toml"
+LEAST_MEMORY = 64 << 20
+"""Bytes. A smaller figure is a forgotten unit; the work would be split into so many parts that it never ends."""
+SIZE = re.compile(r"(\d{1,18})([KMG]?)(?:I?B)?", re.ASCII)
+UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 Kind = Literal["path", "text", "switch"]
 
 
@@ -117,6 +122,33 @@ def as_environment(folder: Path, environment: Mapping[str, str]) -> dict[str, st
     if root is not None and credentials.WORKSPACE_FILE not in environment and (root / credentials.FILE).exists():
         found[credentials.WORKSPACE_FILE] = str(root / credentials.FILE)
     return found
+
+
+def byte_size(text: str | None) -> int | None:
+    """Return the bytes of a size such as 512M or 2GiB; None for None. Raises UsageError for anything else."""
+    if text is None:
+        return None
+    match = SIZE.fullmatch(text.strip().upper())
+    if match is None or not int(match[1]):
+        raise UsageError(f"{text!r} is not a size; write it as 512M or 2G")
+    size = int(match[1]) * UNITS[match[2]]
+    if size < LEAST_MEMORY:
+        raise UsageError(f"{text!r} is {size:,} bytes, too little to work with: say 64M or more, or 2G")
+    return size
+
+
+def workspace_file() -> str:
+    """Return a workspace's settings file: its folders, and every other setting as a comment with its default."""
+    lines = [
+        "# The settings of this workspace: the folder with this file. They hold in every folder below it.",
+        "# A flag and an environment variable win over them; `intel-grapher config show` says what holds, and why.",
+    ]
+    for setting in SETTINGS:
+        if setting.in_workspace:
+            value = "false" if setting.kind == "switch" else f'"{setting.default}"'
+            # The folders are said, so that those of a user's own file do not take their place here.
+            lines += ["", f"# {setting.doc}", f"{'' if setting.kind == 'path' else '# '}{setting.name} = {value}"]
+    return "\n".join(lines) + "\n"
 
 
 def _read(path: Path, known: Mapping[str, Setting], root: Path | None, folder: Path) -> dict[str, str]:

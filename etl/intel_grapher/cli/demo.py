@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-import intel_grapher
-from intel_grapher import ask, pipeline, settings
+from intel_grapher import ask, pipeline
 from intel_grapher.ask import saved
 from intel_grapher.cli import options
-from intel_grapher.cli.init import INDICATORS, settings_file
 from intel_grapher.cli.next_command import command
 from intel_grapher.cli.output import print_json, print_line
-from intel_grapher.errors import UsageError
+from intel_grapher.demo import lay_out
 from intel_grapher.load import Embedded, Loaded
 from intel_grapher.pipeline import Places
 
 FOLDER = Path("intel-grapher-demo")
-MARK = "# made by `intel-grapher demo`: a campaign that nobody ran. This folder may be deleted.\n"
 NAME, LURE, UPDATE = "example.com", "invoice-portal.example", "cdn-update.example"
 MALWARE = "Trojan.PaperLantern.A"
 """Where the story begins."""
@@ -39,13 +35,7 @@ def demo(
 
     Its answers ship with the program, so that no network and no key is needed. All of it lies in the one folder.
     """
-    samples, listed = sample_data()
-    _refuse_other(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / settings.FILE).write_text(MARK + settings_file(), encoding="utf-8")
-    shutil.copyfile(listed, folder / INDICATORS)
-    shutil.rmtree(folder / "data" / "raw", ignore_errors=True)
-    shutil.copytree(samples, folder / "data" / "raw")
+    lay_out(folder)
     places = Places(folder / "data", folder / "import", Embedded(folder / "data" / "graph"))
     result = pipeline.run(places)
     loaded = result.loaded
@@ -64,30 +54,6 @@ def demo(
         print_line(line)
     for number, line in enumerate(commands, 1):
         print_line(f"  {number}. {line}")
-
-
-def sample_data() -> tuple[Path, Path]:
-    """Return the folder of the samples' replies, and the list of the campaign's indicators.
-
-    In a wheel they lie beside the code; in a checkout, in `data` at its top.
-    """
-    package = Path(intel_grapher.__file__).parent
-    shipped, checkout = package / "sample_data", package.parents[1] / "data"
-    if shipped.is_dir():
-        return shipped / "raw", shipped / INDICATORS
-    return checkout / "samples" / "raw", checkout / INDICATORS
-
-
-def _refuse_other(folder: Path) -> None:
-    """Raise UsageError where something else is: nothing of the user's is mixed with the campaign."""
-    if not folder.exists():
-        return
-    if not folder.is_dir():
-        raise UsageError(f"{folder} is there and is no folder: name another place")
-    file = folder / settings.FILE
-    ours = file.is_file() and file.read_text(encoding="utf-8", errors="replace").startswith(MARK)
-    if any(folder.iterdir()) and not ours:
-        raise UsageError(f"{folder} holds something else, and the campaign wants a folder of its own: name another")
 
 
 def _story(folder: Path, replies: int, loaded: Loaded) -> list[str]:

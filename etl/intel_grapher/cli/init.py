@@ -12,10 +12,10 @@ from intel_grapher import credentials, settings
 from intel_grapher.cli import options
 from intel_grapher.cli.next_command import command
 from intel_grapher.cli.output import print_json, print_line, say
+from intel_grapher.demo import INDICATORS
 from intel_grapher.errors import UsageError
 from intel_grapher.registry import Registry
 
-INDICATORS = "indicators.txt"
 IGNORED = (credentials.FILE, "data/", "import/", "import-neo4j/", ".import*")
 """What a workspace's .gitignore leaves out: the keys, and what is made."""
 
@@ -39,7 +39,7 @@ def init(
         raise UsageError(f"{folder} is there and is no folder: name another place") from None
     texts = {
         INDICATORS: _INDICATORS,
-        settings.FILE: settings_file(),
+        settings.FILE: settings.workspace_file(),
         credentials.FILE: keys_file(Registry.installed()),
         ".gitignore": "".join(f"/{name}\n" for name in IGNORED),
     }
@@ -77,20 +77,6 @@ def _made(path: Path, text: str, mode: int) -> bool:
 def _not_ignored(path: Path) -> list[str]:
     lines = {line.strip().strip("/") for line in path.read_text(encoding="utf-8", errors="replace").splitlines()}
     return [name for name in IGNORED if name.strip("/") not in lines and not {"*", name.rstrip("*/")} & lines]
-
-
-def settings_file() -> str:
-    """Return a workspace's settings file: its folders, and every other setting as a comment with its default."""
-    lines = [
-        "# The settings of this workspace: the folder with this file. They hold in every folder below it.",
-        "# A flag and an environment variable win over them; `intel-grapher config show` says what holds, and why.",
-    ]
-    for setting in settings.SETTINGS:
-        if setting.in_workspace:
-            value = "false" if setting.kind == "switch" else f'"{setting.default}"'
-            # The folders are said, so that those of a user's own file do not take their place here.
-            lines += ["", f"# {setting.doc}", f"{'' if setting.kind == 'path' else '# '}{setting.name} = {value}"]
-    return "\n".join(lines) + "\n"
 
 
 def keys_file(registry: Registry) -> str:

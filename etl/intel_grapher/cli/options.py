@@ -15,7 +15,6 @@ import dataclasses
 import functools
 import inspect
 import os
-import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +22,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from intel_grapher import times
+from intel_grapher import settings, times
 from intel_grapher.cli import output
 from intel_grapher.errors import BadValue, NoRepliesError, UsageError
 
@@ -75,10 +74,7 @@ PART = output.PART
 FAILED = 1
 INTERRUPTED = 130
 """Exit code: interrupted, as shells report a death by SIGINT."""
-LEAST_MEMORY = 64 << 20
-"""Bytes. A smaller figure is a forgotten unit; the work would be split into so many parts that it never ends."""
-SIZE = re.compile(r"(\d{1,18})([KMG]?)(?:I?B)?", re.ASCII)
-UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+byte_size = settings.byte_size
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
@@ -119,19 +115,6 @@ def existing(data: Path) -> Path:
     if not data.is_dir():
         raise NoRepliesError(f"there is no cache at {data}", "name it with --data, or begin it with fetch or cache add")
     return data
-
-
-def byte_size(text: str | None) -> int | None:
-    """Return the bytes of a size such as 512M or 2GiB; None for None. Raises UsageError for anything else."""
-    if text is None:
-        return None
-    match = SIZE.fullmatch(text.strip().upper())
-    if match is None or not int(match[1]):
-        raise UsageError(f"{text!r} is not a size; write it as 512M or 2G")
-    size = int(match[1]) * UNITS[match[2]]
-    if size < LEAST_MEMORY:
-        raise UsageError(f"{text!r} is {size:,} bytes, too little to work with: say 64M or more, or 2G")
-    return size
 
 
 def timestamp(flag: str, text: str | None) -> int | None:
