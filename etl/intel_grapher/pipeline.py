@@ -141,7 +141,7 @@ def target(name: str, db: Path, data: Path, say: Callable[[str], None] = lambda 
 def retraction(data: Path, target: Embedded | Server) -> Retraction | None:
     """Return what analysts' entries took out, which a Neo4j may still hold because a load only adds to it.
 
-    None for the embedded graph, which is always built from nothing, and where there is no cache.
+    None for the embedded graph, which is brought to what the files hold, and where there is no cache.
     """
     if isinstance(target, Embedded) or not data.is_dir():
         return None

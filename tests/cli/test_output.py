@@ -96,7 +96,7 @@ WRONG = (
     (("transform", "--memory", "much"), "'much' is not a size; write it as"),
     (("transform", "--memory", "4096"), "'4096' is 4,096 bytes, too little to work with"),
     (("load", "--to", "oracle"), "a graph is called embedded or neo4j, not 'oracle'"),
-    (("load", "--method", "magic"), "--method is auto, admin or bolt, not 'magic'"),
+    (("load", "--method", "magic"), "--method is auto, copy, admin or bolt, not 'magic'"),
     (("load", "--yes"), "--yes goes with --prune"),
     (("query",), "give a question in Cypher"),
     (("query", "--saved", "nothing"), "nothing"),

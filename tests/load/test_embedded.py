@@ -174,7 +174,7 @@ def test_a_place_that_is_a_link_stays_one(tmp_path: Path) -> None:
     for rows in (SAMPLE, {}):
         assert load(write(tmp_path / "import", rows), embedded(tmp_path)).parity.equal
     assert (tmp_path / "graph").is_symlink()
-    assert sorted(each.name for each in disk.iterdir()) == ["graph.lbug", "manifest.json"]
+    assert sorted(each.name for each in disk.iterdir()) == ["graph.lbug", "manifest.json", "proof.json"]
     with pytest.raises(LoadError, match="a folder of its own"):
         load(write(tmp_path / "import", SAMPLE), Embedded(Path("/"), POOL))
 
@@ -195,7 +195,7 @@ def test_an_engine_that_ends_its_process_is_told_and_the_old_graph_stays(
     load(files, embedded(tmp_path))
     script = tmp_path / "ends.py"
     script.write_text(f"import os, sys\nsys.stdin.readline()\nos.write(1, b'done\\n')\n{ending}\n")
-    monkeypatch.setattr("intel_grapher.load.embedded._SCRIPT", script)
+    monkeypatch.setattr("intel_grapher.load.embedded.engine._SCRIPT", script)
     with pytest.raises(LoadError, match=word) as told:
         load(files, embedded(tmp_path))
     assert "what was there is as it was" in str(told.value)

@@ -66,13 +66,19 @@ def _embedded(store: str, pool: int) -> Callable[[Message], Message] | Message:
     """Return what answers requests out of a store; a reply where it can't be opened."""
     import ladybug  # noqa: PLC0415 - the other engine does without
 
-    try:
-        threads = min(os.cpu_count() or 1, THREADS)
-        database = ladybug.Database(store, read_only=True, buffer_pool_size=pool, max_num_threads=threads)
-        connection = ladybug.Connection(database)
-    except RuntimeError as error:
-        return {"error": str(error), "ends": True}
-    return lambda request: _answer(connection, request)
+    threads = min(os.cpu_count() or 1, THREADS)
+    folder = os.path.dirname(store)  # noqa: PTH120 - pathlib costs time to import
+    while True:  # until store and overlay are those of one graph: a load may replace both meanwhile
+        before = os.stat(folder).st_ino  # noqa: PTH116 - likewise
+        try:
+            database = ladybug.Database(store, read_only=True, buffer_pool_size=pool, max_num_threads=threads)
+            connection = ladybug.Connection(database)
+        except RuntimeError as error:
+            return {"error": str(error), "ends": True}
+        if os.stat(folder).st_ino == before:  # noqa: PTH116
+            return lambda request: _answer(connection, request)
+        connection.close()
+        database.close()
 
 
 def _neo4j(requests: BinaryIO) -> Callable[[Message], Message] | Message:

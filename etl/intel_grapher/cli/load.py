@@ -28,7 +28,7 @@ class LoadSettings:
     """Option group: into which graph, and how."""
 
     to: graph.To = graph.EMBEDDED
-    method: Annotated[str, typer.Option(help="auto, or for Neo4j: admin, bolt.")] = "auto"
+    method: Annotated[str, typer.Option(help="auto, copy (embedded), admin, bolt (Neo4j).")] = "auto"
     memory: options.Memory = None
     replace: Annotated[bool, typer.Option("--replace", help="Replace what a Neo4j database holds.")] = False
     prune: Annotated[bool, typer.Option("--prune", help="Delete what the files no longer have.")] = False
@@ -40,7 +40,7 @@ class LoadSettings:
         if self.yes and not self.prune:
             raise UsageError("--yes goes with --prune: there is nothing else to agree to")
         if self.method not in get_args(Method):
-            raise UsageError(f"--method is auto, admin or bolt, not {self.method!r}")
+            raise UsageError(f"--method is auto, copy, admin or bolt, not {self.method!r}")
         share = 1.0 if self.yes else SHARE
         return LoadOptions(self.method, self.replace, share if self.prune else None)  # type: ignore[arg-type]
 

@@ -4,7 +4,7 @@
 target: `Embedded(place)` or `Server(uri, user, password)`. Nothing is printed; `Loaded` and `Parity` say what was done
 and found.
 
-embedded    the embedded graph: one module
+embedded    the embedded graph: one package
 neo4j       a Neo4j server, over Bolt or by `neo4j-admin`: one package
 parity      the comparison of a database with the files, by checksum; the same for every engine
 row_diff    the comparison of one group's rows where checksums differ
@@ -72,7 +72,7 @@ class Loaded:
     """What a load did.
 
     target         the database
-    method         how it was loaded, and `why` so
+    method         how it was loaded, and `why` so: by "overlay" or "copy" (embedded), by "admin" or "bolt" (Neo4j)
     rows           rows of the files by group, of which `nodes` are nodes, and `relationships` relationships
     parity         how files and database compare afterwards
     seconds        how long it took
@@ -83,7 +83,7 @@ class Loaded:
     """
 
     target: str
-    method: Method
+    method: str
     why: str
     rows: dict[str, int]
     nodes: int
@@ -108,9 +108,10 @@ def load(
 ) -> Loaded:
     """Load the files into a database and prove that they are there.
 
-    `method`: "copy" is the embedded graph's one; "admin" and "bolt" are Neo4j's; "auto" picks. `replace` lets a Neo4j
-    database that holds something be replaced as a whole. `prune` deletes from it what the files no longer have, up to
-    that share of its rows (`SHARE` is a cautious one); files that lack something are refused then, whatever the target.
+    `method`: "copy" builds the embedded graph anew, "admin" and "bolt" are Neo4j's, "auto" picks. `replace` lets a
+    Neo4j database that holds something be replaced as a whole. `prune` deletes from it what the files no longer have,
+    up to that share of its rows (`SHARE` is a cautious one); files that lack something are refused then, whatever the
+    target.
     `retraction` names what an analyst's entries took out: that goes, whatever `prune` says, unless the files have it.
     The other ways leave nothing to prune or to retract: they begin with nothing. `progress` is told of a step, the rows
     done, and of how many.
@@ -122,6 +123,7 @@ def load(
     started = time.monotonic()
     refused: tuple[Refused, ...] = ()
     pruned, retracted, sent = 0, 0, None
+    how: str
     with _held(files) as manifest:
         if prune is not None:
             pruning.refuse_partial(manifest)
@@ -130,11 +132,10 @@ def load(
                 raise UsageError(
                     f"the embedded graph is not loaded by {method}: leave --method away, or say --to neo4j"
                 )
-            found = embedded.build(files, manifest, target, progress)
-            method, why = "copy", "the embedded graph is always built from the files as a whole"
+            found, how, why, sent = embedded.bring(files, manifest, target, progress, whole=method == "copy")
         else:
-            server, method, why = _chosen(manifest, target, method, replace=replace)
-            if method == "admin":
+            server, how, why = _chosen(manifest, target, method, replace=replace)
+            if how == "admin":
                 found = admin.replace(files, manifest, server, progress)
             else:
                 with connected(server) as database:
@@ -145,7 +146,7 @@ def load(
     relationships = sum(content.rows for content in manifest.relationships.values())
     return Loaded(
         str(target),
-        method,
+        how,
         why,
         rows,
         nodes,

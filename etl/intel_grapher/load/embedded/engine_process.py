@@ -1,10 +1,11 @@
-"""The process in which the embedded engine fills a new store; `embedded` starts it.
+"""The process in which the embedded engine writes to a store; `engine` starts it.
 
 It is run as a script, and imports nothing but the engine. On a disk without room the engine may end the process that it
 is in: then this one ends, and the load says why. It ends with its parent, so that no store is written that a later load
 already removes.
 
-Arguments: the store, the buffer pool in bytes, the parent's process id. Standard input has one statement a line, as
+Arguments: the store, the buffer pool in bytes, the parent's process id, and whether what is written stays in the log
+beside the store (1) or the engine may move it into the store (0). Standard input has one statement a line, as
 JSON; to standard output goes a line for each that is done, and one with the engine's error where one fails.
 """
 
@@ -23,8 +24,8 @@ import ladybug
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
-def main(store: str, pool: int, parent: int) -> None:
-    """Run the statements, then write a checkpoint."""
+def main(store: str, pool: int, parent: int, to_log: int) -> None:
+    """Run the statements."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the parent's to heed, which ends this process
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with suppress(AttributeError, OSError):  # not on Linux
@@ -32,12 +33,13 @@ def main(store: str, pool: int, parent: int) -> None:
     if os.getppid() != parent:
         return
     try:
-        database = ladybug.Database(store, buffer_pool_size=pool)
+        database = ladybug.Database(store, buffer_pool_size=pool, auto_checkpoint=not to_log)
         connection = ladybug.Connection(database)
+        if to_log:
+            connection.execute("CALL force_checkpoint_on_close=false")
         for line in sys.stdin:
             connection.execute(json.loads(line))
             _tell("done")
-        connection.execute("CHECKPOINT")
         connection.close()
         database.close()
         _tell("done")
@@ -50,4 +52,4 @@ def _tell(line: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
