@@ -40,6 +40,9 @@ LEAST = 256 << 20  # bytes; DuckDB can't sort with less
 ROW_BYTES = 128  # of one fact while it is grouped
 NODE_BYTES = 256  # of one node while what relationships say of it is grouped
 LAST_PAIR = (1 << 63) - 1
+END_IN_SQL = (f"pair >> {HALF}", f"pair & {(1 << HALF) - 1}")
+"""The rank of each end of a relationship."""
+AT_HAND = 10_000  # rows; what so few facts are merged into is kept in memory, because a table of DuckDB costs 5 ms
 
 
 class Range(NamedTuple):
@@ -88,6 +91,7 @@ class Merger:
         self._facts_of: dict[Group, int] = {}
         self._ranked: dict[str, Ranked] = {}
         self._merged: dict[Group, dict[str, int]] = {}  # tables of merged facts, in order, and their rows
+        self._at_hand: dict[str, pa.Table] = {}  # those that are no table of DuckDB's, sorted by pair
         self._words = [f"bits{number}" for number in range(max(-(-len(sources) // WORD), 1))]
 
     def close(self) -> None:
@@ -186,12 +190,17 @@ class Merger:
         tables = list(self._facts(group) if parts is None else (pa.ipc.open_stream(part).read_all() for part in parts))
         words = ", ".join(self._words)
         arms = [
-            f"SELECT * FROM (SELECT {rank_of} AS pair, {words}, fetched_at FROM {quoted(table)}) "
+            f"SELECT * FROM (SELECT {END_IN_SQL[end]} AS pair, {words}, fetched_at FROM {quoted(table)}) "
             f"WHERE pair >= {low} AND pair < {high}"
-            for relationship, rank_of in self._ends(group)
+            for relationship, end in self._ends(group)
             for table in self._tables(relationship)
+            if table not in self._at_hand
         ]
         cursor = self._connection.cursor()
+        ends = list(self._ends_at_hand(group))
+        if ends:
+            cursor.register("ends", pa.concat_tables(ends))
+            arms.append(f"SELECT pair, {words}, fetched_at FROM ends WHERE pair >= {low} AND pair < {high}")
         names: list[str] = []
         if tables:
             facts = pa.concat_tables(tables, promote_options="default")
@@ -208,25 +217,30 @@ class Merger:
                 names = [*names, *reader.schema.names]
                 query = self._with_previous(group, query, reader.schema.names)
             merged = f"SELECT pair, {self._aggregates(group, names)} FROM ({query}) GROUP BY pair"
-            cursor.execute(f"CREATE TABLE {quoted(within.table)} AS {merged}")
-            self._merged[group][within.table] = cursor.fetchall()[0][0]
+            if sum(table.num_rows for table in (*tables, *ends)) <= AT_HAND and len(arms) == bool(tables) + bool(ends):
+                rows = cursor.sql(f"{merged} ORDER BY pair").to_arrow_table()
+                self._at_hand[within.table], self._merged[group][within.table] = rows, rows.num_rows
+            else:
+                cursor.execute(f"CREATE TABLE {quoted(within.table)} AS {merged}")
+                self._merged[group][within.table] = cursor.fetchall()[0][0]
         cursor.close()
 
-    def _ends(self, label: Group) -> list[tuple[Group, str]]:
-        """Return (relationship, SQL expression of this label's rank in `pair`) for every end of that label.
-
-        Empty for a group of relationships.
-        """
+    def _ends(self, label: Group) -> list[tuple[Group, int]]:
+        """Return (relationship, which end: 0 or 1) for every end of a label; none for a group of relationships."""
         return [
-            (relationship, rank_of)
+            (relationship, end)
             for relationship in list(self._merged)  # other threads add to it
             if relationship.type
-            for end, rank_of in (
-                (relationship.start, f"pair >> {HALF}"),
-                (relationship.end, f"pair & {(1 << HALF) - 1}"),
-            )
-            if label == Group(end)
+            for end, of_end in enumerate((relationship.start, relationship.end))
+            if label == Group(of_end)
         ]
+
+    def _ends_at_hand(self, label: Group) -> Iterator[pa.Table]:
+        """Yield what the relationships that are no tables of DuckDB's say of their ends of a label, as facts of it."""
+        for relationship, end in self._ends(label):
+            for table in self._tables(relationship):
+                if (rows := self._at_hand.get(table)) is not None:
+                    yield with_pairs(rows.select(["pair", *self._words, "fetched_at"]), end_of(rows["pair"], end))
 
     def _tables(self, group: Group) -> list[str]:
         """Return a group's tables of merged facts, in order; a range without facts may have none."""
@@ -331,8 +345,11 @@ class Merger:
 
     def _new_rows(self, group: Group) -> Iterator[pa.Table]:
         """Yield the rows that were merged now, in order."""
-        with self._connection.cursor() as cursor:
-            for table in self._tables(group):
+        for table in self._tables(group):
+            if table in self._at_hand:
+                yield self._at_hand[table]
+                continue
+            with self._connection.cursor() as cursor:
                 for batch in cursor.sql(f"FROM {quoted(table)} ORDER BY pair").to_arrow_reader(BATCH_ROWS):
                     yield pa.table(batch)
 
@@ -341,7 +358,9 @@ class Merger:
         reader = self._previous.reader(group) if self._previous else None
         schemas = [pa.schema([("pair", pa.int64())]), *([reader.schema] if reader else [])]
         schemas += [
-            self._connection.cursor().sql(f"FROM {quoted(table)} LIMIT 0").to_arrow_table().schema
+            self._at_hand[table].schema
+            if table in self._at_hand
+            else self._connection.cursor().sql(f"FROM {quoted(table)} LIMIT 0").to_arrow_table().schema
             for table in self._tables(group)
         ]
         return pa.unify_schemas(schemas)
@@ -354,11 +373,16 @@ def renumbered(pairs: pa.Array, new: list[pa.Array | None]) -> pa.Array:
     """
     if all(of_end is None for of_end in new):
         return pairs
-    ends = [pc.shift_right(pairs, HALF), pc.bit_wise_and(pairs, (1 << HALF) - 1)] if len(new) > 1 else [pairs]
+    ends = [end_of(pairs, 0), end_of(pairs, 1)] if len(new) > 1 else [pairs]
     mapped = [
         end if of_end is None else of_end.take(end).cast(pa.int64()) for end, of_end in zip(ends, new, strict=True)
     ]
     return pc.bit_wise_or(pc.shift_left(mapped[0], HALF), mapped[1]) if len(mapped) > 1 else mapped[0]
+
+
+def end_of(pairs: pa.Array, end: int) -> pa.Array:
+    """Return the integers of one end of relationships: 0 is the start."""
+    return pc.bit_wise_and(pairs, (1 << HALF) - 1) if end else pc.shift_right(pairs, HALF)
 
 
 def with_pairs(rows: pa.Table, pairs: pa.Array) -> pa.Table:

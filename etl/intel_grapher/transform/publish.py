@@ -23,7 +23,7 @@ from intel_grapher.cache.segment import Segment
 from intel_grapher.files import Content, Files, Group, GroupWriter, Manifest, SegmentRead
 from intel_grapher.model import Merge
 from intel_grapher.transform.facts import PRECISIONS, Reject
-from intel_grapher.transform.merge import HALF, Merger, renumbered, with_pairs
+from intel_grapher.transform.merge import Merger, end_of, renumbered, with_pairs
 from intel_grapher.transform.options import Options
 from intel_grapher.transform.staged import REJECTS, Staged
 from intel_grapher.transform.store import Checksum, GroupState, RowsWriter, checksum
@@ -155,7 +155,7 @@ class Publisher:
 def columns(merger: Merger, group: Group, rows: pa.Table, keys: list[pa.LargeStringArray]) -> pa.Table:
     """Return the columns of a group's files for merged rows; `keys` are those of its labels, by rank."""
     pair = rows["pair"]
-    ranks = [pc.shift_right(pair, HALF), pc.bit_wise_and(pair, (1 << HALF) - 1)] if group.type else [pair]
+    ranks = [end_of(pair, 0), end_of(pair, 1)] if group.type else [pair]
     ends = {name: of_label.take(rank) for name, of_label, rank in zip(group.keys, keys, ranks, strict=True)}
     made = dict(ends)
     for declared in group.properties:

@@ -29,6 +29,9 @@ REJECTS = "rejects"
 NO_MAPPING = "no mapping"
 KEYS = "keys of "
 COMPRESSED = pa.ipc.IpcWriteOptions(compression="lz4")
+PLAIN = pa.ipc.IpcWriteOptions()
+LEAST_COMPRESSED = 1000
+"""A table of fewer rows is not compressed: that takes longer than all else about it."""
 _LENGTH = 8
 _CRC = 4
 
@@ -77,6 +80,11 @@ class Staged(msgspec.Struct):
 def keys_of(label: str) -> str:
     """Return the name of the table of a label's keys."""
     return f"{KEYS}{label}"
+
+
+def layout(table: pa.Table) -> pa.ipc.IpcWriteOptions:
+    """Return how a table is written."""
+    return COMPRESSED if table.num_rows >= LEAST_COMPRESSED else PLAIN
 
 
 def groups_of(staged: Iterable[Staged]) -> list[Group]:
@@ -154,7 +162,7 @@ def _write(file: pa.NativeFile, found: Staged, batch: Batch | None, rejects: lis
 
     def put_table(name: str, table: pa.Table) -> None:
         sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, table.schema, options=COMPRESSED) as stream:
+        with pa.ipc.new_stream(sink, table.schema, options=layout(table)) as stream:
             stream.write_table(table)
         data = sink.getvalue()
         found.tables.setdefault(name, []).append(Extent(file.tell(), data.size, table.num_rows))

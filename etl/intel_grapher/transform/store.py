@@ -31,7 +31,7 @@ from intel_grapher import disk
 from intel_grapher.cache.segment import Segment
 from intel_grapher.files import NOTHING, Content, Group
 from intel_grapher.transform.key_ranks import Keys
-from intel_grapher.transform.staged import COMPRESSED, Staged
+from intel_grapher.transform.staged import Staged, layout
 
 VERSION = 1
 INDEX = "index"
@@ -276,7 +276,7 @@ class RowsWriter:
         rows = pa.concat_tables(self._waiting).combine_chunks()
         self._waiting = []
         if self._file is None:
-            self._file = pa.ipc.new_file(str(self._path), rows.schema, options=COMPRESSED)
+            self._file = pa.ipc.new_file(str(self._path), rows.schema, options=layout(rows))
         for batch in rows.to_batches():
             self._firsts.append(batch["pair"][0].as_py())
             self._file.write_batch(batch)
