@@ -96,7 +96,7 @@ LAYERS = {
     "tables": {"errors", "files", "model"},
     "demo": {"errors", "settings"},
     "pipeline": BELOW,
-    "ui": BELOW | {"pipeline"},
+    "ui": BELOW | {"pipeline", "export", "labels"},
     "watch": BELOW | {"judgement"},
     "api": BELOW | {"judgement", "cards", "demo", "pipeline", "settings", "tables"},
     "__init__": {"api"},

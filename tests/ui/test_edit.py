@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from campaign import campaign
 from loopback import Answer, Loopback, found
 from playwright.sync_api import Browser, Page, expect
-from ui_site import Site, fill, grow, idle, nodes, opened, pick, serving
+from ui_site import PATIENCE, Site, fill, grow, idle, nodes, opened, pick, serving
 
 from intel_grapher.analyst import journal
 from intel_grapher.cache import Cache
@@ -196,6 +197,22 @@ def test_a_job_that_fails_says_so_and_is_tried_again_and_one_that_lasts_is_cance
     page.keyboard.press("Escape")
     wrong.get_by_role("button", name="Close").click()
     expect(wrong).to_have_count(0)
+
+
+def test_a_source_that_hangs_up_is_told_while_it_is_asked_again(
+    service: Loopback, small: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "script", lambda _asked: Answer(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"))
+    job = small.ask("enrich", nodes=[{"label": "Domain", "key": "example.com"}], sources=["loopback"])
+    until = time.monotonic() + PATIENCE
+    while not job["trouble"]:
+        assert not job["ended"], job  # it is told while the source is asked again, and not when all is over
+        assert time.monotonic() < until
+        time.sleep(0.02)
+        job = small.ask("job", number=job["number"])
+    assert job["trouble"][0].startswith("loopback: ")
+    assert job["trouble"][0].endswith("; asked again")
+    small.ask("cancel", number=job["number"])
 
 
 @pytest.mark.only_neo4j

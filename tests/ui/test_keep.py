@@ -116,3 +116,41 @@ def test_cypher_and_saved_queries_run_and_go_into_the_picture(small_page: Page) 
         box.fill(cypher)
         page.keyboard.press("Control+Enter")
         expect(page.locator(".ask .bad")).to_contain_text(told)
+
+
+def test_a_case_is_opened_and_handed_over_in_the_formats_of_export(
+    small: Site, small_page: Page, tmp_path: Path
+) -> None:
+    page = small_page
+    key = {"label": "Domain", "key": "invoice-portal.example"}
+    small.ask("edits", entries=[{"what": "tag", "about": key, "tag": "case: <i>lures", "author": "ana"}])
+    small.rest()
+    page.click("#open")
+    page.locator("dialog").get_by_role("button", name="<i>lures", exact=True).click()
+    page.wait_for_function("() => app.model.chosen.has('Domain:invoice-portal.example')")
+    page.click("#open")
+    page.get_by_label("export the case <i>lures").click()
+
+    def write(name: str) -> Path:
+        page.locator("dialog").get_by_label("Format").select_option(name)
+        with page.expect_download() as download:
+            page.locator("dialog").get_by_role("button", name="Write").click()
+        place = tmp_path / download.value.suggested_filename
+        download.value.save_as(place)
+        return place
+
+    bundle = json.loads(write("stix").read_text())
+    assert "invoice-portal.example" in {each.get("value") for each in bundle["objects"]}
+    expect(page.locator("dialog [role=status]").first).to_contain_text("node")
+    assert "invoice-portal.example" in write("html").read_text(encoding="utf-8")
+    page.locator("dialog").get_by_label("Marked at most").select_option("TLP:CLEAR")
+    assert json.loads(write("stix").read_text())["type"] == "bundle"
+    page.keyboard.press("Escape")
+    refused = small.ask("export", format="../x", nodes=[key])
+    assert "no format" in refused["error"]
+    assert (
+        "flat files" in small.ask("export", format="stix", nodes=[{"label": "Domain", "key": "none.example"}])["error"]
+    )
+    entry = next(each for each in small.ask("entries")["entries"] if each["body"].get("tag") == "case: <i>lures")
+    small.ask("edits", entries=[{"what": "undo", "undoes": entry["id"], "author": "ana"}])
+    small.rest()

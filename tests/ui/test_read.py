@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -109,10 +110,39 @@ def test_the_time_slider_goes_over_first_and_last_seen(page: Page) -> None:
     assert hidden
     assert not page.evaluate("ids => ids.some(id => app.model.seesEdge(id))", hidden)
     assert 0 < page.evaluate(EDGES) < before
-    expect(page.locator("#time span").last).to_have_text(until[:10])
+    expect(page.locator("#time > span").last).to_have_text(until[:10])
     page.get_by_label("seen until").evaluate(move, "1000")
     page.wait_for_function("() => app.model.window === null")
     assert page.evaluate(EDGES) == before
+    # A drag over the bars chooses a part; another within it moves it; a double click lets it go.
+    box = page.locator("#time .track").bounding_box()
+    assert box
+
+    left, y, wide = box["x"], box["y"] + 8, box["width"]
+
+    def drag(begin: float, end: float) -> list[str]:
+        page.mouse.move(left + begin * wide, y)
+        page.mouse.down()
+        page.mouse.move(left + end * wide, y, steps=3)
+        page.mouse.up()
+        return [each[:10] for each in page.evaluate("app.model.window")]
+
+    first = drag(0.4, 0.7)
+    expect(page.locator("#in-window")).to_have_text(re.compile(r"^\d+ of \d+ dates$"))
+    later = drag(0.55, 0.75)
+    assert first[0] < later[0]
+    assert first[1] < later[1]
+    page.mouse.dblclick(left + 0.1 * wide, y)
+    assert page.evaluate("app.model.window") is None
+    # First seen since a day: what was seen before is out, however long it stayed.
+    page.get_by_label("what falls into the time").select_option("first")
+    day = max(page.evaluate("app.model.graph.mapEdges((_, edge) => edge.properties?.first_seen ?? '')"))[:10]
+    page.get_by_label("since", exact=True).fill(day)
+    page.get_by_label("hide undated").check()
+    assert page.evaluate("app.model.window[0]") == f"{day}T00:00:00Z"
+    seen = "app.model.graph.edges().filter(id => app.model.seesEdge(id)).map(id => { const { first_seen, last_seen } = app.model.graph.getEdgeAttribute(id, 'properties'); return first_seen ?? last_seen; })"
+    assert page.evaluate(seen)
+    assert min(page.evaluate(seen)) >= day
 
 
 def test_the_legend_has_the_schemas_colours_and_shapes(site: Site, page: Page) -> None:

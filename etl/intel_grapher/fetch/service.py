@@ -222,6 +222,7 @@ class Service:
         self._keep(question, reply, verdict)
         with self._counting:
             if not verdict.is_answer:
+                self.tally.trouble = ""
                 self.tally.fail(Failure(question.form.endpoint.name, question.key, verdict.reason))
             else:
                 self.tally.asked += 1
@@ -279,12 +280,14 @@ class Service:
                 holder.account.learn(hint)
             if verdict.is_answer:
                 self._failures = 0
+                self.tally.trouble = ""
                 holder.account.answered()
                 break
             other_key = self._note(holder, reply, verdict, quota_told=hint is not None and not hint.remaining)
             if not verdict.is_transient and not other_key:
                 break
             attempt += not other_key
+            self.tally.trouble = verdict.reason
             if verdict.outcome is not Outcome.QUOTA and attempt < ATTEMPTS:
                 self._over.wait(backoff(attempt, self._limits.patience))
         return reply, verdict

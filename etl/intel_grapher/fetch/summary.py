@@ -36,6 +36,8 @@ class Tally:
     failed: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
     examples: list[Failure] = field(default_factory=list)
+    trouble: str = ""
+    """What the last request failed of, while it is to be sent again; empty after an answer."""
     aside: str = ""
     """Why the source was set aside for this run; empty if it was not."""
     until: float = 0.0

@@ -19,7 +19,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 import intel_grapher
-from intel_grapher import schema, times
+from intel_grapher import labels, schema, times
 from intel_grapher.analyst import journal
 from intel_grapher.analyst.entries import VERDICTS, AnalystEntry, relationships_of
 from intel_grapher.ask import Graph, RecordingGraph, properties, saved
@@ -32,9 +32,21 @@ from intel_grapher.files import Files
 from intel_grapher.model import Label, NodeRef
 from intel_grapher.pipeline import Places
 from intel_grapher.registry import Registry
-from intel_grapher.ui import evidence, graph_api, investigations, news, overview, pasted, query_api, reviews
+from intel_grapher.ui import (
+    evidence,
+    graph_api,
+    handing_over,
+    investigations,
+    news,
+    overview,
+    pasted,
+    query_api,
+    reviews,
+    styles,
+)
 from intel_grapher.ui.jobs import Job, Jobs
 from intel_grapher.ui.waiting import WaitingEdits
+from intel_grapher.ui.warning_lists import WarningLists
 
 STATIC: Final = Path(__file__).parent / "static"
 LARGEST: Final = 80 << 20
@@ -51,6 +63,7 @@ class Page:
     graphs: GraphPool
     jobs: Jobs
     waiting: WaitingEdits
+    warnings: WarningLists
 
     @classmethod
     def of(cls, places: Places) -> Page:
@@ -61,7 +74,14 @@ class Page:
             if not _as_of(places):
                 jobs.rebuild(TAKE_IN)
 
-        return cls(places, Registry.installed(), GraphPool(places.target), jobs, WaitingEdits(places.data, added))
+        return cls(
+            places,
+            Registry.installed(),
+            GraphPool(places.target),
+            jobs,
+            WaitingEdits(places.data, added),
+            WarningLists(places.data / "warning-lists"),
+        )
 
 
 class EmptyQuestion(msgspec.Struct, frozen=True):
@@ -151,6 +171,13 @@ def application(page: Page) -> Starlette:
         "retry": (JobQuestion, lambda page, asked: {"job": _known(asked, page.jobs.retry(asked.number))}),
         "told": (JobQuestion, _told),
         "jobs": (EmptyQuestion, lambda page, _: {"jobs": [asdict(each) for each in page.jobs.running()]}),
+        "warned": (graph_api.NodeSet, lambda page, asked: page.warnings.warned(asked.nodes)),
+        "styles": (EmptyQuestion, lambda page, _: msgspec.to_builtins(styles.read(page.places.data))),
+        "style": (styles.StyleRules, lambda page, asked: styles.write(page.places.data, asked)),
+        "export": (
+            handing_over.ExportQuestion,
+            lambda page, asked: handing_over.written(Files(page.places.import_), asked),
+        ),
         "investigations": (EmptyQuestion, _investigations),
         "keep": (
             investigations.UnsavedPicture,
@@ -188,7 +215,8 @@ def _route(name: str, type_: Any, answer: Callable[[Any], Any]) -> Route:  # noq
         except (msgspec.MsgspecError, UnicodeDecodeError) as wrong:
             return _json({"error": f"the question is not understood: {wrong}"}, 400)
         try:
-            return _json(await run_in_threadpool(answer, asked))
+            found = await run_in_threadpool(answer, asked)
+            return found if isinstance(found, Response) else _json(found)
         except LoadError as wrong:
             return _json({"error": str(wrong), "no_graph": True}, 409)
         except BusyError as wrong:
@@ -250,7 +278,14 @@ def _start(page: Page, _: EmptyQuestion) -> dict[str, Any]:
         "types": {name: {"both_ways": each.both_ways, "doc": each.doc} for name, each in schema.RELATIONSHIPS.items()},
         "sources": {name: each.title for name, each in page.registry.items()},
         "verdicts": VERDICTS,
+        "folds": {
+            "domain": labels.DOMAIN.name,
+            "beneath": labels.SUBDOMAIN.name,
+            "address": labels.IP_ADDRESS.name,
+        },
         "searched": properties.names(),
+        "formats": handing_over.listed(),
+        "warning_lists": len(page.warnings.current()) + len(page.warnings.faults),
         "queries": [
             {"name": each.name, "doc": each.doc, "cypher": each.cypher,
              "parameters": [{"name": own.name, "doc": own.doc, "default": own.default} for own in each.parameters]}

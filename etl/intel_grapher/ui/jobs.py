@@ -6,7 +6,7 @@ import itertools
 import multiprocessing
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any, Literal
@@ -34,6 +34,7 @@ class Job:
     stage         "waiting", "starting", or a stage of the pipeline
     done, of      units of the stage that are done, and all of them; 0 while unknown
     said          sentences about the result
+    trouble       what stands in the way of sources that are being asked, one sentence each
     error         the reason why it ended early, or why no source answered; empty if neither
     started       epoch seconds
     read          whether a person has read the result; that of a rebuild without an error needs no reader
@@ -48,6 +49,7 @@ class Job:
     ended: bool = False
     error: str = ""
     said: list[str] = field(default_factory=list)
+    trouble: list[str] = field(default_factory=list)
     started: float = field(default_factory=time.time)
     read: bool = False
 
@@ -168,6 +170,8 @@ class Jobs:
                     job.stage, job.done, job.of = values
                 elif message == "said":
                     job.said.append(values[0])
+                elif message == "trouble":
+                    job.trouble = values[0]
                 elif message == "failed":
                     job.error = values[0]
                 else:
@@ -205,13 +209,40 @@ def _job(sender: Connection, places: Places, task: _Task) -> None:
             sender.send(("failed", failure))
 
     registry = Registry.installed()
-    options = pipeline.PipelineOptions(progress=progress, finished=finished, patience=PATIENCE)
+    options = pipeline.PipelineOptions(
+        progress=progress, fetched=_telling_trouble(sender), finished=finished, patience=PATIENCE
+    )
     try:
         chosen = [registry.named(name) for name in task.sources]
         pipeline.run(places, task.indicators, sources=chosen, registry=registry, options=options)
     except GrapherError as error:
         sender.send(("failed", str(error)))
     sender.send(("ended",))
+
+
+def _telling_trouble(sender: Connection) -> Callable[[Summary], None]:
+    """Return what sends the trouble of a fetch whenever it changes."""
+    told: list[str] = []
+
+    def tell(summary: Summary) -> None:
+        if (trouble := _trouble(summary)) != told:
+            told[:] = trouble
+            sender.send(("trouble", trouble))
+
+    return tell
+
+
+def _trouble(summary: Summary) -> list[str]:
+    """Return what keeps sources from answering while they are asked: what is tried again, and what was given up."""
+    found = []
+    for name, tally in sorted(summary.sources.items()):
+        if tally.aside:
+            found.append(f"{name}: {tally.aside}" + (f"; set {tally.needs_key}" if tally.needs_key else ""))
+        elif tally.trouble:
+            found.append(f"{name}: {tally.trouble}; asked again")
+        elif tally.failed:
+            found.append(f"{name}: {', '.join(tally.failed)}")
+    return found
 
 
 def _failure(summary: Summary) -> str:

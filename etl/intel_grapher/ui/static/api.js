@@ -61,6 +61,22 @@ async function answered(name, question) {
   return answer;
 }
 
+/**
+ * Returns a file that the server makes, with what it says of it.
+ * @param {string} name
+ * @param {object} question
+ */
+export async function askFile(name, question) {
+  waiting(1);
+  try {
+    const response = await post(name, question, token);
+    if (!response.ok) throw new Refusal((await response.json()).error, response.status);
+    return { blob: await response.blob(), told: JSON.parse(response.headers.get("X-Intel-Grapher-Written") ?? "{}") };
+  } finally {
+    waiting(-1);
+  }
+}
+
 async function post(name, question, key, keepalive = false) {
   try {
     return await fetch(`/api/${name}`, {

@@ -145,6 +145,7 @@ export function dialog(title, fields, { ok = "OK", content = [], danger = false,
 
 export const tell = (wrong) => toast(wrong.message, { wrong: true });
 
+export const ARROW = { "->": "→", "<-": "←", "--": "—" };
 export const number = (value) => value.toLocaleString("en");
 export const plural = (count, word) => `${number(count)} ${word}${count === 1 ? "" : "s"}`;
 export const day = (moment) => (moment ? moment.slice(0, 10) : "");

@@ -52,7 +52,7 @@ export class EdgeCard {
 
   #show(id, x = 0, y = 0) {
     const edge = id && this.picture.model.graph.getEdgeAttributes(id);
-    if (!edge || edge.more) id = null;
+    if (!edge || (edge.more && !edge.fold)) id = null;
     if (id === this.hovered) return;
     this.hovered = id;
     this.box.hidden = !id;
@@ -72,7 +72,7 @@ export function seenText({ first_seen: first, last_seen: last } = /** @type {any
 }
 
 const cardOf = (edge) => [
-  el("strong", {}, edge.type),
+  el("strong", {}, edge.fold ? `${edge.type} ×${edge.count}` : edge.type),
   el("div", { class: "key" }, `${shortened(edge.start.key, 40)} → ${shortened(edge.end.key, 40)}`),
   el("div", {}, seenText(edge.properties)),
   el("div", { class: "soft" }, (edge.properties?.sources ?? []).join(", ") || "no source"),

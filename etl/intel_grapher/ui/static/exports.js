@@ -1,5 +1,8 @@
 // What is shown, for others: pictures with a legend, tables, and files for other programs.
-import { button, dialog, el } from "./dom.js";
+import { askFile } from "./api.js";
+import { button, dialog, el, number, plural, shortened } from "./dom.js";
+import { foldText } from "./folds.js";
+import { ruleText } from "./styles.js";
 import { RINGS, corners, css, colourOf, mark, shapeOf } from "./palette.js";
 
 const NAMES_FROM = 600; // with more nodes, a drawn picture has no names but the selected ones'
@@ -15,8 +18,9 @@ export class Exports {
     this.app = app;
   }
 
+  // What is shown, for others.
   async show() {
-    const { investigation, table } = this.app;
+    const { investigation, table, model } = this.app;
     const name = investigation.name || "intel-grapher";
     const save = (ending, parts, type) => download(`${name}${ending}`, new Blob(parts, { type }));
     const csv = () => table.csv();
@@ -71,6 +75,7 @@ export class Exports {
             { class: "actions" },
             rows.map(([text, run]) => button(text, run)),
           ),
+          this.#formats(name, () => model.refs(model.held().nodes)),
           el(
             "label",
             { class: "field" },
@@ -80,11 +85,60 @@ export class Exports {
           el(
             "p",
             { class: "soft" },
+            this.#folded() ? `${this.#folded()}: pictures show groups, tables and files their members. ` : "",
             "Pictures have a legend, the date and the marking. CSV is for spreadsheets: a cell that one takes for a " +
               "formula is marked as text. For programs: intel-grapher query --csv.",
           ),
         ],
       },
+    );
+  }
+
+  // A case in a format of other tools.
+  async ofCase(name, nodes) {
+    const content = [this.#formats(name, () => nodes)];
+    await dialog(`Export the case ${shortened(name)}`, {}, { ok: null, content });
+  }
+
+  // The formats of the command `export`: whatever it can write can be handed over from here.
+  #formats(name, nodes) {
+    const { formats } = this.app.schema;
+    const told = el("p", { class: "soft", role: "status" });
+    const doc = el("span", { class: "soft" });
+    const format = el(
+      "select",
+      { "aria-label": "Format", onchange: () => (doc.textContent = chosen().doc) },
+      formats.map((each) => el("option", { value: each.name }, each.title)),
+    );
+    const chosen = () => formats.find((each) => each.name === format.value);
+    const most = el(
+      "select",
+      { "aria-label": "Marked at most" },
+      MARKINGS.map((each) => el("option", { value: each }, each || "any marking")),
+    );
+    const write = async () => {
+      const wanted = nodes();
+      told.classList.remove("bad");
+      told.textContent = "Writing…";
+      try {
+        if (!wanted.length) throw new Error("There is nothing to write.");
+        const question = { format: format.value, nodes: wanted, title: name, most: most.value };
+        const { blob, told: made } = await askFile("export", question);
+        download(`${name.replace(/[^\w.() -]+/g, "-")}${chosen().suffix}`, blob);
+        told.textContent = madeText(made);
+      } catch (wrong) {
+        told.classList.add("bad");
+        told.textContent = wrong.message;
+      }
+    };
+    doc.textContent = chosen()?.doc ?? "";
+    return el(
+      "fieldset",
+      {},
+      el("legend", {}, "For other tools, out of the flat files"),
+      el("div", { class: "row" }, format, most, button("Write", write)),
+      doc,
+      told,
     );
   }
 
@@ -96,12 +150,14 @@ export class Exports {
     const verdicts = [...new Set(nodes.map(({ said }) => said.verdict).filter(Boolean))].sort();
     const date = new Date().toISOString().slice(0, 16).replace("T", " ");
     const title = this.app.investigation.name;
+    const folded = this.#folded();
     return {
       legend: [
         ...labels.map((label) => ({ label, verdict: "" })),
         ...verdicts.map((verdict) => ({ label: "", verdict })),
+        ...this.app.styles.rules.filter(({ colour }) => colour).map((rule) => ({ label: "", verdict: "", rule })),
       ],
-      foot: [title, this.#marking, `${date} UTC`, "intel-grapher"].filter(Boolean).join("  ·  "),
+      foot: [title, this.#marking, folded, `${date} UTC`, "intel-grapher"].filter(Boolean).join("  ·  "),
     };
   }
 
@@ -154,11 +210,12 @@ export class Exports {
     for (const node of nodes) shape(node.shape, node.colour, node.x, node.y, node.radius);
     for (const { said, x, y, radius } of nodes) if (said.verdict) ring(said.verdict, x, y, radius + 2.5);
     for (const node of named(nodes, this.app.model)) text(node.text, node.x + node.radius + 4, node.y + 4);
-    legend.forEach(({ label, verdict }, i) => {
+    legend.forEach(({ label, verdict, rule }, i) => {
       const y = height - LEGEND_LINE * (legend.length - i) + 4;
-      if (label) shape(shapeOf(label), colourOf(label), 18, y, 6);
+      if (rule) shape("circle", rule.colour, 18, y, 5);
+      else if (label) shape(shapeOf(label), colourOf(label), 18, y, 6);
       else ring(verdict, 18, y, 5);
-      text(label || verdict, 30, y + 4);
+      text(label || verdict || ruleText(rule), 30, y + 4);
     });
     text(foot, 12, height + 16, css("--soft"));
     return canvas;
@@ -193,11 +250,12 @@ export class Exports {
     const write = (text, x, y, fill_ = css("--text")) =>
       make("text", { x: x.toFixed(1), y: y.toFixed(1), fill: fill_ }, text);
     for (const node of named(nodes, this.app.model)) write(node.text, node.x + node.radius + 4, node.y + 4);
-    legend.forEach(({ label, verdict }, i) => {
+    legend.forEach(({ label, verdict, rule }, i) => {
       const y = height - LEGEND_LINE * (legend.length - i) + 4;
-      if (label) file.documentElement.append(mark(shapeOf(label), colourOf(label), 18, y, 6));
+      if (rule) file.documentElement.append(mark("circle", rule.colour, 18, y, 5));
+      else if (label) file.documentElement.append(mark(shapeOf(label), colourOf(label), 18, y, 6));
       else ring(verdict, 18, y, 5);
-      write(label || verdict, 30, y + 4);
+      write(label || verdict || ruleText(rule), 30, y + 4);
     });
     write(foot, 12, height + 16, css("--soft"));
     return new XMLSerializer().serializeToString(file);
@@ -205,16 +263,32 @@ export class Exports {
 
   // --- files for other programs, made by the browser's own XML writer: no text of an attacker's becomes markup ---
 
+  #folded() {
+    const { model } = this.app;
+    const groups = model.folds().filter((id) => model.seesNode(id));
+    return groups.length ? `${plural(model.members(groups).length, "node")} folded into ${groups.length}` : "";
+  }
+
+  // Members of folded groups too: each stands where it would if its group were unfolded.
   #shown() {
     const { model, picture } = this.app;
     const seen = new Map(picture.seen().nodes.map((node) => [node.id, node]));
-    const nodes = model.nodes().filter((id) => model.seesNode(id));
-    const edges = model.graph.edges().filter((id) => !model.graph.getEdgeAttribute(id, "more") && model.seesEdge(id));
+    for (const group of model.folds()) {
+      const { x, y, fold } = model.node(group);
+      for (const { id, dx, dy } of fold.members) seen.set(id, picture.asMember(id, { x: x + dx, y: y + dy }));
+    }
+    const { nodes, edges } = model.held();
     return {
       nodes: nodes.map((id) => {
-        const { label, key, properties, x, y } = model.node(id);
-        const { colour, radius, said } = seen.get(id);
-        const remarks = { verdict: said.verdict || undefined, analyst_tags: said.tags.length ? said.tags : undefined };
+        const { label, key, properties } = model.node(id);
+        const { colour, radius, said, at } = seen.get(id);
+        const { x, y } = at ?? model.node(id);
+        const group = model.node(model.foldOf(id) ?? "");
+        const remarks = {
+          verdict: said.verdict || undefined,
+          analyst_tags: said.tags.length ? said.tags : undefined,
+          folded_in: group ? foldText(group) : undefined,
+        };
         return { id, colour, radius, x, y, values: { label, key, ...properties, ...remarks } };
       }),
       edges: edges.map((id) => {
@@ -310,6 +384,16 @@ function arrow({ start, end, arrow: pointed, width }) {
     to: along(tip + long),
     head: [along(tip), along(tip + long, 2 + width), along(tip + long, -2 - width)],
   };
+}
+
+// What a file has, and what it has not.
+function madeText({ nodes, relationships, left_out: left = {}, missing = 0 }) {
+  const out = Object.entries(left).map(([kind, count]) => `${number(count)} ${kind}`);
+  return [
+    `${plural(nodes, "node")} and ${plural(relationships, "relationship")}.`,
+    out.length ? `The format has no place for ${out.slice(0, 6).join(", ")}.` : "",
+    missing ? `${plural(missing, "node")} not in the flat files yet.` : "",
+  ].join(" ");
 }
 
 function download(name, blob) {

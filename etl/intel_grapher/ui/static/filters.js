@@ -1,7 +1,7 @@
 // The legend, which is also the filter: labels, relationship types, sources, hubs.
 import { button, el, fill, number } from "./dom.js";
-import { NO_VERDICT } from "./model.js";
-import { COLOURED, RINGS, colourBy, css, mark, sign } from "./palette.js";
+import { NO_VERDICT, NOT_WARNED } from "./model.js";
+import { AGE_GROUPS, COLOURED, RINGS, UNDATED, ageGroup, colourBy, css, mark, sign } from "./palette.js";
 
 export class Filters {
   parts = el("div");
@@ -57,13 +57,15 @@ export class Filters {
 
   draw() {
     const { model } = this;
-    const [labels, types, sources, verdicts, tags] = Array.from({ length: 5 }, () => new Map());
+    const [labels, types, sources, verdicts, tags, ages, warnings] = Array.from({ length: 7 }, () => new Map());
     const count = (map, name) => map.set(name, (map.get(name) ?? 0) + 1);
     model.graph.forEachNode((id, node) => {
       if (!node.more) {
         const said = this.app.remarks.of(id);
         count(verdicts, said.verdict || NO_VERDICT);
         said.tags.forEach((tag) => count(tags, tag));
+        count(ages, ageGroup(node));
+        (said.warned.length ? said.warned : [NOT_WARNED]).forEach((name) => count(warnings, name));
         count(labels, node.label);
         node.properties?.sources?.forEach((each) => count(sources, each));
       }
@@ -78,6 +80,7 @@ export class Filters {
     const focus = this.parts.contains(active) ? active.name : null;
     fill(
       this.parts,
+      this.app.styles.rules.length ? this.app.styles.part() : null,
       this.#part(
         "Labels",
         "label",
@@ -109,8 +112,28 @@ export class Filters {
             () => "of analysts; where they differ, the graver",
           )
         : null,
+      ages.size
+        ? this.#part(
+            "Age",
+            "age",
+            ages,
+            () => null,
+            (name) => (name === UNDATED ? "no source tells a date" : "since it was seen last"),
+            [...Object.keys(AGE_GROUPS).reverse(), UNDATED],
+          )
+        : null,
+      this.app.remarks.lists.length
+        ? this.#part(
+            "Warning lists",
+            "warning",
+            warnings,
+            () => null,
+            (name) => this.app.remarks.lists.find((each) => each.name === name)?.doc,
+          )
+        : null,
       tags.size ? [el("h2", {}, "Tags"), [...tags].sort().map(([tag, many]) => this.#tag(tag, many))] : null,
     );
+    if (!this.app.styles.rules.length) this.parts.append(el("div", {}, this.app.styles.part()));
     if (focus) this.parts.querySelector(`[name="${CSS.escape(focus)}"]`)?.focus();
     if (document.activeElement !== this.limit) this.limit.value = model.hub ?? "";
     fill(
@@ -141,10 +164,11 @@ export class Filters {
     );
   }
 
-  #part(title, kind, counts, icon, doc) {
+  #part(title, kind, counts, icon, doc, order = null) {
     const { model } = this;
     const hidden = model.hidden[kind];
-    const names = [...new Set([...counts.keys(), ...hidden])].sort();
+    const known = [...new Set([...counts.keys(), ...hidden])];
+    const names = order ? order.filter((name) => known.includes(name)) : known.sort();
     return [
       el("h2", {}, title),
       names.length

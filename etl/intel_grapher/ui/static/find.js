@@ -18,6 +18,7 @@ export function setUpFind(app) {
   let latest = 0;
 
   const close = () => {
+    latest += 1; // what is still being looked for opens nothing any more
     list.hidden = true;
     input.setAttribute("aria-expanded", "false");
     input.removeAttribute("aria-activedescendant");
@@ -119,14 +120,13 @@ export function setUpFind(app) {
   // What is found by key is shown at once; the values of properties follow.
   const search = async () => {
     const text = input.value.trim();
-    const mine = ++latest;
     if (!text) return close();
-    const values = byValue(text);
+    const mine = ++latest;
     try {
       const some = [...(await found(text)), ...(text.length < LEAST ? [] : named(text))];
       if (mine !== latest) return null;
       if (some.length) draw(some);
-      const more = await values;
+      const more = await byValue(text);
       if (mine !== latest) return null;
       if (more.length || !some.length) draw([...some, ...more]);
     } catch (wrong) {

@@ -1,5 +1,6 @@
 // Saving and opening investigations, links to them, and exports.
 import { ask } from "./api.js";
+import { idOf } from "./model.js";
 import { button, dialog, el, fill, plural, tell, toast } from "./dom.js";
 
 const when = (moment) => moment.replace("T", " ").slice(0, 16);
@@ -15,19 +16,21 @@ export class Investigation {
   content() {
     const { model, picture } = this.app;
     const node = (id) => {
-      const { x, y, label, key, degree, properties, pinned, more, of, group, count } = model.node(id);
-      return { id, x, y, label, key, degree, properties, pinned, more, of, group, count };
+      const { x, y, label, key, degree, properties, pinned, more, of, group, count, fold } = model.node(id);
+      return { id, x, y, label, key: more ? undefined : key, degree, properties, pinned, more, of, group, count, fold };
     };
     return {
       version: 1,
       nodes: model.graph.nodes().map(node),
-      edges: model.graph.edges().map((id) => {
+      edges: model.graph.filterEdges((_, edge) => !edge.fold).map((id) => {
         const { start, type, end, properties, more } = model.graph.getEdgeAttributes(id);
         return { start, type, end, properties, more };
       }),
       hidden: Object.fromEntries(Object.entries(model.hidden).map(([kind, names]) => [kind, [...names]])),
       hub: model.hub,
       window: model.window,
+      time_by: model.timeBy,
+      hide_undated: model.hideUndated,
       chosen: [...model.chosen],
       camera: picture.sigma.getCamera().getState(),
     };
@@ -37,11 +40,12 @@ export class Investigation {
     const { model, picture, time, filters, layout } = this.app;
     layout.stop();
     model.clear();
-    model.add({ nodes: content.nodes ?? [], edges: content.edges ?? [] }, { quiet: true });
-    for (const [kind, names] of Object.entries(content.hidden ?? {})) model.hidden[kind] = new Set(names);
+    const nodes = (content.nodes ?? []).map((node) => ({ ...node, key: node.key ?? node.id }));
+    model.add({ nodes, edges: content.edges ?? [] }, { quiet: true });
+    for (const kind of Object.keys(model.hidden)) model.hidden[kind] = new Set(content.hidden?.[kind] ?? []);
     model.hub = content.hub ?? null;
     time.draw();
-    time.restore(content.window ?? null);
+    time.restore(content.window ?? null, { by: content.time_by, undated: content.hide_undated });
     filters.draw();
     model.filter();
     for (const id of content.chosen ?? []) model.select(id, { more: true });
@@ -108,8 +112,29 @@ export class Investigation {
       lines.length ? [el("h2", {}, title), el("table", {}, el("tbody", {}, lines))] : [];
     const draw = async () => {
       const { investigations, unsaved } = await ask("investigations");
+      const cases = await this.app.editing.cases().catch(() => new Map());
       fill(
         list,
+        table(
+          "Cases",
+          [...cases].map(([name, nodes]) =>
+            el(
+              "tr",
+              {},
+              el("td", {}, button(name, leave(() => this.openCase(nodes)), { class: "quiet" })),
+              el("td", { class: "soft" }, plural(nodes.length, "node")),
+              el("td", {}),
+              el(
+                "td",
+                {},
+                button("export", leave(() => this.app.exports().ofCase(name, nodes)), {
+                  class: "quiet",
+                  "aria-label": `export the case ${name}`,
+                }),
+              ),
+            ),
+          ),
+        ),
         table(
           "Saved",
           investigations.map(({ name, saved_at: at }) =>
@@ -136,7 +161,7 @@ export class Investigation {
               ),
             ),
         ),
-        investigations.length || unsaved.length
+        cases.size || investigations.length || unsaved.length
           ? null
           : el("p", { class: "soft" }, "None is saved yet. Save keeps what is in the picture, where, and the filters."),
       );
@@ -158,6 +183,16 @@ export class Investigation {
       ),
     ];
     return dialog("Open an investigation", {}, { ok: null, content });
+  }
+
+  // The nodes of a case come in and are selected; what is in the picture stays.
+  async openCase(nodes) {
+    const { actions, model, picture } = this.app;
+    const { missing } = await actions.bring(nodes, { select: false });
+    const ids = nodes.map(idOf).filter((id) => model.graph.hasNode(id));
+    model.selectAll(ids);
+    picture.frame(ids);
+    if (missing) toast(`${plural(missing, "node")} of it not in the graph yet.`);
   }
 
   async fresh() {

@@ -44,12 +44,15 @@ export class Jobs {
   async #follow(job) {
     const [text, bar] = [el("div"), el("progress", { max: String(ORDER.length), "aria-label": "progress" })];
     const cancel = button("Cancel", () => ask("cancel", { number: job.number }).catch(tell), { class: "quiet" });
-    const box = el("div", { class: "job" }, el("strong", {}, job.title), text, bar, cancel);
+    const trouble = el("div", { class: "bad", role: "status" });
+    const box = el("div", { class: "job" }, el("strong", {}, job.title), text, trouble, bar, cancel);
     document.getElementById("jobs").append(box);
     try {
       while (!job.ended) {
         text.textContent = stageOf(job);
         text.classList.toggle("bad", Boolean(job.error));
+        const told = job.trouble.join(". ");
+        if (trouble.textContent !== told) trouble.textContent = told;
         // Never a bar that only moves about: drawing that would take the time that the work needs.
         bar.value = ORDER.indexOf(job.stage) + (job.of ? job.done / job.of : 0);
         await new Promise((done) => {

@@ -132,6 +132,7 @@ export class Keeper {
       places.push(node.pinned ? `${id}@${node.x.toFixed(1)},${node.y.toFixed(1)}` : id);
     });
     const filters = Object.values(model.hidden).map((names) => [...names].sort());
-    return JSON.stringify([places.sort(), model.graph.size, filters, model.hub, model.window]);
+    const { hub, window, timeBy, hideUndated } = model;
+    return JSON.stringify([places.sort(), model.facts, filters, hub, window, timeBy, hideUndated]);
   }
 }

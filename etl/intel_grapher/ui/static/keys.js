@@ -13,6 +13,7 @@ const KEYS = [
   ["x, Delete", "hide"],
   ["k", "keep only what is selected"],
   ["p", "pin or unpin"],
+  ["o", "fold into one, or unfold"],
   ["b", "the path between two"],
   ["a", "ask sources"],
   ["m, g, v, r", "note, tag, verdict, relate"],
@@ -89,7 +90,7 @@ export function setUpKeys(app) {
         return app.open(model.selected); // one that stands for many
       case "x":
       case "Delete":
-        return model.chosen.size && model.remove([...model.chosen]);
+        return deedByKey("x") ?? (model.chosen.size && model.remove([...model.chosen]));
       default:
         return deedByKey(event.key);
     }

@@ -8,12 +8,15 @@ const MOST_NODES = 3000; // with more, labels keep off each other alone
 /** What is taken of the screen in one drawing: rectangles, found by the cells that they touch. */
 export class Taken {
   #cells = new Map();
+  width = 0;
+  height = 0;
 
   constructor(sigma) {
     const all = sigma.nodeDataCache;
     const ids = Object.keys(all);
-    if (ids.length > MOST_NODES) return;
     const { width, height } = sigma.getDimensions();
+    [this.width, this.height] = [width, height];
+    if (ids.length > MOST_NODES) return;
     for (const id of ids) {
       const node = all[id];
       if (node.hidden) continue;
@@ -35,8 +38,9 @@ export class Taken {
     }
   }
 
-  /** Whether nothing is at a place; `of`: no node, though there may be labels. */
+  /** Whether a place is on the screen, and nothing is there; `of`: no node, though there may be labels. */
   free([left, top, right, bottom], of = 0) {
+    if (left < 0 || top < 0 || right > this.width || bottom > this.height) return false;
     for (const cell of this.#around([left, top, right, bottom]))
       for (const [l, t, r, b, what = 0] of this.#cells.get(cell) ?? [])
         if (what >= of && left < r && right > l && top < b && bottom > t) return false;
@@ -118,8 +122,12 @@ export function drawEdgeLabel(context, text, source, target, settings, taken) {
   context.restore();
 }
 
-/** Draw on a node what is said about it: a ring for the verdict, a badge for notes, another for tags, a dot if new. */
-export function drawMarks(context, { x, y, size }, { verdict, notes, tags, fresh }) {
+/**
+ * Draw on a node what is said about it: a ring for the verdict; badges for notes, tags, warning lists, style rules; a
+ * dot if it is new, the face of a clock if it is old, the number of members of a folded group.
+ */
+export function drawMarks(context, { x, y, size }, said) {
+  const { verdict, notes, tags, fresh, count, warned, badge, old } = said;
   if (verdict) {
     context.beginPath();
     context.arc(x, y, size + 2.6, 0, 2 * Math.PI);
@@ -128,9 +136,27 @@ export function drawMarks(context, { x, y, size }, { verdict, notes, tags, fresh
     context.stroke();
   }
   if (size < 3) return;
+  if (count) {
+    // Two lines above it, as of a pile; the number stands in the middle.
+    context.strokeStyle = css("--soft");
+    context.lineWidth = 1.2;
+    for (const more of [4, 7]) {
+      context.beginPath();
+      context.arc(x, y, size + more, -2.1, -1);
+      context.stroke();
+    }
+    context.font = `600 ${Math.max(8, Math.min(13, size))}px system-ui, DejaVu Sans, sans-serif`;
+    context.textAlign = "center";
+    context.lineWidth = 3;
+    context.strokeStyle = css("--canvas");
+    context.strokeText(String(count), x, y + size * 0.35);
+    context.fillStyle = css("--text");
+    context.fillText(String(count), x, y + size * 0.35);
+    context.textAlign = "start";
+  }
   const dot = (dx, dy, colour, text) => {
     context.beginPath();
-    context.arc(x + dx * size * 0.95, y + dy * size * 0.95, text ? 5.5 : 3.2, 0, 2 * Math.PI);
+    context.arc(x + dx * size * 0.95, y + dy * size * 0.95, text ? 4 + 1.8 * text.length : 3.2, 0, 2 * Math.PI);
     context.fillStyle = css(colour);
     context.fill();
     context.lineWidth = 1;
@@ -146,4 +172,20 @@ export function drawMarks(context, { x, y, size }, { verdict, notes, tags, fresh
   if (notes) dot(0.75, -0.75, "--accent", String(Math.min(9, notes)));
   if (tags?.length) dot(0.75, 0.75, "--good");
   if (fresh) dot(-0.75, -0.75, "--accent");
+  if (badge || warned?.length) dot(-0.75, 0.75, badge ? "--soft" : "--warn", badge || "!");
+  if (old) hand(context, x, y + size * 1.1);
+}
+
+// The face of a clock: not seen for long.
+function hand(context, x, y) {
+  context.beginPath();
+  context.arc(x, y, 4, 0, 2 * Math.PI);
+  context.fillStyle = css("--raised");
+  context.fill();
+  context.moveTo(x, y - 2.6);
+  context.lineTo(x, y);
+  context.lineTo(x + 2, y + 1);
+  context.lineWidth = 1;
+  context.strokeStyle = css("--soft");
+  context.stroke();
 }

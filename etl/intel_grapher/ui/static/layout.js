@@ -15,7 +15,10 @@ export const KINDS = {
 };
 
 /** The size of a node relative to others, by its relationships: layouts leave room for it, the picture draws it. */
-export const weightOf = (node) => Math.min(2, 1 + 0.13 * Math.log2(1 + (node.more ? 8 : (node.degree ?? 0))));
+export const weightOf = (node) =>
+  node.fold
+    ? Math.min(2.6, 1.5 + 0.15 * Math.log2(node.count))
+    : Math.min(2, 1 + 0.13 * Math.log2(1 + (node.more ? 8 : (node.degree ?? 0))));
 export const RADIUS = 8; // of a node without relationships, in units of the layouts
 
 export class Layout extends EventTarget {
@@ -43,7 +46,7 @@ export class Layout extends EventTarget {
   settle(fresh) {
     const some = new Set(fresh);
     const { graph } = this.model;
-    graph.forEachNode((id, node) => node.more && some.add(id));
+    graph.forEachNode((id, node) => node.more && !node.fold && some.add(id));
     const old = graph.order - some.size;
     if (!some.size) return;
     if (!old) this.start(graph.size ? "force" : this.kind);
@@ -58,11 +61,12 @@ export class Layout extends EventTarget {
   #send(kind, fixed) {
     const { graph } = this.model;
     if (graph.order < 2) return;
-    this.#ids = graph.nodes();
+    this.#ids = graph.nodes().filter((id) => this.model.foldOf(id) === null);
     const order = this.#ids.length;
     const place = new Map(this.#ids.map((id, i) => [id, i * 10]));
     const nodes = new Float32Array(10 * order);
-    const edges = new Float32Array(3 * graph.size);
+    const lines = graph.filterEdges((_, edge, start, end) => place.has(start) && place.has(end));
+    const edges = new Float32Array(3 * lines.length);
     const radii = new Float32Array(order);
     const labels = [...new Set(this.#ids.map((id) => graph.getNodeAttribute(id, "label")))].sort();
     const dates = new Float64Array(order);
@@ -76,10 +80,11 @@ export class Layout extends EventTarget {
       nodes.set([node.x, node.y, 0, 0, 0, 0, 1 + graph.degree(id), 1, radii[i], stays], 10 * i);
     });
     let at = 0;
-    graph.forEachEdge((_, edge, start, end) => {
+    for (const id of lines) {
+      const [start, end] = graph.extremities(id);
       edges.set([place.get(start), place.get(end), 1], at);
       at += 3;
-    });
+    }
     const settings = {
       linLogMode: false,
       outboundAttractionDistribution: false,
@@ -143,6 +148,7 @@ export class Layout extends EventTarget {
       },
       { attributes: ["x", "y"] },
     );
+    this.model.follow();
     if (ended) {
       this.running = false;
       this.dispatchEvent(new CustomEvent("ended", { detail: { whole: this.#whole } }));

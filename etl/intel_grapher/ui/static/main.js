@@ -2,7 +2,7 @@
 import { Actions } from "./actions.js";
 import { ask } from "./api.js";
 import { Cypher } from "./cypher.js";
-import { button, el, fill, number, plural, toast } from "./dom.js";
+import { button, el, fill, number, plural, tell, toast } from "./dom.js";
 import { Editing } from "./editing.js";
 import { Exports } from "./exports.js";
 import { Filters } from "./filters.js";
@@ -22,6 +22,7 @@ import { Panel } from "./panel.js";
 import { Picture } from "./picture.js";
 import { Remarks } from "./remarks.js";
 import { Review } from "./review.js";
+import { Styles } from "./styles.js";
 import { Selection } from "./selection.js";
 import { Table } from "./table.js";
 import { Time } from "./time.js";
@@ -40,10 +41,17 @@ async function begin() {
   /** @type {any} */
   const app = { start, schema: start };
   app.model = new Model();
+  app.model.folding = start.folds;
   app.model.bothWays = (type) => start.types[type]?.both_ways;
   app.layout = new Layout(app.model);
   app.remarks = new Remarks(app.model);
   app.model.verdictOf = (id) => app.remarks.of(id).verdict;
+  app.model.warningsOf = (id) => app.remarks.of(id).warned;
+  app.styles = new Styles(app);
+  if (start.warning_lists)
+    app.model.addEventListener("change", ({ detail }) => {
+      if (detail.fresh?.length) app.remarks.warn(detail.fresh).catch(() => {});
+    });
   app.actions = new Actions(app.model, app.layout);
   app.jobs = new Jobs(app);
   app.triage = new Triage(app);
@@ -52,6 +60,7 @@ async function begin() {
   app.review = new Review(app);
   app.open = (id) => {
     const node = app.model.node(id);
+    if (node.fold) return Promise.resolve(app.model.unfold([id]));
     return (node.more ? app.actions.grow(node.of, node.group) : app.actions.grow(id)).catch((wrong) =>
       toast(wrong.message, { wrong: true }),
     );
@@ -61,12 +70,12 @@ async function begin() {
     const groups = deedsOn(app, ids);
     openMenu(place, groups.length ? groups : deedsOnPicture(app));
   };
-  const { layout, remarks } = app;
+  const { layout, remarks, styles } = app;
   const onmenu = (event) => {
     event.preventDefault();
     app.menu({ x: event.clientX, y: event.clientY });
   };
-  app.picture = new Picture(byId("picture"), app.model, { layout, remarks, onopen: app.open, onmenu });
+  app.picture = new Picture(byId("picture"), app.model, { layout, remarks, styles, onopen: app.open, onmenu });
   app.selection = new Selection(app.picture, app.model);
   app.filters = new Filters(app);
   app.time = new Time(app.model);
@@ -91,7 +100,7 @@ async function begin() {
   setUpDrawer(app);
   app.opening = new Opening(app);
   app.empty = () => app.opening.draw();
-  app.exports = () => new Exports(app).show();
+  app.exports = () => new Exports(app);
   setUpFind(app);
   setUpKeys(app);
   setUpTools(app);
@@ -99,7 +108,8 @@ async function begin() {
   const status = () => {
     const { unjoined } = app.actions;
     byId("status").textContent = app.model.graph.order
-      ? `${plural(app.model.nodes().length, "node")}, ${plural(app.model.graph.size, "relationship")}` +
+      ? `${plural(app.model.nodes().length, "node")}, ${plural(app.model.facts, "relationship")}` +
+        foldedText(app.model) +
         (app.model.chosen.size > 1 ? `; ${number(app.model.chosen.size)} selected` : "") +
         (unjoined.size ? `; relationships of ${number(unjoined.size)} not looked up yet` : "")
       : "";
@@ -122,12 +132,17 @@ async function begin() {
   app.model.addEventListener("framed", ({ detail }) => app.picture.frame(detail));
   app.colourOf = colourOf;
   globalThis.app = app; // for the console, and for the tests that look at what is drawn
-  await app.editing.entries().catch(() => []);
+  await Promise.all([app.editing.entries().catch(() => []), styles.begin().catch(tell)]);
   await app.investigation.begin();
   app.keeper.watch();
   app.news = new News(app);
   await app.news.listen();
   document.documentElement.dataset.ready = "true";
+}
+
+function foldedText(model) {
+  const folds = model.folds();
+  return folds.length ? `; ${number(model.members(folds).length)} folded into ${plural(folds.length, "group")}` : "";
 }
 
 function setUpTools(app) {
@@ -157,7 +172,7 @@ function setUpTools(app) {
   on("joblist", () => jobs.show());
   on("open", () => investigation.open());
   on("save", () => investigation.save());
-  on("export", () => app.exports());
+  on("export", () => app.exports().show());
   on("help", help);
   on("theme", () => {
     const theme = document.documentElement.dataset.theme === "dark" ? "light" : "dark";

@@ -1,30 +1,59 @@
 // What is in the picture: nodes and relationships, what is hidden, what is selected, and how to take steps back.
 
+import { foldNode, linesOf } from "./folds.js";
+import { ageGroup } from "./palette.js";
+
 const { MultiDirectedGraph } = globalThis.graphology;
 
 export const idOf = ({ label, key }) => `${label}:${key}`;
 export const edgeId = (edge) => `${idOf(edge.start)} ${edge.type} ${idOf(edge.end)}`;
 export const NO_VERDICT = "none";
+export const NOT_WARNED = "on none";
+const HIDING = ["label", "type", "source", "verdict", "age", "warning"]; // what the filters go by
 const LARGE = 2000;
 const BULK = 1500; // so many at once are drawn when all are there
+
+/**
+ * Returns from when to when something was seen, in ISO 8601; of `first` only when it was first seen.
+ * @param {any} properties
+ * @param {string} by
+ */
+export function stay({ first_seen: first, last_seen: last } = {}, by = "seen") {
+  return by === "first" ? [first ?? last, first ?? last] : [first ?? last, last ?? first];
+}
 
 /** @typedef {{undo?: () => Promise<void>, redo?: () => Promise<void>}} Also */
 
 export class Model extends EventTarget {
   graph = new MultiDirectedGraph();
-  hidden = { label: new Set(), type: new Set(), source: new Set(), verdict: new Set() };
+  hidden = Object.fromEntries(HIDING.map((kind) => [kind, new Set()]));
   verdictOf = (_id) => "";
+  warningsOf = (_id) => [];
+  folding = /** @type {any} */ ({}); // labels: of a domain, of a name beneath it, of an address
   hideUndated = false;
+  timeBy = "seen"; // what falls into the window: a stay from first to last seen, or the moment it was first seen
   window = null; // [from, to] in ISO 8601, or null for all time
   hub = null; // nodes with more relationships than these are hidden
   chosen = new Set();
   fact = null; // the id of the relationship that is selected
   lit = null; // what an answer is about, such as paths: ids of `nodes` and `edges`; all else is dim
+  #foldOf = new Map(); // node → the folded group that it is in
   #done = [];
   #undone = [];
   #visited = [];
   #stepping = false;
   #corner = { x: 0, y: 0 };
+
+  constructor() {
+    super();
+    this.graph.on("nodeAdded", ({ key, attributes }) => {
+      for (const { id } of attributes.fold?.members ?? []) this.#foldOf.set(id, key);
+    });
+    this.graph.on("nodeDropped", ({ attributes }) => {
+      for (const { id } of attributes.fold?.members ?? []) this.#foldOf.delete(id);
+    });
+    this.graph.on("cleared", () => this.#foldOf.clear());
+  }
 
   get large() {
     return this.graph.order > LARGE;
@@ -50,6 +79,15 @@ export class Model extends EventTarget {
   }
   nodes() {
     return this.graph.filterNodes((_, node) => !node.more);
+  }
+  folds() {
+    return this.graph.filterNodes((_, node) => node.fold);
+  }
+  foldOf(id) {
+    return this.#foldOf.get(id) ?? null;
+  }
+  get facts() {
+    return this.graph.reduceEdges((sum, _, edge) => sum + (edge.more ? 0 : 1), 0);
   }
   refs(ids = this.nodes()) {
     return ids.map((id) => this.node(id)).map(({ label, key }) => ({ label, key }));
@@ -99,6 +137,7 @@ export class Model extends EventTarget {
       }
     }
     if (bulk) this.tell("bulk", "end");
+    this.#attach();
     const changed =
       step.added.nodes.length || step.added.edges.length || step.removed.nodes.length || places.size || also.undo;
     if (changed && !quiet) this.#did(step);
@@ -115,6 +154,7 @@ export class Model extends EventTarget {
   remove(ids, { quiet = false, also = {} } = {}) {
     const step = { added: { nodes: [], edges: [] }, removed: this.#take(ids), ...also };
     if (!step.removed.nodes.length && !step.removed.edges.length && !also.undo) return;
+    this.#attach();
     if (!quiet) this.#did(step);
     this.tell("change", {});
     this.tell("select"); // what was selected may be gone
@@ -122,7 +162,68 @@ export class Model extends EventTarget {
 
   removeEdge(id, also = {}) {
     this.#did({ added: { nodes: [], edges: [] }, removed: this.#take([], [id]), ...also });
+    this.#attach();
     this.tell("change", {});
+  }
+
+  // --- groups that are folded into one node ---
+
+  fold(groups) {
+    const nodes = groups.map((group) => foldNode(this, group));
+    const places = new Map();
+    for (const { x, y, fold } of nodes) for (const { id } of fold.members) places.set(id, { x, y });
+    this.add({ nodes }, { places });
+    this.chosen.clear();
+    for (const { id } of nodes) this.chosen.add(id);
+    this.tell("select");
+    return nodes.length;
+  }
+
+  // Members stand around where the group was drawn, as they did around its middle.
+  unfold(ids) {
+    const places = new Map();
+    const members = [];
+    for (const id of ids) {
+      const { x, y, fold } = this.node(id) ?? {};
+      for (const each of fold?.members ?? []) {
+        places.set(each.id, { x: x + each.dx, y: y + each.dy });
+        members.push(each.id);
+      }
+    }
+    this.add({}, { replace: ids, places });
+    this.selectAll(members);
+  }
+
+  // What members of folded groups have to do with others is drawn with the group; a group without members goes.
+  #attach() {
+    const { graph } = this;
+    graph.filterEdges((_, edge) => edge.fold).forEach((id) => graph.dropEdge(id));
+    for (const id of this.folds()) {
+      const count = this.node(id).fold.members.filter((each) => graph.hasNode(each.id)).length;
+      if (count) graph.setNodeAttribute(id, "count", count);
+      else graph.dropNode(id);
+    }
+    if (!this.#foldOf.size) return;
+    const ref = (id) => ({ label: this.node(id).label, key: this.node(id).key, id });
+    for (const { id, from, to, ...line } of linesOf(graph, this.#foldOf))
+      graph.addDirectedEdgeWithKey(id, from, to, { ...line, start: ref(from), end: ref(to), more: true, fold: true });
+    this.follow();
+  }
+
+  // Unseen members are where their group is drawn, so that the whole is as large as it looks.
+  follow() {
+    for (const group of this.folds()) {
+      const { x, y, fold } = this.node(group);
+      for (const { id } of fold.members) if (this.graph.hasNode(id)) this.graph.mergeNodeAttributes(id, { x, y });
+    }
+  }
+
+  // Nodes, and the members of groups among them.
+  members(ids) {
+    return ids.flatMap((id) => {
+      const members = this.node(id)?.fold?.members.map((each) => each.id) ?? [id];
+      return members.filter((each) => this.graph.hasNode(each));
+    });
   }
 
   // A step that reaches beyond the picture: entries of the analyst's, which the server takes back.
@@ -152,6 +253,9 @@ export class Model extends EventTarget {
   select(id, { more = false, quiet = false } = {}) {
     this.fact = null;
     if (!more) this.chosen.clear();
+    const group = this.foldOf(id);
+    if (group !== null && this.graph.hasNode(id)) this.unfold([group]); // whoever names it wants to see it
+    if (group !== null && !more) this.chosen.clear();
     if (id !== null && this.graph.hasNode(id)) {
       if (more && this.chosen.has(id)) this.chosen.delete(id);
       else this.chosen.add(id);
@@ -199,8 +303,7 @@ export class Model extends EventTarget {
   }
   inWindow(properties) {
     if (!this.window) return true;
-    const from = properties?.first_seen ?? properties?.last_seen;
-    const to = properties?.last_seen ?? properties?.first_seen;
+    const [from, to] = stay(properties, this.timeBy);
     return from ? from <= this.window[1] && to >= this.window[0] : !this.hideUndated;
   }
   #toldBy(properties) {
@@ -208,16 +311,29 @@ export class Model extends EventTarget {
     return !this.hidden.source.size || !sources?.length || sources.some((each) => !this.hidden.source.has(each));
   }
   seesNode(id) {
+    const { fold } = this.node(id) ?? {};
+    return fold ? fold.members.some((each) => this.passes(each.id)) : this.foldOf(id) === null && this.passes(id);
+  }
+  // Whether the filters let a node pass, folded or not.
+  passes(id) {
     const node = this.node(id);
     if (!node || this.hidden.label.has(node.label)) return false;
     if (this.hidden.verdict.size && !node.more && this.hidden.verdict.has(this.verdictOf(id) || NO_VERDICT))
       return false;
+    if (!node.more && this.#isAside(id, node)) return false;
     if (this.hub !== null && node.degree > this.hub && !this.chosen.has(id)) return false;
     if (!this.#toldBy(node.properties)) return false;
     if (this.#dated(node) && !this.inWindow(node.properties)) return false;
     if (!this.window || this.chosen.has(id)) return true;
     if (this.graph.degree(id) === 0) return this.#dated(node) || !this.hideUndated;
-    return this.graph.someEdge(id, (edge, attributes) => this.seesFact(attributes));
+    return this.graph.someEdge(id, (_, edge) => !edge.fold && this.seesFact(edge));
+  }
+  // By its age, or by the warning lists that it is on: hidden where all of them are.
+  #isAside(id, node) {
+    if (this.hidden.age.size && this.hidden.age.has(ageGroup(node))) return true;
+    if (!this.hidden.warning.size) return false;
+    const lists = this.warningsOf(id);
+    return (lists.length ? lists : [NOT_WARNED]).every((name) => this.hidden.warning.has(name));
   }
   // A node without a date of its own is as old as its relationships.
   #dated(node) {
@@ -229,6 +345,16 @@ export class Model extends EventTarget {
   seesEdge(id) {
     const [start, end] = this.graph.extremities(id);
     return this.seesFact(this.graph.getEdgeAttributes(id)) && this.seesNode(start) && this.seesNode(end);
+  }
+
+  // What the filters let pass, members of folded groups too: what tables and files for others hold.
+  held() {
+    return {
+      nodes: this.nodes().filter((id) => this.passes(id)),
+      edges: this.graph.filterEdges(
+        (_, edge, start, end) => !edge.more && this.seesFact(edge) && this.passes(start) && this.passes(end),
+      ),
+    };
   }
 
   // --- steps ---
@@ -261,7 +387,7 @@ export class Model extends EventTarget {
         back.nodes.push(id);
       }
     }
-    for (const { id, ...attributes } of step.removed.edges) {
+    for (const { id, ...attributes } of step.removed.edges.filter((edge) => !edge.fold)) {
       const [start, end] = [idOf(attributes.start), attributes.more ? attributes.end.id : idOf(attributes.end)];
       if (this.graph.hasNode(start) && this.graph.hasNode(end) && !this.graph.hasEdge(id)) {
         this.graph.addDirectedEdgeWithKey(id, start, end, attributes);
@@ -270,6 +396,7 @@ export class Model extends EventTarget {
     }
     step.added = back;
     step.removed = taken;
+    this.#attach();
     step.places = this.#move(step.places ?? new Map());
     to.push(step);
     this.tell("change", {});

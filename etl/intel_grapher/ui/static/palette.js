@@ -47,7 +47,23 @@ export const colourBy = (what) => {
   coloured = Object.hasOwn(COLOURED, what) ? what : "label";
 };
 
-const YEAR = 365 * 86_400_000;
+const DAY = 86_400_000;
+const YEAR = 365 * DAY;
+
+/** Returns for how many days a node has not been seen, null where that is not known. */
+export function ageInDays({ properties }) {
+  const seen = Date.parse(properties?.last_seen ?? properties?.first_seen);
+  return Number.isNaN(seen) ? null : Math.max(0, Math.floor((Date.now() - seen) / DAY));
+}
+
+/** What ages are told apart, each with the days from which on it holds; a node without a date is undated. */
+export const AGE_GROUPS = { "over a year": 365, "over 30 days": 30, "30 days or less": 0 };
+export const UNDATED = "undated";
+export const ageGroup = (node) => {
+  const days = ageInDays(node);
+  if (days === null) return UNDATED;
+  return Object.keys(AGE_GROUPS).find((name) => days > AGE_GROUPS[name] || !AGE_GROUPS[name]);
+};
 
 /** The style's names of the colours of verdicts. */
 export const RINGS = { malicious: "--bad", suspicious: "--warn", benign: "--good", unknown: "--soft" };
@@ -56,9 +72,9 @@ export const RINGS = { malicious: "--bad", suspicious: "--warn", benign: "--good
 export function colourFor(node, { verdict }) {
   if (coloured === "label" || node.more) return colourOf(node.label);
   if (coloured === "verdict") return css(RINGS[verdict] ?? "--faint");
-  const seen = Date.parse(node.properties?.last_seen ?? node.properties?.first_seen);
-  if (Number.isNaN(seen)) return css("--faint");
-  const old = Math.max(0, Math.min(1, (Date.now() - seen) / (2 * YEAR)));
+  const days = ageInDays(node);
+  if (days === null) return css("--faint");
+  const old = Math.min(1, (days * DAY) / (2 * YEAR));
   return `#${[0, 1, 2]
     .map((i) =>
       Math.round(AGES[0][i] + old * (AGES[1][i] - AGES[0][i]))

@@ -1,14 +1,15 @@
 // The panel: the properties, neighbours, notes and raw replies of what is selected, with sources and dates.
 import { ask, asked } from "./api.js";
 import { deedsOn, perform } from "./deeds.js";
-import { button, day, el, fill, number, plural, shortened, tell } from "./dom.js";
+import { ARROW, button, day, el, fill, number, plural, shortened, tell } from "./dom.js";
+import { foldText } from "./folds.js";
 import { idOf } from "./model.js";
 import { seenText } from "./edge-card.js";
 import { sign } from "./palette.js";
 import { rawReplies } from "./raw.js";
-import { STEP, onPaths } from "./actions.js";
+import { whatStandsOut } from "./standing-out.js";
+import { STEP } from "./actions.js";
 
-const ARROW = { "->": "→", "<-": "←", "--": "—" };
 const MOST_NAMED = 60;
 const PASSED_OVER = new Set(["sources", "precision"]);
 
@@ -34,8 +35,9 @@ export class Panel {
     const ids = [...model.chosen].filter((id) => model.graph.hasNode(id));
     if (model.fact && model.graph.hasEdge(model.fact)) return this.#fill(this.#fact(model.fact));
     if (!ids.length) return this.#fill(this.#nothing());
-    if (ids.length > 1) return this.#fill(this.#several(ids));
     const node = model.node(ids[0]);
+    if (ids.length === 1 && node.fold) return this.#fill(this.#foldedGroup(ids, node));
+    if (ids.length > 1) return this.#fill(this.#several(ids));
     if (node.more) return this.#fill(this.#rest(ids[0], node));
     let told;
     try {
@@ -48,7 +50,7 @@ export class Panel {
   }
 
   #fill(...content) {
-    fill(this.element, this.#lit(), content, (this.box = el("details", { class: "asked" })));
+    fill(this.element, whatStandsOut(this.app.model), content, (this.box = el("details", { class: "asked" })));
     this.#writeCypher();
   }
 
@@ -91,34 +93,6 @@ export class Panel {
     ];
   }
 
-  // What an answer is about: each path by itself, or all of them.
-  #lit() {
-    const { model } = this.app;
-    if (!model.lit) return null;
-    const { title, paths, only } = model.lit;
-    const light = (some) => model.light({ title, paths, only: some, ...onPaths(model, some ? [some] : paths) });
-    const line = (path) =>
-      button(
-        [path[0].from.key, ...path.flatMap(({ type, direction, to }) => [`${ARROW[direction]} ${type}`, to.key])]
-          .map((text) => shortened(text, 28))
-          .join("  "),
-        () => light(path === only ? null : path),
-        { class: "quiet way", "aria-pressed": String(path === only) },
-      );
-    return el(
-      "div",
-      { id: "lit" },
-      el("h2", { class: "title" }, title),
-      el("div", { class: "ways" }, paths.slice(0, MOST_NAMED).map(line)),
-      el(
-        "div",
-        { class: "actions" },
-        button("Select them", () => model.selectAll([...model.lit.nodes])),
-        button("Show all again", () => model.light(null), { title: "Nothing stands out (Escape)" }),
-      ),
-    );
-  }
-
   #rest(id, node) {
     const { actions } = this.app;
     const grow = (limit) => actions.grow(node.of, node.group, limit).catch(tell);
@@ -148,9 +122,29 @@ export class Panel {
     ];
   }
 
+  #foldedGroup(ids, node) {
+    return [
+      el(
+        "div",
+        { class: "head" },
+        sign(node.label),
+        el(
+          "div",
+          {},
+          el("div", { class: "key", id: "folded" }, foldText(node)),
+          el("div", { class: "kind" }, "folded into one"),
+        ),
+      ),
+      ...this.#several(ids).slice(1),
+    ];
+  }
+
   #several(ids) {
     const { model } = this.app;
-    const nodes = ids.map((id) => model.node(id)).filter((node) => !node.more);
+    const nodes = model
+      .members(ids)
+      .map((id) => model.node(id))
+      .filter((node) => !node.more);
     const labels = new Map();
     for (const { label } of nodes) labels.set(label, (labels.get(label) ?? 0) + 1);
     return [

@@ -1,6 +1,7 @@
 // The graph, drawn by sigma: nodes and lines show what is hidden, selected or under the pointer.
-import { css, colourFor, shapeOf, titleOf } from "./palette.js";
+import { ageInDays, css, colourFor, shapeOf, titleOf } from "./palette.js";
 import { number, shortened } from "./dom.js";
+import { foldText } from "./folds.js";
 import { EdgeCard } from "./edge-card.js";
 import { panFast } from "./fast-pan.js";
 import { ArrowProgram, ThinProgram } from "./edge-programs.js";
@@ -16,6 +17,7 @@ const ROOM = 0.3; // of the distance to the nearest neighbour that a node's radi
 const SAMPLED = 250; // nodes whose nearest neighbour is looked for
 const PADDING = 52; // pixels around the whole
 const MOST_FORCED = 12; // nodes that are selected and have their labels even where these cover something
+const OLD = 365; // days after which a node that was not seen since has a mark
 const DIGEST = /^[0-9a-f]{32,}$/; // its beginning tells it apart
 
 export class Picture {
@@ -29,9 +31,10 @@ export class Picture {
   many = null; // whether less is drawn
   named = null; // whether relationships have their type on the line
 
-  constructor(container, model, { layout, remarks, onopen, onmenu }) {
+  constructor(container, model, { layout, remarks, styles, onopen, onmenu }) {
     this.model = model;
     this.remarks = remarks;
+    this.styles = styles;
     this.container = container;
     this.sigma = new globalThis.Sigma(model.graph, container, {
       allowInvalidContainer: true,
@@ -187,13 +190,16 @@ export class Picture {
     const aside = model.lit !== null && !model.lit.nodes.has(id) && !model.chosen.has(id);
     const dim = aside || (this.#hovered && id !== this.#hovered && !this.#near.has(id));
     const chosen = model.chosen.has(id);
+    const said = this.remarks.of(id);
+    const style = this.styles.of(node, said);
     return {
       ...node,
       type: "shape",
       label: aside ? "" : this.#text(node),
-      shape: node.more ? "hexagon" : shapeOf(node.label),
-      color: dim ? css("--line") : colourFor(node, this.remarks.of(id)),
-      size: this.#radius * weightOf(node) * (chosen || this.blink === id ? 1.15 : 1),
+      shape: node.more && !node.fold ? "hexagon" : shapeOf(node.label),
+      color: dim ? css("--line") : style.colour || colourFor(node, said),
+      badge: style.badge,
+      size: this.#radius * weightOf(node) * style.size * (chosen || this.blink === id ? 1.15 : 1),
       ring: chosen || node.pending || this.blink === id,
       missing: model.large || dim ? 0 : model.missing(id),
       forceLabel: chosen || id === this.#hovered || node.more || (!dim && (model.lit || model.graph.order < 16)),
@@ -204,6 +210,7 @@ export class Picture {
   }
 
   #text(node) {
+    if (node.fold) return shortened(foldText(node), 40);
     if (node.more) return `${number(node.count)} more`;
     return shortened(titleOf(node), DIGEST.test(node.key) ? 13 : 32);
   }
@@ -216,11 +223,12 @@ export class Picture {
       mine || model.chosen.has(start) || model.chosen.has(end) || start === this.#hovered || end === this.#hovered;
     const dim = (this.#hovered && !lit) || (model.lit !== null && !mine);
     const both = model.bothWays?.(edge.type);
-    const said = Math.min(4, edge.properties?.sources?.length ?? 1); // as wide as many say so
+    // As wide as many say so, or as it stands for.
+    const said = edge.fold ? Math.min(8, 1 + edge.count) : Math.min(4, edge.properties?.sources?.length ?? 1);
     return {
       type: this.#many ? "thin" : "arrow",
-      plain: both || edge.more,
-      label: edge.more || (model.lit !== null && !mine) ? "" : edge.type,
+      plain: both || (edge.more && !edge.fold),
+      label: (edge.more && !edge.fold) || (model.lit !== null && !mine) ? "" : edge.type,
       forceLabel: this.named,
       color: mine ? css("--accent") : dim ? css("--line") : lit ? css("--soft") : css("--edge"),
       size: model.large && !mine ? 0.6 : (lit ? 1.6 : 1) + 0.6 * Math.log2(Math.max(1, said)),
@@ -245,7 +253,8 @@ export class Picture {
     if (this.#paired.has(pair)) return;
     this.#paired.add(pair);
     const types = graph.edges(...ends).filter((id) => this.model.seesEdge(id));
-    const text = [...new Set(types.map((id) => graph.getEdgeAttribute(id, "type")))].join(", ");
+    const named = types.map((id) => graph.getEdgeAttributes(id)).map((each) => typeText(each));
+    const text = [...new Set(named)].join(", ");
     this.#taken ??= new Taken(this.sigma);
     drawEdgeLabel(context, text, source, target, settings, this.#taken);
   }
@@ -261,6 +270,14 @@ export class Picture {
       drawMarks(context, { x, y, size: sigma.scaleSize(node.size) * (node.ring ? 1.45 : 1) }, what);
     };
     for (const [id, said] of remarks.all()) if (model.graph.hasNode(id)) mark(id, said);
+    if (this.styles.rules.some((rule) => rule.badge))
+      model.graph.forEachNode((id) => mark(id, { badge: sigma.nodeDataCache[id]?.badge }));
+    if (model.graph.size <= NAMED_EDGES)
+      model.graph.forEachNode((id, node) => !node.more && mark(id, { old: (ageInDays(node) ?? 0) > OLD }));
+    for (const id of model.folds()) {
+      const { count } = model.node(id);
+      mark(id, { ...remarks.among(model.members([id])), count });
+    }
     if (!model.large && remarks.since)
       model.graph.forEachNode((id, node) => remarks.fresh(node) && mark(id, { fresh: true }));
   }
@@ -275,7 +292,9 @@ export class Picture {
       if (node === null && more) return;
       const box = this.container.getBoundingClientRect();
       const fact = node ?? this.card.at({ x: original.clientX - box.x, y: original.clientY - box.y });
-      if (node === null && fact) model.selectFact(fact);
+      const line = fact && !model.graph.hasNode(fact) ? model.graph.getEdgeAttributes(fact) : {};
+      if (line.fold) model.select([line.start.id, line.end.id].find((id) => model.node(id).fold));
+      else if (node === null && fact) model.selectFact(fact);
       else model.select(node, { more: more && node !== null });
       before = more ? null : node;
     };
@@ -338,6 +357,14 @@ export class Picture {
     this.sigma.refresh({ skipIndexation: true });
   }
 
+  // A member of a folded group as it would be drawn at a place.
+  asMember(id, at) {
+    const node = this.model.node(id);
+    const said = this.remarks.of(id);
+    const { colour, size } = this.styles.of(node, said);
+    return { at, said, colour: colour || colourFor(node, said), radius: this.#radius * weightOf(node) * size };
+  }
+
   // What is seen, for pictures to keep: places in pixels.
   seen() {
     const { model, sigma, remarks } = this;
@@ -347,7 +374,8 @@ export class Picture {
       .map((id) => {
         const data = this.#node(id, model.node(id));
         const radius = sigma.scaleSize(data.size);
-        const colour = colourFor(model.node(id), remarks.of(id));
+        const style = this.styles.of(model.node(id), remarks.of(id));
+        const colour = style.colour || colourFor(model.node(id), remarks.of(id));
         return { id, ...this.place(id), radius, colour, shape: data.shape, text: data.label, said: remarks.of(id) };
       });
     const places = new Map(nodes.map((node) => [node.id, node]));
@@ -356,8 +384,8 @@ export class Picture {
       .filter((id) => model.seesEdge(id))
       .map((id) => {
         const [start, end] = model.graph.extremities(id);
-        const { type, more, properties } = model.graph.getEdgeAttributes(id);
-        const arrow = !model.bothWays?.(type) && !more;
+        const { type, more, fold, properties } = model.graph.getEdgeAttributes(id);
+        const arrow = !model.bothWays?.(type) && (!more || fold);
         const width = Math.min(3, 1 + 0.5 * Math.log2(Math.max(1, properties?.sources?.length ?? 1)));
         return { type, arrow, width, start: places.get(start), end: places.get(end) };
       });
@@ -381,6 +409,8 @@ export class Picture {
     return canvas;
   }
 }
+
+const typeText = ({ type, fold, count }) => (fold ? `${type} ×${number(count)}` : type);
 
 function nearest([x, y], places) {
   let least = Infinity;

@@ -23,7 +23,8 @@ export class Selection {
   }
 
   seen() {
-    return this.model.nodes().filter((id) => this.model.seesNode(id));
+    const { graph } = this.model;
+    return graph.filterNodes((id, node) => (!node.more || node.fold) && this.model.seesNode(id));
   }
   all() {
     this.model.selectAll(this.seen());
@@ -38,7 +39,7 @@ export class Selection {
     const { graph, chosen } = this.model;
     this.model.selectAll(
       [...chosen, ...[...chosen].flatMap((id) => graph.neighbors(id))].filter(
-        (id) => this.model.seesNode(id) && !this.model.node(id).more,
+        (id) => this.model.seesNode(id) && (!this.model.node(id).more || this.model.node(id).fold),
       ),
     );
   }

@@ -1,5 +1,7 @@
 // The table of what the picture shows. Only the lines in view are elements.
 import { day, el, fill, number } from "./dom.js";
+import { foldText } from "./folds.js";
+import { ageInDays } from "./palette.js";
 
 const LINE = 25;
 /** @type {[string, string, (node: any) => any][]} */
@@ -10,9 +12,11 @@ const NODES = [
   ["first", "First seen", (node) => day(node.properties?.first_seen)],
   ["last", "Last seen", (node) => day(node.properties?.last_seen)],
   ["sources", "Said by", (node) => (node.properties?.sources ?? []).join(", ")],
+  ["age", "Age, days", (node) => ageInDays(node) ?? ""],
   ["verdict", "Verdict", (node) => node.said.verdict],
   ["tags", "Tags", (node) => [...node.said.tags, ...(node.properties?.tags ?? [])].join(", ")],
   ["notes", "Notes", (node) => node.said.notes || ""],
+  ["warned", "Warning lists", (node) => node.said.warned.join(", ")],
 ];
 /** @type {[string, string, (edge: any) => any][]} */
 const EDGES = [
@@ -24,7 +28,8 @@ const EDGES = [
   ["sources", "Said by", (edge) => (edge.properties?.sources ?? []).join(", ")],
 ];
 const WIDE = {
-  nodes: "110px minmax(220px, 2fr) 90px 88px 88px minmax(110px, 1fr) 80px minmax(110px, 1fr) 50px",
+  nodes:
+    "110px minmax(200px, 2fr) 90px 82px 82px minmax(100px, 1fr) 74px 78px minmax(100px, 1fr) 50px minmax(90px, 0.6fr)",
   edges: "minmax(200px, 1.4fr) 140px minmax(200px, 1.4fr) 92px 92px minmax(120px, 1fr)",
 };
 
@@ -236,18 +241,17 @@ export class Table {
         .map((line) => line.map(cell).join(","))
         .join("\r\n");
     };
-    const nodes = model
-      .nodes()
-      .filter((id) => model.seesNode(id))
-      .map((id) => model.node(id));
-    const edges = model.graph
-      .edges()
-      .filter((id) => !model.graph.getEdgeAttribute(id, "more") && model.seesEdge(id))
-      .map((id) => model.graph.getEdgeAttributes(id));
+    const held = model.held();
+    const nodes = held.nodes.map((id) => ({ ...model.node(id), group: model.node(model.foldOf(id) ?? "") }));
+    const edges = held.edges.map((id) => model.graph.getEdgeAttributes(id));
+    const folded = model.folds().length ? ["Folded in"] : [];
     return {
       nodes: table(
-        ["Label", "Key", "Relationships"],
-        nodes.map((node) => [[node.label, node.key, node.degree], node.properties ?? {}]),
+        ["Label", "Key", "Relationships", ...folded],
+        nodes.map(({ label, key, degree, properties, group }) => [
+          [label, key, degree, ...folded.map(() => (group ? foldText(group) : ""))],
+          properties ?? {},
+        ]),
       ),
       relationships: table(
         ["From label", "From", "Type", "To label", "To"],

@@ -1,15 +1,18 @@
-// The time slider: a window over the dates at which relationships and nodes were seen, with bars of their number.
-import { button, el, fill } from "./dom.js";
+// The time brush: a window over the dates at which relationships and nodes were seen, with bars of their number.
+import { button, el, fill, number, plural } from "./dom.js";
+import { stay } from "./model.js";
 import { css } from "./palette.js";
 
 const DAY = 86_400_000;
 const BARS = 120;
+const GRIP = 8; // pixels from a slider's thumb that are its own
 
 export class Time {
   from = this.#slider("seen from", "0");
   to = this.#slider("seen until", "1000");
   first = el("span");
   last = el("span");
+  count = el("span", { class: "soft", id: "in-window", "aria-live": "polite" });
 
   constructor(model) {
     this.model = model;
@@ -25,22 +28,39 @@ export class Time {
     this.played = button("Play", () => this.#play(), { title: "Let the window grow from its beginning to the end" });
     this.since = el("input", {
       type: "date",
-      "aria-label": "seen since",
-      onchange: () => this.since.value && this.restore([`${this.since.value}T00:00:00Z`, this.#iso(this.most)], true),
+      "aria-label": "since",
+      onchange: () => this.since.value && this.#choose([Date.parse(`${this.since.value}T00:00:00Z`), this.most]),
     });
+    this.by = el(
+      "select",
+      {
+        "aria-label": "what falls into the time",
+        onchange: () => {
+          model.timeBy = this.by.value;
+          this.draw();
+          model.filter();
+        },
+      },
+      el("option", { value: "seen" }, "seen"),
+      el("option", { value: "first" }, "first seen"),
+    );
+    this.track = el("div", { class: "track" }, this.canvas, this.from, this.to);
     fill(
       this.element,
       this.first,
-      el("div", { class: "track" }, this.canvas, this.from, this.to),
+      this.track,
       this.last,
       el(
         "div",
         { class: "choices" },
-        el("label", { title: "Seen since" }, "since ", this.since),
+        this.by,
+        el("label", {}, "since ", this.since),
         el("label", { title: "While a part of the time is chosen" }, this.undated, " hide undated"),
         this.played,
+        this.count,
       ),
     );
+    this.#brush();
     model.addEventListener("change", () => this.#later());
     addEventListener("resize", () => this.#bars());
     this.draw();
@@ -64,11 +84,10 @@ export class Time {
   draw() {
     const spans = [];
     const take = (properties) => {
-      const from = properties?.first_seen ?? properties?.last_seen;
-      const span = [Date.parse(from), Date.parse(properties?.last_seen ?? from)];
+      const span = stay(properties, this.model.timeBy).map(Date.parse);
       if (!span.some(Number.isNaN)) spans.push(span);
     };
-    this.model.graph.forEachEdge((_, edge) => take(edge.properties));
+    this.model.graph.forEachEdge((_, edge) => edge.more || take(edge.properties));
     this.model.graph.forEachNode((_, node) => take(node.properties));
     this.spans = spans;
     const dated = spans.length > 0;
@@ -79,6 +98,45 @@ export class Time {
     this.#bars();
   }
 
+  // A drag over the bars chooses a part of the time; one that begins within it moves it; a double click lets it go.
+  #brush() {
+    const { track } = this;
+    const share = ({ clientX }) => {
+      const { left, width } = track.getBoundingClientRect();
+      return Math.max(0, Math.min(1000, (1000 * (clientX - left)) / (width || 1)));
+    };
+    track.addEventListener("pointerdown", (event) => {
+      if (!this.spans.length || event.button || event.target.matches("input")) return;
+      const [begun, low, high] = [share(event), Number(this.from.value), Number(this.to.value)];
+      const grip = (1000 * GRIP) / (track.clientWidth || 1);
+      const inside = (low > 0 || high < 1000) && begun > low + grip && begun < high - grip;
+      track.setPointerCapture(event.pointerId);
+      const move = (moved) => {
+        const now = share(moved);
+        if (Math.abs(now - begun) < 4) return;
+        const by = Math.max(-low, Math.min(1000 - high, now - begun));
+        const [a, b] = inside ? [low + by, high + by] : [Math.min(begun, now), Math.max(begun, now)];
+        [this.from.value, this.to.value] = [String(a), String(b)];
+        this.#moved();
+      };
+      track.addEventListener("pointermove", move);
+      track.addEventListener("pointerup", () => track.removeEventListener("pointermove", move), { once: true });
+    });
+    track.addEventListener("dblclick", () => this.#choose([this.least, this.most]));
+    track.addEventListener("pointermove", (event) => {
+      if (!this.spans.length || event.buttons) return;
+      const [from, to] = [share(event) - 500 / BARS, share(event) + 500 / BARS].map((each) => this.#at(each));
+      const there = this.spans.filter(([a, b]) => a <= to && b >= from).length;
+      track.title = `${this.#iso(this.#at(share(event))).slice(0, 10)}: ${number(there)}. Drag to choose a part.`;
+    });
+  }
+
+  #choose([from, to]) {
+    const place = (moment) => Math.round((1000 * (moment - this.least)) / (this.most - this.least || 1));
+    [this.from.value, this.to.value] = [from, to].map((each) => String(Math.max(0, Math.min(1000, place(each)))));
+    this.#moved([from, to]);
+  }
+
   #at(value) {
     return this.least + ((this.most - this.least) * value) / 1000;
   }
@@ -86,13 +144,14 @@ export class Time {
     return `${new Date(moment).toISOString().slice(0, 19)}Z`;
   }
 
-  #moved() {
+  // `exact` are the moments that a person named, which a slider's place only comes near.
+  #moved(exact = null) {
     const [a, b] = [Number(this.from.value), Number(this.to.value)];
     if (a > b) [this.from.value, this.to.value] = [String(b), String(a)];
     const whole = this.from.value === "0" && this.to.value === "1000";
     this.model.window = whole
       ? null
-      : [this.#iso(this.#at(Number(this.from.value))), this.#iso(this.#at(Number(this.to.value)))];
+      : (exact ?? [this.from, this.to].map((each) => this.#at(Number(each.value)))).map((each) => this.#iso(each));
     this.#write();
     this.#bars();
     if (this.pending) return;
@@ -103,11 +162,16 @@ export class Time {
   }
 
   #write() {
+    this.element.classList.toggle("bare", !this.spans.length);
+    this.count.textContent = "";
     if (!this.spans.length) {
       this.first.textContent = "no dates yet";
       this.last.textContent = "";
       return;
     }
+    const [least, most] = [this.from, this.to].map((each) => this.#at(Number(each.value)));
+    const inside = this.spans.filter(([from, to]) => from <= most && to >= least).length;
+    if (this.model.window) this.count.textContent = `${number(inside)} of ${plural(this.spans.length, "date")}`;
     [this.first.textContent, this.last.textContent] = [this.from, this.to].map((each) =>
       this.#iso(this.#at(Number(each.value))).slice(0, 10),
     );
@@ -159,7 +223,10 @@ export class Time {
     }, 100);
   }
 
-  restore(kept, told = false) {
+  restore(kept, { by = "seen", undated = false } = {}) {
+    this.model.timeBy = this.by.value = by === "first" ? "first" : "seen";
+    this.model.hideUndated = this.undated.checked = Boolean(undated);
+    this.draw();
     const window = kept?.length === 2 && !kept.map(Date.parse).some(Number.isNaN) ? kept : null;
     this.model.window = window;
     const place = (moment) =>
@@ -167,6 +234,5 @@ export class Time {
     [this.from.value, this.to.value] = window ? window.map(place) : ["0", "1000"];
     this.#write();
     this.#bars();
-    if (told) this.model.filter();
   }
 }
