@@ -100,7 +100,9 @@ LAYERS = {
     "watch": BELOW | {"judgement"},
     "api": BELOW | {"judgement", "cards", "demo", "pipeline", "settings", "tables"},
     "__init__": {"api"},
-    "cli": BELOW | {"watch", "labels", "judgement", "cards", "demo", "pipeline", "settings", "ui", "export", "push"},
+    "mcp": {"errors", "times", "schema", "ask", "cards", "api"},
+    "cli": BELOW
+    | {"watch", "labels", "judgement", "cards", "demo", "api", "mcp", "pipeline", "settings", "ui", "export", "push"},
     "__main__": {"cli"},
 }
 LAYER_OF = {"analyst.entries": "entries", "diff": "files", "sets": "files", "reject_paths": "reading", "sqlite": "lock"}
@@ -168,6 +170,7 @@ def test_a_source_takes_what_the_schema_and_the_contract_give_it_and_no_more() -
         ("pyarrow", {"keys", "labels", "model", "files", "transform", "load", "export", "tables", "testing"}),
         ("ladybug", {"load", "ask"}),
         ("neo4j", {"load", "ask", "neo4j"}),
+        ("mcp", {"mcp"}),
     ],
 )
 def test_a_package_is_known_in_its_place_only(package: str, where: set[str]) -> None:

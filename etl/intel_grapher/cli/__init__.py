@@ -65,6 +65,7 @@ COMMANDS = {
     "rank": (READ, "Rank what ties indicators together."),
     "query": (READ, "Ask the graph in Cypher that only reads, or a saved query."),
     "queries": (READ, "List the saved queries, your own among them."),
+    "mcp": (READ, "Serve the graph to an assistant, read-only (MCP)."),
     "ui": (READ, "Serve the page: see the graph, ask it, extend it."),
     "diff": (READ, "Print what changed between two sets of flat files."),
     "export": (READ, "Write the graph, or a part of it, for other tools."),
