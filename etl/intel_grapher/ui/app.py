@@ -50,6 +50,7 @@ from intel_grapher.ui.warning_lists import WarningLists
 
 STATIC: Final = Path(__file__).parent / "static"
 LARGEST: Final = 80 << 20
+LARGE: Final = 10_000  # nodes of a graph that takes an edit long enough without the start of a process before it
 TAKE_IN: Final = "take in the edits"
 T = TypeVar("T")
 
@@ -266,6 +267,8 @@ def _start(page: Page, _: EmptyQuestion) -> dict[str, Any]:
             nodes = graph.ask("MATCH (n) RETURN count(n) AS nodes").rows[0][0]
     except GrapherError as wrong:
         error = str(wrong)
+    if nodes > LARGE:
+        page.jobs.warm()
     return {
         "version": intel_grapher.__version__,
         "target": str(page.places.target),

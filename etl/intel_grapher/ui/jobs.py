@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import multiprocessing
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.connection import Connection
-from typing import Any, Literal
+from typing import Literal
 
 from intel_grapher import pipeline
 from intel_grapher.errors import GrapherError
@@ -19,6 +19,7 @@ from intel_grapher.files import Manifest
 from intel_grapher.load import Loaded
 from intel_grapher.pipeline import Places
 from intel_grapher.registry import Registry
+from intel_grapher.ui.worker import Work, Worker
 
 PATIENCE = 30.0  # seconds to wait for another process at the cache, the files or the graph
 CANCELLED = "it was cancelled; what was fetched is kept"
@@ -73,7 +74,7 @@ class Jobs:
         self._queue: list[Job] = []
         self._current: Job | None = None
         self._lock = threading.Condition()
-        self._process: Any = None
+        self._worker: Worker | None = None
         self._closed = False
         threading.Thread(target=self._run, name="jobs", daemon=True).start()
 
@@ -108,8 +109,8 @@ class Jobs:
                 job.error, job.ended = CANCELLED, True
             elif job is not None and job is self._current:
                 job.error = CANCELLED
-                if self._process is not None:
-                    self._process.terminate()
+                if self._worker is not None:
+                    self._worker.terminate()
         return job
 
     def get(self, number: int) -> Job | None:
@@ -129,10 +130,31 @@ class Jobs:
         with self._lock:
             self._closed = True
             self._lock.notify_all()
-            process = self._process
-        if process is not None and process.is_alive():
-            process.terminate()
-            process.join(5)
+            worker = self._worker
+        if worker is not None:
+            worker.terminate()
+
+    def warm(self) -> None:
+        """Start the process that does jobs, if there is none yet: its start takes longer than most edits."""
+        with self._lock:
+            if self._worker is None and not self._closed:
+                self._worker = Worker(_prepared, "job")
+
+    def _ready(self, job: Job, task: _Task) -> Worker | None:
+        """Return the process that has begun a task, the one there is or a new one; None where no more is begun."""
+        while True:
+            self.warm()
+            with self._lock:
+                worker = self._worker
+            if worker is None or worker.begin((self._places, task)):
+                break
+            with self._lock:
+                self._worker = None
+            worker.close()
+        with self._lock:
+            if worker is not None and (job.error or self._closed):  # it was cancelled before it began
+                worker.terminate()
+        return worker
 
     def _add(self, kind: Kind, title: str, task: _Task) -> Job:
         job = Job(next(self._numbers), kind, title)
@@ -154,39 +176,46 @@ class Jobs:
             self._work(job, self._tasks[job.number])
 
     def _work(self, job: Job, task: _Task) -> None:
-        context = multiprocessing.get_context("spawn")
-        receiver, sender = context.Pipe(duplex=False)
-        process = context.Process(target=_job, args=(sender, self._places, task), name="job")
-        with self._lock:
-            process.start()
-            self._process = process
-            if job.error:  # it was cancelled before it began
-                process.terminate()
-        sender.close()
-        try:
-            while True:
-                message, *values = receiver.recv()
-                if message == "progress":
-                    job.stage, job.done, job.of = values
-                elif message == "said":
-                    job.said.append(values[0])
-                elif message == "trouble":
-                    job.trouble = values[0]
-                elif message == "failed":
-                    job.error = values[0]
-                else:
-                    break
-        except EOFError:
+        worker = self._ready(job, task)
+        if worker is None or not _heard(job, worker):
             job.error = job.error or "it was ended before it was done; what was fetched is kept"
-        process.join()
+            with self._lock:
+                self._worker = None
+            if worker is not None:
+                worker.close()
         with self._lock:
-            self._process = self._current = None
+            self._current = None
             job.read = job.kind == "rebuild" and not job.error
             job.ended = True
 
 
-def _job(sender: Connection, places: Places, task: _Task) -> None:
-    """Run the pipeline, in the job's own process. Sends its progress, sentences on its results, errors, and the end."""
+def _heard(job: Job, worker: Worker) -> bool:
+    """Take in what a job tells, until it has ended; return False where its process has ended before that."""
+    try:
+        while True:
+            message, *values = worker.receive()
+            if message == "progress":
+                job.stage, job.done, job.of = values
+            elif message == "said":
+                job.said.append(values[0])
+            elif message == "trouble":
+                job.trouble = values[0]
+            elif message == "failed":
+                job.error = values[0]
+            else:
+                return True
+    except EOFError:
+        return False
+
+
+def _prepared() -> Work:
+    """Return what does jobs, in the process for them: with all sources loaded."""
+    return partial(_job, Registry.installed())
+
+
+def _job(registry: Registry, sender: Connection, job: tuple[Places, _Task]) -> None:
+    """Run the pipeline, in the process for jobs. Sends its progress, sentences on its results, errors, and the end."""
+    places, task = job
     shown, latest = "", 0.0
     asked: dict[str, tuple[int, int]] = {}
 
@@ -208,7 +237,6 @@ def _job(sender: Connection, places: Places, task: _Task) -> None:
                 raise GrapherError(failure)
             sender.send(("failed", failure))
 
-    registry = Registry.installed()
     options = pipeline.PipelineOptions(
         progress=progress, fetched=_telling_trouble(sender), finished=finished, patience=PATIENCE
     )
