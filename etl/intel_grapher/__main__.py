@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from types import ModuleType
+from typing import cast
+
+UNUSED = ("numpy", "pandas")
+"""Where they are installed, Arrow imports them, for conversions that no command does: that takes 2 s of CPU."""
 
 
 def main() -> None:
@@ -13,6 +18,8 @@ def main() -> None:
         os.environ["PYTHONUTF8"] = "1"
         os.environ.setdefault("PYTHONIOENCODING", sys.stderr.encoding)
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - this very command
+    for name in UNUSED:
+        sys.modules.setdefault(name, cast("ModuleType", None))
     try:
         from intel_grapher import cli  # noqa: PLC0415 - loading it takes a moment, and may be interrupted
     except KeyboardInterrupt:

@@ -35,8 +35,8 @@ from intel_grapher.ask.pool import GraphPool
 from intel_grapher.ask.rank import Ranking, Tie
 from intel_grapher.cache import Cache
 from intel_grapher.cards import Card
-from intel_grapher.cards import look as look_at
 from intel_grapher.cards.known import KnownNode, known_node
+from intel_grapher.cards.looking import look as look_at
 from intel_grapher.errors import (
     BadValue,
     BusyError,

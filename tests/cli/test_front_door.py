@@ -97,11 +97,14 @@ def test_the_doctor_names_no_command_that_would_fail(desk: Desk, demo: Desk) -> 
 def test_what_is_half_done_is_told_how_it_goes_on(demo: Desk, tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     (tmp_path / "data").symlink_to(demo.folder / "intel-grapher-demo" / "data")
-    assert "`intel-grapher transform && intel-grapher load`" in desk.run("show", "x", "--db", "none").err
+    told = desk.run("show", "x", "--db", "none").err
+    assert "`intel-grapher transform && intel-grapher load --db none` makes it" in told
     (tmp_path / "import").symlink_to(demo.folder / "intel-grapher-demo" / "import")
-    assert "there is no graph at none: `intel-grapher load` makes it" in desk.run("show", "x", "--db", "none").err
-    assert desk.run("load", "--import", "none").err.endswith("in none: `intel-grapher transform` makes them\n")
-    assert "`intel-grapher load`" not in desk.run("cache", "list", "--data", "none").err
+    told = desk.run("show", "x", "--db=none").err
+    assert "there is no graph at none: `intel-grapher load --db none` makes it" in told
+    told = desk.run("load", "--import", "none").err
+    assert told.endswith("in none: `intel-grapher transform --import none` makes them\n")
+    assert "`intel-grapher load" not in desk.run("cache", "list", "--data", "none").err
 
 
 def test_a_workspace_is_worked_in_from_below(demo: Desk) -> None:
@@ -152,6 +155,25 @@ def test_quiet_leaves_results_and_errors(demo: Desk) -> None:
     ran = Desk(folder).run("-q", "query", "MATCH (n) RETURN n", "--limit", "2")
     assert (ran.code, ran.err) == (0, "")
     assert Desk(folder).run("-q", "show", "exmaple..com").err.startswith("error: ")
+
+
+def test_options_of_the_whole_command_may_stand_after_it(demo: Desk) -> None:
+    desk = Desk(demo.folder)
+    words = ("query", "MATCH (n) RETURN count(n)")
+    before = desk.run("-q", "-C", "intel-grapher-demo", *words)
+    assert (before.code, before.err) == (0, "")
+    assert desk.run(*words, "-q", "-C", "intel-grapher-demo") == before
+    assert desk.run("cache", "list", "--quiet", "-C", "intel-grapher-demo").code == 0
+    assert "db = data/graph" in desk.run("queries", "-v", "-C", "intel-grapher-demo").err
+    every = desk.run("transform", "-v", "-C", "intel-grapher-demo")  # there it is short for --all
+    assert (every.code, "db = " in every.err) == (0, False)
+    assert "-q" in desk.run("show", "-C", "intel-grapher-demo", "--", "-q").err  # a word, after --
+    assert desk.run("queries", "-C").code == 2
+
+
+def test_a_hint_keeps_the_folder_that_stood_after_the_command(demo: Desk) -> None:
+    ran = Desk(demo.folder).run("show", "example.com", "--db", "none", "-C", "intel-grapher-demo")
+    assert "`intel-grapher -C intel-grapher-demo load --db none` makes it" in ran.err
 
 
 def test_the_short_flags_are_there(desk: Desk) -> None:

@@ -5,10 +5,9 @@
 
 knowledge   what replies and the graph say about one indicator
 card        the card of one indicator; its JSON form
-looking     asking about a list, and handing out each card when its last answer is there
+looking     asking about a list, and handing out each card when its last answer is there; the one that needs a network
 """
 
 from intel_grapher.cards.card import Card, card_document
-from intel_grapher.cards.looking import Looked, look
 
-__all__ = ["Card", "Looked", "card_document", "look"]
+__all__ = ["Card", "card_document"]

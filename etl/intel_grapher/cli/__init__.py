@@ -41,6 +41,10 @@ LOOK = "look"
 FOLDER_OPTION = "-C"
 ASKING_OPTIONS = frozenset({"--help", "-h", "--version", "-V", "--install-completion", "--show-completion"})
 OWN_OPTIONS = ASKING_OPTIONS | {"--debug", "--quiet", "-q", "--verbose", "-v"}
+SHORT_VERBOSE = "-v"
+"""Of some commands, it is short for --all."""
+MOVED = frozenset({"--debug", "--quiet", "-q", "--verbose"})
+"""Options of the whole command that no command has itself, so that they may stand after it."""
 INDICATOR_LIKE = re.compile(r"[.:@\[\]()]|^[0-9a-fA-F]{32,128}$|^(?:AS|CVE-)[0-9]", re.IGNORECASE)
 SECRET_NAME = re.compile(r"KEY|TOKEN|PASSWORD|SECRET")
 SHORTEST_SECRET = 6
@@ -117,7 +121,32 @@ class MainGroup(typer.core.TyperGroup):
             args = [*args, LOOK]
         elif first is not None and first not in COMMANDS and (first.startswith("-") or _may_be_indicator(first)):
             args.insert(at, LOOK)
-        return super().parse_args(ctx, args)
+        elif first is not None and first not in COMMANDS:
+            self.resolve_command(ctx, args[at:])  # fails, before what a command needs is imported
+        return super().parse_args(ctx, self._own_first(ctx, args))
+
+    def _own_first(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - typer's own click
+        """Return the arguments with the options of the whole command first: many type them after the command."""
+        at = _position_of_command(args)
+        end = args.index("--") if "--" in args else len(args)
+        own: list[str] = []
+        rest: list[str] = []
+        words = iter(args[at:end])
+        for word in words:
+            if word == FOLDER_OPTION:
+                own += [word, *[value for value in [next(words, None)] if value is not None]]
+            elif word in MOVED or (word == SHORT_VERBOSE and not self._takes(ctx, args[at:end], word)):
+                own.append(word)
+            else:
+                rest.append(word)
+        return [*args[:at], *own, *rest, *args[end:]]
+
+    def _takes(self, ctx: Any, words: Sequence[str], option: str) -> bool:  # noqa: ANN401 - typer's own click
+        """Tell whether the command that words begin with has an option of its own of that name."""
+        command = self.get_command(ctx, words[0])
+        if isinstance(command, typer.core.TyperGroup):
+            command = next((command.commands[word] for word in words[1:] if word in command.commands), command)
+        return command is not None and any(option in each.opts for each in command.params)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - typer's own click
         """Print the help, without importing a command."""
@@ -270,13 +299,17 @@ def _with_next_step(error: GrapherError) -> str:
     """Return an error's text; where something is still to be made, what it is, and the one command that makes it."""
     if not isinstance(error, NothingYetError):
         return str(error)
-    data, import_ = (Path(os.environ.get(settings.variable(name)) or name) for name in ("data", "import"))
-    if isinstance(error, NoFilesError) and (data / "raw").is_dir():
-        return f"{error.what}: `intel-grapher transform` makes them"
-    if isinstance(error, NoGraphError) and (import_ / "manifest.json").exists():
-        return f"{error.what}: `intel-grapher load` makes it"
-    if isinstance(error, NoGraphError) and (data / "raw").is_dir():
-        return f"{error.what}: `intel-grapher transform && intel-grapher load` makes it"
-    return (
-        f"{error.what}: `intel-grapher run example.com` asks and loads; `intel-grapher demo` shows a made-up campaign"
-    )
+    from intel_grapher.cli.next_command import command, named_places  # noqa: PLC0415 - it imports this module
+
+    places = named_places()
+    of_files = {option: places[option] for option in ("--data", "--import")}
+    transform, load = command("transform", places=of_files), command("load", places=places)
+    has_replies = (places["--data"] / "raw").is_dir()
+    if isinstance(error, NoFilesError) and has_replies:
+        return f"{error.what}: `{transform}` makes them"
+    if isinstance(error, NoGraphError) and (places["--import"] / "manifest.json").exists():
+        return f"{error.what}: `{load}` makes it"
+    if isinstance(error, NoGraphError) and has_replies:
+        return f"{error.what}: `{transform} && {load}` makes it"
+    run = command("run", "example.com", places=places)
+    return f"{error.what}: `{run}` asks and loads; `{command('demo')}` shows a made-up campaign"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -88,8 +89,13 @@ def loaded(settings: LoadSettings, import_: Path, db: Path, data: Path, *, no_pr
 def print_end(
     done: Loaded, target: Embedded | Server, indicators: Sequence[Indicator], places: dict[str, Path]
 ) -> None:
-    """Print, on a terminal, what was found, what ties it together and what to type next; else the next commands."""
+    """Print what was found, what ties it together and what to type next; the last alone if the result is piped.
+
+    Nothing of it is for a program: without a terminal nothing is printed.
+    """
     if not is_terminal():
+        if sys.stderr is None or not sys.stderr.isatty():
+            return
         key = indicators[0][1] if indicators else "INDICATOR"
         query = command("query", "MATCH (n) RETURN count(n)", places=places)
         say(f"next: {command('show', key, places=places)}, or {query}")

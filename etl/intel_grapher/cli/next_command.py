@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 from intel_grapher.cli import options
@@ -46,6 +47,32 @@ def program() -> str:
     return shlex.quote(str(own)) if own.exists() else NAME
 
 
+def named_places() -> dict[str, Path]:
+    """Return the folders that this command works on, by option: as it was typed, else as the settings have it."""
+    words = _given()
+    places: dict[str, Path] = {}
+    for option, (variable, default) in _PLACES.items():
+        typed = [after for word, after in pairwise([*words, ""]) if word == option]
+        typed += [word.removeprefix(f"{option}=") for word in words if word.startswith(f"{option}=")]
+        places[option] = Path(typed[-1] if typed else os.environ.get(variable) or default)
+    return places
+
+
+def _given() -> list[str]:
+    """Return the words of this command that may be options."""
+    words = sys.argv[1:]
+    return words[: words.index("--")] if "--" in words else words
+
+
+def _work_folder() -> list[str]:
+    """Return the option that names the folder to work in, as the user has given it; [] if it was not."""
+    given = _given()
+    if WORK_FOLDER not in given:
+        return []
+    at = given.index(WORK_FOLDER)
+    return given[at : at + 2]
+
+
 def command(*words: str, places: dict[str, Path] | None = None) -> str:
     """Return a command line; `places` are the folders that it works on, by option: named if they are not the usual."""
     named: list[str] = []
@@ -53,5 +80,5 @@ def command(*words: str, places: dict[str, Path] | None = None) -> str:
         variable, default = _PLACES[option]
         if path != Path(os.environ.get(variable) or default):
             named += [option, str(path)]
-    work = sys.argv[1:3] if sys.argv[1:2] == [WORK_FOLDER] and WORK_FOLDER not in words else []
+    work = [] if WORK_FOLDER in words else _work_folder()
     return " ".join([program(), *map(shlex.quote, [*work, *words, *named])])
