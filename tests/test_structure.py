@@ -92,6 +92,7 @@ LAYERS = {
     "push": {"errors", "lock", "source", "fetch"},
     "judgement": {"model", "labels", "schema"},
     "cards": BELOW | {"labels", "judgement"},
+    "maltego": BELOW | {"cards", "export"},
     "testing": BELOW,
     "tables": {"errors", "files", "model"},
     "demo": {"errors", "settings"},
@@ -102,7 +103,8 @@ LAYERS = {
     "__init__": {"api"},
     "mcp": {"errors", "times", "schema", "ask", "cards", "api"},
     "cli": BELOW
-    | {"watch", "labels", "judgement", "cards", "demo", "api", "mcp", "pipeline", "settings", "ui", "export", "push"},
+    | {"watch", "labels", "judgement", "cards", "demo", "api", "mcp", "pipeline", "settings", "ui", "export", "push"}
+    | {"maltego"},
     "__main__": {"cli"},
 }
 LAYER_OF = {"analyst.entries": "entries", "diff": "files", "sets": "files", "reject_paths": "reading", "sqlite": "lock"}

@@ -73,6 +73,7 @@ COMMANDS = {
     "ui": (READ, "Serve the page: see the graph, ask it, extend it."),
     "diff": (READ, "Print what changed between two sets of flat files."),
     "export": (READ, "Write the graph, or a part of it, for other tools."),
+    "maltego": (READ, "Local transforms of Maltego: the graph, the sources."),
     "schema": (READ, "Print the graph's labels, relationship types, properties."),
     "config": (SERVE, "The settings, and where each comes from."),
     "keys": (SERVE, "The services' keys: check them, and keep one."),

@@ -232,7 +232,7 @@ def export(
             _hide(part, most)
         with progress("rows", hidden=no_progress) as shown, interruptible(shown) as advance:
             part.on_rows = _counting(part, advance)
-            with _replacing(file) if file is not None else _standard_output() as out:
+            with replacing(file) if file is not None else _standard_output() as out:
                 written = format_of.write(part, out, settings)
     _tell(written, format_of, file, json=json)
 
@@ -296,7 +296,7 @@ def _counting(part: Part, advance: Advance) -> Callable[[int], None]:
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
+def replacing(path: Path) -> Iterator[BinaryIO]:
     """Yield a file that takes the place of the one at `path` when it is whole, and not before."""
     remains = "What was there is as it was."
     if path.is_dir():
