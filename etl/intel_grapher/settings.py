@@ -54,7 +54,8 @@ SETTINGS = (
     Setting("memory", "INTEL_GRAPHER_MEMORY", "--memory", "", "memory that may be used; a quarter of all"),
     Setting(
         "ledger", "INTEL_GRAPHER_LEDGER", "", "~/.local/state/intel-grapher/ledger.sqlite",
-        "the file that counts requests against quotas: one a user", "path", in_workspace=False,
+        "what counts requests against quotas: a file, or `redis://HOST` for several machines", "path",
+        in_workspace=False,
     ),
     Setting(
         "keyring", credentials.KEYRING, "", "", "look for keys in the system's keyring, too", "switch",
@@ -71,7 +72,7 @@ def variable(name: str) -> str:
     return next(setting.variable for setting in SETTINGS if setting.name == name)
 
 
-SECRETS = ("MISP_API_KEY", "NEO4J_PASSWORD")
+SECRETS = ("MISP_API_KEY", "NEO4J_PASSWORD", "REDIS_PASSWORD")
 """Secrets that are no source's API key."""
 
 
@@ -187,7 +188,7 @@ def _text(path: Path, setting: Setting, value: object, root: Path | None, folder
         return "1" if value else ""
     if isinstance(value, bool) or not isinstance(value, str | int) or not str(value):
         raise UsageError(f'{path}: {setting.name} is a text, such as {setting.name} = "{setting.default or "7d"}"')
-    if setting.kind != "path":
+    if setting.kind != "path" or "://" in str(value):
         return str(value)
     place = Path(str(value)).expanduser()
     if place.is_absolute():

@@ -16,7 +16,7 @@ from loopback import NOTHING, Answer, Asked, Loopback, at_path, found, loopback,
 from intel_grapher.cache import Cache, Entry, FailedBody
 from intel_grapher.errors import BusyError, CacheError, KeyMissingError
 from intel_grapher.fetch.asking import Freshness, Indicator
-from intel_grapher.fetch.ledger import Ledger
+from intel_grapher.fetch.ledgers import open_ledger
 from intel_grapher.fetch.plan import plan
 from intel_grapher.fetch.run import FetchOptions, fetch
 from intel_grapher.fetch.service import backoff
@@ -278,7 +278,7 @@ def test_what_never_reached_a_service_does_not_count_against_its_limits(cache: C
     assert tally.requests > 2
     assert set(tally.failed) == {"no connection"}
     assert tally.aside in {"", "it keeps failing: no connection"}
-    with Ledger(FetchOptions().ledger_at(cache)) as ledger:
+    with open_ledger(FetchOptions().ledger_at(cache)) as ledger:
         assert [each.left for each in ledger.account(down).left()] == [2]
 
 

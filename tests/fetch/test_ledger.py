@@ -14,20 +14,46 @@ from threading import Timer
 import pytest
 from loopback import source
 from places import ROOT
+from redis import Redis
+from redis_server import RedisServer, serving
 
 from intel_grapher.errors import CacheError
+from intel_grapher.fetch.account import Account, Ledger, Left, Permit
 from intel_grapher.fetch.forecast import Outlook, seconds, today
-from intel_grapher.fetch.ledger import Account, Ledger, Left, Permit
+from intel_grapher.fetch.ledgers import open_ledger
 from intel_grapher.fetch.rate_headers import QuotaHint, quota_hint, retry_after
+from intel_grapher.fetch.sqlite_ledger import SqliteLedger
 from intel_grapher.fetch.windows import margin, period, strictest
 from intel_grapher.source import DAYS, HOURS, MINUTES, MONTHS, Rate
 
 NOW = 1_700_000_000.0
 
 
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with serving(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The path of a ledger's file, or the URL of a Redis, with nothing in it."""
+    if request.param == "sqlite":
+        return str(tmp_path / "ledger.sqlite")
+    server: RedisServer = request.getfixturevalue("redis")
+    Redis.from_url(server.url).flushall()
+    return server.url
+
+
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with Ledger(tmp_path / "ledger.sqlite") as opened:
+def ledger(place: str) -> Iterator[Ledger]:
+    with open_ledger(place) as opened:
+        yield opened
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Iterator[SqliteLedger]:
+    with SqliteLedger(tmp_path / "ledger.sqlite") as opened:
         yield opened
 
 
@@ -138,26 +164,26 @@ def test_the_tightest_of_several_rates_counts(ledger: Ledger) -> None:
     assert wait > DAYS - 10
 
 
-def test_it_survives_a_restart_and_keeps_accounts_apart(tmp_path: Path) -> None:
+def test_it_survives_a_restart_and_keeps_accounts_apart(place: str) -> None:
     rate = Rate(2, per=DAYS)
     for first in (True, False):
-        with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        with open_ledger(place) as ledger:
             assert taken(account(ledger, rate)) == (2 if first else 0)
             assert taken(account(ledger, rate, held="key-one")) == (2 if first else 0)
             assert taken(account(ledger, rate, held="key-two")) == (2 if first else 0)
             assert taken(account(ledger, rate, name="other")) == (2 if first else 0)
 
 
-def test_a_calendar_day_begins_anew_at_midnight(ledger: Ledger) -> None:
+def test_a_calendar_day_begins_anew_at_midnight(file: SqliteLedger) -> None:
     rate = Rate(3, per=DAYS, calendar=True)
-    mine = account(ledger, rate)
+    mine = account(file, rate)
     start, end = period(rate, time.time())
     rows = [
         (round(start * 1000) - 1,),
         (round(start * 1000) - 2,),
         (round(start * 1000),),
     ]
-    ledger.db.executemany("INSERT INTO sent_1 (item_timestamp) VALUES (?)", rows)
+    file.db.executemany("INSERT INTO sent_1 (item_timestamp) VALUES (?)", rows)
     assert [(each.rate, each.left) for each in mine.left()] == [(rate, 2)]
     assert taken(mine) == 2
     wait = mine.take()
@@ -165,10 +191,10 @@ def test_a_calendar_day_begins_anew_at_midnight(ledger: Ledger) -> None:
     assert mine.left()[0].opens == end
 
 
-def test_what_was_noted_while_the_clock_was_ahead_does_not_block_for_ever(ledger: Ledger) -> None:
-    account(ledger, Rate(1, per=0.1))
-    ledger.db.execute("INSERT INTO sent_1 (item_timestamp) VALUES (?)", (round((time.time() + 10 * DAYS) * 1000),))
-    mine = account(ledger, Rate(1, per=0.1))
+def test_what_was_noted_while_the_clock_was_ahead_does_not_block_for_ever(file: SqliteLedger) -> None:
+    account(file, Rate(1, per=0.1))
+    file.db.execute("INSERT INTO sent_1 (item_timestamp) VALUES (?)", (round((time.time() + 10 * DAYS) * 1000),))
+    mine = account(file, Rate(1, per=0.1))
     assert taken(mine) == 0
     time.sleep(0.12)
     assert taken(mine) == 1
@@ -187,7 +213,7 @@ def test_what_a_service_said_while_the_clock_was_ahead_lasts_no_longer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ahead: float
 ) -> None:
     clock = Clock(monkeypatch, NOW + ahead)
-    with Ledger(tmp_path / "ledger.sqlite") as opened:
+    with SqliteLedger(tmp_path / "ledger.sqlite") as opened:
         held, told = account(opened, Rate(9), name="held"), account(opened, Rate(9), name="told")
         held.hold(600, "wait")
         told.learn(QuotaHint(0, clock.now + 600))
@@ -208,7 +234,7 @@ def test_a_clock_that_is_put_back_holds_for_one_window_at_most(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rate: Rate
 ) -> None:
     clock = Clock(monkeypatch, NOW + 730 * DAYS)
-    with Ledger(tmp_path / "ledger.sqlite") as opened:
+    with SqliteLedger(tmp_path / "ledger.sqlite") as opened:
         mine = account(opened, rate)
         assert taken(mine) == 3
         clock.now = NOW
@@ -220,7 +246,7 @@ def test_a_clock_that_is_put_back_holds_for_one_window_at_most(
 
 def test_a_clock_that_was_behind_forgets_and_never_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch, 1000.0)
-    with Ledger(tmp_path / "ledger.sqlite") as opened:
+    with SqliteLedger(tmp_path / "ledger.sqlite") as opened:
         mine = account(opened, Rate(1, per=DAYS))
         mine.hold(600, "wait")
         clock.now = NOW
@@ -239,7 +265,7 @@ def test_a_ledger_of_version_1_is_read_and_its_limits_are_kept(tmp_path: Path) -
     old.commit()
     old.close()
     for _ in range(2):
-        with Ledger(path) as opened:
+        with SqliteLedger(path) as opened:
             assert account(opened, Rate(3, per=DAYS)).left()[0].left == 1
             until, why = account(opened, name="held").held()
             assert until == pytest.approx(now + 9)
@@ -250,7 +276,7 @@ def test_a_ledger_of_version_1_is_read_and_its_limits_are_kept(tmp_path: Path) -
     with sqlite3.connect(path) as kept:
         kept.execute("PRAGMA user_version = 9")
     with pytest.raises(CacheError, match=r"another version.*deleted"):
-        Ledger(path)
+        SqliteLedger(path)
 
 
 VERSION_1 = """
@@ -279,8 +305,8 @@ def test_a_late_answer_counts_when_it_may_have_got_there(ledger: Ledger) -> None
     assert taken(mine) == 1
 
 
-def test_a_hold_is_seen_by_all_and_capped(tmp_path: Path) -> None:
-    with Ledger(tmp_path / "ledger.sqlite") as one, Ledger(tmp_path / "ledger.sqlite") as two:
+def test_a_hold_is_seen_by_all_and_capped(place: str) -> None:
+    with open_ledger(place) as one, open_ledger(place) as two:
         for rates in ((), (Rate(10),)):
             mine, theirs = account(one, *rates, name=f"n{len(rates)}"), account(two, *rates, name=f"n{len(rates)}")
             mine.hold(1e9, "it asks to wait")
@@ -293,8 +319,8 @@ def test_a_hold_is_seen_by_all_and_capped(tmp_path: Path) -> None:
                 assert (until > time.time() + DAYS - 5, reason) == (True, "it asks to wait")
 
 
-def test_a_quota_that_the_service_tells_is_kept_to(tmp_path: Path) -> None:
-    with Ledger(tmp_path / "ledger.sqlite") as one, Ledger(tmp_path / "ledger.sqlite") as two:
+def test_a_quota_that_the_service_tells_is_kept_to(place: str) -> None:
+    with open_ledger(place) as one, open_ledger(place) as two:
         mine, theirs = account(one, Rate(100)), account(two, Rate(100))
         mine.learn(QuotaHint(3, time.time() + 0.4))
         assert [each.left for each in theirs.left()] == [3]
@@ -324,7 +350,7 @@ def test_refusals_without_a_word_wait_for_one_window_after_the_other(ledger: Led
 
 
 def test_no_key_is_in_the_file(tmp_path: Path) -> None:
-    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+    with SqliteLedger(tmp_path / "ledger.sqlite") as ledger:
         taken(account(ledger, Rate(3), held="canary-12345"))
         files = list(tmp_path.iterdir())
         assert len(files) == 3
@@ -335,19 +361,19 @@ def test_a_file_that_is_none_is_told(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     path.write_bytes(b"not a database, and long enough to be looked at " * 20)
     with pytest.raises(CacheError, match=r"ledger\.sqlite.*deleted"):
-        Ledger(path)
+        SqliteLedger(path)
     (tmp_path / "file").write_text("")
     with pytest.raises(CacheError, match=r"ledger\.sqlite"):
-        Ledger(tmp_path / "file" / "ledger.sqlite")
+        SqliteLedger(tmp_path / "file" / "ledger.sqlite")
 
 
 TAKER = """
 import sys, time
-from pathlib import Path
 from loopback import source
-from intel_grapher.fetch.ledger import Ledger, Permit
+from intel_grapher.fetch.account import Permit
+from intel_grapher.fetch.ledgers import open_ledger
 from intel_grapher.source import Rate
-account = Ledger(Path(sys.argv[1])).account(source("http://127.0.0.1:1", limits=(Rate(20, per=0.5), Rate(50, per=2.0))))
+account = open_ledger(sys.argv[1]).account(source("http://127.0.0.1:1", limits=(Rate(20, per=0.5), Rate(50, per=2.0))))
 end = time.time() + 2.5
 while time.time() < end:
     permit = account.take()
@@ -358,8 +384,8 @@ while time.time() < end:
 """
 
 
-def test_processes_share_the_rates(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", TAKER, str(tmp_path / "ledger.sqlite")]
+def test_processes_share_the_rates(place: str) -> None:
+    command = [sys.executable, "-c", TAKER, place]
     processes = [
         subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT / "tests" / "support") for _ in range(3)
     ]
@@ -407,6 +433,6 @@ def test_a_file_that_another_process_begins_just_now_is_waited_for(tmp_path: Pat
     other.execute("BEGIN IMMEDIATE")  # SQLite refuses to change to a write-ahead log beside this without waiting
     later = Timer(0.3, other.commit)
     later.start()
-    Ledger(tmp_path / "ledger").close()
+    SqliteLedger(tmp_path / "ledger").close()
     later.join()
     other.close()

@@ -22,7 +22,7 @@ from intel_grapher.errors import KeyMissingError
 from intel_grapher.fetch import failures
 from intel_grapher.fetch import run as fetching
 from intel_grapher.fetch.asking import PRIVATE
-from intel_grapher.fetch.ledger import users_ledger
+from intel_grapher.fetch.ledgers import users_ledger
 from intel_grapher.fetch.summary import Summary, Tally
 from intel_grapher.fetch.workload import BEYOND
 from intel_grapher.registry import Registry

@@ -16,7 +16,7 @@ from intel_grapher.fetch import run as fetching
 from intel_grapher.fetch.asking import freshness
 from intel_grapher.fetch.degrees import in_files
 from intel_grapher.fetch.hops import Hops
-from intel_grapher.fetch.ledger import users_ledger
+from intel_grapher.fetch.ledgers import users_ledger
 from intel_grapher.registry import Registry
 from intel_grapher.schema import BY_INDICATOR
 from intel_grapher.source import Source
@@ -53,9 +53,13 @@ class Limits:
     )
     pages: Annotated[int, typer.Option(min=1, help="Ask for at most so many pages of one answer.")] = DEFAULTS.pages
 
+    queue: Annotated[
+        str, typer.Option(help="Share the questions with the other fetches of this queue: docs/scale.md.")
+    ] = ""
+
     def limited(self) -> fetching.FetchOptions:
         """Return the options of a fetch with these limits and the user's ledger."""
-        return fetching.FetchOptions(pages=self.pages, requests=self.requests, ledger=users_ledger())
+        return fetching.FetchOptions(pages=self.pages, requests=self.requests, ledger=users_ledger(), queue=self.queue)
 
 
 @dataclass(frozen=True, kw_only=True)

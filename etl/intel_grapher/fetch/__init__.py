@@ -14,7 +14,8 @@ degrees         the number of neighbours of an indicator
 private         indicators that are never sent out
 
 service         one source: its connections, retries and waits
-ledger          the requests sent with each API key, and what services said of limits
+account         the requests sent with each API key, and what services said of limits: what a ledger promises
+ledgers         opens the ledger that a setting names: sqlite_ledger on one machine, redis_ledger on several
 windows         the windows of time that rates are counted in
 forecast        when a number of requests will have been sent
 rate_headers    what the headers of a reply say of limits

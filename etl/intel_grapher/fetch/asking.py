@@ -44,6 +44,11 @@ class KeyQuestion(NamedTuple):
     then: tuple[KeyQuestion, ...] = ()
 
     @property
+    def name(self) -> str:
+        """Return the question as a text, the same for the same question on any machine."""
+        return "\0".join((*self.form.name, self.key))
+
+    @property
     def request(self) -> Request:
         """Return the request to send."""
         return self.form.endpoint.request(self.key, self.form.params, self.given)

@@ -15,7 +15,7 @@ from intel_grapher.cache.envelope import EXCERPT, canonical_params
 from intel_grapher.fetch.asking import Freshness, KeyQuestion, question_form, secrets
 from intel_grapher.fetch.cached_answers import AnswerCache
 from intel_grapher.fetch.forecast import Outlook
-from intel_grapher.fetch.ledger import Ledger
+from intel_grapher.fetch.ledgers import find_ledger
 from intel_grapher.fetch.run import FetchOptions, Progress, Run
 from intel_grapher.fetch.summary import Summary
 from intel_grapher.fetch.workload import bars
@@ -92,8 +92,8 @@ def retry(
         return run.ask_again(questions)
 
 
-def status(cache: Cache, sources: Sequence[Source], ledger: Path) -> dict[str, SourceStanding]:
-    """Return how the sources stand, by name. `ledger` is the file that counts the requests sent. Sends no request."""
+def status(cache: Cache, sources: Sequence[Source], ledger: Path | str) -> dict[str, SourceStanding]:
+    """Return how the sources stand, by name. `ledger` is the path or URL of what counts requests. Sends no request."""
     standings = {source.name: SourceStanding(retired=source.retired, needs_key=bars(source)[1]) for source in sources}
     for holding in cache.holdings():
         if holding.area == "raw" and holding.source in standings:
@@ -101,8 +101,8 @@ def status(cache: Cache, sources: Sequence[Source], ledger: Path) -> dict[str, S
     for failure in failed(cache, sources):
         if failure.source in standings:
             standings[failure.source].failed[failure.reason] += 1
-    if ledger.exists():
-        with Ledger(ledger) as opened:
+    if (found := find_ledger(ledger)) is not None:
+        with found as opened:
             for source in sources:
                 standing = standings[source.name]
                 if not source.retired and not standing.needs_key:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from intel_grapher.fetch.ledger import Account, Left
+from intel_grapher.fetch.account import Account, Left
 from intel_grapher.fetch.windows import length, period, strictest
 from intel_grapher.source import Source
 

@@ -14,7 +14,7 @@ from intel_grapher.fetch.cached_answers import AnswerCache
 from intel_grapher.fetch.forecast import Outlook
 from intel_grapher.fetch.frontier import Frontier
 from intel_grapher.fetch.hops import HopStep, follow
-from intel_grapher.fetch.ledger import Ledger
+from intel_grapher.fetch.ledgers import find_ledger
 from intel_grapher.fetch.run import FetchOptions
 from intel_grapher.fetch.workload import bars, workload
 from intel_grapher.source import Source
@@ -99,8 +99,7 @@ def plan(
 
 def _forecast(made: Plan, cache: Cache, sources: Sequence[Source], options: FetchOptions) -> None:
     now = time.time()
-    path = options.ledger_at(cache)
-    ledger = Ledger(path) if path.exists() else None
+    ledger = find_ledger(options.ledger_at(cache))
     try:
         for source in sources:
             part = made.sources[source.name]

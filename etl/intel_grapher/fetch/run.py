@@ -14,13 +14,14 @@ from typing import Final, Self
 
 from intel_grapher.cache import Cache, Entry, FailedBody, Writer
 from intel_grapher.fetch import forecast
+from intel_grapher.fetch.account import Ledger, Queue
 from intel_grapher.fetch.asking import Freshness, Indicator, KeyQuestion, secrets
 from intel_grapher.fetch.cached_answers import AnswerCache
 from intel_grapher.fetch.forecast import Outlook
 from intel_grapher.fetch.frontier import Frontier
 from intel_grapher.fetch.hops import Hops, follow
 from intel_grapher.fetch.http import CONNECT_SECONDS, HttpReply, hang_up_on_the_slow
-from intel_grapher.fetch.ledger import Ledger
+from intel_grapher.fetch.ledgers import open_ledger
 from intel_grapher.fetch.service import ApiKeySlot, Budget, Service, ServiceLimits
 from intel_grapher.fetch.summary import Summary, Tally
 from intel_grapher.fetch.workload import bars, pending, workload
@@ -52,7 +53,8 @@ class FetchOptions:
     pages        the most pages of one answer
     connections  the most connections to one source at once; None for as many as its rates can use
     requests     the most requests in all; None for any number
-    ledger       the file that counts the requests sent; None for `ledger.sqlite` beside the cache's index
+    ledger       what counts the requests sent: a path or a Redis's URL; None: `ledger.sqlite` beside the cache's index
+    queue        the name under which several fetches share their questions; empty for a fetch of its own
     """
 
     freshness: Freshness = field(default_factory=Freshness)
@@ -61,10 +63,11 @@ class FetchOptions:
     pages: int = 10
     connections: int | None = None
     requests: int | None = None
-    ledger: Path | None = None
+    ledger: Path | str | None = None
+    queue: str = ""
 
-    def ledger_at(self, cache: Cache) -> Path:
-        """Return the path of the ledger."""
+    def ledger_at(self, cache: Cache) -> Path | str:
+        """Return the ledger's path or URL."""
         return self.ledger or cache.root / "ledger.sqlite"
 
 
@@ -114,6 +117,7 @@ class Run:
         self._services: dict[str, Service] = {}
         self._stack = ExitStack()
         self._ledger: Ledger | None = None
+        self._queue: Queue | None = None
         self._writer: Writer | None = None
         self._writing = Lock()
         self._working = 0
@@ -205,7 +209,10 @@ class Run:
         """Return the source's service; the first call makes it."""
         if source.name not in self._services:
             if self._ledger is None:
-                self._ledger = self._stack.enter_context(Ledger(self._options.ledger_at(self._cache)))
+                self._ledger = self._stack.enter_context(open_ledger(self._options.ledger_at(self._cache)))
+                if self._options.queue:
+                    self._queue = self._ledger.queue(self._options.queue)
+                    self._stack.callback(self._queue.close)
             ledger = self._ledger
             holders = [
                 ApiKeySlot(secret, place, ledger.account(source, secret))
@@ -222,6 +229,7 @@ class Run:
                 tally=tally,
                 limits=limits,
                 budget=self._budget,
+                queue=self._queue,
             )
             self._stack.callback(service.close)
             self._services[source.name] = service

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import random
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from threading import Event, Lock
 from typing import Final
 
+from intel_grapher.fetch.account import Account, Claim, Permit, Queue
 from intel_grapher.fetch.asking import UNGIVEN, KeyQuestion, following
 from intel_grapher.fetch.cached_answers import AnswerCache
 from intel_grapher.fetch.http import LASTING, OWN_SIDE, PROXY, TOO_SLOW, UNREACHED, Client, HttpReply
-from intel_grapher.fetch.ledger import Account, Permit
 from intel_grapher.fetch.rate_headers import quota_hint, retry_after
 from intel_grapher.fetch.summary import Failure, Tally
 from intel_grapher.source import Endpoint, Outcome, Request, Source
@@ -31,6 +32,9 @@ CONNECTIONS: Final = 8
 MOST_CONNECTIONS: Final = 64
 ANSWER_SECONDS: Final = 10.0
 """An answer may take longer, but then the rate may not be reached."""
+QUEUE_SECONDS: Final = 1.0
+"""Seconds between two looks at a question that another fetch asks."""
+SHARED: Final = "asked by another fetch of the queue"
 LIMIT_USED_UP: Final = "its limit is used up"
 
 Keep = Callable[[KeyQuestion, HttpReply, Verdict], None]
@@ -124,6 +128,7 @@ class Service:
         tally: Tally,
         limits: ServiceLimits,
         budget: Budget,
+        queue: Queue | None = None,
     ) -> None:
         self.source = source
         self.tally = tally
@@ -136,6 +141,8 @@ class Service:
         self._waiting = 0
         self._limits = limits
         self._budget = budget
+        self._queue = queue
+        self._elsewhere: deque[KeyQuestion] = deque()
         self._client = Client(source, self.connections)
         self._pending: Iterator[KeyQuestion] = iter(())
         self._taking = Lock()
@@ -181,9 +188,13 @@ class Service:
         with self._counting:
             self._threads += 1
         while (question := self._take()) is not None:
-            todo = [question]
+            todo, answered = [question], True
             while todo:
-                todo[:1] = self._put(todo[0])
+                following, is_answered = self._put(todo[0])
+                todo[:1] = following
+                answered = answered and is_answered
+            if self._queue is not None:
+                self._queue.end(question.name, answered=answered)
         with self._counting:
             self._threads -= 1
 
@@ -208,17 +219,40 @@ class Service:
             for question in self._pending:
                 if self._stopped:
                     return None
-                if not self._over.is_set():
+                if self._over.is_set():
+                    self._skip(question)
+                elif self._is_mine(question):
                     return question
-                self._skip(question)
+            while self._elsewhere and not self._stopped:  # another fetch may end without an answer, or be killed
+                question = self._elsewhere.popleft()
+                if self._over.is_set():
+                    self._skip(question)
+                elif self._is_mine(question):
+                    return question
+                else:
+                    self._over.wait(QUEUE_SECONDS / max(1, len(self._elsewhere)))
         return None
 
-    def _put(self, question: KeyQuestion) -> list[KeyQuestion]:
-        """Ask one question until it is answered or given up, and return the questions that follow from the answer."""
+    def _is_mine(self, question: KeyQuestion) -> bool:
+        """Tell whether this fetch is to ask a question of the queue now; another one's comes again later."""
+        claim = Claim.MINE if self._queue is None else self._queue.claim(question.name)
+        if claim is Claim.ELSEWHERE:
+            self._elsewhere.append(question)
+        elif claim is Claim.ANSWERED:
+            with self._counting:
+                self.tally.to_ask -= question.requests
+                self.tally.skipped[SHARED] += question.requests
+        return claim is Claim.MINE
+
+    def _put(self, question: KeyQuestion) -> tuple[list[KeyQuestion], bool]:
+        """Ask one question until it is answered or given up.
+
+        Return the questions that follow from the answer, and whether there is one.
+        """
         reply, verdict = self._answer(question)
         if reply is None or verdict is None:
             self._skip(question)
-            return []
+            return [], False
         self._keep(question, reply, verdict)
         with self._counting:
             if not verdict.is_answer:
@@ -230,9 +264,9 @@ class Service:
                 self.tally.not_found += verdict.outcome is Outcome.NOT_FOUND
         waited = self._given(question, verdict)
         if verdict.outcome is not Outcome.FOUND:
-            return []
+            return [], verdict.is_answer
         page = self._next_page(question, verdict)
-        return waited if page is None else [*waited, page]
+        return (waited if page is None else [*waited, page]), True
 
     def _given(self, question: KeyQuestion, verdict: Verdict) -> list[KeyQuestion]:
         """Return the questions that waited for an answer, with the value that it gives them, as far as it gives one."""

@@ -1,7 +1,6 @@
-"""The ledger: what was sent to each service with each API key, and what the services said of their limits.
+"""The ledger of one machine: a SQLite file, shared by all its processes and kept over restarts.
 
-One SQLite file, shared by all processes and kept over restarts. Counting and taking a permit are one transaction, so
-two processes never take the same place in a window. API keys are stored only as a salted hash.
+Counting and taking a permit are one transaction.
 
     accounts    one row for each source and key: until when it is held, and what the service said is left
     sent_ID     one row for each request of the account ID: when it counts (`item_timestamp`, epoch milliseconds)
@@ -11,27 +10,31 @@ A table of its own for each account makes counting twice as quick as one for all
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import time
-from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
-from intel_grapher.errors import CacheError
+from intel_grapher.errors import CacheError, UsageError
+from intel_grapher.fetch.account import (
+    LONGEST_HOLD,
+    LOOK_SECONDS,
+    USED_UP,
+    Arrivals,
+    Left,
+    Permit,
+    Queue,
+    key_digest,
+    within,
+)
 from intel_grapher.fetch.exclusive import REMEDY, CrossProcessLock, failure
 from intel_grapher.fetch.rate_headers import FARTHEST, QuotaHint
-from intel_grapher.fetch.windows import length, margin, period, strictest
-from intel_grapher.source import DAYS, Rate, Source
+from intel_grapher.fetch.windows import length, period, strictest
+from intel_grapher.source import Rate, Source
 from intel_grapher.sqlite import connect
 
-LONGEST_HOLD: Final = 1 * DAYS
-"""Seconds. A service that asks for a longer pause is asked again after this one."""
-
 _VERSION: Final = 2
-_LOOK_SECONDS: Final = 1.0
-_FIRST_FEW: Final = 4
 _SCHEMA: Final = (
     "CREATE TABLE IF NOT EXISTS salt (salt BLOB)",
     "INSERT INTO salt SELECT randomblob(16) WHERE NOT EXISTS (SELECT 1 FROM salt)",
@@ -48,27 +51,6 @@ _SCHEMA: Final = (
 )
 
 
-def users_ledger() -> Path:
-    """Return the file that counts requests: one a user, because quotas belong to a key and not to a folder."""
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(os.environ.get("INTEL_GRAPHER_LEDGER") or Path(state) / "intel-grapher" / "ledger.sqlite")
-
-
-class Permit(NamedTuple):
-    """Leave to send one request, which counts at `at` (epoch milliseconds). `id` is its row; 0 without rates."""
-
-    id: int
-    at: int
-
-
-class Left(NamedTuple):
-    """What a rate leaves: `left` requests may be sent now; if 0, the next one at `opens` (epoch seconds)."""
-
-    rate: Rate
-    left: int
-    opens: float
-
-
 class _State(NamedTuple):
     """What a service said of an account. Times are epoch seconds."""
 
@@ -79,7 +61,7 @@ class _State(NamedTuple):
     reset: float
 
 
-class Ledger:
+class SqliteLedger:
     """The file at `path`, for any thread. Every method raises CacheError if the file can't be used."""
 
     def __init__(self, path: Path) -> None:
@@ -124,17 +106,20 @@ class Ledger:
         """Close the file."""
         self.db.close()
 
-    def account(self, source: Source, secret: str = "") -> Account:
+    def queue(self, name: str) -> Queue:
+        """Raise UsageError: on one machine there is one fetch at a time."""
+        raise UsageError(f"the queue {name!r} takes a ledger for several machines: INTEL_GRAPHER_LEDGER=redis://HOST")
+
+    def account(self, source: Source, secret: str = "") -> SqliteAccount:
         """Return the account of one source with one API key."""
-        key = blake2b(secret.encode(), key=self._salt, digest_size=8).hexdigest() if secret else ""
         with self.lock:
-            return Account(self, source, key)
+            return SqliteAccount(self, source, key_digest(secret, self._salt))
 
 
-class Account:
-    """One source with one API key: what was sent and what may be sent. For any thread. `Ledger.account` makes it."""
+class SqliteAccount:
+    """The rows of one source with one API key. `SqliteLedger.account` makes it; `account.Account` tells the methods."""
 
-    def __init__(self, ledger: Ledger, source: Source, key: str) -> None:
+    def __init__(self, ledger: SqliteLedger, source: Source, key: str) -> None:
         self._ledger = ledger
         self.rates = strictest(source.limits)
         db = ledger.db
@@ -150,15 +135,14 @@ class Account:
             # Written while the clock was ahead: such a row would count until the clock gets there.
             db.execute(f"UPDATE {table} SET item_timestamp = ? WHERE item_timestamp > ?", (at, at))  # noqa: S608
         self._under_way = 0
-        self._answered = 0
-        self._fastest = 0.0
+        self._arrivals = Arrivals()
         self._looked = float("-inf")
         self._hold = 0.0
         self._troubled = True
 
     def take(self) -> Permit | float:
         """Return a permit if a request may be sent now, and count it; else the seconds to wait before asking again."""
-        if not self.rates and time.monotonic() - self._looked < _LOOK_SECONDS:
+        if not self.rates and time.monotonic() - self._looked < LOOK_SECONDS:
             wait = min(self._hold - time.time(), LONGEST_HOLD)  # without rates the file need not be asked each time
             return Permit(0, 0) if wait <= 0 else wait
         with self._ledger.lock:
@@ -212,13 +196,7 @@ class Account:
         answered_at = sent_at + seconds if seconds else time.time()
         with self._ledger.lock:
             self._under_way -= 1
-            self._answered += 1
-            if seconds:
-                self._fastest = min(self._fastest or seconds, seconds)
-            # Of the first few it is not known whether any was quick: the way there takes half the time at most. Half
-            # the margin is kept back, for the way there of the next one.
-            quickest = self._fastest if self._answered > _FIRST_FEW else seconds / 2
-            latest = round(max(sent_at, answered_at - quickest - margin(self.rates[0].per) / 2) * 1000)
+            latest = round(self._arrivals.latest(sent_at, seconds, answered_at, self.rates[0].per) * 1000)
             if latest > permit.at:
                 self._execute(f"UPDATE {self._table} SET item_timestamp = ? WHERE rowid = ?", (latest, permit.id))  # noqa: S608
 
@@ -284,7 +262,7 @@ class Account:
         with self._ledger.lock:
             state = self._state(now)
         if state.remaining <= 0 and state.reset > max(state.hold_until, now):
-            return state.reset, "its quota is used up, it says"
+            return state.reset, USED_UP
         return (state.hold_until, state.hold_reason) if state.hold_until > now else (0.0, "")
 
     def left(self) -> list[Left]:
@@ -303,15 +281,7 @@ class Account:
                 if sent >= rate.requests:
                     opens = end if rate.calendar else period(rate, min(oldest / 1000, now))[1]
                 found.append(Left(rate, max(0, rate.requests - sent), opens))
-        if state.reset <= now:
-            return found
-        remaining = max(0, state.remaining)
-        return [
-            left._replace(
-                left=min(left.left, remaining), opens=left.opens if remaining else max(left.opens, state.reset)
-            )
-            for left in found
-        ]
+        return within(found, state.remaining, state.reset, now)
 
     def _state(self, now: float) -> _State:
         """Return what the service said, in this clock's time. To be called with the lock held.
