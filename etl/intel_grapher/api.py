@@ -50,7 +50,7 @@ from intel_grapher.errors import (
 from intel_grapher.fetch.asking import Indicator, freshness
 from intel_grapher.fetch.degrees import in_files
 from intel_grapher.fetch.hops import Hops
-from intel_grapher.fetch.ledger import users_ledger
+from intel_grapher.fetch.ledgers import users_ledger
 from intel_grapher.fetch.plan import Plan, plan
 from intel_grapher.fetch.run import FetchOptions, fetch
 from intel_grapher.fetch.summary import Summary

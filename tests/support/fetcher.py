@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from pathlib import Path
 
 from loopback import source
 
 from intel_grapher.cache import Cache
+from intel_grapher.fetch import redis_ledger
 from intel_grapher.fetch.run import FetchOptions, fetch
 from intel_grapher.source import ApiKey, Rate
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.DEBUG)
     home, data, ledger, hosts, *rates = sys.argv[1:]
+    queue = os.environ.get("QUEUE", "")
+    redis_ledger.LEASE = float(os.environ.get("LEASE", redis_ledger.LEASE))
     limits = tuple(Rate(int(n), float(per)) for n, per in zip(rates[::2], rates[1::2], strict=True))
     names = [("domain", name) for name in Path(hosts).read_text().split()]
     made = source(home, limits=limits, key=ApiKey("LOOPBACK_KEY", query="apikey", required=False))
     with Cache(Path(data)) as cache:
-        summary = fetch(cache, [made], names, FetchOptions(ledger=Path(ledger)))
+        summary = fetch(cache, [made], names, FetchOptions(ledger=ledger, queue=queue))
     sys.stderr.write(f"{summary}\n")
     sys.exit(0 if summary.complete else 3)

@@ -137,9 +137,9 @@ class Arrivals:
         self._answered += 1
         if seconds:
             self._fastest = min(self._fastest or seconds, seconds)
-        # Of the first few it is not known whether any was quick: the way there takes half the time at most. Half the
-        # margin is kept back, for the way there of the next one.
-        quickest = self._fastest if self._answered > FIRST_FEW else seconds / 2
+        # Of the first few it is not known whether any was quick: they may have got there just before the answer. Half
+        # the margin is kept back, for the way there of the next one.
+        quickest = self._fastest if self._answered > FIRST_FEW else 0.0
         return max(sent_at, answered_at - quickest - margin(per) / 2)
 
 

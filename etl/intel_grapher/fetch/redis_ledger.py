@@ -3,6 +3,7 @@
     {intel-grapher}:salt                  random; it keys the hashes of API keys, and tells whether the data is lost
     {intel-grapher}:account:SOURCE:KEY    a hash: until when it is held and why, what the service said is left
     {intel-grapher}:sent:SOURCE:KEY       a sorted set: each request's token, by when it counts
+    {intel-grapher}:way:SOURCE:KEY        a sorted set: the requests that are not settled, by when they were taken
     {intel-grapher}:claim:DIGEST          a question of a queue: who asks it, or that it is answered
 
 Moments are milliseconds of the server's clock, so machines whose clocks differ agree. A script that is sent again after
@@ -53,7 +54,7 @@ ATTEMPTS: Final = 60
 """With growing pauses of up to a second: a Redis that is started again has half a minute."""
 FIRST_ATTEMPTS: Final = 3
 SECONDS: Final = 5.0
-LEASE: Final = 60.0
+LEASE = 60.0
 """Seconds that a claim lasts after its process is gone."""
 ANSWERED: Final = "answered"
 
@@ -206,7 +207,7 @@ class RedisAccount:
 
     def __init__(self, ledger: RedisLedger, source: Source, key: str) -> None:
         self._ledger = ledger
-        self._keys = [f"{PREFIX}:{kind}:{source.name}:{key}" for kind in ("account", "sent")]
+        self._keys = [f"{PREFIX}:{kind}:{source.name}:{key}" for kind in ("account", "sent", "way")]
         self.rates = strictest(source.limits)
         self._lock = Lock()
         self._arrivals = Arrivals()
@@ -249,9 +250,8 @@ class RedisAccount:
         with self._lock:
             self._under_way -= 1
             latest = self._arrivals.latest(sent_at, seconds, answered_at, self.rates[0].per)
-        at = round((latest + self._ahead) * 1000)
-        if at > permit.at:
-            self._run("settle", permit.id, at)
+        # How long ago, not when: a script that runs later than this line counts it later, which is the safe side.
+        self._run("settle", permit.id, max(0, round((time.time() - latest) * 1000)))
 
     def give_back(self, permit: Permit) -> None:
         """Note that nothing was sent with a permit, so that it does not count."""

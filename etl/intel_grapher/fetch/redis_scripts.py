@@ -15,6 +15,9 @@ from intel_grapher.fetch.windows import MOST_MARGIN
 KEPT: Final = 62 * 24 * 3600
 """Seconds that an account without any request is kept: longer than the longest window, a month."""
 LOST: Final = "LOST"
+UNDER_WAY: Final = 60_000
+LATE: Final = 50
+"""Milliseconds between two looks at whether a request that is under way is settled."""
 
 _KNOWN: Final = f"if redis.call('GET', KEYS[#KEYS]) ~= ARGV[1] then return redis.error_reply('{LOST}') end\n"
 _BEGIN: Final = f"""
@@ -26,7 +29,7 @@ local function number(name) return tonumber(redis.call('HGET', KEYS[1], name) or
 local held = math.min(number('hold_until'), now + {LONGEST_HOLD * 1000:.0f})
 local reset = math.min(number('reset'), now + {FARTHEST * 1000:.0f})
 local left = number('remaining')
-local function keep() redis.call('EXPIRE', KEYS[1], {KEPT}) redis.call('EXPIRE', KEYS[2], {KEPT}) end
+local function keep() for at = 1, 3 do redis.call('EXPIRE', KEYS[at], {KEPT}) end end
 local function hold(milliseconds, reason)
   local till = now + math.min(milliseconds, {LONGEST_HOLD * 1000:.0f})
   if till > held then redis.call('HSET', KEYS[1], 'hold_until', till, 'hold_reason', reason) keep() end
@@ -38,38 +41,48 @@ local function start(since, till)
   return since
 end
 """
+# A request that is under way may get there now, however long ago it was taken: it counts in every window until it is
+# settled, or for UNDER_WAY milliseconds where its process was killed.
 # Each rate is three arguments, from the third on: how many, minus its length or the calendar's start, the end.
-_TAKE: Final = """
+_TAKE: Final = f"""
+local UNDER_WAY, LATE = {UNDER_WAY}, {LATE}
 local before = redis.call('ZSCORE', KEYS[2], ARGV[2])
-if before then return {1, tonumber(before), now, number('refusals')} end
+if before then return {{1, tonumber(before), now, number('refusals')}} end
 local wait = held - now
 if left <= 0 then wait = math.max(wait, reset - now) end
-if wait > 0 then return {0, wait, now, 0} end
+if wait > 0 then return {{0, wait, now, 0}} end
 local oldest = now
+redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now - UNDER_WAY)
 for at = 3, #ARGV, 3 do
   local most, since, till = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
   local from = start(since, till)
   oldest = math.min(oldest, from)
   local sent = redis.call('ZCOUNT', KEYS[2], from, '+inf')
-  if sent >= most and since >= 0 then
+  local late = redis.call('ZCOUNT', KEYS[3], '-inf', '(' .. from)
+  if sent < most and sent + late >= most then
+    wait = math.max(wait, LATE)
+  elseif sent >= most and since >= 0 then
     wait = math.max(wait, till - now, 1)
   elseif sent >= most then
     local first = redis.call('ZRANGEBYSCORE', KEYS[2], from, '+inf', 'WITHSCORES', 'LIMIT', sent - most, 1)
     wait = math.max(wait, math.min(tonumber(first[2]), now) - now + 1 - since, 1)
   end
 end
-if wait > 0 then return {0, wait, now, 0} end
+if wait > 0 then return {{0, wait, now, 0}} end
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', '(' .. oldest)
 redis.call('ZADD', KEYS[2], now, ARGV[2])
+redis.call('ZADD', KEYS[3], now, ARGV[2])
 if reset > now then redis.call('HINCRBY', KEYS[1], 'remaining', -1) end
 keep()
-return {1, now, now, number('refusals')}
+return {{1, now, now, number('refusals')}}
 """
 _SETTLE: Final = """
+redis.call('ZREM', KEYS[3], ARGV[2])
 local at = redis.call('ZSCORE', KEYS[2], ARGV[2])
-if at and tonumber(ARGV[3]) > tonumber(at) then redis.call('ZADD', KEYS[2], 'XX', ARGV[3], ARGV[2]) end
+local latest = now - ARGV[3]
+if at and latest > tonumber(at) then redis.call('ZADD', KEYS[2], 'XX', latest, ARGV[2]) end
 """
-_GIVE_BACK: Final = "redis.call('ZREM', KEYS[2], ARGV[2])"
+_GIVE_BACK: Final = "redis.call('ZREM', KEYS[2], ARGV[2]) redis.call('ZREM', KEYS[3], ARGV[2])"
 _HOLD: Final = "hold(tonumber(ARGV[2]), ARGV[3])"
 _REFUSED: Final = """
 local wait = tonumber(ARGV[math.min(number('refusals') + 3, #ARGV)])

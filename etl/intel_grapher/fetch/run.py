@@ -333,7 +333,8 @@ class Run:
             by_limits = forecast.seconds(outlooks, tally.remaining, time.time())
             tally.seconds_to_go = max(by_limits, tally.remaining / tally.rate if tally.rate else 0.0)
 
-    def _keep(self, question: KeyQuestion, reply: HttpReply, verdict: Verdict) -> None:
+    def _keep(self, question: KeyQuestion, reply: HttpReply, verdict: Verdict) -> bool:
+        """Write a reply to the cache, and return whether it is written: not once the fetch has ended."""
         body = reply.body if verdict.is_answer else FailedBody.of(verdict.reason, reply.body)
         source, endpoint, _ = question.form.name
         entry = Entry(
@@ -346,6 +347,8 @@ class Run:
             body=body,
         )
         with self._writing:
-            if (writer := self._writer) is not None:
+            writer = self._writer
+            if writer is not None:
                 writer.add(entry, "raw" if verdict.is_answer else "failed")
         self._replied(question, reply, verdict)
+        return writer is not None

@@ -37,7 +37,8 @@ QUEUE_SECONDS: Final = 1.0
 SHARED: Final = "asked by another fetch of the queue"
 LIMIT_USED_UP: Final = "its limit is used up"
 
-Keep = Callable[[KeyQuestion, HttpReply, Verdict], None]
+Keep = Callable[[KeyQuestion, HttpReply, Verdict], bool]
+"""Keeps a reply, and tells whether it is kept: not after an interrupt."""
 Spawn = Callable[["Service"], None]
 
 
@@ -253,7 +254,7 @@ class Service:
         if reply is None or verdict is None:
             self._skip(question)
             return [], False
-        self._keep(question, reply, verdict)
+        is_kept = self._keep(question, reply, verdict)
         with self._counting:
             if not verdict.is_answer:
                 self.tally.trouble = ""
@@ -264,9 +265,9 @@ class Service:
                 self.tally.not_found += verdict.outcome is Outcome.NOT_FOUND
         waited = self._given(question, verdict)
         if verdict.outcome is not Outcome.FOUND:
-            return [], verdict.is_answer
+            return [], verdict.is_answer and is_kept
         page = self._next_page(question, verdict)
-        return (waited if page is None else [*waited, page]), True
+        return (waited if page is None else [*waited, page]), is_kept
 
     def _given(self, question: KeyQuestion, verdict: Verdict) -> list[KeyQuestion]:
         """Return the questions that waited for an answer, with the value that it gives them, as far as it gives one."""

@@ -1,0 +1,172 @@
+"""Fetches of several machines over one Redis: one count of requests, and one queue of questions."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from loopback import Answer, Asked, Loopback, found, source
+from places import ROOT
+from redis import Redis
+from redis_server import RedisServer, serving
+
+from intel_grapher.cache import Cache
+from intel_grapher.errors import CacheError, UsageError
+from intel_grapher.fetch import redis_ledger
+from intel_grapher.fetch.account import Claim, Permit
+from intel_grapher.fetch.ledgers import open_ledger
+from intel_grapher.source import DAYS, Rate
+
+FETCHER = ROOT / "tests" / "support" / "fetcher.py"
+CANARY = "canary-8c21f0"
+JITTER = 0.08  # seconds by which two busy cores may bring two requests closer together than they were sent
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RedisServer]:
+    with serving(tmp_path / "redis") as started:
+        yield started
+
+
+def fetcher(
+    stack: ExitStack,
+    service: Loopback,
+    server: RedisServer,
+    folder: Path,
+    hosts: Sequence[str],
+    *rates: str,
+    lease: int = 6,
+) -> subprocess.Popen[str]:
+    """Start a fetch with a cache of its own, as on a machine of its own."""
+    folder.mkdir()
+    (folder / "hosts").write_text("\n".join(hosts))
+    process = subprocess.Popen(
+        [sys.executable, str(FETCHER), service.home, str(folder / "data"), server.url, str(folder / "hosts"), *rates],
+        stdout=subprocess.DEVNULL,
+        stderr=stack.enter_context((folder / "log").open("w")),
+        text=True,
+        env={**os.environ, "LOOPBACK_KEY": CANARY, "QUEUE": "q", "LEASE": str(lease)},
+    )
+    stack.callback(process.wait)
+    stack.callback(process.kill)
+    return process
+
+
+def kept(folders: Sequence[Path]) -> list[str]:
+    found = []
+    for folder in folders:
+        with Cache(folder / "data") as cache:
+            found += [record.envelope.key for each in cache.segments() for record in each.read(lambda _: None)]
+    return found
+
+
+def test_four_fetches_keep_to_one_limit_through_a_kill_and_a_restart(
+    service: Loopback, server: RedisServer, tmp_path: Path
+) -> None:
+    rates = ((10, 1.0), (25, 4.0))
+    broken: list[Asked] = []
+
+    def count(asked: Asked) -> Answer:
+        for requests, per in rates:
+            if sum(asked.at - each.at < per - JITTER for each in service.asked[-requests - 1 :]) > requests:
+                broken.append(asked)
+        return found("192.0.2.1")
+
+    service.script = count
+    hosts = [f"h{number}.example.net" for number in range(60)]
+    folders = [tmp_path / name for name in "abcd"]
+    words = [str(number) for rate in rates for number in rate]
+    with ExitStack() as stack:
+        fetchers = [fetcher(stack, service, server, each, hosts, *words) for each in folders]
+        while len(service.asked) < 15:
+            time.sleep(0.01)
+        fetchers[0].kill()
+        server.kill()
+        time.sleep(0.3)
+        server.start()
+        codes = [each.wait(timeout=150) for each in fetchers[1:]]
+    assert not broken
+    assert codes == [0, 0, 0], [(folder / "log").read_text()[-2000:] for folder in folders]
+    assert set(service.keys) == set(hosts)
+    assert len(service.keys) - len(hosts) <= 8  # what the killed one had under way was asked again
+    answered = kept(folders)
+    assert set(answered) == set(hosts)
+    assert len(answered) == len(set(answered))
+    dump = b"".join(path.read_bytes() for path in (tmp_path / "redis").rglob("*") if path.is_file())
+    assert CANARY.encode() not in dump
+    assert b"h1.example.net" not in dump
+
+
+def test_what_another_fetch_asks_is_waited_for_and_taken_over_when_it_is_gone(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_ledger, "LEASE", 0.3)
+    with open_ledger(server.url) as one, open_ledger(server.url) as two:
+        mine, theirs, other = one.queue("q"), two.queue("q"), two.queue("another")
+        assert mine.claim("a") is Claim.MINE
+        assert theirs.claim("a") is Claim.ELSEWHERE
+        assert other.claim("a") is Claim.MINE  # a queue of its own
+        time.sleep(0.5)
+        assert theirs.claim("a") is Claim.ELSEWHERE  # renewed for as long as its process lives
+        mine.end("a", answered=False)
+        assert theirs.claim("a") is Claim.MINE
+        theirs.end("a", answered=True)
+        assert mine.claim("a") is Claim.ANSWERED
+        assert mine.claim("b") is Claim.MINE
+        mine.close()
+        assert theirs.claim("b") is Claim.MINE
+        for each in (theirs, other):
+            each.close()
+
+
+def test_a_redis_that_lost_its_data_ends_the_fetch(server: RedisServer) -> None:
+    with open_ledger(server.url) as ledger:
+        account = ledger.account(source("http://127.0.0.1:1", limits=(Rate(1, per=DAYS),)))
+        assert isinstance(account.take(), Permit)
+        Redis.from_url(server.url).flushall()
+        with pytest.raises(CacheError, match=r"lost what it counted.*appendonly yes"):
+            account.take()
+
+
+def test_a_redis_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
+    began = time.monotonic()
+    with pytest.raises(CacheError, match=r"redis://127\.0\.0\.1:1/0 can't be used.*running"):
+        open_ledger("redis://127.0.0.1:1/0")
+    assert time.monotonic() - began < redis_ledger.SECONDS * redis_ledger.FIRST_ATTEMPTS
+    with pytest.raises(UsageError, match="REDIS_PASSWORD") as refused:
+        open_ledger("redis://me:hidden-secret@127.0.0.1:1/0")
+    assert "hidden-secret" not in str(refused.value)
+    with pytest.raises(UsageError, match="redis://HOST"):
+        open_ledger(tmp_path / "ledger.sqlite").queue("q")
+
+
+def test_a_password_is_the_secret_of_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(tmp_path / "redis", "--requirepass", "let-me-in") as server:
+        monkeypatch.setenv("REDIS_PASSWORD", "wrong")
+        with pytest.raises(CacheError, match="REDIS_PASSWORD right") as refused:
+            open_ledger(server.url)
+        assert "wrong" not in str(refused.value).replace("WRONGPASS", "").partition("Is it")[0]
+        monkeypatch.setenv("REDIS_PASSWORD", "let-me-in")
+        open_ledger(server.url).close()
+
+
+def test_an_interrupted_fetch_frees_what_it_claimed(service: Loopback, server: RedisServer, tmp_path: Path) -> None:
+    hosts = [f"h{number}.example.net" for number in range(40)]
+    service.script = lambda _: Answer(found("192.0.2.1").body, delay=0.05)
+    with ExitStack() as stack:
+        first = fetcher(stack, service, server, tmp_path / "a", hosts, lease=600)
+        while len(service.asked) < 10:
+            time.sleep(0.01)
+        first.send_signal(signal.SIGINT)
+        first.wait(timeout=20)
+        second = fetcher(stack, service, server, tmp_path / "b", hosts)
+        assert second.wait(timeout=90) == 0
+    answered = kept([tmp_path / "a", tmp_path / "b"])
+    assert sorted(answered) == sorted(hosts)
