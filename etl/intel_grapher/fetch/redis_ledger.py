@@ -191,7 +191,7 @@ class RedisQueue:
         return f"{PREFIX}:claim:{blake2b(text.encode(), key=self._ledger.salt.encode(), digest_size=16).hexdigest()}"
 
 
-class _State(NamedTuple):
+class _Standing(NamedTuple):
     """What a service said of an account; moments are milliseconds of the server's clock."""
 
     now: int
@@ -309,11 +309,11 @@ class RedisAccount:
             found.append(Left(rate, max(0, rate.requests - sent), opens - self._ahead))
         return within(found, state.remaining, state.reset / 1000 - self._ahead, now - self._ahead)
 
-    def _state(self) -> tuple[_State, list[tuple[int, float]]]:
+    def _state(self) -> tuple[_Standing, list[tuple[int, float]]]:
         """Return what the service said, and for each rate how many requests count and when the oldest of them does."""
         found = self._run("state", *self._windows())
-        first = len(_State._fields)
-        state, counts = _State(*found[:first]), found[first:]
+        first = len(_Standing._fields)
+        state, counts = _Standing(*found[:first]), found[first:]
         self._note_clock(state.now)
         return state, [(sent, float(oldest)) for sent, oldest in zip(counts[::2], counts[1::2], strict=True)]
 
