@@ -20,7 +20,7 @@ from intel_grapher.cli.fetch_settings import SourceChoice
 from intel_grapher.cli.options import grouped
 from intel_grapher.cli.output import print_line, print_text, say
 from intel_grapher.errors import GrapherError
-from intel_grapher.fetch.ledger import users_ledger
+from intel_grapher.fetch.ledgers import users_ledger
 from intel_grapher.fetch.plan import plan
 from intel_grapher.fetch.run import FetchOptions
 from intel_grapher.load import Embedded, Server
