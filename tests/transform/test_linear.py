@@ -28,7 +28,7 @@ ENDPOINTS = {
     for source in Registry.installed().values()
     for name, endpoint in source.endpoints.items()
 }
-TIMES = (20, 40, 80)
+TIMES = (10, 20, 40)
 
 
 def spoil(text: str, number: int) -> str:
