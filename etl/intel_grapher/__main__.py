@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
-from types import ModuleType
-from typing import cast
+from importlib.abc import MetaPathFinder
 
-UNUSED = ("numpy", "pandas")
+UNUSED = frozenset({"numpy", "pandas"})
 """Where they are installed, Arrow imports them, for conversions that no command does: that takes 2 s of CPU."""
+
+
+class Unused(MetaPathFinder):
+    """Finds none of UNUSED, as if they were not installed."""
+
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
+        """Raise ModuleNotFoundError for them, and leave all else to others."""
+        _ = path, target
+        if fullname in UNUSED:
+            raise ModuleNotFoundError(f"no command uses {fullname}", name=fullname)
 
 
 def main() -> None:
@@ -18,8 +27,7 @@ def main() -> None:
         os.environ["PYTHONUTF8"] = "1"
         os.environ.setdefault("PYTHONIOENCODING", sys.stderr.encoding)
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - this very command
-    for name in UNUSED:
-        sys.modules.setdefault(name, cast("ModuleType", None))
+    sys.meta_path.insert(0, Unused())
     try:
         from intel_grapher import cli  # noqa: PLC0415 - loading it takes a moment, and may be interrupted
     except KeyboardInterrupt:
