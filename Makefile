@@ -16,7 +16,7 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
 FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: prove test-long test-page bench-transform bench-fetch bench-load bench-intake bench-export bench-ui screenshots help setup fetch transform load run test lint format types docs docs-check golden check clean
+.PHONY: prove test-long test-page bench-transform bench-fetch bench-load bench-intake bench-export bench-ui screenshots moving-picture help setup fetch transform load run test lint format types docs docs-check golden check clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -129,6 +129,9 @@ bench-ui: .venv/dev ## Measure the page and its questions in a real browser (SIZ
 
 screenshots: .venv/dev ## Take the pictures of the page anew, docs/page-*.png
 	$(BIN)/python docs/screenshots.py
+
+moving-picture: .venv/dev ## Take README's moving picture anew, docs/page.gif (Debian's ffmpeg)
+	$(BIN)/python docs/moving_picture.py
 
 check: lint types docs-check ## Lint, types and docs
 

@@ -251,7 +251,7 @@ function columns(model, paths) {
   return places;
 }
 
-const COLUMN = 190; // units between two steps of a path: a label has room
+const COLUMN = 240; // units between two steps of a path: a label has room
 const ROW = 62;
 const PART = 400;
 const JOINED = 100;

@@ -60,11 +60,12 @@ export function drawLabel(context, node, settings, taken, { forced = false, stro
   const width = wide + badgeWide;
   const half = size * 0.72;
   const gap = node.size * (node.ring ? 1.45 : 1) + 4;
+  const middle = Math.max(2, Math.min(taken.width - width - 2, node.x - width / 2));
   const places = [
     [node.x + gap, node.y],
     [node.x - gap - width, node.y],
-    [node.x - width / 2, node.y + gap + half - 2],
-    [node.x - width / 2, node.y - gap - half + 2],
+    [middle, node.y + gap + half - 2],
+    [middle, node.y - gap - half + 2],
   ];
   /** @param {number[]} at */
   const box = ([x, y]) => [x - 1, y - half, x + width + 1, y + half];

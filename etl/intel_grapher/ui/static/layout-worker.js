@@ -75,8 +75,11 @@ function force(mine, task) {
     const places = keepFixed(task, taken(nodes));
     const parts = task.keep ? [] : components(task.radii.length, edges);
     if (parts.length > 1) {
-      for (const some of parts) alone(task, places, some);
-      pack(task, places, parts);
+      const joined = parts.filter((some) => some.length > 1);
+      const single = parts.filter((some) => some.length === 1).flat();
+      for (const some of joined) alone(task, places, some);
+      grid(task, places, single);
+      pack(task, places, single.length ? [...joined, single] : joined);
     } else part(task, places);
     return post(mine, places, true);
   };
@@ -143,6 +146,16 @@ function alone({ nodes, edges, radii, settings }, places, some) {
   };
   part(own, apart);
   some.forEach((i, at) => ([places[2 * i], places[2 * i + 1]] = [apart[2 * at], apart[2 * at + 1]]));
+}
+
+// What has no relationship is a square of its own, label by label.
+function grid({ radii, groups }, places, single) {
+  const wide = Math.ceil(Math.sqrt(single.length));
+  const step = single.reduce((most, i) => Math.max(most, radii[i]), 0) * 3 * wideOf(radii.length) + MARGIN;
+  single.sort((a, b) => groups[a] - groups[b] || a - b);
+  single.forEach((i, at) => {
+    [places[2 * i], places[2 * i + 1]] = [(at % wide) * step, -Math.floor(at / wide) * step];
+  });
 }
 
 // Puts components side by side: each is a circle, the largest in the middle. Those with a fixed node stay.

@@ -38,6 +38,7 @@ export class Model extends EventTarget {
   fact = null; // the id of the relationship that is selected
   lit = null; // what an answer is about, such as paths: ids of `nodes` and `edges`; all else is dim
   #foldOf = new Map(); // node → the folded group that it is in
+  #lined = false; // whether groups have lines
   #done = [];
   #undone = [];
   #visited = [];
@@ -81,7 +82,7 @@ export class Model extends EventTarget {
     return this.graph.filterNodes((_, node) => !node.more);
   }
   folds() {
-    return this.graph.filterNodes((_, node) => node.fold);
+    return [...new Set(this.#foldOf.values())];
   }
   foldOf(id) {
     return this.#foldOf.get(id) ?? null;
@@ -197,6 +198,8 @@ export class Model extends EventTarget {
   // What members of folded groups have to do with others is drawn with the group; a group without members goes.
   #attach() {
     const { graph } = this;
+    if (!this.#foldOf.size && !this.#lined) return;
+    this.#lined = this.#foldOf.size > 0;
     graph.filterEdges((_, edge) => edge.fold).forEach((id) => graph.dropEdge(id));
     for (const id of this.folds()) {
       const count = this.node(id).fold.members.filter((each) => graph.hasNode(each.id)).length;

@@ -16,6 +16,7 @@ const LEAST_NODE = 1.2;
 const ROOM = 0.3; // of the distance to the nearest neighbour that a node's radius takes
 const SAMPLED = 250; // nodes whose nearest neighbour is looked for
 const PADDING = 52; // pixels around the whole
+const CLOSEST = 1.5; // pixels of a layout's unit, nearer to which the camera does not go by itself
 const MOST_FORCED = 12; // nodes that are selected and have their labels even where these cover something
 const OLD = 365; // days after which a node that was not seen since has a mark
 const DIGEST = /^[0-9a-f]{32,}$/; // its beginning tells it apart
@@ -162,8 +163,10 @@ export class Picture {
     const { width, height } = this.sigma.getDimensions();
     const camera = this.sigma.getCamera();
     const room = (pixels, kept) => Math.max(80, pixels - kept * PADDING);
-    const wider = Math.max(Math.abs(b.x - a.x) / room(width, 6), Math.abs(b.y - a.y) / room(height, 3));
-    const ratio = Math.max(0.5, Math.min(1.2, camera.ratio * wider));
+    const wider = Math.max(Math.abs(b.x - a.x) / room(width, 4), Math.abs(b.y - a.y) / room(height, 3));
+    const [from, to] = [this.sigma.graphToViewport({ x: 0, y: 0 }), this.sigma.graphToViewport({ x: 1, y: 0 })];
+    const closest = (camera.ratio * Math.hypot(to.x - from.x, to.y - from.y)) / CLOSEST;
+    const ratio = Math.min(1.2, Math.max(closest, camera.ratio * wider));
     camera.animate({ x: (left + right) / 2, y: (low + high) / 2, ratio, angle: 0 }, { duration: calm(250) });
   }
 
