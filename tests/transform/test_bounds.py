@@ -13,9 +13,10 @@ from intel_grapher.model import Fact
 from intel_grapher.registry import Registry
 from intel_grapher.schema import OWNS
 from intel_grapher.sources._rows import is_prose
-from intel_grapher.transform import facts
+from intel_grapher.transform import missed
 from intel_grapher.transform.columns import Columns, counted
-from intel_grapher.transform.facts import MAX_LISTED, Batch, Reply, laid_out
+from intel_grapher.transform.facts import Batch, Reply, laid_out
+from intel_grapher.transform.missed import MAX_LISTED
 
 SOURCES = Registry.installed()
 DOMAIN = SOURCES["threatcrowd"].endpoints["domain"]
@@ -75,7 +76,7 @@ def test_a_long_key_that_many_rows_share_is_held_once() -> None:
 
 def test_of_very_many_bad_values_the_first_are_noted_and_all_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     noted: list[int] = []
-    monkeypatch.setattr(facts, "MAX_NOTED", 3000)
+    monkeypatch.setattr(missed, "MAX_NOTED", 3000)
     body = json.dumps({"response_code": "1", "hashes": [f"bad{number}" for number in range(10_000)]}).encode()
     batch = Batch(DOMAIN, 0)
     batch.add(Reply("example.com", 1, 200, body))

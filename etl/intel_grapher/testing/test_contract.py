@@ -13,12 +13,15 @@ from hypothesis import strategies as st
 from msgspec import inspect
 
 from intel_grapher import reading
+from intel_grapher.cache.envelope import Entry, decode, encode
 from intel_grapher.errors import BadValue
 from intel_grapher.source import Endpoint, Outcome
+from intel_grapher.testing.columns import both_ways
 from intel_grapher.testing.samples import Samples
 from intel_grapher.testing.spoiling import spoiled
 from intel_grapher.testing.validity import Mapped, faults, mapped
 from intel_grapher.transform.facts import Reply
+from intel_grapher.transform.traced import trace
 
 FETCHED_AT = 1_795_000_000
 
@@ -330,3 +333,29 @@ def test_a_spoiled_reply_costs_no_more_than_itself(endpoint: Endpoint, samples: 
         assert before <= found.facts
 
     spoil()
+
+
+@pytest.mark.endpoints.with_args(lambda endpoint: trace(endpoint) is not None)
+def test_read_in_columns_spoiled_replies_give_the_same_facts_and_rejects(endpoint: Endpoint, samples: Samples) -> None:
+    whole = samples.good(endpoint)
+
+    def kept(reply: Reply, content: bytes) -> Reply:
+        """Return a reply as it comes out of the cache."""
+        entry = Entry(
+            source=endpoint.source.name, endpoint=endpoint.name, key=reply.key, fetched_at=reply.fetched_at, status=200,
+            body=content,
+        )  # fmt: skip
+        return Reply.of(decode(encode(entry)[:-1], check=True))
+
+    @settings(
+        max_examples=30, phases=(Phase.generate,), deadline=None, derandomize=True, database=None,
+        report_multiple_bugs=False, suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(st.data())
+    def compare(data: st.DataObject) -> None:
+        drawn = data.draw(st.lists(st.sampled_from(whole), min_size=1, max_size=3))
+        replies = [kept(each, data.draw(spoiled(bytes(each.content), lines=False))) for each in drawn]
+        columns, singly = both_ways(endpoint, [*replies, *(kept(each, bytes(each.content)) for each in drawn)])
+        assert columns == singly
+
+    compare()

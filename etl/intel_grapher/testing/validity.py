@@ -24,7 +24,13 @@ class Mapped:
         self.tables = batch.tables()
         self.outcomes = batch.outcomes
         self.rejects = batch.rejects
-        self.facts = {(str(group), _as_text(row)) for group, table in self.tables for row in table.to_pylist()}
+        self.facts = {fact for group, table in self.tables for fact in facts_of(group, table)}
+
+
+def facts_of(group: Group, table: pa.Table) -> Iterator[tuple[str, str]]:
+    """Yield facts as text, each with its group."""
+    for row in table.to_pylist():
+        yield str(group), _as_text(row)
 
 
 def _as_text(row: dict[str, Any]) -> str:

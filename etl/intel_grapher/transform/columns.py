@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from itertools import accumulate, repeat
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from intel_grapher.errors import SourceError
 from intel_grapher.model import SEEN, Fact, Kind, Property, Relationship, Type
-from intel_grapher.transform.interning import Interning, Resolved
+from intel_grapher.transform.interning import Interning, Resolved, Values
 
 
 class Column:
@@ -134,11 +134,15 @@ class Columns:
         short = self.rows - len(codes)
         return pa.concat_arrays([codes, pa.nulls(short, codes.type).fill_null(0)]) if short else codes
 
-    def shared(self) -> Iterator[tuple[tuple[str, ...], Column]]:
-        """Yield each distinct property column, with the names of the properties that share it.
+    def codes(self, values: Mapping[Type, Values]) -> Iterator[tuple[tuple[str, ...], Type, pa.Array]]:
+        """Yield each distinct property column as codes of `values`, one for each row (int32), with its type.
 
-        Typically these are first_seen and last_seen.
+        The names are those of the properties that share it, typically first_seen and last_seen.
         """
+        for names, column in self._shared():
+            yield names, column.type, self.spread(column, _codes(column.type, column.values, values[column.type]))
+
+    def _shared(self) -> Iterator[tuple[tuple[str, ...], Column]]:
         found: list[tuple[list[str], Column]] = []
         for name, column in self.properties.items():
             names = ["first_seen", "last_seen"] if name == SEEN else [name]
@@ -162,6 +166,89 @@ class Columns:
     def reply_of(self, row: int) -> int:
         """Return the number of the reply that a row came from."""
         return self.replies[bisect_right(self.ends, row)]
+
+    def path(self, _column: str, _row: int, _value: object) -> str:
+        """Return the JSON path of the value that a row has in a column; empty where that is not known."""
+        return ""
+
+
+class DecodedColumn(NamedTuple):
+    """Values that were decoded as a column: one for each fact, or one for each row. `path` is that of `Trace.path`."""
+
+    values: pa.Array
+    one_a_fact: bool
+    path: str
+
+    def array(self) -> pa.Array:
+        """Return the values."""
+        return self.values
+
+
+class DecodedColumns(Columns):
+    """The same for facts whose replies were decoded as columns: what one `WHAT.each` of a mapping says of them."""
+
+    def __init__(
+        self,
+        what: Kind[Any] | Relationship[Any, Any],
+        sides: Sequence[DecodedColumn],
+        replies: list[int],
+        lengths: list[int],
+        properties: dict[str, DecodedColumn],
+    ) -> None:
+        super().__init__(what)
+        self._taken = dict(zip(self.sides, sides, strict=True))
+        self.keys = cast("dict[str, Strings]", {**self._taken})  # of which only array() and one_a_fact are used
+        self.replies, self.lengths, self.rows = replies, lengths, sum(lengths)
+        self._told = properties
+
+    def codes(self, values: Mapping[Type, Values]) -> Iterator[tuple[tuple[str, ...], Type, pa.Array]]:
+        """Yield each distinct property column, as the other columns do."""
+        found: dict[tuple[str, int], tuple[list[str], Type, DecodedColumn]] = {}
+        for name, taken in self._told.items():
+            names = ["first_seen", "last_seen"] if name == SEEN else [name]
+            type_ = property_of(self.what, name).type
+            found.setdefault((taken.path or name, id(type_)), ([], type_, taken))[0].extend(names)
+        for names, type_, taken in found.values():
+            self._taken[min(names)] = taken
+            codes = _codes(type_, taken.values, values[type_])
+            yield tuple(sorted(names)), type_, self.repeated(codes) if taken.one_a_fact else codes
+
+    def path(self, column: str, row: int, value: object) -> str:
+        """Return the JSON path of the value that a row has in a column; empty where it is another value there.
+
+        A column of properties goes by the first name of those that share it.
+        """
+        taken = self._taken.get(column)
+        if taken is None or not taken.path:
+            return ""
+        fact = bisect_right(self.ends, row)
+        if taken.values[fact if taken.one_a_fact else row].as_py() != value:
+            return ""
+        return taken.path.replace("{}", str(row - (self.ends[fact] - self.lengths[fact])))
+
+
+def _codes(type_: Type, raws: list[Any] | pa.Array, known: Values) -> pa.Array:
+    """Return the codes of raw values (int32[n]). Where all are texts, each distinct one is looked up once."""
+    if type_ is Type.TEXTS:
+        hashable = map(_hashable, raws if isinstance(raws, list) else raws.to_pylist())
+        return as_arrow(array("i", map(known.__getitem__, hashable)))
+    if isinstance(raws, list):
+        if not set(map(type, raws)) <= _TEXT_OR_NONE:
+            return as_arrow(array("i", map(known.__getitem__, raws)))
+        try:
+            raws = pa.array(raws, pa.string())
+        except UnicodeEncodeError:  # half a character
+            return as_arrow(array("i", map(known.__getitem__, raws)))
+    encoded = raws.dictionary_encode()
+    codes = as_arrow(array("i", map(known.__getitem__, encoded.dictionary.to_pylist())))
+    return codes.take(encoded.indices).fill_null(0)
+
+
+_TEXT_OR_NONE = frozenset({str, type(None)})
+
+
+def _hashable(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
 
 
 class Numbering:

@@ -6,13 +6,12 @@ returns the facts with local_ids for keys, for the transform; `Batch.tables` ret
 
 from __future__ import annotations
 
-from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import reduce
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import msgspec
 import pyarrow as pa
@@ -24,17 +23,21 @@ from intel_grapher.errors import BadValue, SourceError
 from intel_grapher.files import Group
 from intel_grapher.model import Fact, Kind, LeftOut, Relationship, Type
 from intel_grapher.source import NO_PARAMS, Endpoint, Outcome
-from intel_grapher.transform.columns import Columns, Numbering, as_arrow, counted, is_column, property_of
+from intel_grapher.transform import decoded
+from intel_grapher.transform.asked import begins_well, is_at
+from intel_grapher.transform.columns import Columns, Numbering, counted, is_column, property_of
 from intel_grapher.transform.interning import Interning
+from intel_grapher.transform.missed import MAX_LISTED, Missed
+from intel_grapher.transform.traced import Trace, trace
 from intel_grapher.verdict import Verdict, judged
 
 PRECISIONS = ("day", "minute", "second")  # from the coarsest, which is their order as texts too
-MAX_LISTED = 1000  # rejects of one reply; more are counted
-MAX_NOTED = 20 * MAX_LISTED  # bad values of one column in one reply, of which the first in order are listed
 BEGUN = 1000  # bytes of a reply that is listed as a whole
 ALIASES = "+"  # joins the names of properties that share one column
 CHECK = "check"  # stands for the column of what a type's check refuses
 NONE: Mapping[str, int] = {}
+DECODED_BYTES = 8 << 20  # of the replies that are decoded as columns at once
+WORTH_TRACING = 100  # replies: to read a mapping's source takes as long as to map some dozens
 
 
 class Reply(msgspec.Struct, frozen=True, gc=False):
@@ -90,25 +93,6 @@ class Encoded(NamedTuple):
     tables: list[tuple[Group, pa.Table]]
 
 
-class _Missed:
-    """The bad values of one reply: `noted` has what they are of, row, value and reason; `more` counts those beyond.
-
-    Of each column the first MAX_NOTED are noted, so that what is listed does not depend on the batch's other replies.
-    """
-
-    def __init__(self) -> None:
-        self.noted: set[tuple[object, int, Any, str]] = set()
-        self.more: Counter[str] = Counter()
-        self._counts: Counter[tuple[object, str]] = Counter()
-
-    def add(self, what: object, column: str, row: int, value: object, reason: str) -> None:
-        self._counts[what, column] += 1
-        if self._counts[what, column] <= MAX_NOTED:
-            self.noted.add((what, row, value, reason))
-        else:
-            self.more[reason] += 1
-
-
 class Batch:
     """Collects the facts of one endpoint's replies until `encode` or `tables` returns them."""
 
@@ -122,14 +106,49 @@ class Batch:
 
     def _start(self) -> None:
         self._columns: dict[Any, Columns] = {}
+        self._decoded: list[Columns] = []
         self._replies: list[Reply] = []
-        self._missed: dict[int, _Missed] = {}  # by reply
+        self._missed: dict[int, Missed] = {}  # by reply
 
-    def add(self, *replies: Reply) -> None:
-        """Take replies: map each answer, and list every other reply with the reason."""
-        for reply, is_canonical in zip(replies, self._canonical(replies), strict=True):
-            verdict = judged(self.endpoint, reply.status, reply.content)
-            self.take(reply, verdict, asked=reply.key if is_canonical else None)
+    def add(self, *replies: Reply, in_columns: bool | None = None) -> None:
+        """Take replies: map each answer, and list every other reply with the reason.
+
+        Those of an endpoint whose mapping is traced are taken `in_columns`, as far as they can be: by default if there
+        are enough of them.
+        """
+        endpoint = self.endpoint
+        canonical = self._canonical(replies)
+        is_worth = len(replies) >= WORTH_TRACING if in_columns is None else in_columns
+        traced = trace(endpoint) if is_worth else None
+        taken = set[int]() if traced is None else self._take_in_columns(traced, replies, canonical)
+        for place, (reply, is_canonical) in enumerate(zip(replies, canonical, strict=True)):
+            if place not in taken:
+                verdict = judged(endpoint, reply.status, reply.content)
+                self.take(reply, verdict, asked=reply.key if is_canonical else None)
+
+    def _take_in_columns(self, traced: Trace, replies: Sequence[Reply], canonical: Sequence[bool]) -> set[int]:
+        """Take replies that found something, as columns, and return which ones that could be done with."""
+        fitting = [
+            place
+            for place, (reply, is_canonical) in enumerate(zip(replies, canonical, strict=True))
+            if is_canonical and decoded.fits(reply.content, reply.status)
+        ]
+        taken: set[int] = set()
+        for places in _parts(fitting, replies):
+            keys = [replies[place].key for place in places]
+            bodies = [cast("msgspec.Raw", replies[place].content) for place in places]
+            made = decoded.decoded(self.endpoint, traced, keys, bodies)
+            if made is None:
+                continue
+            found = [place for place, is_found in zip(places, made.found, strict=True) if is_found]
+            columns = [decoded.columns(made, fact, len(self._replies)) for fact in traced.facts]
+            if any(each is None for each in columns):
+                continue
+            self._decoded += [each for each in columns if each is not None and each.rows]
+            self._replies += [replies[place] for place in found]
+            self.outcomes[Outcome.FOUND.value] += len(found)
+            taken.update(found)
+        return taken
 
     def take(self, reply: Reply, verdict: Verdict, asked: str | None = None) -> list[Fact]:
         """Take one reply with its verdict, and return the facts that its mapping gives.
@@ -179,7 +198,7 @@ class Batch:
             for fact, rows, starts, ends in facts:
                 if rows:
                     self._columns_of(fact.what).add(number, fact, rows, starts, ends)
-                    is_node = is_node or _is_at(asked, fact)
+                    is_node = is_node or is_at(asked, fact)
             for row, bad in enumerate(bad for left in left_out for bad in zip(left.values, left.reasons, strict=True)):
                 self._miss_of(number).add(LeftOut, "", row, *bad)
             if not is_node:
@@ -191,7 +210,7 @@ class Batch:
 
         A reply that says something may say nothing of it by name: a search finds pages, and not the file.
         """
-        if not any(map(_begins_well, facts)):
+        if not any(map(begins_well, facts)):
             return
         for kind in self.endpoint.kinds:
             with suppress(BadValue):
@@ -239,12 +258,13 @@ class Batch:
 
     def encode(self) -> Encoded:
         """Return the facts collected since the last call. Bad values are added to `rejects`."""
-        numbering = Numbering(self.interning, self._columns.values())
+        filled = [*self._columns.values(), *self._decoded]
+        numbering = Numbering(self.interning, filled)
         fetched = pa.array([reply.fetched_at for reply in self._replies], pa.int64())
-        found = [made for columns in self._columns.values() for made in self._tables(columns, numbering, fetched)]
+        found = [made for columns in filled for made in self._tables(columns, numbering, fetched)]
         for number, missed in self._missed.items():
             reply = self._replies[number]
-            self._list(reply, self._located(reply, missed.noted), missed.more)
+            self._list(reply, missed.located(bytes(reply.content)) or self._located(reply, missed.noted), missed.more)
         self._start()
         self.interning.trim()
         return Encoded(numbering.keys, found)
@@ -291,7 +311,7 @@ class Batch:
             if pc.min(labels).as_py() < 0:
                 bad = pc.indices_nonzero(pc.less(labels, 0))
                 for row, string_id in zip(bad.to_pylist(), string_ids.take(bad).to_pylist(), strict=True):
-                    self._miss(columns, name, row, *numbering.bad(kind, string_id))
+                    self._miss(columns, name, row, numbering.bad(kind, string_id))
             labels_of_sides.append(labels)
         table = pa.table(made)
         kinds = columns.sides.values()
@@ -331,31 +351,30 @@ class Batch:
             wrong = pc.invert(holds)
             bad = (starts if what.check.about == "start" else ends).filter(wrong).to_pylist()
             for row, key in zip(table["row"].filter(wrong).to_pylist(), bad, strict=True):
-                self._miss(columns, CHECK, row, key, what.check.fault)
+                self._miss(columns, CHECK, row, (key, what.check.fault), what.check.about)
             table = table.filter(holds)
         return table
 
-    def _miss(self, columns: Columns, column: str, row: int, value: object, reason: str) -> None:
-        self._miss_of(columns.reply_of(row)).add(columns.what, column, row, value, reason)
+    def _miss(self, columns: Columns, column: str, row: int, bad: tuple[object, str], side: str = "") -> None:
+        """Note a bad value of a row, and the reason. `side` is where it is, if it is not where its column is."""
+        missed = self._miss_of(columns.reply_of(row))
+        missed.add(columns.what, column, row, *bad)
+        missed.paths.setdefault(bad[0], set()).add(columns.path(side or column, row, bad[0]))
 
-    def _miss_of(self, number: int) -> _Missed:
-        return self._missed.setdefault(number, _Missed())
+    def _miss_of(self, number: int) -> Missed:
+        return self._missed.setdefault(number, Missed())
 
     def _arrays(self, columns: Columns) -> dict[str, pa.Array]:
         """Return the canonical columns of properties, and `precision`: the coarsest of each row's timestamps."""
         arrays: dict[str, pa.Array] = {}
         precision: pa.Array | None = None
-        for names, column in columns.shared():
-            type_ = column.type
+        for names, type_, codes in columns.codes(self.interning.values):
             known = self.interning.values[type_]
-            values = map(_hashable, column.values) if type_ is Type.TEXTS else column.values
-            codes = columns.spread(column, as_arrow(array("i", map(known.__getitem__, values))))
             if pc.min(codes).as_py() < 0:
                 bad = pc.indices_nonzero(pc.less(codes, 0))
                 for row, code in zip(bad.to_pylist(), codes.take(bad).to_pylist(), strict=True):
-                    self._miss(columns, names[0], row, *known.bad[-code - 1])
-                codes = pc.max_element_wise(codes, 0)
-            distinct = codes.dictionary_encode()
+                    self._miss(columns, names[0], row, known.bad[-code - 1])
+            distinct = pc.max_element_wise(codes, 0).dictionary_encode()
             values = [known.canonicals[code] for code in distinct.dictionary.to_pylist()]
             name = ALIASES.join(names)
             if type_ is not Type.TIMESTAMP:
@@ -369,48 +388,23 @@ class Batch:
         return arrays if precision is None else {**arrays, "precision": precision}
 
 
-def _is_at(asked: str, fact: Fact) -> bool:
-    """Tell whether a fact makes what was asked for a node: it is that node, or a relationship that holds ends there.
-
-    Of a list only the first string is looked at, and of a relationship the other end of its first row.
-    """
-    what, start, end = fact.what, _first(fact.starts), _first(fact.ends)
-    if asked not in (start, end):
-        return False
-    if isinstance(what, Kind):
-        return True
-    other, kind = (end, what.end) if start == asked else (start, what.start)
-    return what.check is None and other is not None and _has_key(kind, other)
-
-
-def _first(raws: str | Sequence[str] | None) -> str | None:
-    return raws if raws is None or isinstance(raws, str) else next(iter(raws), None)
-
-
-def _begins_well(fact: Fact) -> bool:
-    """Tell whether the first row of a fact can be one: what is all rejects says nothing."""
-    what = fact.what
-    if isinstance(what, Relationship) and fact.ends is not None:
-        return _has_key(what.start, fact.starts) and _has_key(what.end, fact.ends)
-    return isinstance(what, Kind) and _has_key(what, fact.starts)
-
-
-def _has_key(kind: Kind[Any], raws: str | Sequence[str]) -> bool:
-    """Tell whether the only raw string, or the first of several, has a canonical key."""
-    try:
-        kind.resolve(raws if isinstance(raws, str) else raws[0])
-    except BadValue:
-        return False
-    return True
-
-
 def _can_fail(what: Kind[Any] | Relationship[Any, Any]) -> bool:
     """Tell whether two good keys may still be no relationship."""
     return isinstance(what, Relationship) and what.check is not None
 
 
-def _hashable(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value
+def _parts(places: Sequence[int], replies: Sequence[Reply]) -> Iterator[list[int]]:
+    """Yield places of replies in parts that are decoded at once."""
+    part: list[int] = []
+    size = 0
+    for place in places:
+        part.append(place)
+        size += memoryview(replies[place].content).nbytes
+        if size >= DECODED_BYTES:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
 
 
 def laid_out(fact: Fact) -> tuple[int, str, str]:

@@ -1,0 +1,223 @@
+"""Replies decoded into columns, many at once, for mappings that are traced (`traced`).
+
+Arrow's reader of JSON is strict: a number for a text, a text for a number, a member that is there twice, half a
+character, a number that is no 64-bit integer, or a list in place of an object fail the whole read, and the replies are
+then read one by one, as all others are (`reading`). What it lets pass is looked for here: what is null or missing where
+a value must be, and bytes that are no UTF-8. A reply with such a thing is read by itself, and so is every one that a
+source judges to have found nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import repeat
+from typing import Any, NamedTuple, NoReturn
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json
+
+from intel_grapher.reading import FEW
+from intel_grapher.source import Endpoint, Outcome
+from intel_grapher.transform.columns import DecodedColumn, DecodedColumns
+from intel_grapher.transform.traced import Constant, Field, MemberColumn, Trace, TracedFact
+
+OK = 200
+
+
+class Decoded(NamedTuple):
+    """Replies that found something, as a table (a row each), and what was asked for in each (string[n]).
+
+    `found` tells of every reply that was decoded whether it is one of them.
+    """
+
+    trace: Trace
+    table: pa.Table
+    asked: pa.Array
+    found: list[bool]
+
+    def lengths(self, of: str) -> pa.Array:
+        """Return how many items a list has in each reply (int32[n])."""
+        return pc.fill_null(pc.list_value_length(self._member(of)), 0)
+
+    def values(self, value: MemberColumn | Constant, of: str) -> pa.Array:
+        """Return a column: a value for each item of its list, or for each reply in which the list `of` has an item."""
+        if isinstance(value, Constant):
+            return self._with(pa.array([value.value] * self.table.num_rows), of)
+        if value.of:
+            return self._items(value)
+        if value.function:
+            keys = self._with(self.asked, of).to_pylist()
+            return pa.array(map(value.function, keys), pa.string())
+        if not value.member:
+            return self._with(self.asked, of)
+        field = self.trace.fields[value.member]
+        return self._with(_filled(self._member(value.member), field), of)
+
+    def _items(self, value: MemberColumn) -> pa.Array:
+        field = self.trace.fields[value.of]
+        items = pc.list_flatten(self._member(value.of))
+        if value.function:
+            asked = self.asked.take(pc.list_parent_indices(self._member(value.of))).to_pylist()
+            arguments = [items.to_pylist() if argument else asked for argument in value.arguments]
+            return pa.array(map(value.function, *arguments), pa.string())
+        if not field.items:
+            return items
+        member = field.items[value.member]
+        return _filled(pc.struct_field(items, member.encoded), member)
+
+    def _member(self, name: str) -> pa.Array:
+        return self.table[self.trace.fields[name].encoded].combine_chunks()
+
+    def _with(self, values: pa.Array, of: str) -> pa.Array:
+        return values.filter(pc.greater(self.lengths(of), 0)) if of else values
+
+
+def _filled(values: pa.Array, field: Field) -> pa.Array:
+    return values if field.default is None else values.fill_null(field.default)
+
+
+def decoded(endpoint: Endpoint, trace: Trace, asked: Sequence[str], bodies: Sequence[msgspec.Raw]) -> Decoded | None:
+    """Return the replies that found something as columns; None where all have to be read by themselves.
+
+    `bodies` are valid JSON on one line each, as the cache keeps it.
+    """
+    text = b"\n".join(bodies)
+    if not _is_utf8(text):
+        return None
+    options = pyarrow.json.ParseOptions(explicit_schema=trace.schema, unexpected_field_behavior="ignore")
+    try:
+        table = pyarrow.json.read_json(
+            pa.BufferReader(text),
+            read_options=pyarrow.json.ReadOptions(use_threads=False, block_size=len(text) + 1),
+            parse_options=options,
+        )
+    except pa.ArrowInvalid:
+        return None
+    if table.num_rows != len(bodies):
+        return None
+    try:
+        found = _found(endpoint, trace, table)
+    except _UnknownError:
+        return None
+    for row in _faulty(trace, table):
+        found[row] = False
+    mask = pa.array(found, pa.bool_())
+    return Decoded(trace, table.filter(mask), pa.array(asked, pa.string()).filter(mask), found)
+
+
+def columns(made: Decoded, fact: TracedFact, first: int) -> DecodedColumns | None:
+    """Return what a mapping says in one place, replies numbered from `first`; None where a key is missing."""
+    of = fact.of
+    lengths = made.lengths(of) if of else pa.array([1] * made.table.num_rows, pa.int32())
+    places = pc.add(pc.indices_nonzero(lengths), first).to_pylist()
+
+    def taken(value: MemberColumn | Constant) -> DecodedColumn:
+        path = made.trace.path(value) if isinstance(value, MemberColumn) else ""
+        return DecodedColumn(made.values(value, of), isinstance(value, Constant) or not value.of, path)
+
+    sides = [taken(side) for side in fact.sides]
+    if any(side.values.null_count or side.values.type != pa.string() for side in sides):
+        return None
+    told = {name: taken(value) for name, value in fact.properties.items()}
+    return DecodedColumns(fact.what, sides, places, list(filter(None, lengths.to_pylist())), told)
+
+
+def fits(body: bytes | msgspec.Raw, status: int) -> bool:
+    """Tell whether a reply may be decoded with others: it is an object in JSON, not too large, and came as one.
+
+    The decoder crashes on a value that is null as a whole.
+    """
+    return isinstance(body, msgspec.Raw) and status == OK and _begins(memoryview(body))
+
+
+def _begins(body: memoryview) -> bool:
+    return 0 < body.nbytes <= FEW and body[0] == ord("{")
+
+
+def _is_utf8(text: bytes) -> bool:
+    if text.isascii():
+        return True
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _faulty(trace: Trace, table: pa.Table) -> Iterator[int]:
+    """Yield the rows in which something is null or missing that must be there."""
+    for field in trace.fields.values():
+        column = table[field.encoded].combine_chunks()
+        if field.is_required:
+            yield from pc.indices_nonzero(pc.is_null(column)).to_pylist()
+        if not field.is_list:
+            continue
+        items = pc.list_flatten(column)
+        faulty = pc.is_null(items)
+        for member in field.items.values():
+            if member.is_required:
+                faulty = pc.or_(faulty, pc.is_null(pc.struct_field(items, member.encoded)))
+        if pc.any(faulty).as_py():
+            yield from pc.list_parent_indices(column).filter(faulty).to_pylist()
+
+
+class _UnknownError(BaseException):
+    """A source's judge looks at what the columns do not tell in one place."""
+
+
+def _unknown(*_arguments: object) -> NoReturn:
+    raise _UnknownError
+
+
+_LOOKS = (
+    *("__len__", "__iter__", "__getitem__", "__contains__", "__reversed__", "__repr__", "index", "count", "copy"),
+    *("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__add__", "__radd__", "__mul__", "__rmul__"),
+)
+_Some: type[list[Any]] = type("_Some", (list,), {"__bool__": lambda _: True, **dict.fromkeys(_LOOKS, _unknown)})
+"""A list that is not empty, and of which nothing else is known."""
+
+
+def _found(endpoint: Endpoint, trace: Trace, table: pa.Table) -> list[bool]:
+    """Return which replies found something, and not nothing at all. Each distinct combination is judged once.
+
+    Raises _UnknownError if the judge looks into a list.
+    """
+    columns = []
+    for field in trace.fields.values():
+        column = table[field.encoded].combine_chunks()
+        if field.is_list:
+            columns.append(pc.greater(pc.fill_null(pc.list_value_length(column), 0), 0).to_pylist())
+        else:
+            columns.append(column.to_pylist())
+    known: dict[tuple[Any, ...], bool] = {}
+    found = []
+    for row in zip(*columns, strict=True) if columns else repeat((), table.num_rows):
+        if row not in known:
+            known[row] = _is_found(endpoint, trace, row)
+        found.append(known[row])
+    return found
+
+
+def _is_found(endpoint: Endpoint, trace: Trace, row: tuple[Any, ...]) -> bool:
+    values: dict[str, Any] = {}
+    for field, value in zip(trace.fields.values(), row, strict=True):
+        if field.is_list:
+            values[field.name] = _Some() if value else []
+        elif value is not None:
+            values[field.name] = msgspec.convert(value, field.type, strict=False)
+        elif field.is_required:
+            return False
+        else:
+            values[field.name] = field.default
+    is_blank = all(
+        not value if field.is_list else value == field.default
+        for field, value in zip(trace.fields.values(), values.values(), strict=True)
+    )
+    try:
+        return not is_blank and endpoint.source.judge(endpoint.reply(**values)) is Outcome.FOUND
+    except _UnknownError:
+        raise
+    except Exception:  # noqa: BLE001 - what a source can't judge is read by itself, and listed
+        return False
