@@ -11,6 +11,9 @@ from command import THREE, Desk, install
 from loopback import Answer, found, loopback
 from places import INDICATORS
 
+from intel_grapher.cli.fetch import exit_code
+from intel_grapher.fetch.summary import Summary, Tally
+
 
 def test_the_main_job_asks_nothing_that_the_samples_answer(loaded: Desk) -> None:
     summary = loaded.run("fetch", "--file", INDICATORS, *THREE, "--json").json["summary"]["sources"]
@@ -173,3 +176,10 @@ def test_names_of_files_in_a_text_stop_nothing(desk: Desk) -> None:
     assert ran.code == 0, ran.err
     told = json.loads(ran.err)["messages"][0]
     assert told == "standard input: no indicators, passed over: 'report.pdf', 'setup.zip'"
+
+
+def test_answers_that_have_more_pages_than_were_asked_for_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    summary = Summary({"otx": Tally(to_ask=2, asked=2, found=2, more_pages=2)}, indicators=2)
+    assert exit_code(summary, []) == 0
+    told = capsys.readouterr().err
+    assert told == "2 answers have more pages than were asked for; --pages gives more of them\n"

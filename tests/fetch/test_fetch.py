@@ -196,9 +196,10 @@ def test_pages_are_followed_and_kept_apart(service: Loopback, cache: Cache) -> N
 
     service.script = page
     made = source(service.home)
-    assert get(cache, made, NAMES[0], options=FetchOptions(pages=2)).asked == 2
+    cut = get(cache, made, NAMES[0], options=FetchOptions(pages=2))
+    assert (cut.asked, cut.more_pages) == (2, 1)
     tally = get(cache, made, NAMES[0])
-    assert (tally.cached, tally.asked, tally.found) == (2, 2, 2)
+    assert (tally.cached, tally.asked, tally.found, tally.more_pages) == (2, 2, 2, 0)
     assert [each.query.get("page") for each in service.asked] == [None, "2", "3", "4"]
     assert cache.newest("loopback", "names", NAMES[0], {"page": "4"}) is not None
     assert get(cache, made, NAMES[0]).cached == 4

@@ -183,6 +183,8 @@ def exit_code(summary: Summary, chosen: Sequence[Source]) -> int:
     Raises KeyMissingError if a source that the user chose had something to ask and no valid key.
     """
     say_future(summary.future)
+    if cut := summary.total.more_pages:
+        say(f"{counted(cut, 'answer has', 'answers have')} more pages than were asked for; --pages gives more of them")
     if summary.interrupted:
         return options.INTERRUPTED
     total = summary.total

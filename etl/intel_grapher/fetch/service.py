@@ -283,6 +283,9 @@ class Service:
     def _next_page(self, question: KeyQuestion, verdict: Verdict) -> KeyQuestion | None:
         """Return the question for the next page that the cache lacks; None after the last page."""
         page = following(question, verdict.reply, self._limits.pages)
+        if page is None and following(question, verdict.reply, question.page + 1) is not None:
+            with self._counting:
+                self.tally.more_pages += 1
         if page is None or self._stopped:
             return None
         there, page = self._answers.missing_page(page)

@@ -44,6 +44,8 @@ class Tally:
     """When a source that was set aside may be asked again (epoch seconds); 0 if that is not known."""
     needs_key: str = ""
     """The environment variable whose API key is missing or refused; empty if none is."""
+    more_pages: int = 0
+    """Answers of which the last page that may be asked for named another."""
     rate: float = 0.0
     """Requests a second in the last ten seconds."""
     left: int | None = None
@@ -96,6 +98,7 @@ class Summary:
             whole.requests += tally.requests
             whole.failed += tally.failed
             whole.skipped += tally.skipped
+            whole.more_pages += tally.more_pages
             whole.rate += tally.rate
             whole.seconds_to_go = max(whole.seconds_to_go, tally.seconds_to_go)
         return whole
