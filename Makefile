@@ -16,7 +16,7 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
 FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: prove test-long test-page bench-transform bench-fetch bench-load bench-intake bench-export bench-ui screenshots moving-picture help setup fetch transform load run test lint format types docs docs-check golden check clean
+.PHONY: prove test-long test-page bench-transform bench-fetch bench-load bench-intake bench-export bench-ui screenshots moving-picture help setup fetch transform load run test lint format types docs docs-check docs-site golden check clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -93,6 +93,19 @@ docs: .venv/dev ## Print the generated parts of the docs anew
 
 docs-check: .venv/dev ## Check that the generated parts of the docs are fresh
 	$(BIN)/cog -I docs --check --diff README.md docs/*.md
+
+dist/docs-builder: docs/requirements.txt | .venv/dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target $@ -r $<
+	@touch $@
+
+docs-site: dist/docs-builder ## Build the site of the docs in dist/site (BUILDER=mkdocs: by another builder)
+ifeq ($(BUILDER),mkdocs)
+	PYTHONPATH=dist/docs-builder $(BIN)/python -m mkdocs build --strict
+else
+	@sed 's/^nav:/theme: { font: false }\n&/' mkdocs.yml > .docs-site.yml  # else its theme loads fonts from elsewhere
+	@PYTHONPATH=dist/docs-builder $(BIN)/python -m zensical build --config-file .docs-site.yml; \
+		ended=$$?; rm .docs-site.yml; exit $$ended
+endif
 
 golden: .venv/dev ## Count anew what the real replies beside the project give; read what changed
 	RENEW_GOLDEN=1 $(BIN)/python -m pytest -q tests/transform/test_coverage.py

@@ -285,6 +285,16 @@ def _said(source: Source) -> str:
     return inspect.cleandoc(sys.modules[mapping.__module__].__doc__ or "").partition("\n\n")[2]
 
 
+# --- docs/glossary.md -------------------------------------------------------------------------------------------------
+
+
+def glossary() -> str:
+    """Return the glossary of ARCHITECTURE.md, by the alphabet."""
+    page = (SAMPLES.parents[1] / "ARCHITECTURE.md").read_text().partition("\n## Glossary\n")[2].partition("\n## ")[0]
+    rows = [row.strip("| ").split(" | ", 1) for row in page.strip().splitlines()[2:]]
+    return "\n\n".join(f"**{word}**: {meaning}." for word, meaning in sorted(rows, key=lambda row: row[0].casefold()))
+
+
 # --- docs/python.md ---------------------------------------------------------------------------------------------------
 
 

@@ -41,7 +41,7 @@ EXAMPLES = {
     "mcp": "-C investigation mcp",
     "ui": "ui --port 8700 --no-browser",
     "diff": "diff yesterday --rows 20",
-    "export": "export campaign.graphml",
+    "export": "export --output campaign.graphml",
     "maltego config": "maltego config --output intel-grapher.mtz",
     "maltego around": "maltego around example.com",
     "maltego plan": "maltego plan example.com",
