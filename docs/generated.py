@@ -70,12 +70,15 @@ def round_trip() -> str:
         [
             f"`{it.name}`",
             f"`--source {back.source} --endpoint {back.endpoint}`",
-            *map(_names, (back.labels, back.types, back.dated)),
+            *map(_names, (back.labels, back.types)),
+            "all" if back.dated == back.types else _names(back.dated),
+            back.but,
         ]
         for it in exports.installed().values()
         if (back := it.back) is not None
     ]
-    return table(("format", "read by `cache add`", "nodes", "relationships", "of which with their dates"), rows)
+    columns = ("format", "read by `cache add`", "nodes", "relationships", "of which with their dates", "but for")
+    return table(columns, rows)
 
 
 def _names(names: Iterable[str]) -> str:

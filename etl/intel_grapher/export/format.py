@@ -54,7 +54,8 @@ class Back:
 
     labels  nodes of these labels are all there again, and no others of these labels
     types   so are relationships of these types, where all digests of a file count as one
-    dated   those types of them whose first_seen and last_seen are there again
+    dated   those types of them whose first_seen and last_seen are there again, merged over the digests of a file
+    but     what is left out of these all the same, in words; `has_place` tells it of a node by label and key
     """
 
     source: str
@@ -62,6 +63,8 @@ class Back:
     labels: frozenset[str]
     types: frozenset[str] = frozenset()
     dated: frozenset[str] = frozenset()
+    but: str = ""
+    has_place: Callable[[str, str], bool] = lambda _label, _key: True
 
 
 @dataclass(frozen=True, kw_only=True)

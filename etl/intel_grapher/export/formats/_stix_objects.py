@@ -99,8 +99,9 @@ def _certificate(key: str, known: Json) -> Json:
     made: Json = {"type": "x509-certificate"}
     if hashes := _fingerprints(key):
         made["hashes"] = hashes
-    else:
-        made |= {"serial_number": known["serial"]} if "serial" in known else {"x_intel_grapher_key": key}
+    else:  # one that a log of certificates numbers
+        made["x_intel_grapher_key"] = key
+        made |= {"serial_number": known["serial"]} if "serial" in known else {}
     told = {"issuer": "issuer", "subject": "subject"}
     moments = {"validity_not_before": "not_before", "validity_not_after": "not_after"}
     return made | {name: known[of] for name, of in (told | moments).items() if of in known}

@@ -18,7 +18,7 @@ import msgspec
 
 from intel_grapher import labels, schema, tlp
 from intel_grapher.export import cliques, markings
-from intel_grapher.export.format import Format, Settings, Written
+from intel_grapher.export.format import Back, Format, Settings, Written
 from intel_grapher.export.formats._stix_objects import (
     OBJECTS,
     OBSERVABLES,
@@ -361,6 +361,16 @@ def _exact(moment: str) -> str:
     return moment if "." in moment else f"{moment[:-1]}.000Z"
 
 
+_LABELS: Final = frozenset({*OBSERVABLES, *OBJECTS, _HASH})
+_NAMED_BY: Final = frozenset({schema.CITES, schema.CONCERNS, schema.BLAMES})
+_TYPES: Final = frozenset(
+    each.type
+    for each in schema.RELATIONSHIPS.values()
+    if each in _NAMED_BY or {label.name for label in (*each.start.labels, *each.end.labels)} <= _LABELS
+) - {schema.ON.type}
+"""Relationships that come back. What a URL is on is told by the URL; what reports name, by other dates."""
+
+
 format = Format(
     name="stix",
     title="STIX 2.1",
@@ -372,4 +382,13 @@ format = Format(
     write=write,
     used_by="OpenCTI, MISP, TAXII servers, SIEMs",
     checked_by="stix2-validator, stix2",
+    back=Back(
+        source="stix",
+        endpoint="bundle",
+        labels=_LABELS,
+        types=_TYPES,
+        dated=_TYPES,
+        but="names with an underscore, which are no host names",
+        has_place=lambda label, key: identifier(label, key) is not None,
+    ),
 )

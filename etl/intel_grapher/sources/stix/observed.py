@@ -100,7 +100,7 @@ def _file(contents: Contents, item: Item) -> Facts:
 
 
 def _certificate(item: Item) -> Facts:
-    found = certificate(item.hashes)
+    found = certificate(item)
     if found is None:
         return
     told = {
