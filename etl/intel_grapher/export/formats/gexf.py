@@ -2,6 +2,9 @@
 
 https://gexf.net/schema.html. A node or an edge with first_seen or last_seen has their days as `start` and `end`; the
 exact moments are among its values. Lists are joined by "; ".
+
+On 2026-11-27 lxml found the sample campaign and a hostile graph valid by the schema of 1.2draft (gephi/gexf), but for
+one thing: the schema has `color` in GEXF's own namespace, where the format's description and its readers have `viz`.
 """
 
 from __future__ import annotations
