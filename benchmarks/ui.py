@@ -17,6 +17,7 @@ import statistics
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
@@ -48,7 +49,7 @@ MADE = """() => {
 COUNT = """() => { window.frames_ = []; window.counting = true;
   const frame = (at) => { frames_.push(at); if (counting) requestAnimationFrame(frame); }; requestAnimationFrame(frame); }"""
 COUNTED = """() => { counting = false; const gaps = frames_.slice(1).map((at, i) => at - frames_[i]).sort((a, b) => a - b);
-  return [1000 * gaps.length / (frames_.at(-1) - frames_[0]), gaps[Math.floor(gaps.length * 0.95)]]; }"""
+  return [1000 * gaps.length / (frames_.at(-1) - frames_[0]), gaps[Math.floor(gaps.length * 0.95)], gaps.length]; }"""
 
 
 def neighbours(place: Path, scale: float) -> dict[str, float]:
@@ -71,12 +72,44 @@ def neighbours(place: Path, scale: float) -> dict[str, float]:
     }
 
 
+class Used:
+    """Seconds of CPU of this browser's processes, by what they do: the page, the graphics, all else."""
+
+    def __init__(self) -> None:
+        self._before = self._now()
+
+    def of_a_frame(self, frames: float) -> dict[str, float]:
+        """Return the CPU milliseconds that each has used since, for one frame of so many."""
+        now = self._now()
+        return {name: 1000 * (now[name] - self._before[name]) / max(frames, 1) for name in now}
+
+    @staticmethod
+    def _now() -> dict[str, float]:
+        processes: dict[int, tuple[int, str, float]] = {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                command = (folder / "cmdline").read_bytes().decode("utf-8", "replace")
+                fields = (folder / "stat").read_text().rpartition(")")[2].split()
+                seconds = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+                processes[int(folder.name)] = int(fields[1]), command, seconds
+        found = dict.fromkeys(("page", "graphics", "browser"), 0.0)
+        kinds = {"--type=renderer": "page", "--type=gpu-process": "graphics"}
+        for process, (_, command, seconds) in processes.items():
+            above = process
+            while above in processes and above != os.getpid():
+                above = processes[above][0]
+            if above == os.getpid() and "chrom" in command:
+                found[next((name for type_, name in kinds.items() if type_ in command), "browser")] += seconds
+        return found
+
+
 def moved(page: Page) -> dict[str, float]:
     """Measure frames a second while a person drags and zooms a picture of 10,000 nodes and 30,000 relationships."""
     figures = {"adding 10,000 nodes, ms": page.evaluate(MADE)}
     page.evaluate("app.layout.stop()")
     page.wait_for_timeout(2000)
     page.mouse.move(600, 300)
+    used = Used()
     page.evaluate(COUNT)
     page.mouse.down()
     until = time.monotonic() + 5
@@ -84,21 +117,33 @@ def moved(page: Page) -> dict[str, float]:
     while time.monotonic() < until:
         turn += 1
         page.mouse.move(600 + 150 * math.sin(turn / 8), 300 + 90 * math.cos(turn / 6))
-    figures["pan, frames a second"], figures["pan, p95 gap ms"] = page.evaluate(COUNTED)
+    figures |= counted(page, "pan", used)
     page.mouse.up()
     page.wait_for_timeout(1000)
+    used = Used()
     page.evaluate(COUNT)
     for turn in range(40):
         page.mouse.wheel(0, -120 if turn % 10 < 5 else 120)
         page.wait_for_timeout(60)
-    figures["zoom, frames a second"], figures["zoom, p95 gap ms"] = page.evaluate(COUNTED)
-    return figures
+    return figures | counted(page, "zoom", used)
+
+
+def counted(page: Page, what: str, used: Used) -> dict[str, float]:
+    """Return the frames that were counted: how many a second, the longest gaps, and the CPU time of each."""
+    rate, gap, frames = page.evaluate(COUNTED)
+    cpu = {f"{what}, CPU ms a frame: {name}": value for name, value in used.of_a_frame(frames).items()}
+    return {f"{what}, frames a second": rate, f"{what}, p95 gap ms": gap, **cpu}
 
 
 def page_figures(home: Path) -> dict[str, float]:
     """Measure the page in a real browser."""
     chromium = shutil.which("chromium") or sys.exit("chromium is needed: apt-get install chromium")
-    arguments = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--no-sandbox"]
+    arguments = [
+        "--use-gl=angle",
+        "--use-angle=swiftshader",
+        "--enable-unsafe-swiftshader",
+        "--no-sandbox",
+    ]
     with sync_playwright() as playwright, serving(home) as site:
         browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
         opening = []
