@@ -98,6 +98,13 @@ def _graph_final(shop: Workshop, wanted: Any) -> str:  # noqa: ANN401
     return _graph_whole(shop, wanted[1:])
 
 
+def _overlay_final(shop: Workshop, wanted: Any) -> str:  # noqa: ANN401
+    ended = shop.run(partial(world.differences, shop.home))
+    if ended.code != world.DONE or ended.value:
+        return f"the graph differs from the files: {ended.how} {ended.text}"
+    return _graph_final(shop, wanted)
+
+
 # --- the commands -----------------------------------------------------------------------------------------------------
 
 
@@ -119,6 +126,11 @@ def _old_graph(home: Path) -> None:
     world.make_files(home)
 
 
+def _new_files(home: Path) -> None:
+    _old_graph(home)
+    world.make_files(home)
+
+
 CASES = [
     Case(
         "cache add", _old_cache, lambda home: world.add(home / "data", NEW),
@@ -130,6 +142,7 @@ CASES = [
     ),
     Case("transform", _old_files, world.make_files, _files_whole, _files_final, _sets_wanted, 10),
     Case("load", _old_graph, world.make_graph, _graph_whole, _graph_final, _graphs_wanted, 5),
+    Case("load, an overlay", _new_files, world.make_overlay, _graph_whole, _overlay_final, _graphs_wanted, 8),
 ]  # fmt: skip
 
 
@@ -402,7 +415,7 @@ SECTIONS = [
         for case in CASES
         for name, (mode, once) in FAULTS.items()
     ),
-    Section("kill of the engine: load", partial(_stepped, CASES[-1], "part", once=False)),
+    *(Section(f"kill of the engine: {case.name}", partial(_stepped, case, "part", once=False)) for case in CASES[-2:]),
     *(Section(f"power cut: {case.name}", partial(_cut, case)) for case in CASES),
     Section("spoilt segments", _segments),
     Section("spoilt index", _index),

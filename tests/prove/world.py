@@ -20,6 +20,8 @@ from intel_grapher.cache import Cache, Entry, compact, verify
 from intel_grapher.errors import GrapherError
 from intel_grapher.files import Files
 from intel_grapher.load import Embedded, load, open_embedded
+from intel_grapher.load import verify as load_verify
+from intel_grapher.load.embedded import overlay
 from intel_grapher.registry import Registry
 from intel_grapher.transform import Options, transform
 
@@ -92,6 +94,17 @@ def make_files(home: Path) -> None:
 
 def make_graph(home: Path) -> None:
     load(Files(home / "import"), Embedded(home / "graph", MEMORY))
+
+
+def make_overlay(home: Path) -> None:
+    """Load as `make_graph` does, but for that the graph is not too small for an overlay."""
+    overlay.LEAST = 0
+    make_graph(home)
+
+
+def differences(home: Path) -> list[str]:
+    """Return how the embedded graph differs from the files, read back as a whole."""
+    return load_verify(Files(home / "import"), Embedded(home / "graph", MEMORY)).differences()
 
 
 def counts(home: Path) -> list[int]:

@@ -142,19 +142,21 @@ class Jobs:
 
     def _ready(self, job: Job, task: _Task) -> Worker | None:
         """Return the process that has begun a task, the one there is or a new one; None where no more is begun."""
-        while True:
+        for _ in range(2):  # one that waited may have ended meanwhile; where a new one does not begin, none will
             self.warm()
             with self._lock:
                 worker = self._worker
-            if worker is None or worker.begin((self._places, task)):
+            if worker is None:
                 break
+            if worker.begin((self._places, task)):
+                with self._lock:
+                    if job.error or self._closed:  # it was cancelled before it began
+                        worker.terminate()
+                return worker
             with self._lock:
                 self._worker = None
             worker.close()
-        with self._lock:
-            if worker is not None and (job.error or self._closed):  # it was cancelled before it began
-                worker.terminate()
-        return worker
+        return None
 
     def _add(self, kind: Kind, title: str, task: _Task) -> Job:
         job = Job(next(self._numbers), kind, title)

@@ -46,8 +46,8 @@ from intel_grapher.load.embedded.store import (
 from intel_grapher.load.parity import Compared, Parity, Progress, spilling
 from intel_grapher.sql import exact, quoted
 
-MOST = 10_000
-"""Rows that an overlay may have: opening the graph takes some 0.2 s more then."""
+MOST = 5_000
+"""Rows that an overlay may have: opening the graph takes 0.1 to 0.15 s more then."""
 LEAST = 20_000
 """Rows of a graph from which on an overlay takes less time than a build."""
 _BLOCK = 1 << 22
