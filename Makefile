@@ -16,7 +16,7 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
 FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: prove test-long test-page bench-transform bench-fetch bench-load bench-intake bench-export bench-ui screenshots moving-picture help setup fetch transform load run test lint format types docs docs-check docs-site golden check clean
+.PHONY: newcomer prove test-long test-page bench-transform bench-fetch bench-load bench-intake bench-export bench-ui screenshots moving-picture help setup fetch transform load run test lint format types docs docs-check docs-site golden check clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ test-long: .venv/dev ## Run the longer searches for faults
 
 prove: .venv/dev ## Break it on purpose: kills, power cuts, failed writes, flipped bits (FLAGS="--long --seed 7")
 	$(BIN)/python tests/prove $(FLAGS)
+
+newcomer: .venv/ready ## Do what a newcomer does, without a network, at 60, 80 and 140 columns (FLAGS=--short: no set-up)
+	$(BIN)/python tests/newcomer $(FLAGS)
 
 test-page: .venv/dev ## Run the page's tests alone (Debian's chromium; PAGE_ON_NEO4J=1: all of them on Neo4j, too)
 	$(BIN)/python -m pytest tests/ui

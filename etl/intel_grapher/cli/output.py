@@ -22,7 +22,7 @@ from intel_grapher.errors import GrapherError
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import TaskID
+    from rich.progress import Progress, TaskID
 
 JSON_VERSION = 1
 PART = 3
@@ -34,6 +34,8 @@ ERROR = "error: "
 QUIET = "INTEL_GRAPHER_QUIET"
 """The environment variable that leaves only results and errors; `--quiet` sets it."""
 _messages: list[str] | None = None
+_bars: list[Progress] = []
+"""The progress bars that stand on the terminal now: none or one."""
 MEGA = 1_000_000
 BYTES_STEP = "read"
 """The step of a progress bar that counts bytes; every other step counts the unit that the command names."""
@@ -164,7 +166,18 @@ def standard_output() -> Iterator[TextIO]:
         raise GrapherError(f"the result can't be written to standard output: {error.strerror}") from error
 
 
+def above_bars() -> Console | None:
+    """Return the console by which a result is written above progress bars: else they would be drawn over it.
+
+    None where there are none now, or where the result does not go to the terminal.
+    """
+    return _bars[-1].console if _bars and sys.stdout is not None and sys.stdout.isatty() else None
+
+
 def _write(text: str) -> None:
+    if (above := above_bars()) is not None:
+        above.print(text, end="", soft_wrap=True)
+        return
     with standard_output() as out:
         out.write(text)
 
@@ -289,7 +302,9 @@ def progress(unit: str, *, hidden: bool = False) -> Iterator[Advance]:
 
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
     notes = TextColumn("{task.fields[note]}")
-    with Progress(*columns, notes, TimeElapsedColumn(), TimeRemainingColumn(), console=screen, transient=True) as bar:
+    times_ = (TimeElapsedColumn(), TimeRemainingColumn())
+    # Standard output is left alone: it may be a pipe, and what is printed there is no message beside the bars.
+    with Progress(*columns, notes, *times_, console=screen, transient=True, redirect_stdout=False) as bar:
         steps: dict[str, TaskID] = {}
 
         def advance(step: str, done: int, total: int, note: str = "", /) -> None:
@@ -299,7 +314,11 @@ def progress(unit: str, *, hidden: bool = False) -> Iterator[Advance]:
             note = note or (f"{speed / MEGA:,.1f} MB/s" if step == BYTES_STEP else f"{speed:,.0f} {unit}/s")
             bar.update(steps[step], completed=done, total=total, note=note if speed else "")
 
-        yield advance
+        _bars.append(bar)
+        try:
+            yield advance
+        finally:
+            _bars.remove(bar)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import typer
 from rich.cells import cell_len
 from rich.text import Text
 
-from intel_grapher.cli.output import console, flat, printable
+from intel_grapher.cli.output import above_bars, console, flat, printable
 
 COLOURS: Final = {"malicious": "bold red", "suspicious": "yellow", "benign": "green", "unknown": "dim"}
 """The colour of each judgement."""
@@ -128,8 +128,9 @@ class Screen:
 
     def print(self) -> None:
         """Print the lines so far, and begin anew."""
+        screen = above_bars() or self._console
         for each in self.lines:
-            self._console.print(each, soft_wrap=True)
+            screen.print(each, soft_wrap=True)
         self.lines = []
 
     def print_paged(self, *, pager: bool) -> None:
