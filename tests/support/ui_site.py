@@ -102,11 +102,12 @@ def serving(home: Path, *words: str, environment: dict[str, str] | None = None) 
 
 @contextmanager
 def opened(
-    browser: Browser, link: str, *, width: int = 1200, height: int = 760, motion: bool = False
+    browser: Browser, link: str, *, width: int = 1200, height: int = 760, motion: bool = False, pace: float = 1.0
 ) -> Iterator[Page]:
     """Open the page; fail on any script error, failed request or breach of the policy.
 
-    Without `motion` the page is as those have it who asked their system for less of it.
+    Without `motion` the page is as those have it who asked their system for less of it. `pace` is the part of the usual
+    time that a large picture is laid out for.
     """
     context = browser.new_context(
         viewport={"width": width, "height": height},
@@ -132,6 +133,7 @@ def opened(
     page.on("dialog", asked)
     page.goto(link)
     page.wait_for_selector("html[data-ready=true]")
+    page.evaluate("pace => { app.layout.pace = pace; }", pace)
     yield page
     assert wrong == [], wrong
     assert page.evaluate("window.violations") == []

@@ -15,6 +15,7 @@ from ui_sites import Sites
 from intel_grapher.neo4j.server import LocalNeo4j
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
+HASTE = 0.15  # of the time for which a large picture is laid out: where its nodes lie is not what is tested
 # Software WebGL, so that what is drawn is the same on every machine; a container has no sandbox to give.
 ARGUMENTS = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--no-sandbox"]
 
@@ -84,7 +85,7 @@ def site(target: str, sites: Sites) -> Site:
 
 @pytest.fixture
 def page(browser: Browser, site: Site) -> Iterator[Page]:
-    with opened(browser, site.link) as page:
+    with opened(browser, site.link, pace=HASTE) as page:
         yield page
 
 
@@ -99,11 +100,11 @@ def small(target: str, sites: Sites) -> Iterator[Site]:
 
 @pytest.fixture
 def small_page(browser: Browser, small: Site) -> Iterator[Page]:
-    with opened(browser, small.link) as page:
+    with opened(browser, small.link, pace=HASTE) as page:
         yield page
 
 
 @pytest.fixture
 def hostile_page(browser: Browser, target: str, sites: Sites) -> Iterator[Page]:
-    with opened(browser, sites.get("hostile", target).link) as page:
+    with opened(browser, sites.get("hostile", target).link, pace=HASTE) as page:
         yield page

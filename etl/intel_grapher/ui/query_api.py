@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
-from typing import Any
+from itertools import islice
+from typing import Any, Final
 
 import msgspec
 
@@ -16,6 +17,8 @@ from intel_grapher.ask.named import nodes_named
 from intel_grapher.errors import BadValue
 from intel_grapher.model import NodeRef
 from intel_grapher.ui.graph_api import MOST, SECONDS, TypedText
+
+LISTED: Final = 5000  # indicators in lists of an answer's rows that are told as nodes
 
 
 class CypherQuestion(msgspec.Struct, frozen=True):
@@ -36,8 +39,13 @@ def rows(graph: Graph, cypher: str, values: Mapping[str, Any]) -> dict[str, Any]
     found: dict[NodeRef, int] = {}
     drawn = {(schema.LABELS[each.label].key, each.key): each for each in answer.nodes}
     by_row = []
+    listed = LISTED
     for row in answer.rows:
-        own = [*_drawn(row, drawn), *nodes_named(answer.columns, [row]), *_listed(row)]
+        own = [*_drawn(row, drawn), *nodes_named(answer.columns, [row])]
+        if listed > 0:
+            some = list(islice(_listed(row), MOST))
+            listed -= len(some)
+            own += some
         by_row.append(list(dict.fromkeys(found.setdefault(each, len(found)) for each in own)))
     for each in [*answer.nodes, *_indicators(values.values())]:
         found.setdefault(each, len(found))
@@ -69,7 +77,7 @@ def _drawn(value: Any, nodes: Mapping[tuple[str, str], NodeRef]) -> Iterator[Nod
 def _listed(row: Iterable[Any]) -> Iterator[NodeRef]:
     for value in row:
         if isinstance(value, list):
-            yield from _indicators(value)
+            yield from _indicators(value[:MOST])
 
 
 def _indicators(values: Iterable[Any]) -> Iterator[NodeRef]:

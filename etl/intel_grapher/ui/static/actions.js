@@ -21,6 +21,7 @@ export class Actions {
       const answer = await ask("nodes", { nodes: some.map(ref) });
       found.push(...answer.nodes);
     }
+    this.model.lit = null; // what comes is not to be dim
     const fresh = this.model.add({ nodes: found }, { near });
     if (select && nodes.length) this.model.select(idOf(nodes[0]));
     await this.join(fresh);
@@ -45,6 +46,7 @@ export class Actions {
       have: this.#have(id),
       ...(group.type ? { type: group.type, direction: group.direction, other: group.label } : {}),
     });
+    this.model.lit = null; // what comes is not to be dim
     const rest = this.#rest(id, answer.groups);
     const stale = answer.groups.map((each) => moreId(id, each)).filter((each) => this.model.graph.hasNode(each));
     const fresh = this.model.add(

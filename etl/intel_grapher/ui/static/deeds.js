@@ -1,5 +1,6 @@
 // What can be done with the nodes that are selected: the panel's buttons, the menu and the keys all come from here.
 import { defanged, plural, shortened, tell, toast } from "./dom.js";
+import { idOf } from "./model.js";
 import { ofChoice, ofDomains, ofLeaves, ofNetworks } from "./folds.js";
 
 const MOST_GROWN = 50;
@@ -80,7 +81,8 @@ export function deedsOn(app, ids) {
 function foldDeeds(model, ids, folded, nodes) {
   const unfold = { text: "Unfold", key: "o", main: true, run: () => model.unfold(folded) };
   if (folded.length) return [unfold];
-  if (nodes.length > 1) return [{ text: "Fold into one", key: "o", run: () => model.fold([ofChoice(model, ids)]) }];
+  const all = nodes.map((node) => idOf(node));
+  if (nodes.length > 1) return [{ text: "Fold into one", key: "o", run: () => model.fold([ofChoice(model, all)]) }];
   const groups = [...ofDomains(model, ids), ...ofLeaves(model, ids)];
   const apart = disjoint(groups);
   const what = apart.map((group) => plural(group.ids.length, group.label)).join(", ");

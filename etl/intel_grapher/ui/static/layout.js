@@ -28,6 +28,7 @@ export class Layout extends EventTarget {
   #whole = false;
   running = false;
   kind = "force";
+  pace = 1; // of the usual time that a large picture is laid out for
 
   constructor(model) {
     super();
@@ -99,7 +100,7 @@ export class Layout extends EventTarget {
     };
     // Whoever wants no motion gets the places once, and does not wait for what would only be looked at.
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    const seconds = order > 2000 ? 10 : order > 300 ? 4 : calm ? 0.25 : 1.2;
+    const seconds = order > 300 ? this.pace * (order > 2000 ? 10 : 4) : calm ? 0.25 : 1.2;
     this.running = true;
     this.#whole = kept < order / 2;
     this.#worker.postMessage(

@@ -382,6 +382,7 @@ export class Model extends EventTarget {
       this.#stepping = false;
     }
     from.splice(from.lastIndexOf(step), 1);
+    this.lit = null;
     const taken = this.#take(step.added.nodes, step.added.edges);
     const back = { nodes: [], edges: [] };
     for (const { id, ...attributes } of step.removed.nodes) {
