@@ -80,7 +80,7 @@ def kept(folder: Path) -> dict[str, bytes]:
 
 
 def test_the_tools_answer_from_graph_and_cache_and_change_nothing(tmp_path: Path) -> None:
-    folder = campaign(tmp_path, NOTED, sources="[at]*")
+    folder = campaign(tmp_path, NOTED, sources="threatcrowd")
     before = kept(folder)
     instructions, tools, answers = asked(
         Desk(folder),
@@ -102,7 +102,7 @@ def test_the_tools_answer_from_graph_and_cache_and_change_nothing(tmp_path: Path
     look, show, malware, path, rank, query, saved, schema, plan = (
         answer.structured_content or {} for answer in answers
     )
-    assert [(card["key"], card["verdict"]) for card in look["cards"]] == [(LURE, "suspicious"), (UPDATE, "malicious")]
+    assert [(card["key"], card["verdict"]) for card in look["cards"]] == [(LURE, "suspicious"), (UPDATE, "suspicious")]
     assert look["left_out"] == [{"line": 1, "text": "66.0.543.66", "reason": "an impossible address"}]
     assert {each["state"] for card in look["cards"] for each in card["asked"]} >= {"found", "not asked"}
     assert {each["type"] for each in show["neighbours"]} == {each["type"] for each in show["counts"]}

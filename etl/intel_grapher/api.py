@@ -349,10 +349,11 @@ class Workspace:
     @contextmanager
     def graph(self) -> Iterator[Graph]:
         """Give the graph as it is now, for several questions; not stable. Raises NoGraphError where there is none."""
-        if self._pool is None:
+        pool = self._pool
+        if pool is None:
             with self._settings():
-                self._pool = self._pool or GraphPool(self._target())
-        with self._pool.use() as graph:
+                pool = self._pool = self._pool or GraphPool(self._target())
+        with pool.use() as graph:
             yield graph
 
     # --- what they share ----------------------------------------------------------------------------------------------

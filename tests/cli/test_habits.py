@@ -16,24 +16,16 @@ from command import Desk
 CANARY = "canary-of-a-test"
 
 
-def in_process(desk: Desk, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run a command in a process of its own, whose standard input is empty."""
-    command = [sys.executable, "-m", "intel_grapher", *words]
-    return subprocess.run(
-        command, cwd=desk.folder, env=desk.environment | more, capture_output=True, text=True, check=False, timeout=120,
-        stdin=subprocess.DEVNULL,
-    )  # fmt: skip
-
-
 def test_a_traceback_is_shown_with_debug_alone_and_never_the_values_of_locals(desk: Desk) -> None:
-    plain = in_process(desk, "show", "example.com", MADE_UP_API_KEY=CANARY)
-    told = in_process(desk, "--debug", "show", "example.com", MADE_UP_API_KEY=CANARY)
-    assert (plain.returncode, told.returncode) == (1, 1)
-    assert "Traceback" not in plain.stderr
-    assert "Traceback" in told.stderr
-    assert "NoGraphError" in told.stderr
-    assert plain.stderr.splitlines()[-1] == told.stderr.splitlines()[-1]
-    for text in (plain.stdout + plain.stderr, told.stdout + told.stderr):
+    secret = Desk(desk.folder, more={"MADE_UP_API_KEY": CANARY})
+    plain = secret.run("show", "example.com")  # which fails for a traceback
+    process = secret.start("--debug", "show", "example.com")
+    out, err = process.communicate(timeout=120)
+    assert (plain.code, process.returncode) == (1, 1)
+    assert "Traceback" in err
+    assert "NoGraphError" in err
+    assert err.splitlines()[-1].startswith("error: there is no graph at data/graph")
+    for text in (plain.out + plain.err, out + err):
         assert CANARY not in text
         assert "locals" not in text
         assert "│" not in text  # no box of Rich's, which would have the values
@@ -58,21 +50,19 @@ def test_progress_is_shown_on_a_terminal_alone_and_not_where_it_is_not_wanted(
     os.close(terminal)
     assert process.wait() == 0
     assert (b"%" in shown) == (not words), shown
-    piped = in_process(desk, "transform")
-    assert "%" not in piped.stdout + piped.stderr
+    piped = desk.run("transform")
+    assert "%" not in piped.out + piped.err
 
 
 def test_nothing_waits_for_an_answer_without_a_terminal(tmp_path: Path) -> None:
     desk = Desk(campaign(tmp_path, sources="analyst", load=False))
     for words in (("cache", "review"), ("keys", "set", "SHODAN_API_KEY"), ("show",), ("fetch",)):
-        ran = in_process(desk, *words)  # in which a wait would end in TimeoutExpired
-        assert ran.returncode in {0, 1, 2}, (words, ran)
+        assert desk.run(*words).code in {0, 1, 2}, words
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_is_there_for_each_shell(desk: Desk, shell: str) -> None:
-    asked = desk.environment | {"_INTEL_GRAPHER_COMPLETE": f"source_{shell}"}
-    command = [sys.executable, "-c", "from intel_grapher.cli import main; main()"]
-    told = subprocess.run(command, cwd=desk.folder, env=asked, capture_output=True, text=True, check=True).stdout
-    assert "intel-grapher" in told
-    assert f"complete_{shell}" in told
+def test_completion_is_there_for_each_shell(tmp_path: Path, shell: str) -> None:
+    ran = Desk(tmp_path, more={"_INTEL_GRAPHER_COMPLETE": f"source_{shell}"}).run()
+    assert ran.code == 0
+    assert "intel-grapher" in ran.out
+    assert f"complete_{shell}" in ran.out
