@@ -15,7 +15,7 @@ import duckdb
 import jsonschema
 import pytest
 from exporting import exported, exported_with
-from judged import DIGESTS
+from judged import DIGESTS, REPORT
 from neo4j import Driver
 from places import ROOT
 
@@ -184,6 +184,19 @@ def test_markings_keep_nodes_and_their_relationships_out(files: Files) -> None:
     assert not [each for each in found if marked in (each.get("start"), each.get("end"))]
     assert not [each for each in found if each.get("key") == marked["key"] and each.get("label") == "Domain"]
     assert [each for each in found if each.get("key") == "example.com"]
+
+
+def test_what_is_said_of_what_is_marked_stays_here_with_it(files: Files) -> None:
+    with opened(files) as part:
+        open_ = [json.loads(line) for line in exported("jsonl", part).splitlines()]
+        markings.hide_above(part, "green")
+        text = exported("jsonl", part).decode()
+    mentioned = {each["start"]["key"] for each in open_ if each.get("end") == {"label": "Report", "key": REPORT}}
+    assert mentioned
+    left = {each.get("key") for each in map(json.loads, text.splitlines())}
+    assert not left & mentioned
+    assert [each for each in left if each and "#" in each]  # what another report mentions
+    assert "for amber eyes alone" not in text
 
 
 @pytest.mark.parametrize("graph", ["site", "hostile_site"])

@@ -174,7 +174,7 @@ def sending(tmp_path: Path) -> Callable[..., Pushed]:
     def send(server: Misp, *made: Unit, prune: bool = False) -> Pushed:
         target = Target("misp", server.home)
         with opened(tmp_path, target.url, "") as sent:
-            counts = sent.compare([head, *made], prune=prune)
+            counts = sent.compare([head, *made], prune=prune, event=event)
             assert counts.new + counts.changed + counts.gone + counts.same >= len(made)
             sent.begin(event)
             receiver = MispEvent(target, event, KEY, is_there=sent.has_head(), wait=lambda _: None)
@@ -267,6 +267,16 @@ def test_an_event_whose_making_was_not_recorded_is_not_made_twice(
         assert pushed.sent[UnitState.NEW] == 2
         ((_, event),) = server.events.items()
         assert len(event["Attribute"]) == 1
+
+
+def test_another_event_is_begun_with_everything_and_takes_nothing_back(desk: Desk) -> None:
+    with misp() as server:
+        first = push(desk, server, *AROUND, "--json").json
+        again = push(desk, server, "--around", "example.com", "--hops", "2", "--event", "new", "--prune", "--json").json
+        assert (again["new"], again["changed"], again["taken_back"]) == (first["new"], 0, 0)
+        assert set(server.events) == {first["event"], again["event"]}
+        one, other = (server.events[each["event"]] for each in (first, again))
+        assert [len(each) for each in there(one)] == [len(each) for each in there(other)]
 
 
 def test_units_of_a_file_are_its_head_its_parts_and_its_references(desk: Desk) -> None:

@@ -21,6 +21,8 @@ def said(number: int, what: str, label: str, key: str, **more: str) -> Entry:
 
 
 DIGESTS = {"md5": "0a" * 16, "sha1": "0b" * 20, "sha256": "0c" * 32}
+REPORT = "sha256:076996215038fb7321b6e9c00e35acdded33fce0242eec5d67591b58bff21bb2"
+"""A report of the campaign that mentions something, and that an analyst marks."""
 ENTRIES = [
     said(1, "verdict", "IPAddress", "192.0.2.10", verdict="malicious"),
     said(2, "verdict", "IPAddress", "192.0.2.10", verdict="suspicious"),
@@ -31,6 +33,8 @@ ENTRIES = [
     said(7, "verdict", "Hash", DIGESTS["sha1"], verdict="malicious"),
     said(8, "verdict", "Service", "192.0.2.10:443/tcp", verdict="malicious"),
     said(9, "verdict", "Tweet", "1", verdict="malicious"),
+    said(10, "note", "Domain", "invoice-portal.example", text="for amber eyes alone"),
+    said(11, "tag", "Report", REPORT, tag="tlp:amber"),
     Entry(
         source="virustotal_v2",
         endpoint="file_report",

@@ -86,8 +86,10 @@ def write(
     """Write the replies of a cache that are in use, and that `refuse` lets pass, to a new bundle at `path`.
 
     What was there is replaced when the bundle is whole. Raises CacheError where it can't be written, UsageError where
-    no reply is left.
+    it is a folder, or no reply is left.
     """
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder: name a file, such as {path / 'evidence.tar'}")
     left_out: Counter[str] = Counter()
     target = disk.real(path)
     with (
@@ -174,6 +176,8 @@ class _Reading:
     def _small(self, name: str) -> bytes:
         """Return the content of a file of the bundle's own."""
         header = self.file.read(_BLOCK)
+        if len(header) < _BLOCK:
+            raise self._fault(f"it ends before {name}")
         try:
             size = int(header[_SIZE].rstrip(b"\0 "), 8)
         except ValueError:
@@ -221,7 +225,10 @@ class _Reading:
 
     def _padding(self, size: int) -> None:
         padding = -size % _BLOCK
-        if self.file.read(padding) != bytes(padding):
+        found = self.file.read(padding)
+        if len(found) < padding:
+            raise self._fault("it ends too early")
+        if found != bytes(padding):
             raise self._fault("what fills up its blocks is not empty")
 
     def _fault(self, what: str) -> CacheError:

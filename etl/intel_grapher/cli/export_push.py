@@ -115,7 +115,7 @@ class Push:
             written = self.format.write(part, spool, replace(self.settings, event=event))
             spool.seek(0)
             read = misp.units if self.target.system == target.MISP else taxii.units
-            return written, units.compare(read(spool), prune=self.options.prune)
+            return written, units.compare(read(spool), prune=self.options.prune, event=event)
 
     def _server(self, event: str, key: str, *, is_there: bool) -> Receiver:
         if self.target.system == target.MISP:

@@ -1,7 +1,8 @@
 """What analysts say of nodes that decides how they go out: verdicts, and to whom they may be passed on (TLP).
 
 A node's marking is the strictest `tlp:…` among its own tags and those that analysts gave it. A node that no source
-tells of but those of marked reports has the least strict marking of these reports.
+tells of but those of marked reports has the least strict marking of these reports. What is said about a marked node is
+marked as that is: notes on it, and what a marked report mentions.
 """
 
 from __future__ import annotations
@@ -82,7 +83,12 @@ def hide_above(part: Part, most: str) -> int:
     words = ", ".join(literal(tlp.PREFIX + each) for each in above)
     marked = [f"SELECT {literal(label)} AS label, key FROM ({rows})" for label, rows in _marked(part, words)]
     if marked:
-        part.hide(" UNION ".join(marked))
+        said = [
+            f"SELECT {literal(group.start)}, s.start FROM {part.relation(group)} s JOIN marked m "
+            f'ON m.label = {literal(group.end)} AND m.key = s."end"'
+            for group in [*_about(part), *part.groups(type_=schema.MENTIONED_IN.type)]
+        ]
+        part.hide(f"WITH marked AS ({' UNION '.join(marked)}) {' UNION '.join(['FROM marked', *said])}")
     return before - sum(map(part.count, part.nodes()))
 
 

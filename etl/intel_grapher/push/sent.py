@@ -108,12 +108,12 @@ class SentUnits:
         found = self._db.execute("SELECT 1 FROM sent WHERE push = ? AND phase = 0 AND digest <> x''", [self._push])
         return found.fetchone() is not None
 
-    def compare(self, units: Iterable[Unit], *, prune: bool) -> Counts:
-        """Take the units that are to be there, and return how they stand to what was sent.
+    def compare(self, units: Iterable[Unit], *, prune: bool, event: str = "") -> Counts:
+        """Take the units that are to be there, in this event, and return how they stand to what was sent.
 
-        `prune` says that what is no longer among them is to be taken back.
+        `prune` says that what is no longer among them is to be taken back. Into another event nothing was sent yet.
         """
-        db, push = self._db, -1 if self._push is None else self._push
+        db, push = self._db, -1 if self._push is None or event != self.event else self._push
         with db:
             db.execute("BEGIN")
             db.executemany(
