@@ -32,6 +32,10 @@ def sources(*, no_pager: terminal.NoPager = False, json: options.Json = False) -
         for source in Registry.installed().values()
     ]
     if json:
+        from intel_grapher.transform.traced import trace  # noqa: PLC0415 - the transform takes long to import
+
+        for row, source in zip(rows, Registry.installed().values(), strict=True):
+            row["traced"] = [name for name, endpoint in source.endpoints.items() if trace(endpoint)]
         print_json({"sources": rows})
         return
     if is_terminal():
