@@ -6,8 +6,11 @@ import re
 import shlex
 from pathlib import Path
 
+import msgspec
 import pytest
 from command import Desk, contents
+
+from intel_grapher.cache import Cache, Entry
 
 
 @pytest.fixture(scope="session")
@@ -148,6 +151,23 @@ def test_a_key_is_kept_for_its_user_alone_and_shown_nowhere(desk: Desk) -> None:
     path.chmod(0o644)
     ran = desk.run("plan", "192.0.2.1")
     assert (ran.code, "chmod 600" in ran.err) == (2, True)
+
+
+def test_the_doctor_tells_a_key_that_was_refused_until_another_is_accepted(desk: Desk) -> None:
+    told = Entry(source="shodan", endpoint="host", key="192.0.2.1", fetched_at=1_760_000_000, status=401, body=b"no")
+    with Cache(desk.folder / "data") as cache:
+        with cache.writer() as writer:
+            writer.add(told, "failed")
+        keyed = Desk(desk.folder, more={"SHODAN_API_KEY": "canary-of-the-key"})
+        ran = keyed.run("doctor", "--json")
+        assert (ran.code, "canary" in ran.out + ran.err) == (1, False)
+        (found,) = (each for each in ran.json["findings"] if each["what"] == "key of Shodan")
+        assert (found["state"], found["found"]) == ("fault", "SHODAN_API_KEY was refused at 2025-10-09T08:53:20Z")
+        assert "fetch retry --source shodan" in found["remedy"]
+        assert "refused" not in desk.run("doctor").out  # there is no key: it need not be another
+        with cache.writer() as writer:
+            writer.add(msgspec.structs.replace(told, fetched_at=1_770_000_000, status=200, body=b"{}"), "raw")
+    assert keyed.run("doctor").code == 0
 
 
 def test_quiet_leaves_results_and_errors(demo: Desk) -> None:

@@ -13,7 +13,13 @@ KEY = ApiKey("LOOPBACK_KEY", header="X-Key", free="/account")
 
 @pytest.mark.parametrize(
     ("status", "state"),
-    [(200, KeyState.ACCEPTED), (401, KeyState.REFUSED), (403, KeyState.REFUSED), (500, KeyState.UNREACHED)],
+    [
+        (200, KeyState.ACCEPTED),
+        (400, KeyState.REFUSED),
+        (401, KeyState.REFUSED),
+        (403, KeyState.REFUSED),
+        (500, KeyState.UNREACHED),
+    ],
 )
 def test_one_free_request_tells(
     service: Loopback, monkeypatch: pytest.MonkeyPatch, status: int, state: KeyState

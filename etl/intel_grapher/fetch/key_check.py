@@ -10,7 +10,8 @@ from intel_grapher.fetch.http import Client
 from intel_grapher.source import Request, Source
 
 OK = range(200, 300)
-REFUSED = (401, 403)
+REFUSED = (400, 401, 403)
+"""HTTP statuses; urlscan.io answers 400 to what has not the form of a key (its documents, 2026-05)."""
 
 
 class KeyState(Enum):
