@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import typer.core
@@ -84,11 +85,22 @@ RARE = frozenset(
             "--columns",
         ),
         *("--fetched-at", "--key-from", "--include", "--exclude"),
+        *("--queue", "--format", "--prune", "--no-pager", "--no-graph", "--all", "--signed-by", "--url"),
     }
 )
 """Options that few need at first."""
 FEW = 8
 """A command with no more options than these has one list."""
+
+
+def _value_of(option: Any) -> str:  # noqa: ANN401 - typer's own click
+    """Return what the help calls an option's value; an empty text for a flag."""
+    if option.is_flag:
+        return ""
+    kind = option.type_descriptor.annotation
+    if kind in {int, float}:
+        return "N"
+    return "PATH" if kind in {Path, list[Path]} else "TEXT"
 
 
 def dressed(command: Any, name: str) -> Any:  # noqa: ANN401 - typer's own click
@@ -98,8 +110,12 @@ def dressed(command: Any, name: str) -> Any:  # noqa: ANN401 - typer's own click
             dressed(each, f"{name} {own}")
     if name in EXAMPLES and not command.epilog:
         command.epilog = f"Example: intel-grapher {EXAMPLES[name]}"
+    # A docstring's lines are as long as the code's; a terminal wraps them anew.
+    command.help = "\n\n".join(" ".join(part.split()) for part in (command.help or "").split("\n\n"))
     options = [each for each in command.params if getattr(each, "param_type_name", "") == "option"]
     for option in options:
+        if option.metavar is None:
+            option.metavar = _value_of(option)
         option.show_envvar = False  # README's table of settings has them, with what wins
     if len(options) > FEW:
         for option in options:
