@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import networkx as nx
 import pandas as pd
@@ -52,7 +53,12 @@ LURE, UPDATE = "invoice-portal.example", "cdn-update.example"
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder in which the campaign is loaded: made once, because it takes a few seconds."""
     folder = tmp_path_factory.mktemp("demo") / "paper-lantern"
-    Workspace.demo(folder).close()
+    elsewhere = {"INTEL_GRAPHER_DATA": "elsewhere", "INTEL_GRAPHER_IMPORT": "elsewhere", "INTEL_GRAPHER_TO": "neo4j"}
+    with patch.dict(os.environ, elsewhere):  # which are of the user's own graph, and not of the campaign's
+        Workspace.demo(folder).close()
+    assert {path.name for path in folder.iterdir() if not path.name.startswith(".")} == {
+        *("data", "import", "indicators.txt", "intel-grapher.toml"),
+    }
     return folder
 
 
@@ -169,6 +175,9 @@ def test_what_is_wrong_is_said_and_nothing_is_asked(tmp_path: Path) -> None:
         work.run()
     with pytest.raises(NoRepliesError):
         work.transform()
+    (tmp_path / "data").mkdir()
+    with pytest.raises(NoRepliesError, match="no reply"):
+        work.transform()
     with pytest.raises(NoFilesError):
         work.tables()
     with pytest.raises(NoFilesError):
@@ -211,6 +220,10 @@ def test_the_graph_is_asked_as_on_the_command_line(work: Workspace) -> None:
     for wrong, text in (
         (lambda: work.show("invoice-portl.example"), f"did you mean: {LURE}"),
         (lambda: work.rank([LURE]), "two indicators or more"),
+        (lambda: work.rank(LURE), "two indicators or more"),
+        (lambda: work.query("RETURN 1", timeout=0), "some time"),
+        (lambda: work.saved_query("counts", limit=0), "at least one row"),
+        (lambda: Workspace(work.folder, memory=1), "too little to work with"),
         (lambda: work.query("CREATE (:Domain {name: 'x'})"), "queries only read"),
         (lambda: work.saved_query("registrant-pivot"), "needs name"),
         (lambda: work.saved_query("nothing"), "no saved query"),

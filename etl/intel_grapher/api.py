@@ -160,7 +160,7 @@ class Workspace:
         self.import_ = self.folder / (import_ or values["import"])
         self.db = self.folder / (db or values["db"])
         self._to = to or values["to"]
-        self._memory = memory or settings.byte_size(values["memory"] or None)
+        self._memory = settings.byte_size(str(memory) if memory is not None else values["memory"] or None)
         self._ages = values["max-age"] or None, values["negative-age"] or None
         self.registry = registry or Registry.installed()
         self._pool: GraphPool | None = None
@@ -172,7 +172,7 @@ class Workspace:
         Raises UsageError where something else is in that folder.
         """
         demo.lay_out(Path(folder))
-        workspace = cls(folder)
+        workspace = cls(folder, data="data", import_="import", db="data/graph", to=pipeline.EMBEDDED)
         workspace.transform()
         workspace.load()
         return workspace
@@ -217,7 +217,7 @@ class Workspace:
         `as_of` leaves out what came later: a date, a time, `yesterday`, `7d`. With more than one of `processes` a
         script must have `if __name__ == "__main__":`, because each begins by importing it.
         """
-        self._require_cache()
+        self._require_replies()
         moment = None if as_of is None else _moment(as_of)
         with self._settings(), Cache(self.data) as cache:
             options = TransformOptions(processes=processes, as_of=moment)
@@ -242,7 +242,7 @@ class Workspace:
         """
         found = indicators_of(indicators)
         if not found:
-            self._require_cache()
+            self._require_replies()
         with self._settings():
             options = PipelineOptions(
                 fetching=self._options(how), transforming=TransformOptions(processes=1), progress=progress
@@ -300,6 +300,7 @@ class Workspace:
 
     def rank(self, seeds: Sequence[str], *, limit: int = ranking.MOST, hub: int = HUB) -> Ranking:
         """Return what ties two indicators or more together, the strongest first."""
+        seeds = [seeds] if isinstance(seeds, str) else seeds
         ranking.require_several(seeds)
         with self.graph() as graph:
             return ranking.rank(graph, [find.find(graph, seed) for seed in seeds], most=limit, hub=hub)
@@ -317,6 +318,7 @@ class Workspace:
         `$name` in it is a parameter. `pandas.DataFrame(answer.rows, columns=answer.columns)` makes a data frame of it.
         Raises UsageError for Cypher that does more than to read, is wrong, or takes too much time or memory.
         """
+        _require_bounds(limit, timeout)
         with self.graph() as graph:
             return graph.query(cypher, parameters or {}, limit=limit, timeout=timeout)
 
@@ -329,6 +331,7 @@ class Workspace:
         timeout: float = TIMEOUT,
     ) -> Answer:
         """Return the answer to a saved query; `parameters` are texts, as on the command line."""
+        _require_bounds(limit, timeout)
         chosen = saved.named(name, self.queries())
         values = chosen.values(parameters or {})
         with self.graph() as graph:
@@ -386,9 +389,12 @@ class Workspace:
         following = Hops(depth=depth, degrees=in_files(self.import_) if depth else None)
         return FetchOptions(freshness=ages, hops=following, requests=how.get("requests"), ledger=users_ledger())
 
-    def _require_cache(self) -> None:
+    def _require_replies(self) -> None:
         if not self.data.is_dir():
             raise NoRepliesError(f"there is no cache at {self.data}", "begin it with fetch")
+        with Cache(self.data) as cache:
+            if not cache.segments():
+                raise NoRepliesError(f"there is no reply in the cache at {self.data}", "begin with fetch")
 
     @contextmanager
     def _settings(self) -> Iterator[None]:
@@ -434,6 +440,12 @@ def _checked(kind: str, key: str) -> Indicator:
     if kind not in BY_INDICATOR:
         raise BadValue(f"not a kind; there are: {', '.join(BY_INDICATOR)}")
     return kind, BY_INDICATOR[kind].canonical(key)
+
+
+def _require_bounds(limit: int, timeout: float) -> None:
+    """Raise UsageError unless both are more than nothing: to the engine, no time is no limit."""
+    if limit < 1 or timeout <= 0:
+        raise UsageError(f"limit={limit}, timeout={timeout}: a query has at least one row and some time, in seconds")
 
 
 def _moment(named: str) -> int:
