@@ -145,7 +145,8 @@ def around(graph: Graph, node: NodeRef, response: Response, limit: int = LIMIT) 
         response.add(other, each.type, backwards=each.direction == "<-", told=told)
     response.say(f"{node.label} {node.key}: {known.judgement.word}")
     for why in known.judgement.why:
-        response.say(f"{why.word}: {why.text} ({', '.join(why.sources)})")
+        by = f" ({', '.join(why.sources)})" if why.sources else ""
+        response.say(f"{why.word}: {why.text}{by}")
     for note in (*known.verdicts, *known.remarks):
         response.say(f"{note.name} by {', '.join(note.sources)}: {note.value}")
     for (type_, direction, label), count in known.counts.items():

@@ -65,7 +65,8 @@ def test_a_dry_run_asks_nothing_and_keeps_nothing(desk: Desk) -> None:
     with misp() as server:
         ran = push(desk, server, *AROUND, "--dry-run", "--json")
         assert (ran.code, ran.json["dry_run"], ran.json["event"], server.service.asked) == (0, True, None, [])
-        assert ran.json["new"] > 10
+        assert ran.json["new"] == sum(ran.json["kinds"].values()) > 10
+        assert {"event", "domain", "object domain-ip", "reference"} <= ran.json["kinds"].keys()
         assert push(desk, server, *AROUND).code == 0
         ran = push(desk, server, *AROUND, "--dry-run")
         assert "would send 0 objects" in ran.err
@@ -86,6 +87,7 @@ def test_what_a_server_leaves_out_is_named(desk: Desk) -> None:
         assert ran.code == 3
         refused = ran.json["refused"]
         assert all("left it out" in each["reason"] for each in refused)
+        assert "ip-dst 192.0.2.10" in {each["what"] for each in refused}
         attribute = next(iter(server.events.values()))["Attribute"]
         assert "example.com" in {each["value"] for each in attribute}
         server.bad = set()
@@ -206,7 +208,7 @@ def test_a_batch_that_is_too_large_is_halved_until_it_fits(sending: Callable[...
         many = [unit("Attribute", attribute(number)) for number in range(1, 60)]
         pushed = sending(server, *many, unit("Attribute", attribute(60, comment="c" * 3_000)))
         assert pushed.sent[UnitState.NEW] == 60  # the head among them
-        assert pushed.refused == [(attribute(60)["uuid"], "HTTP 413")]
+        assert pushed.refused == [(attribute(60)["uuid"], "domain n60.example", "HTTP 413")]
         assert pushed.stopped is None
 
 

@@ -153,7 +153,7 @@ def test_what_a_server_does_not_take_is_named_with_its_reason(sending: Callable[
     with loopback() as service:
         served(service, lambda _: status("complete", [{"id": name(2)["id"], "message": "no\x1b[31m such\nthing"}]))
         pushed = sending(service.home, name(1), name(2))
-        assert pushed.refused == [(name(2)["id"], "no\x1b[31m such thing")]
+        assert pushed.refused == [(name(2)["id"], "domain-name n2.example", "no\x1b[31m such thing")]
         assert pushed.sent[UnitState.NEW] == 1
         asked = [each for each in service.asked if each.method == "POST"]
         assert (asked[0].headers["content-type"], asked[0].headers["accept"]) == (MEDIA, MEDIA)
@@ -166,7 +166,9 @@ def test_a_server_that_takes_its_time_is_asked_until_it_is_done(sending: Callabl
         served(service, lambda _: status("pending", pendings=[{"id": name(1)["id"]}]), status("complete"))
         assert sending(service.home, name(1)).sent[UnitState.NEW] == 1
         served(service, lambda _: status("pending"), status("pending", pendings=[{"id": name(2)["id"]}]))
-        assert sending(service.home, name(1), name(2)).refused == [(name(2)["id"], "the server is still at it")]
+        assert sending(service.home, name(1), name(2)).refused == [
+            (name(2)["id"], "domain-name n2.example", "the server is still at it")
+        ]
 
 
 @pytest.mark.parametrize(
@@ -185,7 +187,7 @@ def test_a_push_that_ends_early_keeps_what_was_sent(sending: Callable[..., Pushe
         served(service, lambda _: turns.pop(0))
         pushed = sending(service.home, *(name(number) for number in range(600)))
         assert pushed.sent[UnitState.NEW] == 500
-        assert says in str(pushed.stopped or pushed.refused[0][1])
+        assert says in str(pushed.stopped or pushed.refused[0][2])
         served(service, lambda _: status("complete"))
         assert sending(service.home, *(name(number) for number in range(600))).sent[UnitState.NEW] == 100
 
@@ -198,7 +200,7 @@ def test_an_object_that_is_too_large_and_one_that_is_refused_alone_are_left_out(
         served(service, posted)
         large = name(1) | {"x_text": "c" * 9_000}
         pushed = sending(service.home, large, *(name(number) for number in range(2, 40)), most=2_000)
-        assert dict(pushed.refused) == {
+        assert {id_: why for id_, _, why in pushed.refused} == {
             name(1)["id"]: "9,142 bytes, more than the server takes at once",
             name(7)["id"]: "HTTP 422: bad",
         }

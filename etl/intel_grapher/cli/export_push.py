@@ -13,7 +13,7 @@ import typer
 from intel_grapher import credentials
 from intel_grapher.cli import options
 from intel_grapher.cli.output import interruptible, print_json, progress, say
-from intel_grapher.cli.terminal import counted
+from intel_grapher.cli.terminal import counted, some
 from intel_grapher.errors import KeyMissingError, UsageError
 from intel_grapher.export.format import Format, Settings, Written
 from intel_grapher.export.part import Part
@@ -82,7 +82,7 @@ class Push:
             event, is_there = self._event(units)
             written, counts = self._compare(part, units, event)
             if self.options.dry_run:
-                self._tell(written, counts, None, event if is_there else "")
+                self._tell(written, counts, None, event if is_there else "", units.kinds())
                 return
             pushed = Pushed()
             if counts.new or counts.changed or (counts.gone and self.options.prune):
@@ -138,7 +138,14 @@ class Push:
 
             return send_all(units, server, on_sent)
 
-    def _tell(self, written: Written, counts: Counts, pushed: Pushed | None, event: str) -> None:
+    def _tell(
+        self,
+        written: Written,
+        counts: Counts,
+        pushed: Pushed | None,
+        event: str,
+        kinds: dict[str, int] | None = None,
+    ) -> None:
         """Say what was sent, or would be. Raises what stopped it, or Exit for what the server refused."""
         if pushed is not None and pushed.stopped is not None and not pushed.done and not pushed.refused:
             raise pushed.stopped
@@ -147,11 +154,14 @@ class Push:
         if pushed is not None:
             taken = pushed.sent
         if self.json:
-            print_json(self._document(written, counts, taken, pushed, event))
+            more = {} if kinds is None else {"kinds": kinds}
+            print_json(self._document(written, counts, taken, pushed, event) | more)
         else:
             self._say(counts, taken, event)
-        for id_, why in pushed.refused[:MOST_SHOWN] if pushed else ():
-            say(f"not taken: {id_}: {why}")
+            if kinds:
+                say("that is: " + some([f"{name} ({many:,})" for name, many in kinds.items()], MOST_SHOWN))
+        for _, what, why in pushed.refused[:MOST_SHOWN] if pushed else ():
+            say(f"not taken: {what}: {why}")
         if pushed and len(pushed.refused) > MOST_SHOWN:
             say(f"not taken: {len(pushed.refused) - MOST_SHOWN} more; --json lists them all")
         if pushed and pushed.stopped is not None:
@@ -185,6 +195,8 @@ class Push:
             "taken_back": taken[UnitState.GONE],
             "there_already": counts.same,
             "no_longer_in_it": counts.gone,
-            "refused": [{"id": id_, "reason": why} for id_, why in (pushed.refused if pushed else ())],
+            "refused": [
+                {"id": id_, "what": what, "reason": why} for id_, what, why in (pushed.refused if pushed else ())
+            ],
             "ended_early": str(pushed.stopped) if pushed and pushed.stopped else None,
         }

@@ -22,7 +22,7 @@ import msgspec
 from intel_grapher.errors import ServerError, UsageError
 from intel_grapher.fetch.http import Client
 from intel_grapher.push.sent import Todo, Unit, UnitState
-from intel_grapher.push.server import Connection, RefusedError, Taken
+from intel_grapher.push.server import Connection, RefusedError, Taken, shortened
 from intel_grapher.push.target import Target
 from intel_grapher.source import ApiKey, Request, Source
 
@@ -47,7 +47,9 @@ def event_named(text: str) -> str:
 def units(spool: BinaryIO) -> Iterator[Unit]:
     """Yield the units of an event that was written as `misp`: a head, then an attribute or object a line."""
     head = msgspec.json.decode(next(spool).rstrip() + b"]}}")["Event"]
-    yield Unit("event", HEAD, _encode({"Event": {name: value for name, value in head.items() if name != "Attribute"}}))
+    yield Unit(
+        "event", HEAD, _encode({"Event": {name: value for name, value in head.items() if name != "Attribute"}}), "event"
+    )
     kind = "Attribute"
     for line in spool:
         if line.startswith(b"]"):
@@ -55,10 +57,11 @@ def units(spool: BinaryIO) -> Iterator[Unit]:
             continue
         made: Json = msgspec.json.decode(line.rstrip(b",\n"))
         references = made.pop("ObjectReference", [])
-        yield Unit(made["uuid"], CONTENT, _encode({kind: made}))
+        what = made["type"] if kind == "Attribute" else f"object {made['name']}"
+        yield Unit(made["uuid"], CONTENT, _encode({kind: made}), what)
         stub = {name: made[name] for name in _STUB if name in made}
         for each in references:
-            yield Unit(each["uuid"], REFERENCES, _encode({"Object": stub | {"ObjectReference": [each]}}))
+            yield Unit(each["uuid"], REFERENCES, _encode({"Object": stub | {"ObjectReference": [each]}}), "reference")
 
 
 class MispEvent:
@@ -79,6 +82,13 @@ class MispEvent:
     def close(self) -> None:
         """Close the connections."""
         self._connection.client.close()
+
+    def title(self, content: bytes) -> str:
+        """Return the type and the value of an attribute, or the name and the values of an object."""
+        ((kind, made),) = msgspec.json.decode(content).items()
+        if kind == "Attribute":
+            return shortened(f"{made['type']} {made['value']}")
+        return shortened(" ".join([made.get("name", kind), *(each["value"] for each in made.get("Attribute", ()))]))
 
     def start(self) -> None:
         """Learn whether it is a MISP. Raises GrapherError where it is none, or does not know the key."""

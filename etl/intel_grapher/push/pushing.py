@@ -16,10 +16,13 @@ MOST_REFUSED: Final = 10
 
 @dataclass
 class Pushed:
-    """What came of a push: units by state, what was refused and why, and why it ended early (None: it did not)."""
+    """What came of a push: units by state, what was refused, and why it ended early (None: it did not).
+
+    Of what was refused: its identifier, what it is called, why.
+    """
 
     sent: dict[UnitState, int] = field(default_factory=lambda: dict.fromkeys(UnitState, 0))
-    refused: list[tuple[str, str]] = field(default_factory=list)
+    refused: list[tuple[str, str, str]] = field(default_factory=list)
     stopped: GrapherError | None = None
 
     @property
@@ -41,10 +44,10 @@ def send_all(units: SentUnits, server: Receiver, on_sent: Callable[[int], None])
                 units.done(taken.done)
                 for todo, _ in taken.done:
                     pushed.sent[todo.state] += 1
-                pushed.refused += [(todo.unit.id, why) for todo, why in taken.refused]
+                pushed.refused += [(todo.unit.id, server.title(todo.unit.content), why) for todo, why in taken.refused]
                 on_sent(len(taken.done) + len(taken.refused))
                 if not pushed.done and len(pushed.refused) >= MOST_REFUSED:
-                    raise ServerError(f"nothing is taken: {pushed.refused[-1][1]}")
+                    raise ServerError(f"nothing is taken: {pushed.refused[-1][2]}")
     except GrapherError as error:
         pushed.stopped = error
     return pushed

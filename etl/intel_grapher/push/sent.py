@@ -32,9 +32,9 @@ _SCHEMA: Final = """
         PRIMARY KEY (push, id)
     ) WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS sent_by_id ON sent (id);
-    CREATE TEMP TABLE now (id TEXT PRIMARY KEY, phase INTEGER, digest BLOB, content BLOB);
+    CREATE TEMP TABLE now (id TEXT PRIMARY KEY, phase INTEGER, digest BLOB, content BLOB, kind TEXT);
     CREATE TEMP TABLE todo (
-        place INTEGER PRIMARY KEY, id TEXT, phase INTEGER, state TEXT, digest BLOB, content BLOB, old BLOB
+        place INTEGER PRIMARY KEY, id TEXT, phase INTEGER, state TEXT, digest BLOB, content BLOB, old BLOB, kind TEXT
     );
 """
 
@@ -48,11 +48,15 @@ class UnitState(Enum):
 
 
 class Unit(NamedTuple):
-    """What a server keeps as one thing: its identifier there, and its JSON. Phases are sent one after the other."""
+    """What a server keeps as one thing: its identifier there, its JSON, what kind of thing it is.
+
+    Phases are sent one after the other.
+    """
 
     id: str
     phase: int
     content: bytes
+    kind: str = ""
 
 
 class Todo(NamedTuple):
@@ -117,8 +121,11 @@ class SentUnits:
         with db:
             db.execute("BEGIN")
             db.executemany(
-                "INSERT OR REPLACE INTO now VALUES (?, ?, ?, ?)",
-                ((each.id, each.phase, _digest(each.content), zlib.compress(each.content, 1)) for each in units),
+                "INSERT OR REPLACE INTO now VALUES (?, ?, ?, ?, ?)",
+                (
+                    (each.id, each.phase, _digest(each.content), zlib.compress(each.content, 1), each.kind)
+                    for each in units
+                ),
             )
             last = (
                 "SELECT s.content FROM sent s JOIN pushes p USING (push) "
@@ -127,7 +134,7 @@ class SentUnits:
             own = {"push": push, "target": self._target}
             db.execute(
                 f"INSERT INTO todo SELECT NULL, n.id, n.phase, iif(s.id IS NULL OR s.digest = x'', 'new', 'changed'), n.digest, n.content, "  # noqa: S608, E501 - of constants
-                f"({last}) FROM now n LEFT JOIN sent s ON s.push = :push AND s.id = n.id "
+                f"({last}), n.kind FROM now n LEFT JOIN sent s ON s.push = :push AND s.id = n.id "
                 "WHERE s.digest IS NOT n.digest ORDER BY n.phase, n.rowid",
                 own,
             )
@@ -139,13 +146,18 @@ class SentUnits:
             many = db.execute(f"SELECT count(*) {gone}", own).fetchone()[0]
             if prune:
                 db.execute(
-                    f"INSERT INTO todo SELECT NULL, s.id, s.phase, 'gone', s.digest, s.content, s.content {gone} "
+                    f"INSERT INTO todo SELECT NULL, s.id, s.phase, 'gone', s.digest, s.content, s.content, '' {gone} "
                     "ORDER BY s.phase DESC, s.id",
                     own,
                 )
         told = dict(db.execute("SELECT state, count(*) FROM todo GROUP BY state").fetchall())
         new, changed = told.get("new", 0), told.get("changed", 0)
         return Counts(new, changed, many, db.execute("SELECT count(*) FROM now").fetchone()[0] - new - changed)
+
+    def kinds(self) -> dict[str, int]:
+        """Return how many units of each kind are new or changed, the most frequent first."""
+        counted = "SELECT kind, count(*) AS many FROM todo WHERE state <> 'gone' GROUP BY kind ORDER BY many DESC, kind"
+        return dict(self._db.execute(counted).fetchall())
 
     def batches(self, most: int, largest: int) -> Iterator[list[Todo]]:
         """Yield what is to be sent, at most so many units and so many bytes at a time, each batch of one phase."""

@@ -41,6 +41,9 @@ class Receiver(Protocol):
     most: int
     largest: int
 
+    def title(self, content: bytes) -> str:
+        """Return what a unit is called in a message: its type and its values."""
+
     def start(self) -> None:
         """Learn what the server takes. Raises GrapherError where it takes nothing."""
 

@@ -64,7 +64,8 @@ def units(spool: BinaryIO) -> Iterator[Unit]:
         if line.startswith(b"]"):
             return
         content = line.rstrip(b",\n")
-        yield Unit(msgspec.json.decode(content, type=_Detail).id, 0, content)
+        id_ = msgspec.json.decode(content, type=_Detail).id
+        yield Unit(id_, 0, content, id_.partition("--")[0])
 
 
 class TaxiiCollectionPush:
@@ -85,6 +86,12 @@ class TaxiiCollectionPush:
     def close(self) -> None:
         """Close the connections."""
         self._connection.client.close()
+
+    def title(self, content: bytes) -> str:
+        """Return the type of an object, with its value or name where it has one."""
+        made: Json = msgspec.json.decode(content)
+        told = made.get("value") or made.get("name") or " ".join(made.get("hashes", {}).values())
+        return shortened(f"{made['type']} {told}".strip())
 
     def start(self) -> None:
         """Learn what the collection takes. Raises GrapherError where it takes nothing."""
