@@ -99,9 +99,8 @@ def _certificate(key: str, known: Json) -> Json:
     made: Json = {"type": "x509-certificate"}
     if hashes := _fingerprints(key):
         made["hashes"] = hashes
-    else:  # one that a log of certificates numbers
-        made["x_intel_grapher_key"] = key
-        made |= {"serial_number": known["serial"]} if "serial" in known else {}
+    else:
+        made |= {"serial_number": known["serial"]} if "serial" in known else {"x_intel_grapher_key": key}
     told = {"issuer": "issuer", "subject": "subject"}
     moments = {"validity_not_before": "not_before", "validity_not_after": "not_after"}
     return made | {name: known[of] for name, of in (told | moments).items() if of in known}
@@ -218,6 +217,13 @@ def identifier(label: str, key: str) -> str | None:
     if label == labels.HASH.name:
         return file_id(key)
     return own("report", key) if label == labels.REPORT.name else None
+
+
+def comes_back(label: str, key: str) -> bool:
+    """Tell whether a node is known again when its object is read: a certificate is by a fingerprint alone."""
+    if label == labels.CERTIFICATE.name and not _fingerprints(key):
+        return False
+    return identifier(label, key) is not None
 
 
 def pattern(label: str, key: str) -> str | None:

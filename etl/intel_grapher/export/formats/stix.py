@@ -23,6 +23,7 @@ from intel_grapher.export.formats._stix_objects import (
     OBJECTS,
     OBSERVABLES,
     Json,
+    comes_back,
     file_id,
     file_pattern,
     has_place,
@@ -388,7 +389,7 @@ format = Format(
         labels=_LABELS,
         types=_TYPES,
         dated=_TYPES,
-        but="names with an underscore, which are no host names",
-        has_place=lambda label, key: identifier(label, key) is not None,
+        but="names with an underscore, which are no host names; certificates without a fingerprint",
+        has_place=comes_back,
     ),
 )

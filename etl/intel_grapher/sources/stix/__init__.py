@@ -8,8 +8,6 @@ Malware by their name, or Software by an ATT&CK id; threat actors and intrusion 
 patterns and courses of action count where they have an ATT&CK id. ATT&CK's objects become the same nodes as from
 MITRE's own bundles.
 
-A certificate without a fingerprint goes by the member `x_intel_grapher_key`, which our own bundles have.
-
 A report or grouping is a Report with the id `stix:` and its own, or, if it has an external reference with the source
 name `intel-grapher`, with that one's external id. An indicator that no report of its bundle refers to is reported in
 the Report of the bundle's key, `stix:KEY`. Kept are title, time, TLP (as the tags tlp:…), labels, descriptions,

@@ -91,11 +91,10 @@ def digests(hashes: dict[str, str]) -> list[Named]:
     return sorted(found, key=lambda each: len(each.value), reverse=True)
 
 
-def certificate(item: Item) -> Named | None:
-    """Return what a certificate goes by: a fingerprint, or our own key in a bundle that we wrote; or None."""
-    told = {algorithm(name): value for name, value in item.hashes.items()}
-    found = next((f"{each}:{told[each]}" for each in FINGERPRINTS if each in told), item.x_intel_grapher_key)
-    return Named(CERTIFICATE_ID, found) if found else None
+def certificate(hashes: dict[str, str]) -> Named | None:
+    """Return what a certificate goes by, or None."""
+    told = {algorithm(name): value for name, value in hashes.items()}
+    return next((Named(CERTIFICATE_ID, f"{each}:{told[each]}") for each in FINGERPRINTS if each in told), None)
 
 
 def placed(kind: Kind[Any], value: str) -> Named:
@@ -257,7 +256,7 @@ def _observable(item: Item) -> Iterator[Named]:
         yield from digests(item.hashes)
     elif item.type == "autonomous-system" and item.number is not None:
         yield Named(AS_NUMBER, str(item.number))
-    elif item.type == "x509-certificate" and (found := certificate(item)):
+    elif item.type == "x509-certificate" and (found := certificate(item.hashes)):
         yield found
     elif item.type == "user-account" and item.account_type.lower() == "twitter":
         yield Named(SCREEN_NAME, item.account_login)

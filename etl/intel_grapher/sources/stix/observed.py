@@ -100,7 +100,7 @@ def _file(contents: Contents, item: Item) -> Facts:
 
 
 def _certificate(item: Item) -> Facts:
-    found = certificate(item)
+    found = certificate(item.hashes)
     if found is None:
         return
     told = {

@@ -83,7 +83,6 @@ class Item(_attack.Item):
     validity_not_before: str | None = None
     validity_not_after: str | None = None
     x509_v3_extensions: CertificateExtensions | None = None
-    x_intel_grapher_key: str = ""
 
 
 class Bundle(Struct):
