@@ -16,7 +16,7 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
 FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: newcomer prove test-long test-page bench-transform bench-fetch bench-load bench-intake bench-export bench-ui screenshots moving-picture help setup fetch transform load run test lint format types docs docs-check docs-site golden check clean
+.PHONY: newcomer prove test-long test-page bench-transform bench-fetch bench-load bench-intake bench-export bench-edit bench-ui screenshots moving-picture help setup fetch transform load run test lint format types docs docs-check docs-site golden check clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -139,6 +139,9 @@ bench-intake: .venv/dev benchmarks/out/packages-intake ## Measure reading report
 
 bench-export: .venv/dev ## Measure the exports against bare writers of the same facts (SIZE=small|full)
 	$(BIN)/python benchmarks/export.py $(or $(SIZE),small)
+
+bench-edit: .venv/dev ## Measure edits of a large graph against building it as a whole (SIZE=small|full)
+	$(BIN)/python benchmarks/edit.py $(or $(SIZE),small)
 
 bench-ui: .venv/dev ## Measure the page and its questions in a real browser (SIZE=small|full)
 	$(BIN)/python benchmarks/ui.py $(or $(SIZE),small)

@@ -58,8 +58,6 @@ def open_embedded(place: Path, manifest: Manifest | None = None, *, memory: int 
         raise LoadError(f"the graph at {place} was built from other files than these: {again} to build it again")
     for _ in range(_ATTEMPTS):
         before = _mark(place)
-        if not proof_of(place).has_log(place):
-            raise LoadError(f"the graph at {place} lacks a part of {LOG}: {again} to build it again")
         try:
             opened = EmbeddedStore(place / STORE, memory)
         except RuntimeError as wrong:
@@ -119,7 +117,7 @@ def proof_of(place: Path) -> Proof:
 def open_manifest(place: Path) -> Manifest:
     """Return the manifest of the files that the graph at `place` was built from.
 
-    Raises LoadError where there is no graph, or one of another schema.
+    Raises LoadError where there is no graph, one of another schema, or one whose overlay is not there.
     """
     again = "run `intel-grapher load`"
     try:
@@ -133,6 +131,8 @@ def open_manifest(place: Path) -> Manifest:
             f"the graph at {place} has schema {loaded.schema}, this program {schema.VERSION}:"
             f" run `intel-grapher transform`, then `intel-grapher load`"
         )
+    if not proof_of(place).has_log(place):
+        raise LoadError(f"the graph at {place} lacks a part of {LOG}: {again} to build it again")
     return loaded
 
 
