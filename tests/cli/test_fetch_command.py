@@ -54,7 +54,7 @@ TYPOS = (
 def test_a_typo_is_named_with_its_fault_and_nothing_is_asked(desk: Desk, typo: str, why: str) -> None:
     ran = desk.run("fetch", "example.com", "--", typo)
     assert (ran.code, ran.out) == (2, "")
-    assert f"not an indicator: {typo[:200]!r}: " in ran.err
+    assert f"not an indicator: {typo[:200]!r}" in ran.err
     assert why in ran.err
     assert "example.com'" not in ran.err.replace(repr(typo), "")
     assert not (desk.folder / "data").exists()
@@ -183,3 +183,12 @@ def test_answers_that_have_more_pages_than_were_asked_for_are_told(capsys: pytes
     assert exit_code(summary, []) == 0
     told = capsys.readouterr().err
     assert told == "2 answers have more pages than were asked for; --pages gives more of them\n"
+
+
+def test_a_quoted_text_is_read_as_a_text(desk: Desk) -> None:
+    several = desk.run("plan", "seen: hxxp://one.example[.]com and 192.0.2.7.", "--json")
+    apart = desk.run("plan", "one.example.com", "192.0.2.7", "--json")
+    assert several.json["plan"]["indicators"] == apart.json["plan"]["indicators"] == 2
+    none = desk.run("plan", "nothing to see")
+    assert none.code == 2
+    assert none.err.splitlines()[0] == "not an indicator: 'nothing to see'"

@@ -18,6 +18,7 @@ from intel_grapher.schema import BY_INDICATOR
 
 MAX_MESSAGES = 20
 SHOWN_CHARACTERS = 200
+NO_INDICATOR = "not an indicator"
 
 Texts = list[str] | None
 
@@ -107,7 +108,14 @@ def parse(entries: Iterable[NamedText]) -> tuple[list[Indicator], list[str]]:
         try:
             detected, key = intake.single("@" + keys.refang(text).removeprefix("@") if kind == "user" else text)
         except BadValue as error:
-            faults.append(f"{shown}: {_fault_of_kind(kind, text) or error.reason}")
+            mentions, leftovers, _ = intake.read(text) if len(text.split()) > 1 and not kind else ([], [], 0)
+            found |= dict.fromkeys((mention.kind, mention.key) for mention in mentions)
+            if mentions:  # a quoted text of several words
+                typos = (each for each in leftovers if each.reason not in intake.NO_TYPOS)
+                faults += [f"{each.raw[:SHOWN_CHARACTERS]!r}: {each.reason}" for each in typos]
+            else:
+                reason = _fault_of_kind(kind, text) or error.reason
+                faults.append(shown if reason == NO_INDICATOR else f"{shown}: {reason}")
             continue
         if kind and detected != kind:
             faults.append(f"{shown}: it is of the kind {detected}, not {kind}")
