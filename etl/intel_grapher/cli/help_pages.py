@@ -39,7 +39,7 @@ EXAMPLES = {
     "rank": "rank example.com invoice-portal.example --limit 5",
     "query": "query --saved registrant-pivot -p name=example.com",
     "queries": "queries",
-    "mcp": "-C investigation mcp",
+    "mcp": "mcp",
     "ui": "ui --port 8700 --no-browser",
     "diff": "diff yesterday --rows 20",
     "export": "export --output campaign.graphml",
