@@ -43,6 +43,7 @@ NAME = "example.com"
 class Seen(Struct, rename="camel"):
     ip_address: Address
     last_seen: str | None = None
+    note: str = ""
 
 
 class Report(Struct):
@@ -147,7 +148,10 @@ def test_a_mapping_whose_source_is_not_what_runs_is_not_traced() -> None:
 
 
 WHOLE = {
-    "seen": [{"ipAddress": "192.0.2.1", "lastSeen": "2024-01-02"}, {"ipAddress": "192.0.2.2"}],
+    "seen": [
+        {"ipAddress": "192.0.2.1", "lastSeen": "2024-01-02", "note": "first"},
+        {"ipAddress": "192.0.2.2", "note": ""},
+    ],
     "files": ["a" * 32, "B" * 64],
     "emails": ["someone@example.com"],
     "score": -3,
@@ -171,6 +175,7 @@ WHOLE = {
         {**WHOLE, "files": ["a" * 32, 5]},
         {**WHOLE, "files": "a" * 32},
         {**WHOLE, "seen": [None]},
+        {**WHOLE, "seen": [{"ipAddress": f"192.0.2.{number}", "note": None} for number in range(1, 255)]},
         {**WHOLE, "seen": [{"lastSeen": "2024-01-02"}]},
         {**WHOLE, "seen": [{"ipAddress": None}]},
         {**WHOLE, "seen": [{"ipAddress": "-", "lastSeen": "-"}, {"ipAddress": "localhost", "lastSeen": "soon"}]},

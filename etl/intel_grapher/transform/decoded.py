@@ -157,7 +157,7 @@ def _faulty(trace: Trace, table: pa.Table) -> Iterator[int]:
         items = pc.list_flatten(column)
         faulty = pc.is_null(items)
         for member in field.items.values():
-            if member.is_required:
+            if not member.may_be_null:
                 faulty = pc.or_(faulty, pc.is_null(pc.struct_field(items, member.encoded)))
         if pc.any(faulty).as_py():
             yield from pc.list_parent_indices(column).filter(faulty).to_pylist()

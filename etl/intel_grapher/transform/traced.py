@@ -40,7 +40,7 @@ class Field(NamedTuple):
     """A member of a reply, or of an item of a list: its name in the type and in JSON, and what it holds.
 
     `type` is the type of a scalar, and of a list's items if they are scalars. `items` are the fields of other items.
-    `default` stands for a member that is missing or null; a reply without one that `is_required` is read by itself.
+    `default` stands for a member that is missing or null.
     """
 
     name: str
@@ -51,6 +51,11 @@ class Field(NamedTuple):
     items: dict[str, Field] = {}  # noqa: RUF012 - it is never changed
     is_required: bool = False
     default: str | int | None = None
+
+    @property
+    def may_be_null(self) -> bool:
+        """Tell whether null says as much as no member at all; else what it costs is for `reading` to say."""
+        return not self.is_required and self.type in {str | None, int | None, str | int | None}
 
 
 class MemberColumn(NamedTuple):
