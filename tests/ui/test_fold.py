@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from pathlib import Path
 
 from playwright.sync_api import Page, expect
@@ -89,6 +90,10 @@ def test_a_group_is_acted_on_as_its_members_are_and_networks_and_leaves_fold(pag
         assert sorted(page.evaluate(FOLDS)) == sorted(folds)
         page.evaluate("app.model.unfold(app.model.folds())")
         assert sorted(page.evaluate(SEEN)) == before
+    page.evaluate("app.model.selectAll(['Domain:example.com', 'IPAddress:192.0.2.10', 'IPAddress:198.51.100.23'])")
+    page.keyboard.press("o")  # a group of several labels
+    expect(page.locator("#folded")).to_have_text(re.compile("^3 nodes of a choice"))
+    assert "3 nodes of a choice" in page.evaluate("app.exports().svg()")
     networks = page.evaluate(
         "import('/static/folds.js').then(({ networkOf }) => ['192.0.2.9', '2001:db8::5', '2001:db8:1:2:3:4:5:6', '::1', 'x'].map(networkOf))"
     )

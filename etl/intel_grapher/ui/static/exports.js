@@ -146,7 +146,7 @@ export class Exports {
 
   #legend(nodes) {
     const { model } = this.app;
-    const labels = [...new Set(nodes.map(({ id }) => model.node(id).label))].sort();
+    const labels = [...new Set(nodes.map(({ id }) => model.node(id).label))].filter(Boolean).sort(); // a group may mix
     const verdicts = [...new Set(nodes.map(({ said }) => said.verdict).filter(Boolean))].sort();
     const date = new Date().toISOString().slice(0, 16).replace("T", " ");
     const title = this.app.investigation.name;
@@ -275,7 +275,8 @@ export class Exports {
     const seen = new Map(picture.seen().nodes.map((node) => [node.id, node]));
     for (const group of model.folds()) {
       const { x, y, fold } = model.node(group);
-      for (const { id, dx, dy } of fold.members) seen.set(id, picture.asMember(id, { x: x + dx, y: y + dy }));
+      for (const { id, dx, dy } of fold.members)
+        if (model.graph.hasNode(id)) seen.set(id, picture.asMember(id, { x: x + dx, y: y + dy }));
     }
     const { nodes, edges } = model.held();
     return {

@@ -144,7 +144,7 @@ export class Picture {
     const camera = this.sigma.getCamera();
     camera.animate({ x: place.x, y: place.y, ratio: Math.min(camera.ratio, 0.8) }, { duration: calm(250) });
     clearInterval(this.#blinking);
-    let left = calm(1) ? 6 : 2;
+    let left = STILL.matches ? 2 : 6;
     this.#blinking = setInterval(() => {
       left -= 1;
       this.blink = left % 2 ? id : null;
@@ -424,4 +424,6 @@ function nearest([x, y], places) {
   return Math.sqrt(least);
 }
 
-const calm = (milliseconds) => (matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : milliseconds);
+// A camera that is to move in no time divides by it, and is nowhere for a frame.
+const STILL = matchMedia("(prefers-reduced-motion: reduce)");
+const calm = (milliseconds) => (STILL.matches ? 1 : milliseconds);
