@@ -55,7 +55,7 @@ WALK = (
     (("cache", "show", "example.com"), 0, 1),
     (("cache", "show", "nowhere.example"), 1, 1),
 )
-ELSEWHERE = {"demo", "export", "maltego", "taxii", "ui", "watch"}
+ELSEWHERE = {"mcp", "demo", "export", "maltego", "taxii", "ui", "watch"}
 """Commands with a test file of their own, because they take long or serve."""
 
 
@@ -98,7 +98,7 @@ def test_every_command_that_yields_data_has_json() -> None:
     without = {words for words in generated.commands() if "--json" not in generated.help_of(words)}
     groups = {("cache",), ("config",), ("keys",), ("maltego",), ("neo4j",), ()}
     in_xml = {("maltego", each) for each in ("around", "ask", "config", "plan", "query")}
-    assert without - groups - in_xml == {("ui",), ("keys", "set"), ("neo4j", "up"), ("neo4j", "down")}
+    assert without - groups - in_xml == {("ui",), ("mcp",), ("keys", "set"), ("neo4j", "up"), ("neo4j", "down")}
 
 
 def test_wrong_use_is_one_document_too(desk: Desk) -> None:
