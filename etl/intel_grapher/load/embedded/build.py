@@ -61,7 +61,7 @@ def bring(files: Files, manifest: Manifest, target: Embedded, progress: parity.P
             why = f"built from the files as a whole: {added}"
             found = Brought(_build(files, manifest, target, new, progress), "copy", why, rows)
         else:
-            found = Brought(added.parity, "overlay", f"{added.changes} rows have changed", added.changes)
+            found = Brought(added.parity, "overlay", f"changed rows: {added.changes}", added.changes)
         disk.write_atomically(new / MANIFEST, msgspec.json.encode(manifest))
     return found
 
