@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,8 @@ def asked(desk: Desk, *calls: tuple[str, dict[str, Any]]) -> tuple[str, list[Too
             answers = [await client.call_tool(name, values) for name, values in calls]
             return client.instructions or "", tools, answers
 
-    return anyio.run(session)
+    with ThreadPoolExecutor(1) as own:  # the browser of other tests keeps a loop of its own in this thread
+        return own.submit(anyio.run, session).result()
 
 
 def text_of(answer: CallToolResult) -> str:

@@ -199,7 +199,7 @@ def remedy(error: OSError) -> str:
 def _open_temporary(path: Path, mode: int) -> int:
     """Return the descriptor of a new, empty file, locked. What a killed process left there is removed."""
     while True:
-        if os.path.lexists(path) and not is_own(path):
+        if is_foreign(path):
             remove(path)
         descriptor = open_own(path, os.O_WRONLY | os.O_CREAT, mode)
         try:

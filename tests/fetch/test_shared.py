@@ -96,9 +96,9 @@ def test_four_fetches_keep_to_one_limit_through_a_kill_and_a_restart(
     assert codes == [0, 0, 0], [(folder / "log").read_text()[-2000:] for folder in folders]
     assert set(service.keys) == set(hosts)
     assert len(service.keys) - len(hosts) <= 8  # what the killed one had under way was asked again
-    answered = kept(folders)
-    assert set(answered) == set(hosts)
-    assert len(answered) == len(set(answered))
+    assert set(kept(folders)) == set(hosts)
+    answered = kept(folders[1:])
+    assert len(answered) == len(set(answered))  # the killed one may have kept an answer and not said so
     dump = b"".join(path.read_bytes() for path in (tmp_path / "redis").rglob("*") if path.is_file())
     assert CANARY.encode() not in dump
     assert b"h1.example.net" not in dump

@@ -148,6 +148,7 @@ def test_a_push_that_is_killed_goes_on_and_doubles_nothing(desk: Desk) -> None:
         ((_, event),) = server.events.items()
         named = [each["uuid"] for each in event["Attribute"]]
         assert len(named) == len(set(named))
+        desk.run("export", "--format", "misp", "-o", "file.misp.json")
         assert [len(each) for each in there(event)] == [
             len(each) for each in exported(json.loads((desk.folder / "file.misp.json").read_text())["Event"])
         ]

@@ -120,7 +120,7 @@ class MainGroup(typer.core.TyperGroup):
         first = args[at] if at < len(args) else None
         if first is None and not set(args) & ASKING_OPTIONS and _take_text():
             args = [*args, LOOK]
-        elif first is not None and first not in COMMANDS and (first.startswith("-") or _may_be_indicator(first)):
+        elif first is not None and first not in COMMANDS and (not first[:1].isalnum() or _may_be_indicator(first)):
             args.insert(at, LOOK)
         elif first is not None and first not in COMMANDS:
             self.resolve_command(ctx, args[at:])  # fails, before what a command needs is imported
