@@ -208,7 +208,7 @@ def test_a_source_that_hangs_up_is_told_while_it_is_asked_again(
     job = small.ask("enrich", nodes=[{"label": "Domain", "key": "example.com"}], sources=["loopback"])
     until = time.monotonic() + PATIENCE
     while not job["trouble"]:
-        assert not job["ended"], job  # it is told while the source is asked again, and not when all is over
+        assert not job["ended"], str(job)  # it is told while the source is asked again, and not when all is over
         assert time.monotonic() < until
         time.sleep(0.02)
         job = small.ask("job", number=job["number"])

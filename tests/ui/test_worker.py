@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import pytest
+from places import ROOT
 
 from intel_grapher.ui import worker
 from intel_grapher.ui.worker import Work, Worker
@@ -50,3 +54,24 @@ def test_one_that_waits_is_ended_by_any_thread() -> None:
     waiting.terminate()
     assert not (waiting.begin("two") and waiting.begin("three"))
     waiting.close()
+
+
+def test_a_process_begins_however_much_the_one_that_started_it_has_held(tmp_path: Path) -> None:
+    program = """
+import resource
+from intel_grapher.ui.worker import Worker
+from test_worker import prepared
+if __name__ == "__main__":
+    large = bytearray(1 << 30)
+    del large
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > 1 << 20
+    worker = Worker(prepared, "one")
+    assert worker.begin("one")
+    worker.close()
+"""
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(str(ROOT / each) for each in ("etl", "tests/ui", "tests/support"))
+    }
+    path = tmp_path / "program.py"
+    path.write_text(program)
+    subprocess.run([sys.executable, str(path)], check=True, timeout=60, env=environment)

@@ -8,9 +8,10 @@ import resource
 import sys
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
-LARGEST = 1 << 30  # bytes of memory; a process that has used more ends with its task, so that the system has them back
+LARGEST = 1 << 30  # bytes of memory; a process that holds more ends with its task, so that the system has them back
 READY = "ready"
 
 Work = Callable[[Connection, Any], None]
@@ -59,11 +60,22 @@ class Worker:
 def _serve(connection: Connection, prepare: Callable[[], Work]) -> None:
     """Do tasks until the other end is closed, or one has used much memory."""
     work = prepare()
-    unit = 1 if sys.platform == "darwin" else 1024
-    while resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit < LARGEST:
+    while _resident() < LARGEST:
         try:
             connection.send(READY)
             task = connection.recv()
         except (EOFError, OSError):
             return
         work(connection, task)
+
+
+def _resident() -> int:
+    """Return the bytes of memory that this process holds; where the system does not tell, the most it ever held.
+
+    On Linux the most is no help: a process begins with what the one that started it had.
+    """
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    except OSError:
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
