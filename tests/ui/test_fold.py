@@ -12,6 +12,7 @@ from ui_site import Site, grow, idle, nodes, pick
 
 SEEN = "app.model.nodes().filter(id => app.model.seesNode(id)).sort()"
 FOLDS = "app.model.folds()"
+EXAMPLE = "Domain:example.com"
 LINES = "app.model.graph.filterEdges((_, edge) => edge.fold).map(id => app.model.graph.getEdgeAttributes(id))"
 
 
@@ -21,9 +22,12 @@ def test_sub_domains_fold_into_one_node_that_is_kept_undone_and_handed_over(
     page = small_page
     pick(page, "example.com")
     grow(page)
-    everything = page.evaluate(SEEN)
-    subs = [each for each in everything if each.startswith("SubDomain:") and each.endswith(".example.com")]
+    subs = [each for each in page.evaluate(SEEN) if each.startswith("SubDomain:") and each.endswith(".example.com")]
     assert len(subs) > 1
+    # What other tests have added hangs on it, too, and would fold into groups of its own.
+    page.evaluate("kept => app.model.remove(app.model.nodes().filter(id => !kept.includes(id)))", [*subs, EXAMPLE])
+    page.evaluate("id => app.model.select(id)", EXAMPLE)
+    everything = page.evaluate(SEEN)
     facts = page.evaluate("app.model.facts")
     page.keyboard.press("o")
     expect(page.locator("#folded")).to_have_text(f"{len(subs)} SubDomains of example.com")

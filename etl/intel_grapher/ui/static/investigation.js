@@ -112,6 +112,7 @@ export class Investigation {
       lines.length ? [el("h2", {}, title), el("table", {}, el("tbody", {}, lines))] : [];
     const draw = async () => {
       const { investigations, unsaved } = await ask("investigations");
+      await this.app.editing.renew().catch(() => {}); // another tab, or a colleague, may have added to a case just now
       const cases = await this.app.editing.cases().catch(() => new Map());
       fill(
         list,
