@@ -69,6 +69,7 @@ def test_paths_and_what_ties_nodes_together(small_page: Page) -> None:
     page.evaluate("app.model.select('Domain:invoice-portal.example', {more: true})")
     page.get_by_role("button", name="What ties them").click()
     expect(page.locator("#panel")).to_contain_text("paper.lantern@example.org")
+    idle(page)
     before = page.evaluate("Object.fromEntries(app.model.nodes().map(id => [id, app.model.node(id).x]))")
     page.get_by_role("button", name="Path between").click()
     page.wait_for_function("() => app.model.nodes().length > 2")
