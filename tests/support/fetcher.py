@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 
 from loopback import source
 
 from intel_grapher.cache import Cache
-from intel_grapher.fetch import redis_ledger
 from intel_grapher.fetch.run import FetchOptions, fetch
 from intel_grapher.source import ApiKey, Rate
 
@@ -18,7 +18,8 @@ if __name__ == "__main__":
     logging.basicConfig(level=logging.DEBUG)
     home, data, ledger, hosts, *rates = sys.argv[1:]
     queue = os.environ.get("QUEUE", "")
-    redis_ledger.LEASE = float(os.environ.get("LEASE", redis_ledger.LEASE))
+    if "LEASE" in os.environ:  # the import takes a while, which fetches without a Redis do not take either
+        vars(import_module("intel_grapher.fetch.redis_ledger"))["LEASE"] = float(os.environ["LEASE"])
     limits = tuple(Rate(int(n), float(per)) for n, per in zip(rates[::2], rates[1::2], strict=True))
     names = [("domain", name) for name in Path(hosts).read_text().split()]
     made = source(home, limits=limits, key=ApiKey("LOOPBACK_KEY", query="apikey", required=False))

@@ -8,10 +8,10 @@ the same place in a window. API keys are stored only as a salted hash.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from enum import Enum
 from hashlib import blake2b
-from typing import Final, NamedTuple, Protocol
+from types import TracebackType
+from typing import Final, NamedTuple, Protocol, Self
 
 from intel_grapher.fetch.rate_headers import QuotaHint
 from intel_grapher.fetch.windows import margin
@@ -104,8 +104,19 @@ class Queue(Protocol):
         """Free what is claimed and not answered."""
 
 
-class Ledger(AbstractContextManager["Ledger"], Protocol):
-    """The accounts of all sources, for any thread. Every method raises CacheError if the ledger can't be used."""
+class Ledger(Protocol):
+    """The accounts of all sources, for any thread, and a context that closes it.
+
+    Every method raises CacheError if the ledger can't be used.
+    """
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def account(self, source: Source, secret: str = "") -> Account:
         """Return the account of one source with one API key."""

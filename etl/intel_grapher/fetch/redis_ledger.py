@@ -20,8 +20,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import blake2b
 from threading import Event, Lock, Thread
-from types import TracebackType
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from redis import Redis
@@ -37,6 +36,7 @@ from intel_grapher.fetch.account import (
     USED_UP,
     Arrivals,
     Claim,
+    Ledger,
     Left,
     Permit,
     key_digest,
@@ -59,7 +59,7 @@ LEASE = 60.0
 ANSWERED: Final = "answered"
 
 
-class RedisLedger:
+class RedisLedger(Ledger):
     """The accounts at `url`, for any thread. Every method raises CacheError if the Redis can't be used."""
 
     def __init__(self, url: str) -> None:
@@ -111,14 +111,6 @@ class RedisLedger:
             return self._scripts[name]([*keys, f"{PREFIX}:salt"], [self.salt, *values])
         except RedisError as error:
             raise self.failure(error) from error
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the connections."""

@@ -191,8 +191,7 @@ class Service:
         while (question := self._take()) is not None:
             todo, answered = [question], True
             while todo:
-                following, is_answered = self._put(todo[0])
-                todo[:1] = following
+                todo[:1], is_answered = self._put(todo[0])
                 answered = answered and is_answered
             if self._queue is not None:
                 self._queue.end(question.name, answered=answered)

@@ -13,8 +13,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple
 
 from intel_grapher.errors import CacheError, UsageError
 from intel_grapher.fetch.account import (
@@ -22,6 +21,7 @@ from intel_grapher.fetch.account import (
     LOOK_SECONDS,
     USED_UP,
     Arrivals,
+    Ledger,
     Left,
     Permit,
     Queue,
@@ -61,7 +61,7 @@ class _State(NamedTuple):
     reset: float
 
 
-class SqliteLedger:
+class SqliteLedger(Ledger):
     """The file at `path`, for any thread. Every method raises CacheError if the file can't be used."""
 
     def __init__(self, path: Path) -> None:
@@ -93,14 +93,6 @@ class SqliteLedger:
         for statement in _SCHEMA:
             self.db.execute(statement)
         self.db.execute(f"PRAGMA user_version = {_VERSION}")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file."""
