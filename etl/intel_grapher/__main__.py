@@ -20,6 +20,10 @@ class Unused(MetaPathFinder):
             raise ModuleNotFoundError(f"no command uses {fullname}", name=fullname)
 
 
+if "__mp_main__" in sys.modules:  # a process that a command started: it imports this module first, and runs no `main`
+    sys.meta_path.insert(0, Unused())
+
+
 def main() -> None:
     """Run the command line, and exit with its code."""
     if sys.getfilesystemencoding() != "utf-8" and os.environ.get("PYTHONUTF8") != "1":
