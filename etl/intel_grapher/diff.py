@@ -16,7 +16,7 @@ import duckdb
 
 from intel_grapher.errors import TransformError
 from intel_grapher.files import Files, Group
-from intel_grapher.sql import exact, quoted, spilling
+from intel_grapher.sql import quoted, spilling
 
 
 class Change(Enum):
@@ -83,7 +83,7 @@ def _queries(before: Files, after: Files) -> Iterator[tuple[Group, str]]:
             continue
         keys = ", ".join(map(quoted, group.keys))
         one, other = (
-            f"read_parquet({exact(files.path(group, 'parquet'))})"
+            files.relation(group)
             if group in has
             else "(SELECT " + ", ".join(f"NULL AS {quoted(each)}" for each in group.arrow.names) + " WHERE false)"
             for files, has in ((before, old), (after, new))

@@ -5,6 +5,9 @@
     import/relationships/FROM-TYPE-TO.{parquet,csv}       start, end, properties
     import/rejects.jsonl
 
+A group whose rows were written in parts has LABEL.00000.parquet, LABEL.00001.parquet … in their place: each holds the
+rows that follow those of the part before. The first part of a CSV file has the header, the others have none.
+
 Rows are sorted by key, or by start and end, in the order of their UTF-8 bytes. A checksum does not depend on the rows'
 order: it is the sum modulo 2^64 of each row's hash, and that is the second half of the MD5 digest of the row's text
 (see `row_text`), read as a little-endian number. Any engine that has MD5 can compute it.
@@ -28,7 +31,7 @@ import pyarrow.parquet as pq
 from intel_grapher import schema
 from intel_grapher.errors import NoFilesError, TransformError
 from intel_grapher.model import Property, Type
-from intel_grapher.sql import quoted
+from intel_grapher.sql import exact, quoted
 
 ROW_GROUP = 1 << 17
 FEW = 200
@@ -145,9 +148,28 @@ class Files:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def path(self, group: Group, suffix: str) -> Path:
-        """Return where a group's file of that format lies."""
-        return self.root / group.folder / f"{group}.{suffix}"
+    def path(self, group: Group, suffix: str, part: int | None = None) -> Path:
+        """Return where a group's file of that format lies, or that part of it."""
+        number = "" if part is None else f".{part:05}"
+        return self.root / group.folder / f"{group}{number}.{suffix}"
+
+    def parts(self, group: Group, suffix: str = "parquet") -> list[Path]:
+        """Return a group's files of that format, in the order of their rows; the one that is missing if none is there.
+
+        It is one file, or several parts.
+        """
+        whole = self.path(group, suffix)
+        if whole.exists():
+            return [whole]
+        return sorted(whole.parent.glob(f"{group}.[0-9]*.{suffix}")) or [whole]
+
+    def has(self, group: Group, suffix: str = "parquet") -> bool:
+        """Tell whether a group has files of that format."""
+        return self.parts(group, suffix)[0].exists()
+
+    def relation(self, group: Group) -> str:
+        """Return the SQL of a group's rows, which are read from its Parquet files in order."""
+        return f"read_parquet([{', '.join(map(exact, self.parts(group)))}])"
 
     def manifest(self) -> Manifest:
         """Return the manifest; TransformError tells where there is none, or none of this version."""
@@ -171,19 +193,23 @@ class ParquetFile(pq.ParquetWriter):  # type: ignore[misc]  # pyarrow has no typ
 
 
 class GroupWriter:
-    """Writes one group's rows, in the order they come, as Parquet and CSV; the same rows give the same bytes."""
+    """Writes one group's rows, or a part of them, in the order they come, as Parquet and CSV.
 
-    def __init__(self, files: Files, group: Group, formats: Iterable[str]) -> None:
+    The same rows give the same bytes.
+    """
+
+    def __init__(self, files: Files, group: Group, formats: Iterable[str], part: int | None = None) -> None:
         self.group = group
         self.waiting: list[pa.Table] = []
         self.rows = 0
         (files.root / group.folder).mkdir(parents=True, exist_ok=True)
         self.parquet = self.csv = None
         if "parquet" in formats:
-            self.parquet = ParquetFile(files.path(group, "parquet"), group.arrow, compression="zstd")
+            self.parquet = ParquetFile(files.path(group, "parquet", part), group.arrow, compression="zstd")
         if "csv" in formats:
-            self.csv = pa.OSFile(str(files.path(group, "csv")), "wb")
-            self.csv.write((",".join(group.header) + "\n").encode())
+            self.csv = pa.OSFile(str(files.path(group, "csv", part)), "wb")
+            if not part:
+                self.csv.write((",".join(group.header) + "\n").encode())
 
     def write(self, table: pa.Table) -> None:
         """Take rows; they go out in row groups of one size, so that the bytes don't depend on how they came."""

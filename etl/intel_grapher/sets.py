@@ -72,7 +72,7 @@ def keep(folder: Path, new: Path, most: int = MOST) -> None:
     if _rows(present) == _rows(replacement) and present.as_of == replacement.as_of:
         held = (folder / _MANIFEST).stat()
         os.utime(new / _MANIFEST, ns=(held.st_atime_ns, held.st_mtime_ns))
-    elif most and present.as_of is None and all(files.path(group, "parquet").exists() for group, _ in present.groups()):
+    elif most and present.as_of is None and all(files.has(group) for group, _ in present.groups()):
         _link(folder)
 
 

@@ -131,10 +131,12 @@ def _read(files: Files, manifest: Manifest, groups: Sequence[str]) -> GraphTable
     relationships: dict[str, pa.Table] = {}
     for name in groups or there:
         group, content = there[name]
-        path = files.path(group, "parquet")
-        table = pq.read_table(path, memory_map=True, partitioning=None)
+        parts = [pq.read_table(part, memory_map=True, partitioning=None) for part in files.parts(group)]
+        table = pa.concat_tables(parts)
         if table.num_rows != content.rows:
-            raise OSError(f"{path} has {table.num_rows} rows, and the manifest says {content.rows}")
+            raise OSError(
+                f"{files.path(group, 'parquet')} has {table.num_rows} rows, and the manifest says {content.rows}"
+            )
         (relationships if group.type else nodes)[name] = table
     return GraphTables(nodes, relationships)
 

@@ -26,7 +26,7 @@ from intel_grapher.files import Files, Group
 from intel_grapher.judgement import UNKNOWN, Told, judge
 from intel_grapher.model import NodeRef
 from intel_grapher.schema import BY_INDICATOR
-from intel_grapher.sql import exact, quoted, spilling
+from intel_grapher.sql import quoted, spilling
 
 FOLDER = "watches"
 VERSION = 1
@@ -192,10 +192,9 @@ def _links(files: Files, watched: Sequence[NodeRef]) -> Iterator[WatchedLink]:
             for own, other, direction in _ends(group):
                 if own[0] not in labels:
                     continue
-                path = exact(files.path(group, "parquet"))
                 query = (
                     f"SELECT w.key, f.{quoted(other[1])}, {_moment('first_seen')}, {_moment('last_seen')}, f.sources "
-                    f"FROM watched w JOIN read_parquet({path}) f ON w.key = f.{quoted(own[1])} WHERE w.label = ? "
+                    f"FROM watched w JOIN {files.relation(group)} f ON w.key = f.{quoted(own[1])} WHERE w.label = ? "
                     f"ORDER BY w.key, f.{quoted(other[1])}"
                 )
                 for key, other_key, first, last, sources in connection.execute(query, [own[0]]).fetchall():
@@ -226,9 +225,9 @@ def _judgements(files: Files, watched: Sequence[NodeRef]) -> dict[str, tuple[str
             bearing = [each.name for each in group.properties if each.bearing is not None]
             if not bearing:
                 continue
-            columns, path = ", ".join(f"f.{quoted(name)}" for name in bearing), exact(files.path(group, "parquet"))
+            columns = ", ".join(f"f.{quoted(name)}" for name in bearing)
             query = (
-                f"SELECT w.key, f.sources, {columns} FROM watched w JOIN read_parquet({path}) f "
+                f"SELECT w.key, f.sources, {columns} FROM watched w JOIN {files.relation(group)} f "
                 f"ON w.key = f.{quoted(label.key)} WHERE w.label = ?"
             )
             for key, sources, *values in connection.execute(query, [group.start]).fetchall():

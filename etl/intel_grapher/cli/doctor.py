@@ -24,7 +24,6 @@ from intel_grapher.load import open_embedded
 from intel_grapher.lock import holder
 from intel_grapher.neo4j.server import LocalNeo4j, connect, connection_from_environment
 from intel_grapher.registry import Registry
-from intel_grapher.sql import exact
 from intel_grapher.verdict import UNAUTHORIZED
 
 LITTLE_ROOM = 1 << 30
@@ -134,8 +133,8 @@ def _files(import_: Path, data: Path, *, deep: bool) -> Iterator[Finding]:
     if deep:
         with duckdb.connect() as connection:
             for group, stated in manifest.groups():
-                path = files.path(group, "parquet")
-                if path.exists() and content(connection, f"read_parquet({exact(path)})", group) != stated:
+                if files.has(group) and content(connection, files.relation(group), group) != stated:
+                    path = files.path(group, "parquet")
                     yield Finding("files", FAULT, f"{path} is not what the manifest says", again)
 
 

@@ -16,7 +16,7 @@ from intel_grapher import schema
 from intel_grapher.errors import TransformError
 from intel_grapher.files import ARRAY_DELIMITER, Files, Group, Manifest
 from intel_grapher.model import NodeRef, Property, Type
-from intel_grapher.sql import MEMORY, exact, literal, quoted, spilling
+from intel_grapher.sql import MEMORY, literal, quoted, spilling
 
 BATCH = 1 << 13
 MOMENT = "%Y-%m-%dT%H:%M:%SZ"
@@ -97,7 +97,7 @@ class Part:
 
     def file(self, group: Group) -> str:
         """Return the SQL of all rows of a group's file, in or out of the part."""
-        return f"read_parquet({exact(self.files.path(group, 'parquet'))})"
+        return self.files.relation(group)
 
     def relation(self, group: Group) -> str:
         """Return the SQL of a group's rows as the flat file has them, in its order."""
@@ -159,7 +159,8 @@ def opened(files: Files, memory: int = MEMORY) -> Iterator[Part]:
     if manifest.schema != schema.VERSION:
         raise TransformError(f"{files.root} has schema {manifest.schema}, this program {schema.VERSION}: {AGAIN}")
     for group, content in manifest.groups():
-        if content.rows and not (path := files.path(group, "parquet")).is_file():
+        if content.rows and not files.has(group):
+            path = files.path(group, "parquet")
             raise TransformError(f"{path} is not there, and an export reads Parquet: {AGAIN}, without --format csv")
     with spilling(TransformError, f"{files.root} can't be exported", AGAIN, memory=memory) as connection:
         yield Part(files, manifest, connection)

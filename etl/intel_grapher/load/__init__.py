@@ -180,8 +180,8 @@ def _held(files: Files) -> Iterator[Manifest]:
         if manifest.schema != schema.VERSION:
             raise LoadError(f"{root} has schema {manifest.schema}, this program {schema.VERSION}: {again}")
         for group, content in manifest.groups():
-            path = files.path(group, "parquet")
-            if not path.exists():
+            if not files.has(group):
+                path = files.path(group, "parquet")
                 raise LoadError(f"{path} with its {content.rows} rows is not there: {again}, with Parquet")
         yield manifest
 

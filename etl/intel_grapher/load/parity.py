@@ -269,7 +269,7 @@ def _strays(database: Database, compared: dict[Group, Compared]) -> Iterator[Com
 def _differing(files: Files, group: Group, reading: DatabaseReader, *, wanted: Content, found: Content) -> Compared:
     """Compare a group's rows one by one, and count those that differ."""
     connection = reading.connection
-    file = files.path(group, "parquet") if wanted.rows else None
+    file = files.relation(group) if wanted.rows else None
     diff_rows(connection, group, file, reading.database.rows(group))
     key = f"concat_ws(' → ', {', '.join(quoted(name) for name in group.keys)})"
     query = f"SELECT kind, count(*), min({key}) FROM differing GROUP BY kind ORDER BY kind"  # noqa: S608 - names

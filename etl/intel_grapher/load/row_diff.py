@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from enum import IntEnum
-from pathlib import Path
 from typing import ClassVar, NamedTuple, Protocol
 
 import duckdb
@@ -12,7 +11,7 @@ import pyarrow as pa
 
 from intel_grapher.files import Group, row_text
 from intel_grapher.model import Merge, Property
-from intel_grapher.sql import exact, literal, quoted
+from intel_grapher.sql import literal, quoted
 
 BATCH_ROWS = 10_000
 
@@ -95,14 +94,14 @@ class Scope(NamedTuple):
 def diff_rows(
     connection: duckdb.DuckDBPyConnection,
     group: Group,
-    file: Path | None,
+    file: str | None,
     rows: Iterator[pa.RecordBatch],
     scope: Scope | None = None,
 ) -> None:
     """Create the temporary table `differing`: `kind` (a Difference) and the keys of each row that is not equal in both.
 
-    `file` is the group's Parquet file, None where the files have no such group; `rows` are the database's; `scope`
-    leaves out all other rows of the file.
+    `file` is the SQL of the group's rows in the files, None where these have no such group; `rows` are
+    the database's; `scope` leaves out all other rows of the files.
     """
     connection.register("found", group.arrow.empty_table())
     connection.execute("CREATE OR REPLACE TEMP TABLE held AS SELECT * FROM found")
@@ -111,7 +110,7 @@ def diff_rows(
         connection.execute("INSERT INTO held SELECT * FROM found")
     if scope is not None:  # a row that it names by both of its ends was read twice
         connection.execute("CREATE OR REPLACE TEMP TABLE held AS SELECT DISTINCT * FROM held")
-    source = "(FROM held LIMIT 0)" if file is None else f"read_parquet({exact(file)})"
+    source = "(FROM held LIMIT 0)" if file is None else file
     if scope is not None:
         source = f"(FROM {source} WHERE {scope.condition(group)})"
     keys = [quoted(name) for name in group.keys]
@@ -131,12 +130,12 @@ def diff_rows(
 
 
 def differing_rows(
-    connection: duckdb.DuckDBPyConnection, group: Group, file: Path, *kinds: Difference
+    connection: duckdb.DuckDBPyConnection, group: Group, file: str, *kinds: Difference
 ) -> Iterator[pa.RecordBatch]:
     """Yield the file's rows that `differing` has under one of `kinds`, with the columns of `group.arrow`."""
     keys, columns = (", ".join(map(quoted, names)) for names in (group.keys, group.arrow.names))
     wanted = f"SELECT {keys} FROM differing WHERE kind IN ({', '.join(f'{each:d}' for each in kinds)})"  # noqa: S608
-    whole = f"SELECT {columns} FROM read_parquet({exact(file)}) SEMI JOIN ({wanted}) USING ({keys})"  # noqa: S608 - as above
+    whole = f"SELECT {columns} FROM {file} SEMI JOIN ({wanted}) USING ({keys})"  # noqa: S608 - as above
     for batch in connection.sql(whole).to_arrow_reader(BATCH_ROWS):
         yield batch.cast(group.arrow)
 

@@ -44,7 +44,7 @@ from intel_grapher.load.embedded.store import (
     proof_of,
 )
 from intel_grapher.load.parity import Compared, Parity, Progress, spilling
-from intel_grapher.sql import exact, quoted
+from intel_grapher.sql import quoted
 
 MOST = 5_000
 """Rows that an overlay may have: opening the graph takes 0.1 to 0.15 s more then."""
@@ -173,8 +173,7 @@ def _change(
 ) -> GroupChange:
     """Find the rows of a group that differ between two sets, at most one more than `most`; write them to `work`."""
     for side, held in zip(("old", "new"), sides, strict=True):
-        path = held.files.path(group, "parquet")
-        source = f"read_parquet({exact(path)})" if group in held.contents else "nothing"
+        source = held.files.relation(group) if group in held.contents else "nothing"
         connection.register("nothing", group.arrow.empty_table())
         connection.execute(f"CREATE OR REPLACE TEMP VIEW {side}_rows AS FROM {source}")
     keys = ", ".join(map(quoted, group.keys))

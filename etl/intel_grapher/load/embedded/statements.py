@@ -34,13 +34,14 @@ def _column(each: Property) -> str:
 
 
 def copy_statement(files: Files, group: Group) -> str:
-    """Return the statement that fills a group's table from its Parquet file."""
-    path = files.path(group, "parquet")
+    """Return the statement that fills a group's table from its Parquet files."""
+    paths = [text(glob.escape(str(path.absolute()))) for path in files.parts(group)]
+    source = paths[0] if len(paths) == 1 else f"[{', '.join(paths)}]"
     names = [each.name for each in group.properties] if group.type else group.arrow.names
     # Parquet columns are taken by position; a relationship's first two are its ends' keys.
     columns = f"({', '.join(map(quote, names))})" if names else ""
     ends = f" (from = {text(group.start)}, to = {text(group.end)})" if group.type else ""
-    return f"COPY {quote(group.type or group.start)}{columns} FROM {text(glob.escape(str(path.absolute())))}{ends}"
+    return f"COPY {quote(group.type or group.start)}{columns} FROM {source}{ends}"
 
 
 def keys_pattern(group: Group) -> str:

@@ -74,11 +74,12 @@ def packed(batches: Iterator[pa.RecordBatch], group: Group) -> Iterator[PackedBa
 
 def read(files: Files, group: Group, skip: int) -> Iterator[pa.RecordBatch]:
     """Yield a group's rows but for the first ones."""
-    with pq.ParquetFile(files.path(group, "parquet")) as file:
-        for batch in file.iter_batches(BATCH, columns=group.arrow.names):
-            rest = batch.slice(min(skip, len(batch))).cast(group.arrow)  # Parquet has no seconds: it gives milliseconds
-            skip -= len(batch) - len(rest)
-            yield rest
+    for part in files.parts(group):
+        with pq.ParquetFile(part) as file:
+            for batch in file.iter_batches(BATCH, columns=group.arrow.names):
+                rest = batch.slice(min(skip, len(batch))).cast(group.arrow)  # Parquet has no seconds, but milliseconds
+                skip -= len(batch) - len(rest)
+                yield rest
 
 
 def sliced(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:

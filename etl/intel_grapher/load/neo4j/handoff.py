@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+from functools import partial
 from pathlib import Path
 
 from intel_grapher import disk
@@ -29,7 +30,10 @@ def arguments(files: Files, manifest: Manifest) -> list[str]:
             f"{files.root} has no nodes, and neo4j-admin imports nothing of nothing: load with --method bolt"
         )
     several = [
-        str(files.path(group, "csv")) for group, content in manifest.groups() if _breaks(files, group, content.rows)
+        str(part)
+        for group, content in manifest.groups()
+        if _breaks(files, group, content.rows)
+        for part in files.parts(group, "csv")
     ]
     return [
         "database",
@@ -38,24 +42,32 @@ def arguments(files: Files, manifest: Manifest) -> list[str]:
         "--bad-tolerance=0",
         *([f"--multiline-fields={','.join(several)}", "--multiline-fields-format=v2"] if several else []),
         *(
-            f"--relationships={group.type}={files.path(group, 'csv')}"
+            f"--relationships={group.type}={_listed(files, group)}"
             if group.type
-            else f"--nodes={group.start}={files.path(group, 'csv')}"
+            else f"--nodes={group.start}={_listed(files, group)}"
             for group in groups
         ),
     ]
 
 
+def _listed(files: Files, group: Group) -> str:
+    return ",".join(map(str, files.parts(group, "csv")))
+
+
 def _breaks(files: Files, group: Group, rows: int) -> bool:
-    """Tell whether a CSV file has values with line breaks; reading them costs the importer much."""
-    with files.path(group, "csv").open("rb") as file:
-        return sum(block.count(b"\n") for block in iter(lambda: file.read(_BLOCK), b"")) != rows + 1
+    """Tell whether a group's CSV has values with line breaks; reading them costs the importer much."""
+    breaks = 0
+    for part in files.parts(group, "csv"):
+        with part.open("rb") as file:
+            breaks += sum(block.count(b"\n") for block in iter(partial(file.read, _BLOCK), b""))
+    return breaks != rows + 1
 
 
 def require_csv(files: Files, manifest: Manifest) -> None:
     """Raise LoadError where a CSV file is missing, which are what `neo4j-admin` reads."""
     for group, content in manifest.groups():
-        if not (path := files.path(group, "csv")).exists():
+        if not files.has(group, "csv"):
+            path = files.path(group, "csv")
             raise LoadError(
                 f"{path} with its {content.rows} rows is not there: run `intel-grapher transform` again, with CSV"
             )
@@ -82,13 +94,13 @@ def stage(files: Files, manifest: Manifest) -> Path:
     new = root.with_name(f".{place.name}.new")
     disk.remove(new)
     for group, _ in manifest.groups():
-        source = files.path(group, "csv")
-        target = Files(new).path(group, "csv")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.link(source, target)
-        except OSError:  # another disk, or one without hard links
-            shutil.copyfile(source, target)
+        for source in files.parts(group, "csv"):
+            target = new / group.folder / source.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.link(source, target)
+            except OSError:  # another disk, or one without hard links
+                shutil.copyfile(source, target)
     command = " \\\n  ".join(shlex.quote(each) for each in arguments(Files(new), manifest)).replace(f"{new}/", "")
     script = (
         "#!/bin/sh\n"

@@ -7,6 +7,7 @@ on, out of memory where they are many, and used only where that load itself made
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -28,19 +29,21 @@ class NodeIds:
         self._connection.execute(f"INSERT INTO {self._table(label)} FROM made")
 
     def beside(self, files: Files, group: Group) -> Iterator[pa.RecordBatch]:
-        """Yield the rows of a file of relationships, in order, and beside each the ids of its ends, where known."""
+        """Yield the rows of a group of relationships, in order, and beside each the ids of its ends, where known."""
+        both = pa.schema([*group.arrow, *(pa.field(each, pa.int64()) for each in ENDS)])
+        for part in files.parts(group):
+            for batch in self._joined(group, part).to_arrow_reader(BATCH):
+                yield batch.cast(both)
+
+    def _joined(self, group: Group, part: Path) -> duckdb.DuckDBPyRelation:
         columns = ", ".join(f"f.{quoted(name)}" for name in group.arrow.names)
-        file = exact(files.path(group, "parquet"))
         start, end = (self._table(label) for label in (group.start, group.end))
-        joined = self._connection.sql(
+        return self._connection.sql(
             f"SELECT {columns}, s.id AS {ENDS[0]}, e.id AS {ENDS[1]} "  # noqa: S608 - names of the schema
-            f"FROM read_parquet({file}, file_row_number = true) AS f "
+            f"FROM read_parquet({exact(part)}, file_row_number = true) AS f "
             f'LEFT JOIN {start} AS s ON s.key = f."start" LEFT JOIN {end} AS e ON e.key = f."end" '
             "ORDER BY file_row_number"
         )
-        both = pa.schema([*group.arrow, *(pa.field(each, pa.int64()) for each in ENDS)])
-        for batch in joined.to_arrow_reader(BATCH):
-            yield batch.cast(both)
 
     def _table(self, label: str) -> str:
         table = quoted(f"ids of {label}")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import duckdb
@@ -23,7 +22,7 @@ from intel_grapher.load.neo4j.session import Neo4jSession
 from intel_grapher.load.parity import Parity, spilling
 from intel_grapher.load.row_diff import Difference, Scope, diff_rows, differing_rows
 from intel_grapher.model import NodeRef
-from intel_grapher.sql import exact, quoted
+from intel_grapher.sql import quoted
 
 if TYPE_CHECKING:
     import neo4j
@@ -64,13 +63,13 @@ def prune(files: Files, manifest: Manifest, database: Neo4jSession, found: Parit
             f"prune would delete {extra} of {rows} rows, more than {share:.0%}; nothing was deleted. If that is right,"
             " add --yes"
         )
-    paths = _paths(files, manifest)
+    relations = _relations(files, manifest)
     groups = [Group.parse(each.group) for each in found.groups if each.differs and not each.stray]
     deleted = 0
     with spilling() as connection:
         for group in sorted(groups, key=lambda group: not group.type):
-            diff_rows(connection, group, paths.get(group), database.rows(group))
-            deleted += _settle(connection, group, paths.get(group), database)
+            diff_rows(connection, group, relations.get(group), database.rows(group))
+            deleted += _settle(connection, group, relations.get(group), database)
     return deleted
 
 
@@ -92,20 +91,20 @@ def retract(files: Files, manifest: Manifest, database: Neo4jSession, retraction
     What the files have of it gets the files' values. What they have is left alone where they were made from less than
     there is: from a damaged cache, or with --as-of.
     """
-    paths = _paths(files, manifest)
+    relations = _relations(files, manifest)
     partial = bool(manifest.damaged) or manifest.as_of is not None
     deleted = 0
     with spilling() as connection:
-        scopes = _scopes(connection, paths, database, retraction, partial=partial)
+        scopes = _scopes(connection, relations, database, retraction, partial=partial)
         for group, scope in sorted(scopes.items(), key=lambda each: not each[0].type):
-            diff_rows(connection, group, paths.get(group), database.rows_within(group, scope), scope)
-            deleted += _settle(connection, group, paths.get(group), database)
+            diff_rows(connection, group, relations.get(group), database.rows_within(group, scope), scope)
+            deleted += _settle(connection, group, relations.get(group), database)
     return deleted
 
 
 def _scopes(
     connection: duckdb.DuckDBPyConnection,
-    paths: Mapping[Group, Path],
+    relations: Mapping[Group, str],
     database: Neo4jSession,
     retraction: Retraction,
     *,
@@ -125,7 +124,7 @@ def _scopes(
     for label in sorted({*named, *ends} & schema.LABELS.keys()):
         group = Group(label)
         keys = frozenset(named[label] | ends[label])
-        known = _in_file(connection, group, paths[group], Scope(keys)) if group in paths else set()
+        known = _in_file(connection, group, relations[group], Scope(keys)) if group in relations else set()
         # A node that the files do not have goes with its relationships, whyever it was named.
         named[label] = (named[label] - known if partial else named[label]) | (ends[label] - known)
         scopes[group] = Scope(keys - known if partial else keys)
@@ -152,18 +151,18 @@ def _tied(
     return list(found)
 
 
-def _paths(files: Files, manifest: Manifest) -> dict[Group, Path]:
-    """Return the Parquet file of each group that the files have."""
-    return {group: files.path(group, "parquet") for group, _ in manifest.groups()}
+def _relations(files: Files, manifest: Manifest) -> dict[Group, str]:
+    """Return the SQL of the rows of each group that the files have."""
+    return {group: files.relation(group) for group, _ in manifest.groups()}
 
 
-def _in_file(connection: duckdb.DuckDBPyConnection, group: Group, file: Path, scope: Scope) -> set[str]:
+def _in_file(connection: duckdb.DuckDBPyConnection, group: Group, file: str, scope: Scope) -> set[str]:
     """Return which keys of a scope a file of nodes has."""
-    found = f"SELECT {quoted(group.keys[0])} FROM read_parquet({exact(file)}) WHERE {scope.condition(group)}"  # noqa: S608
+    found = f"SELECT {quoted(group.keys[0])} FROM {file} WHERE {scope.condition(group)}"  # noqa: S608
     return {key for (key,) in connection.sql(found).fetchall()}
 
 
-def _settle(connection: duckdb.DuckDBPyConnection, group: Group, file: Path | None, database: Neo4jSession) -> int:
+def _settle(connection: duckdb.DuckDBPyConnection, group: Group, file: str | None, database: Neo4jSession) -> int:
     """Delete the extra rows of `differing`, and give the other ones the file's values; return how many went."""
     deleted = 0
     keys = ", ".join(quoted(name) for name in group.keys)

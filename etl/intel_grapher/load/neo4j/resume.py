@@ -140,7 +140,7 @@ class Sender:
                 if found != wanted:
                     lacking = read(self.files, group, 0)
                     if found.rows:
-                        file = self.files.path(group, "parquet")
+                        file = self.files.relation(group)
                         diff_rows(connection, group, file, self.database.rows(group))
                         lacking = differing_rows(connection, group, file, Difference.MISSING, Difference.LESSER)
                     for some in self._writer.write(group, lacking):
