@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import s3_server
 from load_samples import cypher
 from loopback import Loopback, loopback
 from neo4j import Driver
+from s3_server import S3Server
 
 from intel_grapher.cache import Cache
 from intel_grapher.errors import LoadError
@@ -100,3 +102,18 @@ def server(neo4j: LocalNeo4j) -> Iterator[Server]:
     cypher(started, "MATCH (n) DETACH DELETE n")
     yield started
     cypher(started, "MATCH (n) DETACH DELETE n")
+
+
+@pytest.fixture(scope="session")
+def one_s3() -> Iterator[S3Server]:
+    """Give one S3 server for all tests of a process."""
+    with s3_server.serving() as server:
+        yield server
+
+
+@pytest.fixture
+def s3(one_s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
+    """Give an S3 server with an empty bucket, which this process finds by its environment."""
+    s3_server.empty(one_s3)
+    s3_server.use(one_s3, monkeypatch)
+    return one_s3

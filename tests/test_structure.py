@@ -57,6 +57,7 @@ LAYERS = {
     "credentials": {"errors", "disk"},
     "settings": {"errors", "credentials"},
     "lock": {"errors", "disk"},
+    "objects": {"errors"},
     "sql": {"errors"},
     "keys": {"errors"},
     "times": {"errors"},
@@ -74,7 +75,7 @@ LAYERS = {
     "naming": {"errors", "intake", "model", "schema", "source", "registry", "verdict", "cache"},
     "reading": {"errors", "intake", "source"},
     "verdict": {"errors", "source", "reading"},
-    "cache": {"errors", "disk", "lock"},
+    "cache": {"errors", "disk", "lock", "objects"},
     "files": {"errors", "disk", "sql", "model", "schema"},
     "analyst": {"errors", "tlp", "keys", "times", "intake", "model", "schema", "files", "cache", "entries"},
     "transform": {
@@ -173,6 +174,7 @@ def test_a_source_takes_what_the_schema_and_the_contract_give_it_and_no_more() -
         ("ladybug", {"load", "ask"}),
         ("neo4j", {"load", "ask", "neo4j"}),
         ("mcp", {"mcp"}),
+        ("obstore", {"objects"}),
     ],
 )
 def test_a_package_is_known_in_its_place_only(package: str, where: set[str]) -> None:

@@ -7,6 +7,8 @@
     ├── KeyMissingError         a service needs a key that is not set, or refused the one that is      exit 4
     ├── BusyError               another process holds the cache, the files or the store                exit 1
     ├── CacheError              the raw cache can't be read or written                                 exit 1
+    ├── StoreError              an object store can't be reached, refuses, or holds something else      exit 1
+    │   └── NotPushedError      what was done is kept on this machine, and not yet in the store        exit 3
     ├── TransformError          the flat files can't be made                                           exit 1
     ├── LoadError               a database refused, is missing, or differs from the files              exit 1
     └── SourceError             a source's file is wrong; its author corrects it                       exit 1
@@ -54,6 +56,16 @@ class BusyError(GrapherError):
 
 class CacheError(GrapherError):
     """The raw cache can't be read or written."""
+
+
+class StoreError(GrapherError):
+    """An object store can't be reached, refuses, or holds what is not ours."""
+
+
+class NotPushedError(StoreError):
+    """What was done is kept on this machine, and is not in the object store yet."""
+
+    exit_code = 3
 
 
 class TransformError(GrapherError):

@@ -1,0 +1,292 @@
+"""Objects in an object store, by URL: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX.
+
+An object is written whole or not at all, and never in part of it. Two writes have a condition: `put_new` writes only
+where there is nothing, `update` only over what it has read. By these two, writers on many machines need no lock.
+
+Credentials come from where the stores' own tools look: the environment (AWS_ACCESS_KEY_ID, AWS_PROFILE,
+GOOGLE_APPLICATION_CREDENTIALS, AZURE_STORAGE_ACCOUNT_NAME, …) or the machine's role. They are never in a URL, and
+nothing here writes them. AWS_ENDPOINT_URL names another server that speaks S3. The package is obstore, an extra
+(`intel-grapher[store]`): pyarrow's file systems and fsspec have no conditional write.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from urllib.parse import urlsplit
+
+from intel_grapher.errors import StoreError, UsageError
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+T = TypeVar("T")
+SCHEMES: Final = ("s3", "gs", "az")
+ATTEMPTS: Final = 6
+"""How often a request is sent whose connection was cut, or that met a fault of the server."""
+ROUNDS: Final = 60
+"""How often an update is tried where other writers are first."""
+PROBE: Final = "conditional-writes"
+"""The object by which `prove_conditions` finds out what a store does."""
+FIRST_WAIT: Final = 0.05  # seconds
+_LONGEST_WAIT: Final = 5.0
+_LONGEST_REASON: Final = 300
+_UNCONDITIONAL: Final = (
+    "writers would overwrite each other, so nothing is written there. Take a store that refuses If-None-Match and "
+    "If-Match where they do not hold, as S3, MinIO, Google Cloud Storage and Azure do."
+)
+_ENDPOINTS: Final = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+_NO_BUCKET: Final = re.compile("NoSuchBucket|ContainerNotFound|bucket does not exist")
+_NOT_IMPLEMENTED: Final = re.compile("501 Not Implemented|<Code>NotImplemented")
+_CODE: Final = re.compile(r"<Code>([^<]{1,100})</Code>")
+_MESSAGE: Final = re.compile(r"<Message>([^<]{1,200})</Message>")
+_URL: Final = re.compile(r"https?://\S+")
+_CONNECT: Final = timedelta(seconds=10)
+_REQUEST: Final = timedelta(minutes=5)
+_BUCKET: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{1,221}")
+_NAME: Final = re.compile(r"(?!\.\.?(/|$))[\w.@=+:-]+(/(?!\.\.?(/|$))[\w.@=+:-]+)*", re.ASCII)
+_AWS_FILES: Final = (Path(".aws/credentials"), Path(".aws/config"))
+
+
+class Stat(NamedTuple):
+    """What a listing says of an object: its name, bytes, and when it was written (epoch seconds, the store's clock)."""
+
+    name: str
+    size: int
+    modified: float
+
+
+class Version(NamedTuple):
+    """An object as it was read: its content, and what tells it from what it is later (an ETag)."""
+
+    content: bytes
+    tag: str
+
+
+def is_url(place: object) -> bool:
+    """Tell whether a place is the URL of an object store, not a path. Any text with `scheme://` is."""
+    return re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://", str(place)) is not None
+
+
+def checked(url: str) -> str:
+    """Return a store's URL in its one form, without a slash at its end. Raises UsageError for one of no use."""
+    parts = urlsplit(url)
+    shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    if parts.scheme not in SCHEMES:
+        raise UsageError(f"{shown} is not the URL of an object store: it begins with s3://, gs:// or az://")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise UsageError(
+            f"a URL has no secrets here: write {shown}, and set the credentials as the store's own tools read them "
+            "(docs/scale.md)"
+        )
+    if not _BUCKET.fullmatch(parts.netloc):
+        raise UsageError(f"{shown} names no bucket: write it as {parts.scheme}://BUCKET/PREFIX")
+    prefix = parts.path.strip("/")
+    if prefix and not _NAME.fullmatch(prefix):
+        raise UsageError(f"{shown}: a prefix has letters, digits and . _ - = + : @, in parts with one / between them")
+    return f"{parts.scheme}://{parts.netloc}{f'/{prefix}' if prefix else ''}"
+
+
+class Objects:
+    """The objects below a URL, by names relative to it. It can be pickled: it is opened again where it arrives.
+
+    Every method raises StoreError, which says what to do, where the store can't be reached or refuses. A request that
+    is cut off is sent again. Any thread may call.
+    """
+
+    def __init__(self, url: str, store: ObjectStore | None = None) -> None:
+        self.url = checked(url)
+        self._store: Any = store or _opened(self.url)
+
+    def __reduce__(self) -> tuple[type[Objects], tuple[str]]:
+        return Objects, (self.url,)
+
+    def __repr__(self) -> str:
+        return f"Objects({self.url!r})"
+
+    def get(self, name: str) -> bytes:
+        """Return an object's content. Raises StoreError where there is none."""
+        found = self.find(name)
+        if found is None:
+            raise StoreError(f"{self.url}/{name} is not there. Was it removed by hand? Put it back from a copy.")
+        return found.content
+
+    def find(self, name: str) -> Version | None:
+        """Return an object as it is now; None where there is none."""
+
+        def read() -> Version:
+            found = _obstore().get(self._store, name)
+            return Version(bytes(found.bytes()), found.meta["e_tag"] or "")
+
+        try:
+            return self._sent(read)
+        except FileNotFoundError as error:
+            if _NO_BUCKET.search(str(error)):
+                raise StoreError(f"{self.url}: there is no such bucket. Make it, or name another one.") from None
+            return None
+
+    def put_new(self, name: str, content: bytes) -> bool:
+        """Write an object where there is none of this name. False where one with the very same content is there.
+
+        Raises StoreError where the one that is there has another content.
+        """
+        if self._put(name, content, "create"):
+            return True
+        if self.get(name) != content:  # else it may be ours: the answer to an earlier sending was lost
+            raise StoreError(f"{self.url}/{name} is there with another content. Move it away, and run this again.")
+        return False
+
+    def update(self, name: str, change: Callable[[bytes | None], bytes]) -> bytes:
+        """Replace an object by what `change` makes of its content (None where there is none), and return that.
+
+        Where another writer was first, `change` is called again with what that one wrote; so it must give, from what
+        has the change already, just that. Nothing is written where it gives what is there.
+        """
+        for attempt in range(ROUNDS):
+            present = self.find(name)
+            content = change(None if present is None else present.content)
+            if present is not None and content == present.content:
+                return content
+            if self._put(name, content, "create" if present is None else {"e_tag": present.tag}):
+                return content
+            time.sleep(random.uniform(0, _pause(attempt)))  # noqa: S311 - so that two writers do not meet again
+        raise StoreError(f"{self.url}/{name} is changed by too many writers at once. Run the command again.")
+
+    def names(self, prefix: str = "") -> Iterator[Stat]:
+        """Yield the objects below a prefix, in any order."""
+        base = f"{prefix}/" if prefix else None
+        for batch in self._sent(lambda: list(_obstore().list(self._store, base))):
+            for each in batch:
+                yield Stat(each["path"], each["size"], each["last_modified"].timestamp())
+
+    def delete(self, names: Iterable[str]) -> None:
+        """Remove objects; one that is not there counts as removed."""
+        for name in names:
+            with suppress(FileNotFoundError):
+                self._sent(partial(_obstore().delete, self._store, name))
+
+    def prove_conditions(self) -> None:
+        """Raise StoreError where the store does not heed the conditions of a write: writers would lose replies.
+
+        One small object, PROBE, stays there.
+        """
+        content = b"intel-grapher has tried here whether the store refuses a conditional write.\n"
+        self._put(PROBE, content, "create")
+        if self._put(PROBE, content, "create") or self._put(PROBE, content, {"e_tag": '"no-such-version"'}):
+            raise StoreError(f"{self.url} does not heed conditional writes: {_UNCONDITIONAL}")
+
+    def _put(self, name: str, content: bytes, mode: str | dict[str, str]) -> bool:
+        """Write an object if the condition holds, and tell whether it did.
+
+        False also where an earlier sending has written it, and its answer was lost.
+        """
+        from obstore.exceptions import (  # noqa: PLC0415 - an extra
+            AlreadyExistsError,
+            NotSupportedError,
+            PreconditionError,
+        )
+
+        try:
+            self._sent(partial(_obstore().put, self._store, name, content, mode=mode))
+        except (AlreadyExistsError, PreconditionError):
+            return False
+        except FileNotFoundError as error:
+            raise StoreError(f"{self.url}: there is no such bucket. Make it, or name another one.") from error
+        except (NotSupportedError, NotImplementedError) as error:
+            raise StoreError(f"{self.url} takes no conditional writes: {_UNCONDITIONAL}") from error
+        return True
+
+    def _sent(self, send: Callable[[], T]) -> T:
+        """Return what a request gives; it is sent again after a fault on the way. Raises StoreError after ATTEMPTS."""
+        from obstore.exceptions import (  # noqa: PLC0415 - an extra
+            GenericError,
+            PermissionDeniedError,
+            UnauthenticatedError,
+        )
+
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return send()
+            except (PermissionDeniedError, UnauthenticatedError) as error:
+                raise StoreError(
+                    f"{self.url} refuses: {_reason(error)}. Give these credentials the right to read, list and write "
+                    "there, or use others."
+                ) from error
+            except GenericError as error:
+                if _NOT_IMPLEMENTED.search(str(error)):
+                    raise NotImplementedError from error
+                if attempt == ATTEMPTS:
+                    raise StoreError(
+                        f"{self.url} can't be reached: {_reason(error)}. Check the network, the endpoint and the "
+                        "credentials, and run the command again."
+                    ) from error
+            time.sleep(random.uniform(0.5, 1) * _pause(attempt))  # noqa: S311
+        raise AssertionError
+
+
+def _pause(attempt: int) -> float:
+    """Return the longest wait after an attempt, in seconds."""
+    return min(FIRST_WAIT * float(2**attempt), _LONGEST_WAIT)
+
+
+def _reason(error: Exception) -> str:
+    """Return what an error of the store says, in a line: without XML and URLs, which can hold a signature."""
+    code, message = _CODE.search(str(error)), _MESSAGE.search(str(error))
+    if code and message:
+        return f"{code[1]}, {message[1]}".rstrip(".")
+    text = _URL.sub("", str(error).partition("Debug source")[0])
+    return " ".join(text.split()).rstrip(".: ")[:_LONGEST_REASON]
+
+
+def _obstore() -> Any:  # noqa: ANN401 - a module
+    """Return the package obstore. Raises UsageError where it is not installed."""
+    try:
+        import obstore  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        raise UsageError("an object store takes the package obstore: pip install 'intel-grapher[store]'") from error
+    return obstore
+
+
+def _opened(url: str) -> Any:  # noqa: ANN401 - its type depends on the URL
+    """Return obstore's store for a URL."""
+    _obstore()
+    from obstore.store import from_url  # noqa: PLC0415 - an extra
+
+    opened: Any = from_url
+    options: dict[str, Any] = {"timeout": _REQUEST, "connect_timeout": _CONNECT}
+    more: dict[str, Any] = {}
+    if url.startswith("s3:"):
+        endpoint = next(filter(None, (os.environ.get(name) for name in _ENDPOINTS)), None)
+        more = {"credential_provider": provider} if (provider := _profile()) else {}
+        if endpoint:
+            more["endpoint"] = endpoint
+            options["allow_http"] = endpoint.startswith("http://")
+    return opened(url, client_options=options, retry_config={"max_retries": 0}, **more)
+
+
+def _profile() -> Any:  # noqa: ANN401 - of boto3
+    """Return what reads the credentials of AWS's own files, where these are to be used; None for the environment's.
+
+    Raises UsageError where boto3, which reads them, is not installed.
+    """
+    if os.environ.get("AWS_ACCESS_KEY_ID") or os.environ.get("AWS_SKIP_SIGNATURE"):
+        return None
+    if not os.environ.get("AWS_PROFILE") and not any((Path.home() / path).is_file() for path in _AWS_FILES):
+        return None
+    try:
+        from boto3 import Session  # noqa: PLC0415 - only for those who have such files
+        from obstore.auth.boto3 import Boto3CredentialProvider  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            "the credentials in ~/.aws are read by the package boto3: pip install boto3, or set AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY"
+        ) from error
+    return Boto3CredentialProvider(Session())

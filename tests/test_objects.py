@@ -1,0 +1,134 @@
+"""Objects in a store: conditional writes, cut connections, what a store refuses, what is no URL of one."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from s3_server import CREDENTIALS, CUTS, Cut, S3Server
+
+from intel_grapher.errors import GrapherError, StoreError, UsageError
+from intel_grapher.objects import PROBE, Objects, checked, is_url
+
+URL = "s3://bucket/some/prefix"
+
+
+def test_an_object_is_written_once_and_read_by_whoever_opens_the_url(s3: S3Server) -> None:
+    objects = Objects(URL)
+    assert objects.put_new("raw/a", b"one")
+    assert not objects.put_new("raw/a", b"one")
+    with pytest.raises(StoreError, match="another content"):
+        objects.put_new("raw/a", b"two")
+    elsewhere = pickle.loads(pickle.dumps(objects))  # noqa: S301 - made here
+    assert elsewhere.get("raw/a") == b"one"
+    assert elsewhere.find("raw/b") is None
+    with pytest.raises(StoreError, match=r"some/prefix/raw/b is not there"):
+        elsewhere.get("raw/b")
+    assert [each.name for each in objects.names()] == ["raw/a"]
+    assert [(each.name, each.size) for each in objects.names("raw")] == [("raw/a", 3)]
+    objects.delete(["raw/a", "raw/b"])
+    assert list(objects.names()) == []
+    assert all(path.startswith("/bucket") for _, path in s3.requests)
+
+
+def test_writers_side_by_side_lose_no_update(s3: S3Server) -> None:
+    assert s3
+
+    def add(number: int) -> None:
+        word = b"%d " % number
+        Objects(URL).update(
+            "words", lambda content: content if content and word in content else (content or b"") + word
+        )
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(add, range(10, 34)))
+    assert sorted(Objects(URL).get("words").split()) == [b"%d" % number for number in range(10, 34)]
+
+
+@pytest.mark.parametrize("how", CUTS)
+def test_a_cut_at_any_request_changes_nothing(s3: S3Server, how: Cut) -> None:
+    def work(name: str) -> None:
+        objects = Objects(f"{URL}/{name}")
+        objects.prove_conditions()
+        assert objects.put_new("a", b"1") in {True, False}
+        objects.update("list", lambda content: content or b"first")
+        objects.update("list", lambda content: content if content == b"first second" else b"first second")
+        assert objects.get("list") == b"first second"
+        assert sorted(each.name for each in objects.names()) == ["a", PROBE, "list"]
+        objects.delete(["a"])
+        assert objects.find("a") is None
+
+    work("uncut")
+    for number in range(len(s3.requests)):
+        s3.cut(how, number)
+        work(f"{how}-{number}")
+        assert len(s3.requests) > number
+
+
+def test_a_store_that_passes_over_conditions_is_refused(s3: S3Server) -> None:
+    Objects(URL).prove_conditions()
+    Objects(URL).prove_conditions()
+    s3.unconditional = True
+    with pytest.raises(StoreError, match="does not heed conditional writes"):
+        Objects(URL).prove_conditions()
+
+
+def test_what_a_store_refuses_is_said_without_a_secret(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    s3.refuses = {"PUT"}
+    with pytest.raises(StoreError, match="refuses") as refused:
+        Objects(URL).put_new("a", b"1")
+    assert len(s3.requests) == 1
+    with pytest.raises(StoreError, match="no such bucket") as missing:
+        Objects("s3://another").find("a")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with pytest.raises(StoreError, match="can't be reached") as away:
+        Objects(URL).find("a")
+    for error in (refused, missing, away):
+        text = repr(error.getrepr()) + str(error.value)
+        assert not any(secret in text for secret in CREDENTIALS.values())
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("http://bucket/a", "begins with s3://"),
+        ("s3://user:hunter2@bucket/a", "has no secrets"),
+        ("az://container/a?sig=hunter2", "has no secrets"),
+        ("s3://", "names no bucket"),
+        ("s3://../a", "names no bucket"),
+        ("s3://bucket/a/../b", "a prefix has"),
+        ("s3://bucket/a//b", "a prefix has"),
+        ("s3://bucket/a b", "a prefix has"),
+    ],
+)
+def test_a_url_of_no_use_is_refused_and_its_secret_not_shown(url: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message) as refused:
+        checked(url)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_urls_have_one_form() -> None:
+    assert checked("s3://bucket/a/b/") == checked("s3://bucket/a/b") == "s3://bucket/a/b"
+    assert checked("gs://bucket/") == "gs://bucket"
+    assert is_url("s3://bucket")
+    assert not any(map(is_url, ("data", "/data", "s3:/bucket", "a:b")))
+
+
+def test_credentials_of_a_profile_are_read(s3: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws/credentials").write_text("[case]\naws_access_key_id = canary\naws_secret_access_key = canary2\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_PROFILE", "case")
+    for name in CREDENTIALS:
+        monkeypatch.delenv(name)
+    assert Objects(URL).put_new("a", b"1")
+    assert s3.requests
+
+
+def test_without_the_package_the_message_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "obstore", None)
+    with pytest.raises(GrapherError, match=r"pip install 'intel-grapher\[store\]'"):
+        Objects(URL)
