@@ -47,6 +47,7 @@ BELOW = {
         "cache",
         "files",
         "transform",
+        "early",
     ),
     *("tlp", "verdict", "fetch", "disk", "credentials", "lock", "sql", "entries", "analyst", "neo4j", "load", "ask"),
 }
@@ -82,6 +83,7 @@ LAYERS = {
         *("errors", "disk", "lock", "keys", "times", "model", "schema", "source", "registry", "reading", "files"),
         *("cache", "entries", "analyst", "verdict", "sql"),
     },
+    "early": {"cache", "registry"},
     "fetch": {
         *("errors", "registry", "lock", "sql", "keys", "times", "model", "schema", "source", "reading", "verdict"),
         *("cache", "credentials"),

@@ -37,6 +37,7 @@ from intel_grapher.cache import Cache
 from intel_grapher.cards import Card
 from intel_grapher.cards.known import KnownNode, known_node
 from intel_grapher.cards.looking import look as look_at
+from intel_grapher.early import mapped_early
 from intel_grapher.errors import (
     BadValue,
     BusyError,
@@ -208,7 +209,7 @@ class Workspace:
         Raises UsageError for what is no indicator, and BusyError while another process fetches.
         """
         found = indicators_of(indicators)
-        with self._settings(), Cache(self.data) as cache:
+        with self._settings(), Cache(self.data) as cache, mapped_early(cache, self.import_, self.registry):
             return fetch(cache, self._chosen(how), found, self._options(how))
 
     def transform(self, *, as_of: str | None = None, processes: int = 1) -> Manifest:

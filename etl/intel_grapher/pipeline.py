@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from intel_grapher.analyst.overrides import overrides_of
 from intel_grapher.cache import Cache
+from intel_grapher.early import mapped_early
 from intel_grapher.errors import BusyError, LoadError, UsageError
 from intel_grapher.fetch.asking import Indicator
 from intel_grapher.fetch.run import FetchOptions, fetch
@@ -105,7 +106,7 @@ def run(
     summary = None
     if indicators:
         chosen = list(registry.values()) if sources is None else sources
-        summary = _patiently(options, lambda: _fetched(places, indicators, chosen, options))
+        summary = _patiently(options, lambda: _fetched(places, indicators, chosen, registry, options))
         options.finished(summary)
         if summary.interrupted:
             return PipelineResult(summary)
@@ -150,7 +151,11 @@ def retraction(data: Path, target: Embedded | Server) -> Retraction | None:
 
 
 def _fetched(
-    places: Places, indicators: Sequence[Indicator], sources: Sequence[Source], options: PipelineOptions
+    places: Places,
+    indicators: Sequence[Indicator],
+    sources: Sequence[Source],
+    registry: Registry,
+    options: PipelineOptions,
 ) -> Summary:
     def progress(summary: Summary) -> None:
         options.fetched(summary)
@@ -159,7 +164,7 @@ def _fetched(
                 options.progress("fetch", name, tally.asked, tally.asked + tally.remaining)
 
     options.progress("fetch", "", 0, 0)
-    with Cache(places.data) as cache:
+    with Cache(places.data) as cache, mapped_early(cache, places.import_, registry, waits=False):
         return fetch(cache, sources, indicators, options.fetching, progress)
 
 

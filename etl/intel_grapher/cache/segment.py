@@ -303,6 +303,12 @@ def is_leftover(segment: Segment, among: Iterable[Segment]) -> bool:
     return any(uncompressed(twin.content()) == content for twin in twins)
 
 
+def closed_as(segment: Segment, path: Path) -> Segment:
+    """Return the closed segment at `path`, which an open one has become."""
+    _, records, checksum = _numbered(path.name) or (0, None, "")
+    return replace(segment, path=path, size=path.stat().st_size, records=records, checksum=checksum)
+
+
 def leftovers(folder: Path) -> list[Path]:
     """Return the temporary files that a killed writer left in a folder."""
     return [path for path in _entries(folder) if _TEMPORARY.fullmatch(path.name) and disk.is_own(path)]

@@ -13,7 +13,7 @@ from intel_grapher.cache.envelope import Area, Envelope, decode, digest
 from intel_grapher.cache.index import Found, Holding, Index
 from intel_grapher.cache.marks import Marks, read_marks
 from intel_grapher.cache.segment import OnCorruption, Segment, list_folder, list_segments
-from intel_grapher.cache.writer import SEGMENT_BYTES, Writer
+from intel_grapher.cache.writer import SEGMENT_BYTES, OnWritten, Writer
 from intel_grapher.errors import BadValue, CacheError
 from intel_grapher.lock import locked
 
@@ -24,7 +24,8 @@ Held = dict[tuple[str, str, str], tuple[int, int]]
 class Cache:
     """Every reply ever kept, under `root` (`data/`). Reading takes no lock, and goes on while another process writes.
 
-    `segment_bytes` is the size, uncompressed, at which a segment is closed. Use it in a `with` statement, or close it.
+    `segment_bytes` is the size, uncompressed, at which a segment is closed. `written` is what the next writer tells of
+    segments (`Writer`). Use it in a `with` statement, or close it.
     """
 
     def __init__(self, root: Path, segment_bytes: int = SEGMENT_BYTES) -> None:
@@ -32,6 +33,7 @@ class Cache:
         self._segment_bytes = segment_bytes
         self._opened: Index | None = None
         self._marks: Marks | None = None
+        self.written: OnWritten = lambda _segment, _bytes: None
 
     def __enter__(self) -> Self:
         return self
@@ -73,7 +75,7 @@ class Cache:
             if self._opened is not None and self._opened.in_memory:
                 self.close()
             self.refresh()
-            with Writer(self.root, self.index, self._segment_bytes) as writer:
+            with Writer(self.root, self.index, self._segment_bytes, self.written) as writer:
                 yield writer
 
     def refresh(self) -> None:

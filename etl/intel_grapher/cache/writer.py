@@ -11,7 +11,7 @@ import os
 import resource
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,6 +27,7 @@ from intel_grapher.cache.marks import Marks
 from intel_grapher.cache.segment import (
     Corruption,
     Segment,
+    closed_as,
     is_leftover,
     leftovers,
     list_folder,
@@ -44,18 +45,21 @@ _SYNC_SECONDS: Final = 1.0
 _TAIL_BYTES: Final = 1 << 20
 _SAFE: Final = "What was added before is safe."
 FolderName = tuple[Area, str, str]
+OnWritten = Callable[[Segment, int], None]
 
 
 @dataclass(slots=True)
 class _Open:
     """The open segment of one folder, and what of it is not yet on disk and in the index.
 
-    `size` counts the bytes written. `descriptor` is None while the file is closed, to keep few files open.
+    `size` counts the bytes written, `told` those of which `Writer` has told. `descriptor` is None while the file is
+    closed, to keep few files open.
     """
 
     segment: Segment
     descriptor: int | None
     size: int
+    told: int = 0
     unsynced: bool = False
     unindexed: set[bytes] = field(default_factory=set)
 
@@ -98,12 +102,21 @@ class Writer:
 
     At most a quarter of the descriptors that the process may have, and MAX_DESCRIPTORS, are open at a time. Every
     method raises CacheError, naming the file, where the disk is full or fails; earlier replies stay readable.
+    `written` is told of each segment that is closed, and of each open one that has grown on disk, with the bytes that
+    have come.
     """
 
-    def __init__(self, root: Path, index: Index, segment_bytes: int = SEGMENT_BYTES) -> None:
+    def __init__(
+        self,
+        root: Path,
+        index: Index,
+        segment_bytes: int = SEGMENT_BYTES,
+        written: OnWritten = lambda _one, _more: None,
+    ) -> None:
         self._root = root
         self._index = index
         self._segment_bytes = segment_bytes
+        self._written = written
         self._open: dict[FolderName, _Open] = {}  # the least recently used first
         self._synced = time.monotonic()
         self._lock = RLock()
@@ -256,7 +269,7 @@ class Writer:
             segment = replace(place, path=folder / f"{number:06}.jsonl", number=number)
         descriptor = disk.open_own(segment.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         disk.sync(folder)
-        return _Open(segment, descriptor, segment.size)
+        return _Open(segment, descriptor, segment.size, told=segment.size)
 
     def _clear(self, folder: Segment) -> None:
         """Remove what a killed closing left: a half-written file, or the open segment beside its closed form."""
@@ -301,6 +314,8 @@ class Writer:
         opened.unsynced = False
         self._index.follow(opened.grown())
         opened.unindexed.clear()
+        self._written(opened.grown(), opened.size - opened.told)
+        opened.told = opened.size
 
     def _close(self, opened: _Open) -> None:
         """Turn a full open segment into a closed one. It goes to the quarantine if lines are corrupt on disk."""
@@ -319,6 +334,7 @@ class Writer:
             self._index.catch_up()
         else:
             self._index.renamed(segment, successor.name)
+            self._written(closed_as(segment, successor), 0)
 
     def _quarantine(self, segment: Segment) -> Path:
         """Return the folder of the quarantine for a segment, made where it is missing."""

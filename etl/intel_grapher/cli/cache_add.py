@@ -20,6 +20,7 @@ from intel_grapher.cli import cache_export, completion, options
 from intel_grapher.cli.cache_reports import ReportAdder
 from intel_grapher.cli.lists import check_list, show_list
 from intel_grapher.cli.output import print_json, print_line, print_table, say
+from intel_grapher.early import mapped_early
 from intel_grapher.errors import BadValue, UsageError
 from intel_grapher.intake.table import parse_columns
 from intel_grapher.naming import Naming
@@ -60,6 +61,7 @@ def add(
     ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Keep nothing; show what would be kept, and how.")] = False,
     data: options.Data = options.DATA,
+    import_: options.EarlyImport = options.IMPORT,
     json: options.Json = False,
 ) -> None:
     """Put replies from elsewhere into the cache.
@@ -95,6 +97,7 @@ def add(
     given = source if source and not endpoint else ""
     with ExitStack() as stack:
         cache = stack.enter_context(Cache(data))
+        stack.enter_context(mapped_early(cache, import_, registry))
         into = Rehearsal(cache) if dry_run else stack.enter_context(cache.writer("cache add"))
         naming = Naming(registry, cache, columns, look)
         reports = ReportAdder(cache, registry, source, url)

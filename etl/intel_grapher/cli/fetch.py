@@ -18,6 +18,7 @@ from intel_grapher.cli.options import grouped
 from intel_grapher.cli.output import Advance, is_terminal, print_json, print_table, progress, say
 from intel_grapher.cli.plan import print_plan, say_future, say_unaskable, told_services
 from intel_grapher.cli.terminal import DIM, Screen, counted
+from intel_grapher.early import mapped_early
 from intel_grapher.errors import KeyMissingError
 from intel_grapher.fetch import failures
 from intel_grapher.fetch import run as fetching
@@ -105,8 +106,15 @@ def fetched(
     found, skipped = indicators.read()
     say_unaskable(found, sources, data)
     ending.remember(data, found)
-    with Cache(data) as cache, progress("requests", hidden=no_progress) as shown:
-        return fetching.fetch(cache, sources, found, how, advancing(shown)), skipped
+    with (
+        Cache(data) as cache,
+        progress("requests", hidden=no_progress) as shown,
+        mapped_early(cache, import_, registry) as early,
+    ):
+        summary = fetching.fetch(cache, sources, found, how, advancing(shown))
+        if summary.interrupted:
+            early.end()
+        return summary, skipped
 
 
 def advancing(shown: Advance) -> Callable[[Summary], None]:

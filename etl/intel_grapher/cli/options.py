@@ -49,6 +49,14 @@ HubsImport = Annotated[
     Path,
     typer.Option("--import", envvar="INTEL_GRAPHER_IMPORT", help="Folder of the flat files: what is a hub."),
 ]
+EarlyImport = Annotated[
+    Path,
+    typer.Option(
+        "--import",
+        envvar="INTEL_GRAPHER_IMPORT",
+        help="Folder of the flat files: what is large is mapped for it.",
+    ),
+]
 Db = Annotated[
     Path, typer.Option("--db", envvar="INTEL_GRAPHER_DB", callback=_usable, help="Folder of the embedded graph.")
 ]

@@ -10,7 +10,8 @@
     rows ─▶ Parquet, CSV, checksum ─▶ .import.new ─ exchanged ─▶ import/                        (publish, run)
 
 What a run keeps for the next one lies in `.import.stage` (`store`), and is valid as long as the digest of all that it
-was made of is the same (`fingerprint`): staged segments, sorted keys, merged rows, published files.
+was made of is the same (`fingerprint`): staged segments, sorted keys, merged rows, published files. A long fetch stages
+segments while it waits (`early_process`).
 
 A key has five integers on its way:
 

@@ -28,7 +28,7 @@ from intel_grapher.transform.overriding import Overriding
 from intel_grapher.transform.publish import Publisher
 from intel_grapher.transform.segments import Segments
 from intel_grapher.transform.staged import groups_of
-from intel_grapher.transform.store import GroupState, Kept, Store
+from intel_grapher.transform.store import GroupState, Kept, Store, kept_folder
 from intel_grapher.transform.vague import with_vague_keys
 from intel_grapher.transform.workers import prepare_arrow
 
@@ -47,7 +47,7 @@ def transform(cache: Cache, folder: Path, registry: Registry, options: Options |
     folder = disk.real(folder)
     if not folder.name:
         raise UsageError(f"{folder} is no folder that can be replaced: name another one with --import")
-    new, kept = folder.parent / f".{folder.name}.new", folder.parent / f".{folder.name}.stage"
+    new, kept = folder.parent / f".{folder.name}.new", kept_folder(folder)
     try:
         with locked(folder.parent / f".{folder.name}.lock", str(folder), failure=TransformError):
             disk.recover(folder)

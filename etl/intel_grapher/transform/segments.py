@@ -23,6 +23,11 @@ from intel_grapher.transform.staged import Staged, find, stage
 from intel_grapher.transform.workers import stage_all
 
 
+def staged_name_of(segment: Segment, registry: Registry, overriding: Overriding) -> str:
+    """Return the name of a segment's staged file. Raises CacheError if an open segment can't be read."""
+    return staged_name(segment, registry.endpoint(segment.source, segment.endpoint), overriding, None)
+
+
 class Segments:
     """Stages the segments of a cache. `kept` is the folder of valid staged files, `work` that of this run's others."""
 
@@ -38,8 +43,7 @@ class Segments:
 
     def name(self, segment: Segment) -> str:
         """Return the name of a segment's staged file. Raises CacheError if an open segment can't be read."""
-        endpoint = self._registry.endpoint(segment.source, segment.endpoint)
-        return staged_name(segment, endpoint, self._overriding, None)
+        return staged_name_of(segment, self._registry, self._overriding)
 
     def staged(self, segments: list[Segment]) -> list[Staged]:
         """Return the staged file of each segment. All are in `kept`, but for those of damaged or partial segments."""

@@ -17,9 +17,11 @@ know. A run that is killed before leaves staged segments that the next run uses.
 from __future__ import annotations
 
 import os
+import time
 import zlib
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
@@ -36,6 +38,11 @@ from intel_grapher.transform.staged import Staged, layout
 VERSION = 1
 INDEX = "index"
 BATCH_ROWS = 1 << 17
+
+
+def kept_folder(folder: Path) -> Path:
+    """Return the folder of what a transform keeps for the flat files in `folder`, which is no symbolic link."""
+    return folder.parent / f".{folder.name}.stage"
 
 
 class Checksum(msgspec.Struct, frozen=True):
@@ -163,6 +170,7 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.index = _read(folder)
+        self._opened = time.time()
 
     def previous(
         self,
@@ -238,11 +246,15 @@ class Store:
         self.clean(staged for _, staged in kept.staged)
 
     def clean(self, staged: Iterable[Staged]) -> None:
-        """Remove every file but the index, those that it knows, and some staged segments."""
+        """Remove every file but the index, those that it knows, some staged segments, and what has come meanwhile.
+
+        A fetch that is under way stages segments too (`early_process`).
+        """
         known = {INDEX, *self.index.checksums, *(each.name for each in staged)}
         for path in self.folder.iterdir():
-            if path.name not in known:
-                disk.remove(path)
+            with suppress(FileNotFoundError):  # moved by the process that made it
+                if path.name not in known and path.lstat().st_mtime < self._opened:
+                    disk.remove(path)
 
     def keys_of(self, labels: Iterable[str]) -> dict[str, Keys]:
         """Return the keys of those labels that have some, as the index has them."""
