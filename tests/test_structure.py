@@ -54,6 +54,7 @@ BELOW = {
 LAYERS = {
     "errors": set[str](),
     "tlp": set[str](),
+    "unused": set[str](),
     "disk": {"errors"},
     "credentials": {"errors", "disk"},
     "settings": {"errors", "credentials"},
@@ -81,7 +82,7 @@ LAYERS = {
     "analyst": {"errors", "tlp", "keys", "times", "intake", "model", "schema", "files", "cache", "entries"},
     "transform": {
         *("errors", "disk", "lock", "keys", "times", "model", "schema", "source", "registry", "reading", "files"),
-        *("cache", "entries", "analyst", "verdict", "sql"),
+        *("cache", "entries", "analyst", "verdict", "sql", "unused"),
     },
     "early": {"cache", "registry"},
     "fetch": {
@@ -108,7 +109,7 @@ LAYERS = {
     "cli": BELOW
     | {"watch", "labels", "judgement", "cards", "demo", "api", "mcp", "pipeline", "settings", "ui", "export", "push"}
     | {"maltego"},
-    "__main__": {"cli"},
+    "__main__": {"cli", "unused"},
 }
 LAYER_OF = {"analyst.entries": "entries", "diff": "files", "sets": "files", "reject_paths": "reading", "sqlite": "lock"}
 

@@ -4,24 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.abc import MetaPathFinder
 
-UNUSED = frozenset({"numpy", "pandas"})
-"""Where they are installed, Arrow imports them, for conversions that no command does: that takes 2 s of CPU."""
-
-
-class Unused(MetaPathFinder):
-    """Finds none of UNUSED, as if they were not installed."""
-
-    def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
-        """Raise ModuleNotFoundError for them, and leave all else to others."""
-        _ = path, target
-        if fullname in UNUSED:
-            raise ModuleNotFoundError(f"no command uses {fullname}", name=fullname)
-
-
-if "__mp_main__" in sys.modules:  # a process that a command started: it imports this module first, and runs no `main`
-    sys.meta_path.insert(0, Unused())
+from intel_grapher.unused import leave_out
 
 
 def main() -> None:
@@ -31,7 +15,7 @@ def main() -> None:
         os.environ["PYTHONUTF8"] = "1"
         os.environ.setdefault("PYTHONIOENCODING", sys.stderr.encoding)
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - this very command
-    sys.meta_path.insert(0, Unused())
+    leave_out()
     try:
         from intel_grapher import cli  # noqa: PLC0415 - loading it takes a moment, and may be interrupted
     except KeyboardInterrupt:

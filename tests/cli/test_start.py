@@ -11,8 +11,8 @@ import pytest
 
 ARROW = """
 import sys
-from intel_grapher.__main__ import Unused
-sys.meta_path.insert(0, Unused())
+from intel_grapher.unused import leave_out
+leave_out()
 import pyarrow as pa, pyarrow.compute as pc
 batch = pa.record_batch({"n": [1, 2], "t": ["a", None]})
 assert pa.table(batch).num_rows == 2
@@ -28,17 +28,16 @@ def test_arrow_works_in_a_command_and_imports_no_pandas() -> None:
 
 
 CHILD = """
-import multiprocessing, sys
-from intel_grapher.__main__ import main
-def imported():
-    import pyarrow as pa
-    pa.array([1, 2])
-    print(sorted({"numpy", "pandas"} & sys.modules.keys()))
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from intel_grapher.unused import begin, beginning, leave_out
 if __name__ == "__main__":
-    one = multiprocessing.get_context("spawn").Process(target=imported)
-    one.start()
-    one.join()
-    sys.exit(one.exitcode)
+    leave_out()
+    from intel_grapher.transform.workers import prepare_arrow
+    with ProcessPoolExecutor(1, get_context("spawn"), initializer=begin, initargs=beginning(prepare_arrow)) as pool:
+        pool.submit(exec, "import pyarrow as pa; pa.array([1])").result()
+        pool.submit(exec, "import sys; print(sorted({'numpy', 'pandas'} & sys.modules.keys()), flush=True)").result()
 """
 
 

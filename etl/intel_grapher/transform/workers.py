@@ -30,6 +30,7 @@ from intel_grapher.transform.interning import Interning, interned
 from intel_grapher.transform.options import Options
 from intel_grapher.transform.overriding import Overriding
 from intel_grapher.transform.staged import Staged, stage
+from intel_grapher.unused import begin, beginning
 
 INLINE = 16 << 20  # bytes of segments that are not worth other processes
 WORKER_BYTES = 384 << 20  # memory of a process that maps
@@ -85,8 +86,8 @@ def stage_all(
         return
     waiting = deque(segments)
     ended = SimpleQueue[tuple[Segment, Future[Staged]]]()
-    arguments = (registry, overriding, folder, most)
-    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_begin_worker, initargs=arguments) as pool:
+    arguments = beginning(_begin_worker, registry, overriding, folder, most)
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=begin, initargs=arguments) as pool:
 
         def hand_out() -> None:
             segment = _next(waiting)

@@ -1,0 +1,42 @@
+"""Packages that no command needs, and that Arrow imports where they are installed.
+
+Arrow imports them for conversions that no command does; that takes 2 s of CPU. In Python, where a user may want data
+frames, nothing is left out.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from collections.abc import Callable
+from importlib.abc import MetaPathFinder
+
+UNUSED = frozenset({"numpy", "pandas"})
+
+
+class Unused(MetaPathFinder):
+    """Finds none of UNUSED, as if they were not installed."""
+
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
+        """Raise ModuleNotFoundError for them, and leave all else to others."""
+        _ = path, target
+        if fullname in UNUSED:
+            raise ModuleNotFoundError(f"no command uses {fullname}", name=fullname)
+
+
+def leave_out() -> None:
+    """Leave them out of this process."""
+    sys.meta_path.insert(0, Unused())
+
+
+def beginning(prepare: Callable[..., None], *arguments: object) -> tuple[bool, bytes]:
+    """Return arguments of `begin`, which then calls `prepare` with these in a process that this one starts."""
+    return any(isinstance(finder, Unused) for finder in sys.meta_path), pickle.dumps((prepare, arguments))
+
+
+def begin(is_without: bool, prepared: bytes) -> None:  # noqa: FBT001 - it comes as `beginning` gave it
+    """Prepare a new process. It leaves out what its parent leaves out, before it imports anything else of ours."""
+    if is_without:
+        leave_out()
+    prepare, arguments = pickle.loads(prepared)  # noqa: S301 - our own, by way of a pipe
+    prepare(*arguments)
