@@ -109,7 +109,8 @@ LAYERS = {
     "cli": BELOW
     | {"watch", "labels", "judgement", "cards", "demo", "api", "mcp", "pipeline", "settings", "ui", "export", "push"}
     | {"maltego"},
-    "__main__": {"cli", "unused"},
+    "deferred": set(),
+    "__main__": {"cli", "deferred", "unused"},
 }
 LAYER_OF = {"analyst.entries": "entries", "diff": "files", "sets": "files", "reject_paths": "reading", "sqlite": "lock"}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from intel_grapher.deferred import defer
 from intel_grapher.unused import leave_out
 
 
@@ -16,6 +17,7 @@ def main() -> None:
         os.environ.setdefault("PYTHONIOENCODING", sys.stderr.encoding)
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - this very command
     leave_out()
+    defer()
     try:
         from intel_grapher import cli  # noqa: PLC0415 - loading it takes a moment, and may be interrupted
     except KeyboardInterrupt:

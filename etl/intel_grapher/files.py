@@ -184,14 +184,6 @@ class Files:
             raise TransformError(f"{path} can't be read ({wrong}): run `intel-grapher transform` again") from wrong
 
 
-class ParquetFile(pq.ParquetWriter):  # type: ignore[misc]  # pyarrow has no types
-    """A Parquet file in the making. The error of one that can't be written is raised where it is met, and once."""
-
-    def __del__(self) -> None:
-        with suppress(OSError, pa.ArrowException):
-            super().__del__()
-
-
 class GroupWriter:
     """Writes one group's rows, or a part of them, in the order they come, as Parquet and CSV.
 
@@ -205,7 +197,7 @@ class GroupWriter:
         (files.root / group.folder).mkdir(parents=True, exist_ok=True)
         self.parquet = self.csv = None
         if "parquet" in formats:
-            self.parquet = ParquetFile(files.path(group, "parquet", part), group.arrow, compression="zstd")
+            self.parquet = _parquet_file(files.path(group, "parquet", part), group.arrow)
         if "csv" in formats:
             self.csv = pa.OSFile(str(files.path(group, "csv", part)), "wb")
             if not part:
@@ -235,6 +227,20 @@ class GroupWriter:
         if self.csv is not None:
             text = pa.table({name: _csv_text(rows[name].combine_chunks()) for name in rows.column_names})
             pa_csv.write_csv(text, self.csv, pa_csv.WriteOptions(include_header=False))
+
+
+def _parquet_file(path: Path, columns: pa.Schema) -> pq.ParquetWriter:
+    """Return a Parquet file in the making. The error of one that can't be written is raised where it is met, and once.
+
+    Its class is made here, since commands that write no file go without Parquet.
+    """
+
+    class ParquetFile(pq.ParquetWriter):  # type: ignore[misc]  # pyarrow has no types
+        def __del__(self) -> None:
+            with suppress(OSError, pa.ArrowException):
+                super().__del__()
+
+    return ParquetFile(path, columns, compression="zstd")
 
 
 def _csv_text(column: pa.Array) -> pa.Array:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import msgspec
@@ -31,14 +32,25 @@ class Type(Enum):
     What a database calls it stands with that database's loader.
     """
 
-    TEXT = ("text", pa.string())
-    TEXTS = ("list of texts", pa.list_(pa.string()))
-    INTEGER = ("integer", pa.int64())
-    TIMESTAMP = ("timestamp, UTC", pa.timestamp("s", "UTC"))
+    TEXT = "text"
+    TEXTS = "list of texts"
+    INTEGER = "integer"
+    TIMESTAMP = "timestamp, UTC"
 
-    def __init__(self, title: str, arrow: pa.DataType) -> None:
-        self.title = title
-        self.arrow = arrow
+    @property
+    def title(self) -> str:
+        """Return what the docs call it."""
+        return self.value
+
+    @cached_property
+    def arrow(self) -> pa.DataType:
+        """Return its Arrow type."""
+        return {
+            Type.TEXT: pa.string(),
+            Type.TEXTS: pa.list_(pa.string()),
+            Type.INTEGER: pa.int64(),
+            Type.TIMESTAMP: pa.timestamp("s", "UTC"),
+        }[self]
 
 
 class Merge(Enum):

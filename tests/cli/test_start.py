@@ -1,13 +1,26 @@
-"""What a command imports when it starts."""
+"""What a command imports when it starts, and how it converts its values without what takes long to import."""
 
 from __future__ import annotations
 
 import importlib.util
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
+import typer
+from command import Desk
+from places import ROOT
+
+from intel_grapher.cli import COMMANDS, LazyCommands
+from intel_grapher.cli.plain_values import PlainFirst
+from intel_grapher.deferred import DeferredModule, defer
+
+sys.path.insert(0, str(ROOT / "docs"))
 
 ARROW = """
 import sys
@@ -47,3 +60,154 @@ def test_nor_does_a_process_that_a_command_starts(tmp_path: Path) -> None:
     script.write_text(CHILD)
     ran = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout) == (0, "[]\n"), ran.stderr
+
+
+# --- modules that are filled later ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def deferring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder whose packages `late` and `late.inner` are imported as a command imports those of DEFERRED."""
+    monkeypatch.setattr("intel_grapher.deferred.DEFERRED", {"late", "late.inner", "broken"})
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
+    defer()
+    monkeypatch.setattr(sys, "modules", dict(sys.modules))
+    (tmp_path / "late").mkdir()
+    (tmp_path / "late" / "__init__.py").write_text(
+        "import sys\nfrom late import outer\n\nsys.filled.append(__name__)\nanswer = outer.answer\n"
+    )
+    (tmp_path / "late" / "inner.py").write_text("from late import answer\n")
+    (tmp_path / "late" / "outer.py").write_text("class Once: ...\n\n\nanswer = 42\n")
+    (tmp_path / "broken.py").write_text("raise ImportError('not today')\n")
+    monkeypatch.setattr(sys, "filled", [], raising=False)
+    return tmp_path
+
+
+def filled() -> list[str]:
+    found: list[str] = sys.filled  # type: ignore[attr-defined]
+    return found
+
+
+@pytest.mark.usefixtures("deferring")
+def test_a_module_is_filled_at_the_first_look_and_once() -> None:
+    late = importlib.import_module("late")
+    assert type(late) is DeferredModule
+    assert filled() == []
+    assert late.answer == 42
+    assert type(late) is ModuleType
+    assert (late.answer, filled()) == (42, ["late"])
+    with pytest.raises(AttributeError, match="module 'late' has no attribute 'question'"):
+        _ = late.question
+
+
+@pytest.mark.usefixtures("deferring")
+def test_a_module_in_a_package_is_filled_after_its_package() -> None:
+    inner = importlib.import_module("late.inner")
+    assert filled() == []
+    assert inner.answer == 42
+    assert filled() == ["late"]
+
+
+@pytest.mark.usefixtures("deferring")
+def test_a_module_that_is_not_deferred_fills_its_package_and_is_imported_once() -> None:
+    outer = importlib.import_module("late.outer")
+    assert filled() == ["late"]
+    assert outer is sys.modules["late"].outer
+    assert outer.Once is sys.modules["late"].outer.Once
+
+
+@pytest.mark.usefixtures("deferring")
+def test_several_threads_fill_a_module_once() -> None:
+    late = importlib.import_module("late")
+    found: list[int] = []
+    threads = [threading.Thread(target=lambda: found.append(late.answer)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (found, filled()) == ([42] * 8, ["late"])
+
+
+@pytest.mark.usefixtures("deferring")
+def test_what_can_not_be_imported_says_so_at_each_look() -> None:
+    broken = importlib.import_module("broken")
+    for _ in range(2):
+        with pytest.raises(ImportError, match="not today"):
+            _ = broken.answer
+
+
+# --- values -----------------------------------------------------------------------------------------------------------
+
+TEXTS = (
+    *("", "0", "7", "-7", "007", "1_000", "1e3", "2.5", ".5", "nan", "abc", "true", "embedded", "COPY", "copy", "all"),
+    *("example.com", "/", "/dev/null", "nowhere/at/all", "a\0b", "\udcff", "é", " 7 ", "9" * 30),
+)
+
+
+def commands(command: Any, name: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - typer's own click
+    yield name, command
+    for own, each in (getattr(command, "commands", None) or {}).items():
+        yield from commands(each, f"{name} {own}".strip())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_value_is_converted_as_typer_does(name: str) -> None:
+    """Every parameter of every command, with texts of all sorts: the same values, or the same complaint."""
+    for words, command in commands(LazyCommands()[name], name):
+        context = typer.Context(command, info_name=words)
+        for parameter in command.get_params(context):
+            own, typers = parameter.get_runtime_param(), type(parameter).get_runtime_param(parameter)
+            assert isinstance(own, PlainFirst)
+            several = parameter.multiple or parameter.nargs == -1
+            for value in (None, *TEXTS, parameter.get_default(context)):
+                given = [value] if several and value is not None else value
+                assert converted(own, given, parameter, context) == converted(typers, given, parameter, context), (
+                    words, parameter.name, value
+                )  # fmt: skip
+
+
+def converted(by: Any, value: object, parameter: object, context: object) -> object:  # noqa: ANN401 - either converter
+    try:
+        found = by.coerce(value, param=parameter, ctx=context)
+    except Exception as error:  # noqa: BLE001 - whichever it is
+        return type(error), str(error)
+    return type(found), found
+
+
+# --- what is imported -------------------------------------------------------------------------------------------------
+
+RUN = """
+import sys
+from intel_grapher.deferred import DeferredModule
+from intel_grapher.__main__ import main
+try:
+    main()
+finally:
+    filled = (name for name, module in sys.modules.items() if not isinstance(module, DeferredModule))
+    print("modules:", *sorted(filled), file=sys.stderr)
+"""
+HEAVY = {
+    *("pyarrow", "duckdb", "requests", "urllib3", "neo4j", "pydantic", "asyncio", "numpy", "pandas", "starlette"),
+}
+
+
+def imported(desk: Desk, *arguments: str) -> set[str]:
+    """Return the modules that a command has imported when it ends, those aside that were not filled."""
+    ran = subprocess.run(
+        [sys.executable, "-c", RUN, *arguments], cwd=desk.folder, env=desk.environment,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return set(ran.stderr.rpartition("modules: ")[2].split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "without"),
+    [
+        (("--help",), HEAVY),
+        (("shwo", "example.com"), HEAVY),
+        (("show", "invoice-portal.example"), {"pydantic", "asyncio", "duckdb", "neo4j", "pyarrow"}),
+    ],
+)
+def test_a_command_imports_no_more_than_it_uses(loaded: Desk, arguments: tuple[str, ...], without: set[str]) -> None:
+    assert imported(loaded, *arguments) & without == set()

@@ -33,6 +33,7 @@ import intel_grapher
 from intel_grapher import credentials, settings
 from intel_grapher.cli.options import INTERRUPTED
 from intel_grapher.cli.output import QUIET, complain, discard, escape_unencodable, messages_as_json, say
+from intel_grapher.cli.plain_values import convert_plainly
 from intel_grapher.errors import GrapherError, NoFilesError, NoGraphError, NothingYetError, UsageError
 
 DEBUG = "INTEL_GRAPHER_DEBUG"
@@ -113,6 +114,7 @@ class MainGroup(typer.core.TyperGroup):
     def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - what Typer passes
         super().__init__(**settings)
         self.commands = LazyCommands()  # type: ignore[assignment]
+        convert_plainly(self)
 
     def parse_args(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - typer's own click
         """Take `look` for the command where none is named, but an indicator, an option of its, or a text is."""

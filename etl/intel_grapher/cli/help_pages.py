@@ -7,6 +7,8 @@ from typing import Any
 
 import typer.core
 
+from intel_grapher.cli.plain_values import convert_plainly
+
 MORE = "More options"
 EXAMPLES = {
     "demo": "demo",
@@ -104,7 +106,10 @@ def _value_of(option: Any) -> str:  # noqa: ANN401 - typer's own click
 
 
 def dressed(command: Any, name: str) -> Any:  # noqa: ANN401 - typer's own click
-    """Return a command with its example, and with its rare options under a heading of their own."""
+    """Return a command with its example, and with its rare options under a heading of their own.
+
+    Its values are converted as `plain_values` does.
+    """
     if isinstance(command, typer.core.TyperGroup) and command.commands:
         for own, each in command.commands.items():
             dressed(each, f"{name} {own}")
@@ -112,6 +117,7 @@ def dressed(command: Any, name: str) -> Any:  # noqa: ANN401 - typer's own click
         command.epilog = f"Example: intel-grapher {EXAMPLES[name]}"
     # A docstring's lines are as long as the code's; a terminal wraps them anew.
     command.help = "\n\n".join(" ".join(part.split()) for part in (command.help or "").split("\n\n"))
+    convert_plainly(command)
     options = [each for each in command.params if getattr(each, "param_type_name", "") == "option"]
     for option in options:
         if option.metavar is None:

@@ -9,7 +9,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 
 import idna
-from publicsuffixlist import PSLFILE, PublicSuffixList
+import publicsuffixlist
 
 from intel_grapher.errors import BadValue
 from intel_grapher.keys.addresses import ip_address
@@ -93,21 +93,24 @@ def _name_fault(name: str) -> str:
     return looks(name, "name", plain)
 
 
-class _Rules(PublicSuffixList):
-    """Some lines of the Public Suffix List as it was packaged; nothing is downloaded."""
-
-    @property
-    def rules(self) -> frozenset[str]:
-        return frozenset(self._publicsuffix)
-
-
 @cache
 def _sections() -> tuple[frozenset[str], frozenset[str]]:
-    """Return the rules of the ICANN section and those of the private one. To parse the list takes 0.1 s of CPU."""
-    icann, mark, private = Path(PSLFILE).read_bytes().partition(b"// ===BEGIN PRIVATE DOMAINS===")
+    """Return the rules of the ICANN section and those of the private one. To parse the list takes 15 ms of CPU."""
+    icann, mark, private = Path(publicsuffixlist.PSLFILE).read_bytes().partition(b"// ===BEGIN PRIVATE DOMAINS===")
     if not mark:
-        raise AssertionError(f"{PSLFILE} has no private section")
-    return _Rules(icann).rules, _Rules(private).rules
+        raise AssertionError(f"{publicsuffixlist.PSLFILE} has no private section")
+    return _rules_in(icann), _rules_in(private)
+
+
+def _rules_in(lines: bytes) -> frozenset[str]:
+    """Return the rules in some lines of the Public Suffix List as it was packaged; nothing is downloaded.
+
+    Lines in ASCII are read here: the package takes five times as long, since it looks for an A-label form of each.
+    """
+    ruling = [line for line in lines.splitlines() if line.strip() and not line.startswith(b"//")]
+    plain = {line.split()[0].decode().lower() for line in ruling if line.isascii()}
+    others = publicsuffixlist.PublicSuffixList(b"\n".join(line for line in ruling if not line.isascii()))
+    return frozenset(plain | others._publicsuffix)  # noqa: SLF001 - it gives them no other way
 
 
 @cache

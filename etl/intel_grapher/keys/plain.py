@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from intel_grapher.keys import names
 
-Plain = Callable[[pa.Array], pa.Array]
+Plain = Callable[["pa.Array"], "pa.Array"]
 
 # In RE2's dialect, where $ is the end and nothing else.
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
@@ -43,13 +43,14 @@ screen_name = _matching("[a-z0-9_]+", range(1, 21))
 asn = _matching("AS[1-9][0-9]*", range(3, 12))
 
 
-_DIGESTS = pa.array((32, 40, 56, 64, 96, 128), pa.int32())
+_DIGEST_LENGTHS = (32, 40, 56, 64, 96, 128)
 
 
 def digest(raws: pa.Array) -> pa.Array:
     """Return 0 for what has a digest's length, and nothing but hex digits in lower case."""
     beside_hex = pc.binary_length(pc.ascii_trim(raws, characters="0123456789abcdef"))
-    fits = pc.and_(pc.is_in(pc.binary_length(raws), _DIGESTS), pc.equal(beside_hex, 0))
+    lengths = pa.array(_DIGEST_LENGTHS, pa.int32())
+    fits = pc.and_(pc.is_in(pc.binary_length(raws), lengths), pc.equal(beside_hex, 0))
     return pc.if_else(fits, pa.scalar(0, pa.int8()), pa.scalar(None, pa.int8()))
 
 

@@ -34,17 +34,14 @@ class Database(Protocol):
         """Return the number of relationships of each type, whichever labels they join."""
 
 
-_NODE_TEXTS = pa.schema([("id", pa.int64()), ("key", pa.string()), ("text", pa.string())])
-_RELATIONSHIP_TEXTS = pa.schema([("start", pa.int64()), ("end", pa.int64()), ("text", pa.string())])
-
-
 def text_schema(group: Group) -> pa.Schema:
     """Return the columns of `Database.texts`.
 
     `text` is what `files.row_text` makes of a row's properties. Before it come, of a node, its `id` in the database,
     which no other of its label has, and its `key`; of a relationship, the ids of its ends.
     """
-    return _RELATIONSHIP_TEXTS if group.type else _NODE_TEXTS
+    names = [("start", pa.int64()), ("end", pa.int64())] if group.type else [("id", pa.int64()), ("key", pa.string())]
+    return pa.schema([*names, ("text", pa.string())])
 
 
 class Difference(IntEnum):

@@ -30,7 +30,7 @@ from intel_grapher.transform.facts import ALIASES
 from intel_grapher.transform.interleave import Piece, interleaved
 from intel_grapher.transform.key_ranks import Keys, Ranked, rank
 from intel_grapher.transform.overriding import Overriding
-from intel_grapher.transform.staged import COMPRESSED, Staged
+from intel_grapher.transform.staged import COMPRESSION, Staged
 from intel_grapher.transform.store import BATCH_ROWS, Previous
 
 HALF = 32
@@ -171,7 +171,8 @@ class Merger:
                 runs = pc.run_end_encode(range_of.take(order).combine_chunks())
                 for value, end in zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True):
                     offset = file.tell()
-                    with pa.ipc.new_stream(file, ordered.schema, options=COMPRESSED) as stream:
+                    options = pa.ipc.IpcWriteOptions(compression=COMPRESSION)
+                    with pa.ipc.new_stream(file, ordered.schema, options=options) as stream:
                         stream.write_table(ordered.slice(start, end - start))
                     slices.append((value, offset, file.tell() - offset))
                     start = end

@@ -28,8 +28,7 @@ from intel_grapher.transform.interning import Interning
 REJECTS = "rejects"
 NO_MAPPING = "no mapping"
 KEYS = "keys of "
-COMPRESSED = pa.ipc.IpcWriteOptions(compression="lz4")
-PLAIN = pa.ipc.IpcWriteOptions()
+COMPRESSION = "lz4"
 LEAST_COMPRESSED = 1000
 """A table of fewer rows is not compressed: that takes longer than all else about it."""
 _LENGTH = 8
@@ -84,7 +83,7 @@ def keys_of(label: str) -> str:
 
 def layout(table: pa.Table) -> pa.ipc.IpcWriteOptions:
     """Return how a table is written."""
-    return COMPRESSED if table.num_rows >= LEAST_COMPRESSED else PLAIN
+    return pa.ipc.IpcWriteOptions(compression=COMPRESSION if table.num_rows >= LEAST_COMPRESSED else None)
 
 
 def groups_of(staged: Iterable[Staged]) -> list[Group]:

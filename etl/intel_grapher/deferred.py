@@ -1,0 +1,109 @@
+"""What the command line imports only when it is used.
+
+A command uses half of what it would import: a question to the graph needs no Arrow, the help no HTTP. Modules name what
+they use at their top all the same. After `defer`, a module of DEFERRED is empty when it is imported, and is filled when
+something in it is looked up. `from duckdb import X` looks at once, and defers nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder, SourceLoader
+from importlib.machinery import ModuleSpec, PathFinder
+from threading import RLock
+from types import ModuleType
+
+DEFERRED = frozenset(
+    {
+        *("asyncio", "duckdb", "idna", "neo4j", "neo4j.exceptions", "publicsuffixlist", "requests", "urllib3"),
+        *("pyarrow", "pyarrow.compute", "pyarrow.csv", "pyarrow.json", "pyarrow.parquet", "rich.cells", "rich.text"),
+    }
+)
+"""Packages in Python; asyncio is for an interface of the embedded engine that no command uses."""
+
+
+def defer() -> None:
+    """Defer these modules in this process."""
+    sys.meta_path.insert(0, DeferringFinder())
+
+
+class DeferredModule(ModuleType):
+    """A module that is empty until something in it is looked up. A thread that looks while another fills it waits."""
+
+    def __getattr__(self, name: str) -> object:
+        """Fill the module, and return what it has by that name."""
+        if fill(self):
+            return getattr(self, name)
+        raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}", name=name, obj=self)
+
+
+class DeferringLoader(Loader):
+    """Leaves a module empty when it is imported, and fills it later."""
+
+    def __init__(self, loader: SourceLoader) -> None:
+        self.loader = loader
+        self.lock = RLock()
+        self.is_filling = False
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        """Return what the module's own loader does: None, for a module as it is by default."""
+        return self.loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Leave the module empty."""
+        module.__class__ = DeferredModule
+
+
+class LoadedLoader(Loader):
+    """Gives a module that is there already."""
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """Return the module."""
+        return sys.modules[spec.name]
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Leave the module as it is."""
+
+
+class DeferringFinder(MetaPathFinder):
+    """Finds the modules of DEFERRED, empty."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Return the spec of a deferred module; None leaves all else to others."""
+        if fullname in DEFERRED:
+            spec = PathFinder.find_spec(fullname, path, target)
+            if spec is not None and isinstance(spec.loader, SourceLoader):
+                spec.loader = DeferringLoader(spec.loader)
+            return spec
+        parent = fullname.rpartition(".")[0]
+        if parent in DEFERRED and fill(sys.modules[parent]) and fullname in sys.modules:
+            return ModuleSpec(fullname, LoadedLoader())  # a package imports modules of its own
+        return None
+
+
+def fill(module: ModuleType) -> bool:
+    """Run a deferred module's code, after its package's; return whether the module is whole.
+
+    It is not if that code itself looks at its module.
+    """
+    loader = module.__dict__["__loader__"]
+    if not isinstance(loader, DeferringLoader):
+        return True
+    parent = module.__name__.rpartition(".")[0]
+    if parent:
+        fill(sys.modules[parent])
+    with loader.lock:
+        if not loader.is_filling and isinstance(module, DeferredModule):
+            loader.is_filling = True
+            try:
+                loader.loader.exec_module(module)
+            finally:
+                loader.is_filling = False
+            module.__loader__ = loader.loader
+            if module.__spec__ is not None:
+                module.__spec__.loader = loader.loader
+            module.__class__ = ModuleType  # type: ignore[assignment] # as Python allows
+    return not loader.is_filling
