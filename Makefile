@@ -15,6 +15,9 @@ endif
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
 FLAGS ?=
 
+# Each start of the command would compile all modules again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: newcomer prove test-long test-page bench-transform bench-fetch bench-load bench-intake bench-export bench-edit bench-ui screenshots moving-picture help setup fetch transform load run test lint format types docs docs-check docs-site golden check clean
 

@@ -12,6 +12,7 @@ import s3_server
 from load_samples import cypher
 from loopback import Loopback, loopback
 from neo4j import Driver
+from once import Once
 from s3_server import S3Server
 
 from intel_grapher.cache import Cache
@@ -24,6 +25,9 @@ server.jvm.additional=-XX:TieredStopAtLevel=1
 server.jvm.additional=-XX:+UseSerialGC
 """
 """Halves what a start costs, and would slow down any real load: the user's own settings, as far as Neo4j can tell."""
+
+MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a folder there that is the user's alone
+ROOM = 6 << 30
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -41,8 +45,33 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_configure() -> None:
-    """Take Ctrl-C again: a shell's background job begins with it ignored, and so would all that the tests start."""
+    """Take Ctrl-C again, and work in memory where there is room.
+
+    A shell's background job begins with Ctrl-C ignored, and so would all that the tests start.
+    """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if in_memory():
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+def in_memory() -> bool:
+    """Tell whether the tests' folders may lie in memory, where waiting for a disk costs nothing.
+
+    What is said to survive a power cut is tested by `make prove`, on a disk whose writes are lost on purpose.
+    """
+    try:
+        found = os.statvfs(MEMORY)
+    except OSError:
+        return False
+    writable = not found.f_flag & (os.ST_NOEXEC | os.ST_RDONLY) and os.access(MEMORY, os.W_OK)
+    return writable and found.f_bavail * found.f_frsize >= ROOM
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Once:
+    """Give the folders that are made once for all processes of a run."""
+    own = tmp_path_factory.getbasetemp()
+    return Once(own if worker_id == "master" else own.parent)
 
 
 @pytest.fixture

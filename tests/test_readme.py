@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from command import THREE, Desk, matches, steps
-from places import INDICATORS, ROOT, SAMPLES
+from campaign import toured
+from command import Desk, matches, steps
+from once import Once
+from places import ROOT
 
 sys.path.insert(0, str(ROOT / "docs"))
 
@@ -22,14 +24,9 @@ STEPS = steps(PAGE)
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
-    """Do what `make fetch transform load` does."""
-    desk = Desk(tmp_path_factory.mktemp("tour"))
-    assert desk.run("cache", "add", SAMPLES).code == 0
-    assert desk.run("fetch", "--file", INDICATORS, *THREE).code == 0
-    assert desk.run("transform").code == 0
-    assert desk.run("load").code == 0
-    return desk
+def desk(tmp_path_factory: pytest.TempPathFactory, once: Once) -> Desk:
+    """Return a desk where `make fetch transform load` was done."""
+    return Desk(once.copy("toured", toured, tmp_path_factory.mktemp("tour")))
 
 
 @pytest.mark.parametrize(("command", "printed"), STEPS, ids=[each[0][:60] for each in STEPS])

@@ -31,10 +31,10 @@ EXAMPLE, ADDRESS = NodeRef("Domain", "example.com"), NodeRef("IPAddress", "192.0
 
 
 class Case:
-    """A cache with the samples, and what an analyst says of them."""
+    """A cache with the samples of one source, and what an analyst says of them."""
 
     def __init__(self, folder: Path, memory: int) -> None:
-        self.folder = campaign(folder, load=False)
+        self.folder = campaign(folder, sources="threatcrowd", load=False)
         self.options = Options(formats=("parquet",), processes=1, memory=memory)
         self.changed = True
 
@@ -58,7 +58,7 @@ class Case:
         return {row[key] for row in self.rows(Group(label))}
 
 
-@pytest.fixture(params=[1 << 30, 1 << 14], ids=["", "in many ranges"])
+@pytest.fixture(params=[1 << 30, 1 << 11], ids=["", "in many ranges"])
 def case(tmp_path: Path, request: pytest.FixtureRequest) -> Case:
     return Case(tmp_path, request.param)
 

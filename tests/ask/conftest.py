@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from campaign import campaign
 from load_samples import cypher
+from once import Once
 
 from intel_grapher import ask
 from intel_grapher.ask.engines import Graph
@@ -17,8 +18,8 @@ from intel_grapher.neo4j.server import LocalNeo4j
 
 
 @pytest.fixture(scope="session")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return campaign(tmp_path_factory.mktemp("campaign"))
+def home(tmp_path_factory: pytest.TempPathFactory, once: Once) -> Path:
+    return once.copy("campaign", campaign, tmp_path_factory.mktemp("campaign"))
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from campaign import campaign
 from load_samples import cypher
+from once import Once
 
 from intel_grapher import ask, schema
 from intel_grapher.ask import look
@@ -47,8 +48,8 @@ def test_what_a_server_sends_is_bounded_and_the_next_question_is_answered(server
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10 < 2 << 30
 
 
-def test_values_are_the_same_as_from_questions_of_our_own(tmp_path: Path, server: Server) -> None:
-    load(Files(campaign(tmp_path) / "import"), server)
+def test_values_are_the_same_as_from_questions_of_our_own(tmp_path: Path, server: Server, once: Once) -> None:
+    load(Files(once.copy("campaign", campaign, tmp_path) / "import"), server)
     with ask.opened(server) as graph:
         for question in (
             "MATCH (n:Domain)-[r]->(m) RETURN n, r, m ORDER BY n.name, elementId(r)",
@@ -65,8 +66,8 @@ def test_values_are_the_same_as_from_questions_of_our_own(tmp_path: Path, server
             graph.query("UNWIND range(1, 100000) AS a UNWIND range(1, 100000) AS b RETURN sum(a * b)", timeout=0.5)
 
 
-def test_labels_of_others_hide_no_fact(tmp_path: Path, server: Server) -> None:
-    load(Files(campaign(tmp_path) / "import"), server)
+def test_labels_of_others_hide_no_fact(tmp_path: Path, server: Server, once: Once) -> None:
+    load(Files(once.copy("campaign", campaign, tmp_path) / "import"), server)
     with ask.opened(server) as graph:
 
         def seen() -> list[object]:

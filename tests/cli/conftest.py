@@ -6,18 +6,15 @@ import shutil
 from pathlib import Path
 
 import pytest
-from command import THREE, Desk
-from places import INDICATORS, SAMPLES
+from campaign import toured
+from command import Desk
+from once import Once
 
 
 @pytest.fixture(scope="session")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+def loaded(tmp_path_factory: pytest.TempPathFactory, once: Once) -> Desk:
     """Return a desk with the sample campaign in the cache, the files and the embedded graph. Only read it."""
-    desk = Desk(tmp_path_factory.mktemp("campaign"))
-    assert desk.run("cache", "add", SAMPLES).code == 0
-    ran = desk.run("run", "--file", INDICATORS, *THREE)
-    assert ran.code == 0, ran.err
-    return desk
+    return Desk(once.copy("toured", toured, tmp_path_factory.mktemp("campaign")))
 
 
 @pytest.fixture

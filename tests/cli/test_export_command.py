@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 from campaign import campaign
 from command import Desk
+from once import Once
 
 from intel_grapher.export import format as formats
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+def desk(tmp_path_factory: pytest.TempPathFactory, once: Once) -> Desk:
     """Give a desk with the campaign's cache, files and graph."""
-    return Desk(campaign(tmp_path_factory.mktemp("export")))
+    return Desk(once.copy("campaign", campaign, tmp_path_factory.mktemp("export")))
 
 
 def lines(path: Path) -> list[dict[str, object]]:

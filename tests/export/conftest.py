@@ -9,15 +9,16 @@ import pytest
 from campaign import campaign
 from hostile import hostile
 from judged import judged
+from once import Once
 
 from intel_grapher.export.part import Part, opened
 from intel_grapher.files import Files
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def site(tmp_path_factory: pytest.TempPathFactory, once: Once) -> Path:
     """Give a folder with the campaign's cache, files and graph. Nothing writes to it."""
-    return campaign(tmp_path_factory.mktemp("site"))
+    return once.copy("campaign", campaign, tmp_path_factory.mktemp("site"))
 
 
 @pytest.fixture(scope="session")
@@ -29,9 +30,9 @@ def hostile_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
+def files(tmp_path_factory: pytest.TempPathFactory, once: Once) -> Files:
     """Give the campaign's files with verdicts and markings. Nothing writes to them."""
-    return Files(judged(tmp_path_factory.mktemp("judged")))
+    return Files(once.copy("judged", judged, tmp_path_factory.mktemp("judged")) / "import")
 
 
 @pytest.fixture

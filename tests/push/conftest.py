@@ -6,11 +6,11 @@ import pytest
 from command import Desk
 from judged import judged
 from misp_server import KEY
+from once import Once
 
 
 @pytest.fixture(scope="session")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+def desk(tmp_path_factory: pytest.TempPathFactory, once: Once) -> Desk:
     """Give a folder with files to push, and the keys of both servers."""
-    return Desk(
-        judged(tmp_path_factory.mktemp("push")).parent, more={"MISP_API_KEY": KEY, "TAXII_KEY": "user:password"}
-    )
+    folder = once.copy("judged", judged, tmp_path_factory.mktemp("push"))
+    return Desk(folder, more={"MISP_API_KEY": KEY, "TAXII_KEY": "user:password"})

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from places import SAMPLES
+from command import THREE, Desk
+from places import INDICATORS, SAMPLES
 
 from intel_grapher.cache import Cache, Entry, import_replies
 from intel_grapher.cli.cache_add import standing
@@ -39,3 +40,11 @@ def flatten(folder: Path) -> None:
     """Make the files of the cache."""
     with Cache(folder / "data") as cache:
         transform(cache, folder / "import", Registry.installed(), Options(processes=1))
+
+
+def toured(folder: Path) -> None:
+    """Do what `make fetch transform load` does."""
+    desk = Desk(folder)
+    assert desk.run("cache", "add", SAMPLES).code == 0
+    ran = desk.run("run", "--file", INDICATORS, *THREE)
+    assert ran.code == 0, ran.err

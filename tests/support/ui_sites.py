@@ -9,6 +9,7 @@ from typing import Self
 
 from campaign import campaign, flatten
 from hostile import hostile
+from once import Once
 from ui_site import Site, plugged, serving
 
 from intel_grapher.files import Files
@@ -22,8 +23,9 @@ class Sites:
     One Neo4j serves all: it is made to hold what a site's files say whenever another one had it before.
     """
 
-    def __init__(self, homes: Path, service: str, neo4j: Callable[[], LocalNeo4j]) -> None:
+    def __init__(self, homes: Path, once: Once, service: str, neo4j: Callable[[], LocalNeo4j]) -> None:
         self._homes = homes
+        self._once = once
         self._service = service
         self._neo4j = neo4j
         self._open = ExitStack()
@@ -49,12 +51,15 @@ class Sites:
         home = self._homes / f"{name}-{target}"
         if name == "hostile":
             hostile(home)
-        else:
-            campaign(home, sources="threatcrowd" if name == "small" else "*", load=False)
+        elif name == "small":
+            campaign(home, sources="threatcrowd", load=False)
             flatten(home)
+        else:
+            self._once.copy("campaign", campaign, home)
         environment = plugged(home, self._service)
         if target == "embedded":
-            load(Files(home / "import"), Embedded(home / "data" / "graph", 256 << 20))
+            if not (home / "data" / "graph").exists():
+                load(Files(home / "import"), Embedded(home / "data" / "graph", 256 << 20))
             return self._open.enter_context(serving(home, environment=environment))
         server = self._fill(name)
         named = {"NEO4J_URI": server.uri, "NEO4J_USER": server.user, "NEO4J_PASSWORD": server.password}

@@ -71,23 +71,19 @@ def test_all_real_replies_agree_with_the_reference(tmp_path: Path) -> None:
 
 
 def test_a_second_run_gives_the_same_bytes_in_several_processes_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, sampled: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cache = adopted(tmp_path, SAMPLES)
-    transform(cache, tmp_path / "import")
     once = bytes_of(tmp_path / "import")
-    transform(cache, tmp_path / "import")
+    transform(sampled, tmp_path / "import")
     assert bytes_of(tmp_path / "import") == once
     monkeypatch.setattr("intel_grapher.transform.workers.INLINE", 0)
     shutil.rmtree(tmp_path / ".import.stage")  # else there is nothing left to be mapped
-    transform(cache, tmp_path / "import", Options(processes=2))
+    transform(sampled, tmp_path / "import", Options(processes=2))
     assert bytes_of(tmp_path / "import") == once
 
 
-def test_little_memory_gives_the_same_bytes(tmp_path: Path) -> None:
-    cache = adopted(tmp_path, SAMPLES)
-    transform(cache, tmp_path / "import")
-    transform(cache, tmp_path / "little", Options(memory=1 << 14))
+def test_little_memory_gives_the_same_bytes(tmp_path: Path, sampled: Cache) -> None:
+    transform(sampled, tmp_path / "little", Options(memory=1 << 14))
     assert bytes_of(tmp_path / "little") == bytes_of(tmp_path / "import")
 
 
@@ -176,23 +172,21 @@ def test_only_groups_that_something_new_is_about_are_written_again(tmp_path: Pat
 
 
 @pytest.mark.parametrize("spoil", [lambda path: path.unlink(), lambda path: path.write_bytes(b"")])
-def test_a_file_that_is_not_as_it_was_written_is_written_again(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
-    cache = adopted(tmp_path, SAMPLES)
-    transform(cache, tmp_path / "import")
+def test_a_file_that_is_not_as_it_was_written_is_written_again(
+    tmp_path: Path, sampled: Cache, spoil: Callable[[Path], None]
+) -> None:
     once = bytes_of(tmp_path / "import")
     spoil(tmp_path / "import" / "nodes" / "Domain.csv")
-    transform(cache, tmp_path / "import")
+    transform(sampled, tmp_path / "import")
     assert bytes_of(tmp_path / "import") == once
 
 
-def test_what_was_kept_and_is_spoiled_is_read_again(tmp_path: Path) -> None:
-    cache = adopted(tmp_path, SAMPLES)
-    transform(cache, tmp_path / "import")
+def test_what_was_kept_and_is_spoiled_is_read_again(tmp_path: Path, sampled: Cache) -> None:
     once = bytes_of(tmp_path / "import")
     for place, each in enumerate(sorted((tmp_path / ".import.stage").iterdir())):
         whole = each.read_bytes()
         each.write_bytes([b"", whole[: len(whole) // 2], whole[:8] + b"?" + whole[9:], whole][place % 4])
-    transform(cache, tmp_path / "import")
+    transform(sampled, tmp_path / "import")
     assert bytes_of(tmp_path / "import") == once
 
 
@@ -218,8 +212,8 @@ def test_a_byte_order_mark_before_json_is_passed_over(tmp_path: Path) -> None:
     assert transform(filled(tmp_path, [entry]), tmp_path / "import").outcomes == {"found": 1}
 
 
+@pytest.mark.usefixtures("sampled")
 def test_csv_says_what_parquet_says(tmp_path: Path) -> None:
-    transform(adopted(tmp_path, SAMPLES), tmp_path / "import")
     files = Files(tmp_path / "import")
     for group, content in files.manifest().groups():
         with files.path(group, "csv").open(newline="", encoding="utf-8") as file:
@@ -239,7 +233,7 @@ def _text(value: object) -> str:
 
 
 def test_one_format_alone(tmp_path: Path) -> None:
-    cache = adopted(tmp_path, SAMPLES)
+    cache = adopted(tmp_path, SAMPLES / "threatcrowd")
     both = transform(cache, tmp_path / "both")
     assert transform(cache, tmp_path / "csv", Options(formats=("csv",))).nodes == both.nodes
     assert not list((tmp_path / "csv").rglob("*.parquet"))
@@ -380,21 +374,18 @@ def test_the_root_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_second_run_at_once_is_told_who_holds_it(tmp_path: Path) -> None:
-    cache = adopted(tmp_path, SAMPLES)
     with locked(tmp_path / ".import.lock", "import"), pytest.raises(BusyError, match=str(os.getpid())):
-        transform(cache, tmp_path / "import")
+        transform(Cache(tmp_path), tmp_path / "import")
 
 
-def test_no_room_leaves_the_old_files(tmp_path: Path) -> None:
-    cache = adopted(tmp_path, SAMPLES)
-    transform(cache, tmp_path / "import")
+def test_no_room_leaves_the_old_files(tmp_path: Path, sampled: Cache) -> None:
     once = bytes_of(tmp_path / "import")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
     try:
         with pytest.raises(TransformError, match="as it was"):
-            transform(cache, tmp_path / "import")
+            transform(sampled, tmp_path / "import")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, before)
@@ -407,26 +398,23 @@ def die(*_: object) -> None:
 
 
 def test_a_reading_process_that_dies_is_told_and_leaves_the_old_files(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, sampled: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cache = adopted(tmp_path, SAMPLES)
-    transform(cache, tmp_path / "import")
     before = bytes_of(tmp_path / "import")
     shutil.rmtree(tmp_path / ".import.stage")
     monkeypatch.setattr("intel_grapher.transform.workers.INLINE", 0)
     monkeypatch.setattr("intel_grapher.transform.workers._stage", die)
     with pytest.raises(TransformError, match="ended from outside"):
-        transform(cache, tmp_path / "import", Options(processes=2, memory=1 << 30))
+        transform(sampled, tmp_path / "import", Options(processes=2, memory=1 << 30))
     assert bytes_of(tmp_path / "import") == before
 
 
-def test_the_manifest_is_as_scripts_expect_it(tmp_path: Path) -> None:
-    cache = adopted(tmp_path, SAMPLES)
-    made = transform(cache, tmp_path / "import")
+def test_the_manifest_is_as_scripts_expect_it(tmp_path: Path, sampled: Cache) -> None:
+    made = transform(sampled, tmp_path / "import")
     told = json.loads((tmp_path / "import" / "manifest.json").read_text())
     assert msgspec.convert(told, Manifest) == made
     assert {"version", "schema", "nodes", "relationships", "rejects", "replies"} <= told.keys()
     assert told["relationships"]["Domain-RESOLVES-IPAddress"].keys() == {"rows", "checksum"}
     assert told["replies"] == sum(
-        1 for segment in cache.segments() for _ in segment.read(lambda damage: pytest.fail(str(damage)))
+        1 for segment in sampled.segments() for _ in segment.read(lambda damage: pytest.fail(str(damage)))
     )

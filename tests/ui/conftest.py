@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from loopback import Loopback, found, loopback
+from once import Once
 from playwright.sync_api import Browser, Page, sync_playwright
 from ui_site import Site, opened
 from ui_sites import Sites
@@ -68,13 +69,13 @@ def service() -> Iterator[Loopback]:
 
 @pytest.fixture(scope="session")
 def sites(
-    tmp_path_factory: pytest.TempPathFactory, service: Loopback, request: pytest.FixtureRequest
+    tmp_path_factory: pytest.TempPathFactory, once: Once, service: Loopback, request: pytest.FixtureRequest
 ) -> Iterator[Sites]:
     def neo4j() -> LocalNeo4j:
         server: LocalNeo4j = request.getfixturevalue("one_neo4j")
         return server
 
-    with Sites(tmp_path_factory.mktemp("sites"), service.home, neo4j) as sites:
+    with Sites(tmp_path_factory.mktemp("sites"), once, service.home, neo4j) as sites:
         yield sites
 
 
