@@ -98,6 +98,7 @@ def test_what_a_store_refuses_is_said_without_a_secret(s3: S3Server, monkeypatch
         ("s3://user:hunter2@bucket/a", "has no secrets"),
         ("az://container/a?sig=hunter2", "has no secrets"),
         ("s3://", "names no bucket"),
+        ("s3:", "names no bucket"),
         ("s3://../a", "names no bucket"),
         ("s3://bucket/a/../b", "a prefix has"),
         ("s3://bucket/a//b", "a prefix has"),
@@ -114,7 +115,9 @@ def test_urls_have_one_form() -> None:
     assert checked("s3://bucket/a/b/") == checked("s3://bucket/a/b") == "s3://bucket/a/b"
     assert checked("gs://bucket/") == "gs://bucket"
     assert is_url("s3://bucket")
-    assert not any(map(is_url, ("data", "/data", "s3:/bucket", "a:b")))
+    assert is_url(Path("s3://bucket/a"))
+    assert checked(str(Path("s3://bucket/a"))) == "s3://bucket/a"
+    assert not any(map(is_url, ("data", "/data", "a:b", "a:/b", "./s3:/bucket")))
 
 
 def test_credentials_of_a_profile_are_read(s3: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

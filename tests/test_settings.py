@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from intel_grapher import credentials, settings
+from intel_grapher import credentials, objects, settings
 from intel_grapher.errors import UsageError
 
 
@@ -151,3 +151,20 @@ def test_the_keyring_is_asked_only_if_that_is_wished(tmp_path: Path, monkeypatch
     monkeypatch.setenv("INTEL_GRAPHER_KEYRING", "1")
     assert credentials.find("A_KEY") == credentials.Secret("of-the-keyring", "keyring")
     assert credentials.find("B_KEY") == credentials.find("LOCKED_KEY") == credentials.Secret()
+
+
+def test_a_workspace_names_a_store_only_after_its_user_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+    keep(tmp_path / settings.FILE, 'data = "s3://bucket/case"\n')
+    with pytest.raises(UsageError, match="such files travel"):
+        values(tmp_path)
+    objects.place("s3://bucket/case", "data")
+    assert values(tmp_path)["data"] == ("s3://bucket/case", str(tmp_path / settings.FILE))
+    keep(tmp_path / settings.FILE, 'data = "ftp://bucket/case"\n')
+    with pytest.raises(UsageError, match="not the URL of an object store"):
+        values(tmp_path)
+
+
+def test_a_users_own_file_names_a_store(home: Path, tmp_path: Path) -> None:
+    keep(home / settings.USER_FILE, 'import = "s3://bucket/case"\n')
+    assert values(tmp_path)["import"] == ("s3://bucket/case", str(home / settings.USER_FILE))

@@ -25,7 +25,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypedDict, Unpack
 
-from intel_grapher import demo, pipeline, settings, times
+from intel_grapher import demo, objects, pipeline, settings, times
 from intel_grapher.ask import LIMIT, TIMEOUT, Answer, Graph, Neighbour, find, saved
 from intel_grapher.ask import path as paths
 from intel_grapher.ask import rank as ranking
@@ -157,7 +157,7 @@ class Workspace:
         if not self.folder.is_dir():
             raise UsageError(f"there is no folder {self.folder}: `intel-grapher init` lays a workspace out")
         values = {it.setting.name: it.value for it in settings.resolve(self.folder, os.environ)}
-        self.data = self.folder / (data or values["data"])
+        self.data = self.folder / objects.place(data or values["data"], "data")
         self.import_ = self.folder / (import_ or values["import"])
         self.db = self.folder / (db or values["db"])
         self._to = to or values["to"]

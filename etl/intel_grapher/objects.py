@@ -11,6 +11,7 @@ nothing here writes them. AWS_ENDPOINT_URL names another server that speaks S3. 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import re
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
+from intel_grapher import disk
 from intel_grapher.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
@@ -39,6 +41,9 @@ PROBE: Final = "conditional-writes"
 FIRST_WAIT: Final = 0.05  # seconds
 _LONGEST_WAIT: Final = 5.0
 _LONGEST_REASON: Final = 300
+_LONGEST_FOLDER: Final = 60
+_MARK: Final = "store.url"
+_LONGEST_MARK: Final = 4096
 _UNCONDITIONAL: Final = (
     "writers would overwrite each other, so nothing is written there. Take a store that refuses If-None-Match and "
     "If-Match where they do not hold, as S3, MinIO, Google Cloud Storage and Azure do."
@@ -46,11 +51,14 @@ _UNCONDITIONAL: Final = (
 _ENDPOINTS: Final = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 _NO_BUCKET: Final = re.compile("NoSuchBucket|ContainerNotFound|bucket does not exist")
 _NOT_IMPLEMENTED: Final = re.compile("501 Not Implemented|<Code>NotImplemented")
+_METADATA: Final = re.compile(r"//169\.254\.|//metadata\.google")
 _CODE: Final = re.compile(r"<Code>([^<]{1,100})</Code>")
 _MESSAGE: Final = re.compile(r"<Message>([^<]{1,200})</Message>")
+_PREAMBLE: Final = re.compile(r"^Generic \w+ error: (Error performing \w+ in \S+ - )?")
 _URL: Final = re.compile(r"https?://\S+")
 _CONNECT: Final = timedelta(seconds=10)
 _REQUEST: Final = timedelta(minutes=5)
+_SCHEME: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:(?=/|$)")
 _BUCKET: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{1,221}")
 _NAME: Final = re.compile(r"(?!\.\.?(/|$))[\w.@=+:-]+(/(?!\.\.?(/|$))[\w.@=+:-]+)*", re.ASCII)
 _AWS_FILES: Final = (Path(".aws/credentials"), Path(".aws/config"))
@@ -71,14 +79,18 @@ class Version(NamedTuple):
     tag: str
 
 
-def is_url(place: object) -> bool:
-    """Tell whether a place is the URL of an object store, not a path. Any text with `scheme://` is."""
-    return re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://", str(place)) is not None
+def is_url(place: str | Path) -> bool:
+    """Tell whether a place is a URL, not a path: any text with `scheme://`, also where a Path has made that `scheme:/`.
+
+    A folder that is called `scheme:` stays one.
+    """
+    match = _SCHEME.match(str(place))
+    return match is not None and (str(place).startswith(f"{match[0]}//") or not Path(match[0]).exists())
 
 
 def checked(url: str) -> str:
     """Return a store's URL in its one form, without a slash at its end. Raises UsageError for one of no use."""
-    parts = urlsplit(url)
+    parts = urlsplit(re.sub(r"^(\w+):/(?!/)", r"\1://", url))
     shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
     if parts.scheme not in SCHEMES:
         raise UsageError(f"{shown} is not the URL of an object store: it begins with s3://, gs:// or az://")
@@ -223,6 +235,11 @@ class Objects:
             except GenericError as error:
                 if _NOT_IMPLEMENTED.search(str(error)):
                     raise NotImplementedError from error
+                if _METADATA.search(str(error)):
+                    raise StoreError(
+                        f"{self.url}: there are no credentials. Set those of the store in the environment, such as "
+                        "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile (docs/scale.md)."
+                    ) from error
                 if attempt == ATTEMPTS:
                     raise StoreError(
                         f"{self.url} can't be reached: {_reason(error)}. Check the network, the endpoint and the "
@@ -242,8 +259,8 @@ def _reason(error: Exception) -> str:
     code, message = _CODE.search(str(error)), _MESSAGE.search(str(error))
     if code and message:
         return f"{code[1]}, {message[1]}".rstrip(".")
-    text = _URL.sub("", str(error).partition("Debug source")[0])
-    return " ".join(text.split()).rstrip(".: ")[:_LONGEST_REASON]
+    text = " ".join(_URL.sub("", str(error).partition("Debug source")[0]).split())
+    return _PREAMBLE.sub("", text).rstrip(".: ")[:_LONGEST_REASON]
 
 
 def _obstore() -> Any:  # noqa: ANN401 - a module
@@ -290,3 +307,50 @@ def _profile() -> Any:  # noqa: ANN401 - of boto3
             "AWS_SECRET_ACCESS_KEY"
         ) from error
     return Boto3CredentialProvider(Session())
+
+
+def local_folder(url: str) -> Path:
+    """Return the folder of this user in which a store's replies and files lie on this machine; it may not be there.
+
+    It is no cache that may be deleted: replies that have still to be pushed are there, and what else belongs to a
+    cache's folder.
+    """
+    url = checked(url)
+    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    readable = re.sub(r"[^a-zA-Z0-9.]+", "-", url.partition("://")[2])[:_LONGEST_FOLDER]
+    return Path(base) / "intel-grapher" / "stores" / f"{readable}-{hashlib.sha256(url.encode()).hexdigest()[:8]}"
+
+
+def place(text: str | Path, name: str) -> Path:
+    """Return the folder that a user's text means: a path, or `name` (data, import) in the local folder of a URL.
+
+    The local folder of a URL is made, and keeps the URL, so that its path means the same as the URL. Raises UsageError
+    for a URL of no use, StoreError where the folder can't be made.
+    """
+    if not is_url(text):
+        return Path(text)
+    folder = local_folder(str(text))
+    with disk.failing(folder, StoreError, "Nothing was done."):
+        if url_of(folder / name) is None:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            disk.write_atomically(folder / _MARK, f"{checked(str(text))}\n".encode())
+    return folder / name
+
+
+def url_of(folder: Path) -> str | None:
+    """Return the URL of the store that a folder is the local copy of; None for a folder that is none.
+
+    Only the folders that `place` makes are: a file of that name elsewhere, as in somebody's project, says nothing.
+    """
+    home = Path(os.path.realpath(folder)).parent
+    try:
+        with disk.open_reading(home / _MARK) as file:
+            url = checked(file.read(_LONGEST_MARK).decode().strip())
+    except (OSError, UnicodeDecodeError, UsageError):
+        return None
+    return url if Path(os.path.realpath(local_folder(url))) == home else None
+
+
+def shown(folder: Path) -> str:
+    """Return what a user calls a folder: the store's URL where it is a local copy, else its path."""
+    return url_of(folder) or str(folder)

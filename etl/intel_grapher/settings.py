@@ -45,7 +45,7 @@ class Setting(NamedTuple):
 
 
 SETTINGS = (
-    Setting("data", "INTEL_GRAPHER_DATA", "--data", "data", "folder of the raw cache", "path"),
+    Setting("data", "INTEL_GRAPHER_DATA", "--data", "data", "folder or s3:// URL of the raw cache", "path"),
     Setting("import", "INTEL_GRAPHER_IMPORT", "--import", "import", "folder of the flat files", "path"),
     Setting("db", "INTEL_GRAPHER_DB", "--db", "data/graph", "the embedded graph", "path"),
     Setting("to", "INTEL_GRAPHER_TO", "--to, --on", "embedded", "the graph: `embedded`, or `neo4j`"),
@@ -188,7 +188,16 @@ def _text(path: Path, setting: Setting, value: object, root: Path | None, folder
         return "1" if value else ""
     if isinstance(value, bool) or not isinstance(value, str | int) or not str(value):
         raise UsageError(f'{path}: {setting.name} is a text, such as {setting.name} = "{setting.default or "7d"}"')
-    if setting.kind != "path" or "://" in str(value):
+    if setting.kind != "path":
+        return str(value)
+    if "://" in str(value):
+        from intel_grapher import objects  # noqa: PLC0415 - each start reads settings, and few name a store
+
+        if root is not None and not objects.local_folder(str(value)).is_dir():
+            raise UsageError(
+                f"{path}: {setting.name} = {value!r} would share what you ask about, and such files travel. Name the "
+                f"URL yourself once, as in `intel-grapher cache list --data {value}`, and it is taken from then on"
+            )
         return str(value)
     place = Path(str(value)).expanduser()
     if place.is_absolute():

@@ -56,7 +56,7 @@ class S3Server:
 
     def environment(self) -> dict[str, str]:
         """Return the variables by which a command finds it."""
-        return {**CREDENTIALS, "AWS_ENDPOINT_URL": self.endpoint, "AWS_REGION": "us-east-1"}
+        return {**CREDENTIALS, "AWS_ENDPOINT_URL": self.endpoint, "AWS_REGION": "us-east-1", "NO_PROXY": "127.0.0.1"}
 
     def cut(self, how: Cut, *numbers: int) -> None:
         """Begin to count requests anew, and cut those of some numbers."""

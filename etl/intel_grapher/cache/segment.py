@@ -167,7 +167,7 @@ class Segment:
         if data is None:
             return [record.envelope for record in self.read(on_corruption)]
         with suppress(BadValue):
-            if self._is_whole(data):
+            if self.is_whole(data):
                 found = [decode_all(block or b"") for _, block in blocks(data)]
                 if sum(map(len, found)) == self.records:
                     return list(chain.from_iterable(found))
@@ -205,16 +205,17 @@ class Segment:
     def _successor(self, error: FileNotFoundError) -> "Segment":
         """Return the closed segment that an open one has become; CacheError where there is none."""
         listed = [] if self.closed else list_folder(self.path.parent, self)
-        successor = next((segment for segment in listed if segment.closed and segment.number == self.number), None)
-        if successor is None:
+        successors = [segment for segment in listed if segment.closed and segment.number == self.number]
+        if len(successors) != 1:  # in a mirror, a segment of another machine may have that number
             raise CacheError(f"{self.path} is gone. Run the command again.") from error
-        return successor
+        return successors[0]
 
-    def _is_whole(self, data: bytes) -> bool:
+    def is_whole(self, data: bytes) -> bool:
+        """Tell whether bytes are those that were written to a closed segment."""
         return hashlib.sha256(data).hexdigest().startswith(self.checksum)
 
     def _read_closed(self, data: bytes, on_corruption: OnCorruption) -> Iterator[Record]:
-        whole = self._is_whole(data)
+        whole = self.is_whole(data)
         yielded, lost, broken = 0, 0, False
 
         def lines_of_blocks() -> Iterator[tuple[int, list[bytes]]]:

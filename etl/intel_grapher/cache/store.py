@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -12,6 +12,7 @@ import msgspec
 from intel_grapher.cache.envelope import Area, Envelope, decode, digest
 from intel_grapher.cache.index import Found, Holding, Index
 from intel_grapher.cache.marks import Marks, read_marks
+from intel_grapher.cache.mirror import Mirror, mirror_at
 from intel_grapher.cache.segment import OnCorruption, Segment, list_folder, list_segments
 from intel_grapher.cache.writer import SEGMENT_BYTES, OnWritten, Writer
 from intel_grapher.errors import BadValue, CacheError
@@ -25,11 +26,14 @@ class Cache:
     """Every reply ever kept, under `root` (`data/`). Reading takes no lock, and goes on while another process writes.
 
     `segment_bytes` is the size, uncompressed, at which a segment is closed. `written` is what the next writer tells of
-    segments (`Writer`). Use it in a `with` statement, or close it.
+    segments (`Writer`). Where the folder is the mirror of a store, it is brought up to date before it is first read,
+    and what a writer adds is pushed. Use it in a `with` statement, or close it.
     """
 
-    def __init__(self, root: Path, segment_bytes: int = SEGMENT_BYTES) -> None:
+    def __init__(self, root: Path, segment_bytes: int = SEGMENT_BYTES, mirror: Mirror | None = None) -> None:
         self.root = root
+        self.mirror = mirror or mirror_at(root)
+        self._is_current = self.mirror is None
         self._segment_bytes = segment_bytes
         self._opened: Index | None = None
         self._marks: Marks | None = None
@@ -54,6 +58,7 @@ class Cache:
     def index(self) -> Index:
         """The index; it catches up with the segments when it is first asked for."""
         if self._opened is None:
+            self._bring()
             self._opened = Index(self.root)
             self._opened.marks = self.marks
         return self._opened
@@ -62,6 +67,7 @@ class Cache:
     def marks(self) -> Marks:
         """Which replies are out of use, because their import was taken back; as of the last `refresh`."""
         if self._marks is None:
+            self._bring()
             self._marks = read_marks(self.root)
         return self._marks
 
@@ -74,8 +80,12 @@ class Cache:
         with locked(self.root / ".lock", str(self.root), command, failure=CacheError):
             if self._opened is not None and self._opened.in_memory:
                 self.close()
+            self._bring(at_once=True)
             self.refresh()
-            with Writer(self.root, self.index, self._segment_bytes, self.written) as writer:
+            with (
+                Writer(self.root, self.index, self._segment_bytes, self._written) as writer,
+                nullcontext() if self.mirror is None else self.mirror.pushing(writer),
+            ):
                 yield writer
 
     def refresh(self) -> None:
@@ -91,6 +101,7 @@ class Cache:
 
     def segments(self, areas: Iterable[Area] = ("raw",)) -> list[Segment]:
         """Return the segments as they are now, by area, source, endpoint and number."""
+        self._bring()
         return list_segments(self.root, areas)
 
     def newest(
@@ -160,6 +171,18 @@ class Cache:
         for segment in corrupt:
             self.index.forget(segment)
         self.index.catch_up()
+
+    def _bring(self, *, at_once: bool = False) -> None:
+        """Bring a mirror up to date: once, and when a writer begins."""
+        if self.mirror is not None and (at_once or not self._is_current):
+            self.mirror.pull(at_once=at_once)
+            self._is_current = True
+
+    def _written(self, segment: Segment, size: int) -> None:
+        """Tell of what a writer has written."""
+        self.written(segment, size)
+        if self.mirror is not None and segment.closed:
+            self.mirror.filled.set()
 
     def _places(self, found: Found) -> list[Segment]:
         """Return the segments that may hold a reply: the file of its name, or what that has been closed to."""

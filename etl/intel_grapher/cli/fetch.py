@@ -191,6 +191,8 @@ def exit_code(summary: Summary, chosen: Sequence[Source]) -> int:
     Raises KeyMissingError if a source that the user chose had something to ask and no valid key.
     """
     say_future(summary.future)
+    if summary.unpushed:
+        say(f"error: {summary.unpushed}")
     if cut := summary.total.more_pages:
         say(f"{counted(cut, 'answer has', 'answers have')} more pages than were asked for; --pages gives more of them")
     if summary.interrupted:
@@ -217,7 +219,7 @@ def exit_code(summary: Summary, chosen: Sequence[Source]) -> int:
         return options.PART
     if summary.indicators and not total.asked + total.cached and BEYOND not in total.skipped:
         return nothing_asked(summary)
-    return 0
+    return options.PART if summary.unpushed else 0
 
 
 def why_unasked(summary: Summary) -> str:

@@ -10,6 +10,7 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 
+from intel_grapher import objects
 from intel_grapher.cli import options
 
 NAME = "intel-grapher"
@@ -54,8 +55,13 @@ def named_places() -> dict[str, Path]:
     for option, (variable, default) in _PLACES.items():
         typed = [after for word, after in pairwise([*words, ""]) if word == option]
         typed += [word.removeprefix(f"{option}=") for word in words if word.startswith(f"{option}=")]
-        places[option] = Path(typed[-1] if typed else os.environ.get(variable) or default)
+        places[option] = _place(option, typed[-1] if typed else os.environ.get(variable) or default)
     return places
+
+
+def _place(option: str, text: str | Path) -> Path:
+    """Return the folder that an option's value means."""
+    return objects.place(text, option.removeprefix("--"))
 
 
 def _given() -> list[str]:
@@ -78,7 +84,7 @@ def command(*words: str, places: dict[str, Path] | None = None) -> str:
     named: list[str] = []
     for option, path in (places or {}).items():
         variable, default = _PLACES[option]
-        if path != Path(os.environ.get(variable) or default):
-            named += [option, str(path)]
+        if path != _place(option, os.environ.get(variable) or default):
+            named += [option, objects.shown(path)]
     work = [] if WORK_FOLDER in words else _work_folder()
     return " ".join([program(), *map(shlex.quote, [*work, *words, *named])])

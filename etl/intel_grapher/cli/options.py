@@ -22,7 +22,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from intel_grapher import settings, times
+from intel_grapher import objects, settings, times
 from intel_grapher.cli import output
 from intel_grapher.errors import BadValue, NoRepliesError, UsageError
 
@@ -40,14 +40,56 @@ def _usable(path: Path) -> Path:
     return path
 
 
-Data = Annotated[Path, typer.Option("--data", envvar="INTEL_GRAPHER_DATA", help="Folder of the raw cache.")]
+def _data(path: Path) -> Path:
+    """Return the folder of a cache: the user's, or this machine's mirror of a store."""
+    return objects.place(path, "data")
+
+
+def _folder(path: Path) -> Path:
+    """Return the folder of a set of files. Raises UsageError for a URL."""
+    if objects.is_url(path):
+        raise UsageError("--import is a folder of this machine, also where --data is a URL")
+    return path
+
+
+def _import(path: Path) -> Path:
+    """Return the folder of a set of files, of which `_usable` says that it can be replaced."""
+    return _usable(_folder(path))
+
+
+def _graph(path: Path) -> Path:
+    """Return the folder of a graph. Raises UsageError for a URL."""
+    if objects.is_url(path):
+        raise UsageError("--db is a folder of this machine, data/graph unless named, also where --data is a URL")
+    return _usable(path)
+
+
+Data = Annotated[
+    Path,
+    typer.Option(
+        "--data",
+        envvar="INTEL_GRAPHER_DATA",
+        callback=_data,
+        help="Folder or s3:// URL of the raw cache.",
+    ),
+]
 Import = Annotated[
     Path,
-    typer.Option("--import", envvar="INTEL_GRAPHER_IMPORT", callback=_usable, help="Folder of the flat files."),
+    typer.Option(
+        "--import",
+        envvar="INTEL_GRAPHER_IMPORT",
+        callback=_import,
+        help="Folder of the flat files.",
+    ),
 ]
 HubsImport = Annotated[
     Path,
-    typer.Option("--import", envvar="INTEL_GRAPHER_IMPORT", help="Folder of the flat files: what is a hub."),
+    typer.Option(
+        "--import",
+        envvar="INTEL_GRAPHER_IMPORT",
+        callback=_folder,
+        help="Folder of the flat files: what is a hub.",
+    ),
 ]
 EarlyImport = Annotated[
     Path,
@@ -58,7 +100,13 @@ EarlyImport = Annotated[
     ),
 ]
 Db = Annotated[
-    Path, typer.Option("--db", envvar="INTEL_GRAPHER_DB", callback=_usable, help="Folder of the embedded graph.")
+    Path,
+    typer.Option(
+        "--db",
+        envvar="INTEL_GRAPHER_DB",
+        callback=_graph,
+        help="Folder of the embedded graph.",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 NoProgress = Annotated[bool, typer.Option("--no-progress", help="Show no progress bar, even on a terminal.")]
@@ -120,8 +168,14 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
 
 def existing(data: Path) -> Path:
     """Return the folder of the raw cache. Raises NoRepliesError if there is none: a typo is no empty cache."""
+    if objects.url_of(data):
+        from intel_grapher.cache import Cache  # noqa: PLC0415 - not every command takes it
+
+        Cache(data).segments()  # what is in the store comes to this machine
     if not data.is_dir():
-        raise NoRepliesError(f"there is no cache at {data}", "name it with --data, or begin it with fetch or cache add")
+        raise NoRepliesError(
+            f"there is no cache at {objects.shown(data)}", "name it with --data, or begin it with fetch or cache add"
+        )
     return data
 
 

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from intel_grapher.cache import Cache, Entry, FailedBody, Writer
+from intel_grapher.errors import NotPushedError
 from intel_grapher.fetch import forecast
 from intel_grapher.fetch.account import Ledger, Queue
 from intel_grapher.fetch.asking import Freshness, Indicator, KeyQuestion, secrets
@@ -133,7 +134,10 @@ class Run:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stack.__exit__(kind, error, trace)
+        try:
+            self._stack.__exit__(kind, error, trace)
+        except NotPushedError as failure:  # what was asked is done, and the summary tells of it
+            self.summary.unpushed = str(failure)
 
     def ask_about(self, indicators: Iterable[Indicator]) -> Summary:
         """Ask about indicators, and hop by hop about what the answers lead to."""

@@ -73,7 +73,8 @@ class Summary:
     `indicators` counts them, hops included; `unasked` those of kinds that no source takes. `left_out` counts,
     by reason, the indicators that the answers led to and that were not followed. `future` counts the cached answers
     that are dated later than now. `offline`: no service could be reached at all, so that the network is to blame.
-    `silent`: no connection has come about yet, for some seconds.
+    `silent`: no connection has come about yet, for some seconds. `unpushed`: why the replies are on this machine alone,
+    and not in the store; empty if they are there, or if there is none.
     """
 
     sources: dict[str, Tally] = field(default_factory=dict)
@@ -84,6 +85,7 @@ class Summary:
     left_out: Counter[str] = field(default_factory=Counter)
     offline: bool = False
     silent: bool = False
+    unpushed: str = ""
 
     @property
     def total(self) -> Tally:

@@ -1,0 +1,285 @@
+"""Mirrors of one store: pulled before they are read, pushed from, with the connection cut at every request."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from obstore.store import MemoryStore
+from s3_server import CREDENTIALS, CUTS, Cut, S3Server
+from small_cache import entry
+
+from intel_grapher.cache import Cache, verify
+from intel_grapher.cache.envelope import ALL_AREAS
+from intel_grapher.cache.listing import SharedListing
+from intel_grapher.cache.mirror import Mirror
+from intel_grapher.errors import NotPushedError, StoreError
+from intel_grapher.objects import Objects, local_folder, place, url_of
+
+URL = "s3://bucket/case"
+
+
+class Machines:
+    """Machines that share a store: each is a folder with a mirror."""
+
+    def __init__(self, folder: Path, objects: Objects) -> None:
+        self.folder = folder
+        self.objects = objects
+
+    def cache(self, name: str, segment_bytes: int = 1 << 30) -> Cache:
+        root = self.folder / name / "data"
+        return Cache(root, segment_bytes, Mirror(root, self.objects))
+
+    def add(self, name: str, *numbers: int, segment_bytes: int = 1 << 30, endpoint: str = "a") -> None:
+        with self.cache(name, segment_bytes) as cache, cache.writer() as writer:
+            for number in numbers:
+                writer.add_once(entry(number, endpoint))
+
+    def held(self, name: str) -> list[str]:
+        """Return the keys of all replies that a machine sees, sorted; each as often as it is there."""
+        with self.cache(name) as cache:
+            assert cache.mirror is not None
+            cache.mirror.pull(at_once=True)
+            return sorted(reply.key for segment in cache.segments(ALL_AREAS) for reply in cache.replies(segment))
+
+
+def hosts(*numbers: int) -> list[str]:
+    return sorted(f"host{number}.example" for number in numbers)
+
+
+@pytest.fixture
+def machines(tmp_path: Path) -> Machines:
+    return Machines(tmp_path, Objects(URL, MemoryStore()))
+
+
+@pytest.fixture
+def shared(tmp_path: Path, s3: S3Server) -> Machines:
+    assert s3
+    return Machines(tmp_path, Objects(URL))
+
+
+def test_what_one_machine_adds_the_others_read(machines: Machines) -> None:
+    machines.add("one", 1, 2)
+    machines.add("two", 3)
+    machines.add("one", 4, segment_bytes=1)
+    for name in ("one", "two", "three"):
+        assert machines.held(name) == hosts(1, 2, 3, 4)
+        with machines.cache(name) as cache:
+            assert verify(cache) == []
+            assert cache.newest("dns", "a", "host3.example") is not None
+            assert all(segment.closed for segment in cache.segments())
+
+
+def test_one_number_on_two_machines_is_two_segments(machines: Machines) -> None:
+    with machines.cache("one") as one, one.writer() as first, machines.cache("two") as two, two.writer() as second:
+        first.add(entry(1))
+        second.add(entry(2))
+    names = [[segment.path.name for segment in machines.cache(name).segments()] for name in ("one", "three")]
+    assert machines.held("one") == machines.held("two") == hosts(1, 2)
+    machines.add("one", 3)
+    assert machines.held("three") == hosts(1, 2, 3)
+    assert [name[:6] for name in names[1]] == ["000001", "000001"]
+
+
+def test_a_reply_that_is_there_already_is_not_added_by_another_machine(machines: Machines) -> None:
+    machines.add("one", 1, 2)
+    machines.add("two", 1, 2, 3)
+    assert machines.held("one") == hosts(1, 2, 3)
+
+
+def test_a_lost_mirror_comes_back_and_a_cut_file_is_mended(machines: Machines) -> None:
+    machines.add("one", *range(10), segment_bytes=400)
+    segments = machines.cache("one").segments()
+    segments[0].path.write_bytes(segments[0].path.read_bytes()[:-3])
+    segments[1].path.unlink()
+    assert machines.held("one") == hosts(*range(10))
+    shutil.rmtree(machines.folder / "one")
+    assert machines.held("one") == hosts(*range(10))
+
+
+def test_a_failure_at_the_end_leaves_the_replies_for_the_next_command(
+    shared: Machines, s3: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared.add("one", 1)
+    s3.refuses = {"PUT"}
+    with pytest.raises(NotPushedError, match="All replies are kept in") as failed:
+        shared.add("one", 2)
+    assert failed.value.exit_code == 3
+    assert shared.held("two") == hosts(1)
+    s3.refuses = {"PUT", "GET"}
+    monkeypatch.setattr("intel_grapher.cache.mirror._pulled", {})
+    with pytest.raises(StoreError, match="refuses"):
+        shared.add("one", 3)
+    s3.refuses = set()
+    shared.add("one", 4)
+    assert shared.held("two") == hosts(1, 2, 4)
+
+
+def test_an_error_of_the_block_is_not_covered_and_its_replies_are_pushed(machines: Machines) -> None:
+    def work() -> None:
+        with machines.cache("one") as cache, cache.writer() as writer:
+            writer.add(entry(1))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert machines.held("two") == hosts(1)
+
+
+def test_a_long_command_pushes_while_it_runs(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
+    def awaited(*numbers: int) -> None:
+        for _ in range(500):
+            if machines.held("two") == hosts(*numbers):
+                return
+            time.sleep(0.01)
+        raise AssertionError(machines.held("two"))
+
+    with machines.cache("one", segment_bytes=500) as cache, cache.writer() as writer:
+        for number in range(10):
+            writer.add(entry(number))
+        awaited(*range(8))
+        monkeypatch.setattr("intel_grapher.cache.mirror.PUSH_SECONDS", 0.01)
+        assert cache.mirror is not None
+        cache.mirror.filled.set()
+        writer.add(entry(10))
+        awaited(*range(11))
+
+
+def test_a_store_without_conditions_gets_no_reply(shared: Machines, s3: S3Server) -> None:
+    s3.unconditional = True
+    with pytest.raises(NotPushedError, match="does not heed conditional writes"):
+        shared.add("one", 1)
+    assert [each.name for each in shared.objects.names()] == ["conditional-writes"]
+
+
+@pytest.mark.parametrize("how", CUTS)
+def test_after_a_cut_at_any_request_all_is_there_once(
+    shared: Machines, s3: S3Server, how: Cut, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One request is cut, as often as it is sent: the command fails or not, and the next one makes it whole."""
+    monkeypatch.setattr("intel_grapher.objects.ATTEMPTS", 1)
+    shared.add("one", 1, 2, segment_bytes=1)
+    wanted, number = [1, 2], 0
+    while True:
+        s3.cut(how, number)
+        added = len(wanted) + 1
+        try:
+            shared.add("one", added, segment_bytes=1)
+        except NotPushedError:
+            wanted.append(added)
+        except StoreError:
+            assert number <= 1, "only what is read at the beginning ends a command before it adds anything"
+        else:
+            wanted.append(added)
+        is_over = len(s3.requests) <= number
+        s3.cut(how)
+        shared.add("one", 0)
+        assert shared.held("two") == shared.held(f"new{number}") == hosts(0, *wanted)
+        if is_over:
+            break
+        number += 1
+    assert number > 3
+
+
+@pytest.mark.parametrize("how", CUTS)
+def test_a_pull_that_is_cut_is_done_by_the_next(
+    shared: Machines, s3: S3Server, how: Cut, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("intel_grapher.objects.ATTEMPTS", 1)
+    shared.add("one", 1, 2, 3, segment_bytes=1)
+    for number in range(4):
+        s3.cut(how, number)
+        with pytest.raises(StoreError, match="can't be reached"):
+            shared.held(f"new{number}")
+        s3.cut(how)
+        assert shared.held(f"new{number}") == hosts(1, 2, 3)
+        with shared.cache(f"new{number}") as cache:
+            assert verify(cache) == []
+
+
+PUSHER = """
+import sys
+from pathlib import Path
+from small_cache import entry
+from intel_grapher.cache import Cache
+from intel_grapher.objects import place
+name, start = sys.argv[1], int(sys.argv[2])
+import os
+os.environ["XDG_DATA_HOME"] = name
+for number in range(start, start + 20, 5):
+    with Cache(place("s3://bucket/case", "data"), 500) as cache, cache.writer() as writer:
+        for each in range(number, number + 5):
+            writer.add(entry(each))
+    print(number, flush=True)
+"""
+
+
+def test_processes_push_side_by_side_and_a_killed_one_loses_nothing(
+    shared: Machines, s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = {"PATH": "", "PYTHONPATH": ":".join(filter(None, sys.path)), **s3.environment()}
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", PUSHER, str(tmp_path / f"home{start}"), str(start)],
+            env=environment, stdout=subprocess.PIPE, text=True,
+        )
+        for start in (0, 20, 40)
+    ]  # fmt: skip
+    killed = running[2]
+    assert killed.stdout is not None
+    assert killed.stdout.readline() == "40\n"
+    killed.kill()
+    for process in running:
+        process.communicate()
+    assert [process.returncode for process in running[:2]] == [0, 0]
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home40"))
+    with Cache(place(URL, "data")) as cache, cache.writer() as writer:
+        mine = {reply.key for segment in cache.segments() for reply in cache.replies(segment)}
+        for number in range(40, 60):
+            writer.add_once(entry(number))
+    assert set(hosts(*range(40, 45))) <= mine
+    assert shared.held("new") == hosts(*range(60))
+
+
+def test_the_path_of_a_mirror_means_its_url_and_no_other_folder_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+    data = place(f"{URL}/", "data")
+    assert data == local_folder(URL) / "data"
+    assert url_of(data) == url_of(place(str(data), "data")) == URL
+    project = tmp_path / "project"
+    shutil.copytree(data.parent, project)
+    assert url_of(project / "data") is None
+    (data.parent / "store.url").write_text("s3://somebody-elses/bucket\n")
+    assert url_of(data) is None
+
+
+def test_nothing_that_is_kept_has_a_secret(shared: Machines) -> None:
+    shared.add("one", 1)
+    for path in shared.folder.rglob("*"):
+        if path.is_file():
+            assert not any(secret.encode() in path.read_bytes() for secret in CREDENTIALS.values())
+    for each in shared.objects.names():
+        assert not any(secret.encode() in shared.objects.get(each.name) for secret in CREDENTIALS.values())
+
+
+def test_a_slow_push_writes_again_what_may_have_been_taken_for_an_orphan(
+    machines: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("intel_grapher.cache.mirror._SLOW_SECONDS", -1)
+    add = SharedListing.add
+
+    def add_late(shared: SharedListing, segments: object, retire: tuple[str, ...] = ()) -> object:
+        named = list(segments)  # type: ignore[call-overload]
+        machines.objects.delete([each.name for each in named])
+        monkeypatch.setattr(SharedListing, "add", add)
+        return add(shared, named, retire)
+
+    monkeypatch.setattr(SharedListing, "add", add_late)
+    machines.add("one", 1)
+    assert machines.held("two") == hosts(1)
