@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from intel_grapher import schema
+from intel_grapher import keys, schema
 from intel_grapher.errors import BadValue
 from intel_grapher.model import Kind
 from intel_grapher.transform.interning import Interning
@@ -70,3 +70,16 @@ def test_most_strings_need_no_second_look(kind: Kind[Any]) -> None:
     }  # fmt: skip
     assert kind.plain is not None
     assert kind.plain(pa.array([usual[kind.name]])).null_count == 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(raws=st.lists(NAMES, min_size=1, max_size=40))
+def test_the_domain_of_a_column_of_names_is_that_of_each(raws: list[str]) -> None:
+    told = keys.plain.registrable(pa.array(raws, pa.string())).to_pylist()
+    for raw, domain in zip(raws, told, strict=True):
+        assert domain in {None, schema.registrable(schema.Hostname(raw))}, raw
+        assert domain in {None, schema.registered(schema.Hostname(raw))}, raw
+    assert keys.plain.registrable(pa.array(["a.b.example", "www.example.com"])).to_pylist() == [
+        "b.example",
+        "example.com",
+    ]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from types import FunctionType
 
 import msgspec
@@ -73,6 +74,16 @@ def plain(asked: Hostname, reply: Report) -> Facts:
     yield ASSOCIATED.each(asked, reply.files)
     if reply.emails:
         yield OWNS.each(reply.emails, owned)
+
+
+class Status(Struct):
+    status: str = ""
+    score: int = 0
+
+
+def status(asked: Hostname, reply: Status) -> Facts:
+    """A text that a judge may look at."""
+    yield HOSTNAME.each(asked, votes=reply.score)
 
 
 @source.get("/first")
@@ -234,6 +245,29 @@ def test_a_judge_that_looks_into_a_list_is_asked_about_each_reply() -> None:
     columns, singly = both_ways(made, kept(made, WHOLE, {"files": ["b" * 32]}))
     assert columns == singly
     assert columns.outcomes == {"found": 1, "not found": 1}
+
+
+@pytest.mark.parametrize(
+    "judge",
+    [
+        lambda reply: Outcome.FOUND if reply.status else Outcome.NOT_FOUND,
+        lambda reply: Outcome.NOT_FOUND if "miss" in reply.status else Outcome.FOUND,
+        lambda reply: Outcome.NOT_FOUND if re.match("missing", reply.status) else Outcome.FOUND,
+        lambda reply: {"missing": Outcome.NOT_FOUND}.get(reply.status, Outcome.FOUND),
+        lambda reply: Outcome.FOUND if isinstance(reply.status, str) and len(reply.status) < 5 else Outcome.FAILED,
+        lambda reply: Outcome.NOT_FOUND if f"{reply.status}" == "missing" else Outcome.FOUND,
+    ],
+    ids=range(6),
+)
+def test_a_judge_sees_a_text_as_it_is_where_it_looks_at_it(judge: Callable[[Status], Outcome]) -> None:
+    judging = Source("judging", title="Judging", home="https://made.example", limits=(Rate(1),), judge=judge)
+    judging.get("/status")(status)
+    made = judging.endpoints["status"]
+    assert trace(made)
+    columns, singly = both_ways(
+        made, kept(made, *({"status": each, "score": 3} for each in ("missing", "ok", "", "x")))
+    )
+    assert columns == singly
 
 
 def test_where_a_bad_value_is_the_columns_tell(monkeypatch: pytest.MonkeyPatch) -> None:

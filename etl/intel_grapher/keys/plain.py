@@ -75,20 +75,42 @@ def hostname(raws: pa.Array) -> pa.Array:
     Where no rule of the Public Suffix List ends in a name's last two labels, these are its registrable domain.
     """
     plain = _name(raws)
-    tlds, tails, wild = _ruled()
-    labels = pc.split_pattern(raws, ".", max_splits=2, reverse=True)
-    last = pc.subtract(labels.offsets[1:], 1)
-    tld = labels.values.take(last)
+    labels = _last_labels(raws)
     places = pc.if_else(pc.equal(pc.list_value_length(labels), 2), pa.scalar(0, pa.int8()), pa.scalar(1, pa.int8()))
     places = pc.if_else(pc.is_valid(plain), places, plain)
-    near = pc.and_(pc.is_valid(plain), pc.is_in(tld, tlds))
-    if not pc.any(near).as_py():
+    ruled = _is_ruled(labels, pc.is_valid(plain))
+    if not pc.any(ruled).as_py():
         return places
-    tld = tld.filter(near)
-    tail = pc.binary_join_element_wise(labels.values.take(pc.subtract(last.filter(near), 1)), tld, ".")
-    ruled = pc.replace_with_mask(near, near, pc.or_(pc.is_in(tail, tails), pc.is_in(tld, wild)))
     by_rule = [0 if names.is_registrable(name) else 1 for name in raws.filter(ruled).to_pylist()]
     return pc.replace_with_mask(places, ruled, pa.array(by_rule, pa.int8()))
+
+
+def registrable(raws: pa.Array) -> pa.Array:
+    """Return the domain that each plain name is, or lies beneath; null where the rules have to be looked at."""
+    plain = pc.is_valid(_name(raws))
+    labels = _last_labels(raws)
+    known = pc.and_not(plain, _is_ruled(labels, plain))
+    last = pc.subtract(labels.offsets[1:], 1).filter(known)
+    tails = pc.binary_join_element_wise(labels.values.take(pc.subtract(last, 1)), labels.values.take(last), ".")
+    return pc.replace_with_mask(pa.nulls(len(raws), pa.string()), known, tails)
+
+
+def _last_labels(raws: pa.Array) -> pa.Array:
+    """Return of each name what is before its last two labels, if there is something, and these two (list of string)."""
+    return pc.split_pattern(raws, ".", max_splits=2, reverse=True)
+
+
+def _is_ruled(labels: pa.Array, plain: pa.Array) -> pa.Array:
+    """Tell of which plain names a rule of several labels ends in the last two labels, or may (bool[n])."""
+    tlds, tails, wild = _ruled()
+    last = pc.subtract(labels.offsets[1:], 1)
+    tld = labels.values.take(last)
+    near = pc.and_(plain, pc.is_in(tld, tlds))
+    if not pc.any(near).as_py():
+        return near
+    tld = tld.filter(near)
+    tail = pc.binary_join_element_wise(labels.values.take(pc.subtract(last.filter(near), 1)), tld, ".")
+    return pc.replace_with_mask(near, near, pc.or_(pc.is_in(tail, tails), pc.is_in(tld, wild)))
 
 
 def domain(raws: pa.Array) -> pa.Array:

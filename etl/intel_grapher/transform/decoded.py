@@ -9,7 +9,7 @@ source judges to have found nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import repeat
 from typing import Any, NamedTuple, NoReturn
 
@@ -18,7 +18,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
 
+from intel_grapher.keys import plain
 from intel_grapher.reading import FEW
+from intel_grapher.schema import service_name
 from intel_grapher.source import Endpoint, Outcome
 from intel_grapher.transform.columns import DecodedColumn, DecodedColumns
 from intel_grapher.transform.traced import Constant, Field, MemberColumn, Trace, TracedFact
@@ -29,13 +31,15 @@ OK = 200
 class Decoded(NamedTuple):
     """Replies that found something, as a table (a row each), and what was asked for in each (string[n]).
 
-    `found` tells of every reply that was decoded whether it is one of them.
+    `found` tells of every reply that was decoded whether it is one of them. `made` has what a function of what was
+    asked for gives (string[n]), once it has been asked for.
     """
 
     trace: Trace
     table: pa.Table
     asked: pa.Array
     found: list[bool]
+    made: dict[Callable[..., str], pa.Array]
 
     def lengths(self, of: str) -> pa.Array:
         """Return how many items a list has in each reply (int32[n])."""
@@ -48,8 +52,9 @@ class Decoded(NamedTuple):
         if value.of:
             return self._items(value)
         if value.function:
-            keys = self._with(self.asked, of).to_pylist()
-            return pa.array(map(value.function, keys), pa.string())
+            if value.function not in self.made:
+                self.made[value.function] = _of_keys(value.function, self.asked)
+            return self._with(self.made[value.function], of)
         if not value.member:
             return self._with(self.asked, of)
         field = self.trace.fields[value.member]
@@ -59,9 +64,12 @@ class Decoded(NamedTuple):
         field = self.trace.fields[value.of]
         items = pc.list_flatten(self._member(value.of))
         if value.function:
-            asked = self.asked.take(pc.list_parent_indices(self._member(value.of))).to_pylist()
-            arguments = [items.to_pylist() if argument else asked for argument in value.arguments]
-            return pa.array(map(value.function, *arguments), pa.string())
+            asked = self.asked.take(pc.list_parent_indices(self._member(value.of)))
+            arguments = [items if argument else asked for argument in value.arguments]
+            is_service = value.function is service_name and value.arguments == ("", value.of)
+            if is_service and not pc.any(pc.match_substring(asked, ":")).as_py():  # what it does without IPv6 addresses
+                return pc.binary_join_element_wise(asked, items.cast(pa.string()), ":")
+            return pa.array(map(value.function, *(argument.to_pylist() for argument in arguments)), pa.string())
         if not field.items:
             return items
         member = field.items[value.member]
@@ -76,6 +84,14 @@ class Decoded(NamedTuple):
 
 def _filled(values: pa.Array, field: Field) -> pa.Array:
     return values if field.default is None else values.fill_null(field.default)
+
+
+def _of_keys(function: Callable[..., str], keys: pa.Array) -> pa.Array:
+    """Return what a function of KEY_FUNCTIONS gives for canonical names (string[n])."""
+    made = plain.registrable(keys)
+    unknown = pc.is_null(made)
+    rest = pa.array(map(function, keys.filter(unknown).to_pylist()), pa.string())
+    return pc.replace_with_mask(made, unknown, rest)
 
 
 def decoded(endpoint: Endpoint, trace: Trace, asked: Sequence[str], bodies: Sequence[msgspec.Raw]) -> Decoded | None:
@@ -103,8 +119,11 @@ def decoded(endpoint: Endpoint, trace: Trace, asked: Sequence[str], bodies: Sequ
         return None
     for row in _faulty(trace, table):
         found[row] = False
-    mask = pa.array(found, pa.bool_())
-    return Decoded(trace, table.filter(mask), pa.array(asked, pa.string()).filter(mask), found)
+    keys = pa.array(asked, pa.string())
+    if not all(found):
+        mask = pa.array(found, pa.bool_())
+        table, keys = table.filter(mask), keys.filter(mask)
+    return Decoded(trace, table, keys, found, {})
 
 
 def columns(made: Decoded, fact: TracedFact, first: int) -> DecodedColumns | None:
@@ -177,47 +196,82 @@ _LOOKS = (
 )
 _Some: type[list[Any]] = type("_Some", (list,), {"__bool__": lambda _: True, **dict.fromkeys(_LOOKS, _unknown)})
 """A list that is not empty, and of which nothing else is known."""
+_TEXT_LOOKS = (
+    *_LOOKS,
+    "__hash__",
+    "__str__",
+    "__format__",
+    "__mod__",
+    "__rmod__",
+    "__getattr__",
+    "__int__",
+    "__index__",
+)
+_Text: type = type(
+    "_Text",
+    (),
+    {"__class__": property(lambda _: str), "__bool__": lambda _: True, **dict.fromkeys(_TEXT_LOOKS, _unknown)},
+)
+"""A text that is not empty, and of which nothing else is known."""
+_SOME_TEXT = _Text()
+_TEXTS = (str, str | None)
 
 
 def _found(endpoint: Endpoint, trace: Trace, table: pa.Table) -> list[bool]:
     """Return which replies found something, and not nothing at all. Each distinct combination is judged once.
 
-    Raises _UnknownError if the judge looks into a list.
+    Most judges only look whether there is a text, and not which one. Raises _UnknownError if one looks into a list.
     """
+    try:
+        return _judged(endpoint, trace, table, in_full=False)
+    except _UnknownError:
+        return _judged(endpoint, trace, table, in_full=True)
+
+
+def _judged(endpoint: Endpoint, trace: Trace, table: pa.Table, *, in_full: bool) -> list[bool]:
     columns = []
     for field in trace.fields.values():
         column = table[field.encoded].combine_chunks()
         if field.is_list:
-            columns.append(pc.greater(pc.fill_null(pc.list_value_length(column), 0), 0).to_pylist())
-        else:
-            columns.append(column.to_pylist())
+            column = pc.greater(pc.fill_null(pc.list_value_length(column), 0), 0)
+        elif _is_by_presence(field, in_full=in_full):
+            column = pc.greater(pc.binary_length(column), 0)
+        columns.append(column.to_pylist())
     known: dict[tuple[Any, ...], bool] = {}
     found = []
     for row in zip(*columns, strict=True) if columns else repeat((), table.num_rows):
         if row not in known:
-            known[row] = _is_found(endpoint, trace, row)
+            known[row] = _is_found(endpoint, trace, row, in_full=in_full)
         found.append(known[row])
     return found
 
 
-def _is_found(endpoint: Endpoint, trace: Trace, row: tuple[Any, ...]) -> bool:
+def _is_by_presence(field: Field, *, in_full: bool) -> bool:
+    return not in_full and field.type in _TEXTS and not field.default
+
+
+def _is_found(endpoint: Endpoint, trace: Trace, row: tuple[Any, ...], *, in_full: bool) -> bool:
     values: dict[str, Any] = {}
     for field, value in zip(trace.fields.values(), row, strict=True):
         if field.is_list:
             values[field.name] = _Some() if value else []
-        elif value is not None:
-            values[field.name] = msgspec.convert(value, field.type, strict=False)
-        elif field.is_required:
-            return False
-        else:
+        elif value is None:
+            if field.is_required:
+                return False
             values[field.name] = field.default
+        elif _is_by_presence(field, in_full=in_full):
+            values[field.name] = _SOME_TEXT if value else ""
+        else:
+            values[field.name] = msgspec.convert(value, field.type, strict=False)
     is_blank = all(
-        not value if field.is_list else value == field.default
+        not value if field.is_list or value is _SOME_TEXT else value == field.default
         for field, value in zip(trace.fields.values(), values.values(), strict=True)
     )
     try:
         return not is_blank and endpoint.source.judge(endpoint.reply(**values)) is Outcome.FOUND
     except _UnknownError:
         raise
-    except Exception:  # noqa: BLE001 - what a source can't judge is read by itself, and listed
+    except Exception as wrong:  # what a source can't judge is read by itself, and listed
+        if not in_full:
+            raise _UnknownError from wrong
         return False
