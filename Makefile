@@ -12,7 +12,8 @@ WORK ?= own
 HERE := $(WORK)/intel-grapher.toml
 RUN += -C $(WORK)
 endif
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
+WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 FLAGS ?=
 
 # Each start of the command would compile all modules again.

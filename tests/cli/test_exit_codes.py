@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from command import Desk, Ran, install
-from places import ROOT
+from places import ROOT, SAMPLES
 
 sys.path.insert(0, str(ROOT / "docs"))
 
@@ -161,8 +160,8 @@ def test_a_look_without_a_network_is_done_in_part_where_something_is_kept(loaded
     assert "graph:" not in ran.err  # nothing is new
 
 
-def test_a_watch_without_a_network_has_not_watched(filled: Desk, tmp_path: Path) -> None:
-    shutil.copytree(filled.folder / "data", tmp_path / "data")
+def test_a_watch_without_a_network_has_not_watched(desk: Desk, tmp_path: Path) -> None:
+    assert desk.run("cache", "add", SAMPLES / "rdap").code == 0
     (tmp_path / "list.txt").write_text("example.com\n")
     cut, words = Desk(tmp_path, more=NO_PROXY), ("watch", "list.txt", "--source", "rdap", "--no-progress")
     ran = cut.run(*words)

@@ -11,8 +11,11 @@ import time
 from pathlib import Path
 
 import pytest
+from once import Once
 from places import SAMPLES
 from transforming import adopted, bytes_of, transform
+
+from intel_grapher.cache import Cache
 
 PROGRAM = """
 import os, signal, sys
@@ -52,6 +55,13 @@ transform(Cache(root), root / "import", Registry.installed(), options)
 """
 
 
+def begun(folder: Path) -> None:
+    """Transform two sources, and add two: the next run maps, adds to what was merged, and writes."""
+    first, second, *rest = (SAMPLES / name for name in ("internetdb", "otx", "threatcrowd", "virustotal"))
+    transform(adopted(folder, first, second), folder / "import")
+    adopted(folder, *rest)
+
+
 @pytest.mark.parametrize(
     ("where", "number"),
     [
@@ -62,17 +72,16 @@ transform(Cache(root), root / "import", Registry.installed(), options)
         *((where, 1) for where in ("commit", "index", "clean", "swap")),
     ],
 )
-def test_killed_while_it_works_the_next_run_gives_the_same_bytes(tmp_path: Path, where: str, number: int) -> None:
-    few = sorted(path for path in SAMPLES.glob("*") if path.name in {"threatcrowd", "virustotal", "internetdb", "otx"})
-    cache = adopted(tmp_path, *few[:2])
-    transform(cache, tmp_path / "import")
-    once = bytes_of(tmp_path / "import")
-    cache = adopted(tmp_path, *few[2:])  # so that the killed run maps, adds to what was merged, and writes
+def test_killed_while_it_works_the_next_run_gives_the_same_bytes(
+    tmp_path: Path, once: Once, where: str, number: int
+) -> None:
+    once.copy("begun", begun, tmp_path)
+    before, cache = bytes_of(tmp_path / "import"), Cache(tmp_path)
     command = [sys.executable, "-c", PROGRAM, str(tmp_path), where, str(number), str(1 << 40)]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     if where not in {"read", "rank", "merge", "write"} or number == 1:
         assert (ran.returncode, ran.stdout) == (-signal.SIGKILL, "killed\n"), ran.stderr
-        assert bytes_of(tmp_path / "import") == once
+        assert bytes_of(tmp_path / "import") == before
     transform(cache, tmp_path / "import")
     transform(cache, tmp_path / "anew")
     assert bytes_of(tmp_path / "import") == bytes_of(tmp_path / "anew")
