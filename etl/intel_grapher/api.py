@@ -34,7 +34,7 @@ from intel_grapher.ask.path import Paths
 from intel_grapher.ask.pool import GraphPool
 from intel_grapher.ask.rank import Ranking, Tie
 from intel_grapher.cache import Cache
-from intel_grapher.cards import Card
+from intel_grapher.cards.card import Card
 from intel_grapher.cards.known import KnownNode, known_node
 from intel_grapher.cards.looking import look as look_at
 from intel_grapher.early import mapped_early
@@ -58,7 +58,7 @@ from intel_grapher.fetch.summary import Summary
 from intel_grapher.files import Files, Manifest
 from intel_grapher.intake import NO_TYPOS, TextReading, read, single
 from intel_grapher.judgement import Judgement
-from intel_grapher.load import Embedded, Loaded, Server, load
+from intel_grapher.load import Embedded, Loaded, Server, load, targets
 from intel_grapher.model import NodeRef
 from intel_grapher.pipeline import PipelineOptions, PipelineResult, Places
 from intel_grapher.registry import Registry
@@ -173,7 +173,7 @@ class Workspace:
         Raises UsageError where something else is in that folder.
         """
         demo.lay_out(Path(folder))
-        workspace = cls(folder, data="data", import_="import", db="data/graph", to=pipeline.EMBEDDED)
+        workspace = cls(folder, data="data", import_="import", db="data/graph", to=targets.EMBEDDED)
         workspace.transform()
         workspace.load()
         return workspace
@@ -363,7 +363,7 @@ class Workspace:
     # --- what they share ----------------------------------------------------------------------------------------------
 
     def _target(self) -> Embedded | Server:
-        found = pipeline.target(self._to, self.db, self.data)
+        found = targets.target(self._to, self.db, self.data)
         if isinstance(found, Embedded) and self._memory is not None:
             return Embedded(found.place, self._memory)
         return found

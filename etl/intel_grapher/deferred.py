@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from importlib.abc import Loader, MetaPathFinder, SourceLoader
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from threading import RLock
 from types import ModuleType
 
@@ -18,9 +17,12 @@ DEFERRED = frozenset(
     {
         *("asyncio", "duckdb", "idna", "neo4j", "neo4j.exceptions", "publicsuffixlist", "requests", "urllib3"),
         *("pyarrow", "pyarrow.compute", "pyarrow.csv", "pyarrow.json", "pyarrow.parquet", "rich.cells", "rich.text"),
+        *("importlib.metadata", "socket", "intel_grapher.load.neo4j.session", "intel_grapher.neo4j.server"),
     }
 )
-"""Packages in Python; asyncio is for an interface of the embedded engine that no command uses."""
+"""Modules in Python, ours too; asyncio is for an interface of the embedded engine that no command uses."""
+_IN_PLAIN_TYPING = "msgspec._utils"
+"""It takes from typing_extensions what Python's typing has. That module takes longer to import than all of msgspec."""
 
 
 def defer() -> None:
@@ -38,10 +40,10 @@ class DeferredModule(ModuleType):
         raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}", name=name, obj=self)
 
 
-class DeferringLoader(Loader):
+class DeferringLoader:
     """Leaves a module empty when it is imported, and fills it later."""
 
-    def __init__(self, loader: SourceLoader) -> None:
+    def __init__(self, loader: SourceFileLoader) -> None:
         self.loader = loader
         self.lock = RLock()
         self.is_filling = False
@@ -55,7 +57,22 @@ class DeferringLoader(Loader):
         module.__class__ = DeferredModule
 
 
-class LoadedLoader(Loader):
+class PlainTypingLoader(SourceFileLoader):
+    """Runs a module's code as if typing_extensions were not installed."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run it."""
+        if "typing_extensions" in sys.modules:
+            super().exec_module(module)
+            return
+        sys.modules["typing_extensions"] = None  # type: ignore[assignment] # so Python is told that there is none
+        try:
+            super().exec_module(module)
+        finally:
+            del sys.modules["typing_extensions"]
+
+
+class LoadedLoader:
     """Gives a module that is there already."""
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
@@ -66,21 +83,23 @@ class LoadedLoader(Loader):
         """Leave the module as it is."""
 
 
-class DeferringFinder(MetaPathFinder):
+class DeferringFinder:
     """Finds the modules of DEFERRED, empty."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Return the spec of a deferred module; None leaves all else to others."""
-        if fullname in DEFERRED:
+        if fullname in DEFERRED or fullname == _IN_PLAIN_TYPING:
             spec = PathFinder.find_spec(fullname, path, target)
-            if spec is not None and isinstance(spec.loader, SourceLoader):
-                spec.loader = DeferringLoader(spec.loader)
+            if spec is not None and isinstance(spec.loader, SourceFileLoader):
+                own = spec.loader
+                deferring = DeferringLoader(own) if fullname in DEFERRED else PlainTypingLoader(own.name, own.path)
+                spec.loader = deferring  # type: ignore[assignment] # a loader in all but its base class
             return spec
         parent = fullname.rpartition(".")[0]
         if parent in DEFERRED and fill(sys.modules[parent]) and fullname in sys.modules:
-            return ModuleSpec(fullname, LoadedLoader())  # a package imports modules of its own
+            return ModuleSpec(fullname, LoadedLoader())  # type: ignore[arg-type] # a package imports modules of its own
         return None
 
 
@@ -89,7 +108,7 @@ def fill(module: ModuleType) -> bool:
 
     It is not if that code itself looks at its module.
     """
-    loader = module.__dict__["__loader__"]
+    loader: object = module.__dict__["__loader__"]
     if not isinstance(loader, DeferringLoader):
         return True
     parent = module.__name__.rpartition(".")[0]

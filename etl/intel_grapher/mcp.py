@@ -23,7 +23,7 @@ from intel_grapher import schema, times
 from intel_grapher.api import Workspace
 from intel_grapher.ask import LIMIT
 from intel_grapher.ask.documents import paths_document, ranking_document
-from intel_grapher.cards import card_document
+from intel_grapher.cards.card import card_document
 from intel_grapher.cards.known import known_document
 from intel_grapher.errors import GrapherError, NoRepliesError, UsageError
 

@@ -15,13 +15,12 @@ from typing import TypeVar
 from intel_grapher.analyst.overrides import overrides_of
 from intel_grapher.cache import Cache
 from intel_grapher.early import mapped_early
-from intel_grapher.errors import BusyError, LoadError, UsageError
+from intel_grapher.errors import BusyError
 from intel_grapher.fetch.asking import Indicator
 from intel_grapher.fetch.run import FetchOptions, fetch
 from intel_grapher.fetch.summary import Summary
 from intel_grapher.files import Files, Manifest
 from intel_grapher.load import Embedded, Loaded, Method, Retraction, Server, load
-from intel_grapher.neo4j.server import LocalNeo4j, connection_from_environment
 from intel_grapher.registry import Registry
 from intel_grapher.source import Source
 from intel_grapher.transform import Options as TransformOptions
@@ -30,8 +29,6 @@ from intel_grapher.transform import transform
 T = TypeVar("T")
 Progress = Callable[[str, str, int, int], None]
 """Called with the stage (fetch, transform, load), its step (of a fetch: the source), units done, and units in all."""
-EMBEDDED, NEO4J = "embedded", "neo4j"
-"""What graphs are called."""
 RETRY = 0.5  # seconds between two attempts while another process is at work
 
 
@@ -115,28 +112,6 @@ def run(
     loaded = _patiently(options, lambda: _loaded(places, options))
     options.finished(loaded)
     return PipelineResult(summary, manifest, loaded)
-
-
-def target(name: str, db: Path, data: Path, say: Callable[[str], None] = lambda _text: None) -> Embedded | Server:
-    """Return the graph of a name. A Neo4j is that of NEO4J_URI, else the local one, started if need be.
-
-    `say` is told what is done for that. Raises UsageError for another name, and LoadError if no Neo4j is known. A local
-    Neo4j is not made here, because that downloads packages: `intel-grapher neo4j up` does it.
-    """
-    if name == EMBEDDED:
-        return Embedded(db)
-    if name != NEO4J:
-        raise UsageError(f"a graph is called {EMBEDDED} or {NEO4J}, not {name!r}")
-    named = connection_from_environment()
-    if named is not None:
-        return named
-    local = LocalNeo4j(data / NEO4J, say=say)
-    if not local.status().assembled:
-        raise LoadError(
-            "no Neo4j is known: make a local one with `intel-grapher neo4j up`, "
-            "or name yours with NEO4J_URI, NEO4J_USER and NEO4J_PASSWORD"
-        )
-    return local.up()
 
 
 def retraction(data: Path, target: Embedded | Server) -> Retraction | None:

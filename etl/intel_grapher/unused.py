@@ -6,15 +6,13 @@ frames, nothing is left out.
 
 from __future__ import annotations
 
-import pickle
 import sys
 from collections.abc import Callable
-from importlib.abc import MetaPathFinder
 
 UNUSED = frozenset({"numpy", "pandas"})
 
 
-class Unused(MetaPathFinder):
+class Unused:
     """Finds none of UNUSED, as if they were not installed."""
 
     def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
@@ -31,6 +29,8 @@ def leave_out() -> None:
 
 def beginning(prepare: Callable[..., None], *arguments: object) -> tuple[bool, bytes]:
     """Return arguments of `begin`, which then calls `prepare` with these in a process that this one starts."""
+    import pickle  # noqa: PLC0415 - most commands start none
+
     return any(isinstance(finder, Unused) for finder in sys.meta_path), pickle.dumps((prepare, arguments))
 
 
@@ -38,5 +38,7 @@ def begin(is_without: bool, prepared: bytes) -> None:  # noqa: FBT001 - it comes
     """Prepare a new process. It leaves out what its parent leaves out, before it imports anything else of ours."""
     if is_without:
         leave_out()
+    import pickle  # noqa: PLC0415 - likewise
+
     prepare, arguments = pickle.loads(prepared)  # noqa: S301 - our own, by way of a pipe
     prepare(*arguments)

@@ -10,7 +10,7 @@ from loopback import NOTHING, Answer, Asked, Loopback, found, source
 
 from intel_grapher import ask
 from intel_grapher.cache import Cache, Entry
-from intel_grapher.cards import Card, card_document
+from intel_grapher.cards.card import Card, card_document
 from intel_grapher.cards.looking import look
 from intel_grapher.fetch.asking import Freshness, Indicator
 from intel_grapher.fetch.run import FetchOptions

@@ -15,9 +15,17 @@ from intel_grapher.ask.question_process import LARGEST
 from intel_grapher.ask.sandbox import Sandbox, refusal, too_large
 from intel_grapher.ask.values import Answer, ValueReader
 from intel_grapher.errors import UsageError
-from intel_grapher.load import Embedded, Server, connected, open_embedded
-from intel_grapher.load.embedded import STORE, EmbeddedStore, open_manifest, quarter_of_memory
+from intel_grapher.load.embedded import (
+    STORE,
+    Embedded,
+    EmbeddedStore,
+    open_embedded,
+    open_manifest,
+    quarter_of_memory,
+)
+from intel_grapher.load.neo4j import session
 from intel_grapher.load.quote import quote
+from intel_grapher.neo4j.connection import Server
 
 if TYPE_CHECKING:
     import neo4j
@@ -285,7 +293,7 @@ def opened(target: Embedded | Server, memory: int | None = None) -> Iterator[Gra
             sandbox.close()
             connection.close()
     else:
-        with connected(target) as database:
+        with session.connected(target) as database:
             sandbox = Sandbox(target, quarter_of_memory() if memory is None else memory)
             try:
                 yield Neo4jGraph(database.session, sandbox)

@@ -3,11 +3,7 @@
     cache, graph ─▶ Knowledge (before) ─┐
     fetch ─ each reply, mapped ─────────┴▶ Knowledge ─ judgement, ties across the list, what is new ─▶ Card
 
-knowledge   what replies and the graph say about one indicator
+knowledge   what is known of one indicator, as the graph says it; `replies`: as kept replies do
 card        the card of one indicator; its JSON form
 looking     asking about a list, and handing out each card when its last answer is there; the one that needs a network
 """
-
-from intel_grapher.cards.card import Card, card_document
-
-__all__ = ["Card", "card_document"]

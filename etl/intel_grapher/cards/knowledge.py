@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from intel_grapher import schema, times
 from intel_grapher.ask import look
 from intel_grapher.ask.engines import Graph
 from intel_grapher.ask.look import Shown
-from intel_grapher.cache import Cache
-from intel_grapher.errors import BadValue, CacheError
-from intel_grapher.files import Group
+from intel_grapher.errors import BadValue
 from intel_grapher.judgement import Related, Told
 from intel_grapher.labels import NOTE, SEEN
 from intel_grapher.model import NodeRef
-from intel_grapher.registry import Registry
-from intel_grapher.source import Endpoint, Outcome
-from intel_grapher.transform.facts import Batch, Reply
-from intel_grapher.verdict import Verdict, judged
+
+if TYPE_CHECKING:
+    from intel_grapher.source import Outcome
 
 MOST = 200
 """Neighbours of one kind that are read from the graph."""
@@ -106,49 +103,6 @@ class Knowledge:
             for link, heard in self.links.items()
         ]
 
-    def answered(self, source: str, outcome: Outcome, at: int) -> None:
-        """Note a source's answer: one that found something counts before others."""
-        before = self.answers.get(source)
-        best = outcome if before is None or before.outcome is not Outcome.FOUND else before.outcome
-        self.answers[source] = Answered(best, max(at, before.at if before else 0))
-
-    def add_reply(self, endpoint: Endpoint, reply: Reply, verdict: Verdict) -> None:
-        """Take in what one reply about this node says."""
-        if not verdict.is_answer:
-            return
-        source = endpoint.source.name
-        self.answered(source, verdict.outcome, reply.fetched_at)
-        batch = Batch(endpoint, 0)
-        batch.take(reply, verdict)
-        for group, table in batch.tables():
-            for row in table.to_pylist():
-                self._add_row(group, row, source, reply.fetched_at)
-
-    def _add_row(self, group: Group, row: dict[str, Any], source: str, at: int) -> None:
-        if not group.type:
-            self._add_node(NodeRef(group.start, row["key"]), row, source, at)
-            return
-        start, end = NodeRef(group.start, row["start"]), NodeRef(group.end, row["end"])
-        for one, other, direction in ((start, end, "->"), (end, start, "<-")):
-            if one == self.node:
-                direction_ = "--" if schema.RELATIONSHIPS[group.type].both_ways else direction
-                heard = self.links.setdefault(Link(group.type, direction_, other), Heard())
-                heard.add([source], at, row.get("first_seen") or 0, row.get("last_seen") or 0)
-
-    def _add_node(self, node: NodeRef, row: dict[str, Any], source: str, at: int) -> None:
-        label = schema.LABELS[node.label]
-        if node != self.node:
-            title = next((row[name] for name in label.title if row.get(name)), None)
-            if title:
-                self.titles[node] = str(title)
-            return
-        for each in label.properties:
-            value = row.get(each.name)
-            if value is not None and each.name not in COMMON:
-                known = self.values.setdefault(each.name, {}).get(source)
-                if known is None or known[0] <= at:
-                    self.values[each.name][source] = (at, value)
-
     def add_graph(self, graph: Graph) -> bool:
         """Take in what the graph has of this node and no reply says; return whether the graph has the node."""
         shown = look.show(graph, schema.LABELS[self.node.label], self.node.key, limit=MOST)
@@ -191,33 +145,6 @@ class Knowledge:
         bearing = (link for link in self.links if schema.RELATIONSHIPS[link.type].bearing and link.direction == "->")
         found = [link.node for link in bearing if schema.LABELS[link.node.label].title]
         return [node for node in found if node not in self.titles][:MOST]
-
-
-def of_cache(cache: Cache, registry: Registry, node: NodeRef, key: str) -> Knowledge:
-    """Return what the newest answer to each question about a key says of the node; damaged replies are passed over."""
-    known = Knowledge(node)
-    for endpoint, reply, verdict in answers(cache, registry, key):
-        known.add_reply(endpoint, reply, verdict)
-    return known
-
-
-def answers(cache: Cache, registry: Registry, key: str) -> Iterator[tuple[Endpoint, Reply, Verdict]]:
-    """Yield the newest answer to each question about a key, with its verdict."""
-    seen: set[tuple[str, str, str]] = set()
-    for found in cache.history(key):
-        question = (found.source, found.endpoint, repr(sorted(found.params.items())))
-        endpoint = registry.endpoint(found.source, found.endpoint)
-        if found.area != "raw" or question in seen or endpoint is None:
-            continue
-        try:
-            content = cache.read(found).content
-            endpoint.canonical(found.key)
-        except (CacheError, BadValue):
-            continue
-        verdict = judged(endpoint, found.status, content)
-        if verdict.is_answer:
-            seen.add(question)
-            yield endpoint, Reply(found.key, found.fetched_at, found.status, content), verdict
 
 
 def _text(seconds: int) -> str:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from intel_grapher import judgement, schema
-from intel_grapher.ask import Graph, look
+from intel_grapher.ask import look
+from intel_grapher.ask.engines import Graph
 from intel_grapher.ask.look import Group, Neighbour, Shown
 from intel_grapher.cards.knowledge import Knowledge
 from intel_grapher.errors import NotFoundError

@@ -11,7 +11,7 @@ from queue import Empty, SimpleQueue
 from intel_grapher import schema
 from intel_grapher.ask.engines import Graph
 from intel_grapher.cache import Cache
-from intel_grapher.cards import knowledge
+from intel_grapher.cards import replies
 from intel_grapher.cards.card import Asked, Card, Ties, made
 from intel_grapher.cards.knowledge import Knowledge, Link
 from intel_grapher.errors import BadValue
@@ -139,7 +139,7 @@ class _Looking:
             label, canonical = schema.BY_INDICATOR[kind].resolve(key)
         except BadValue:
             return None
-        known = knowledge.of_cache(self._cache, self._registry, NodeRef(label.name, canonical), key)
+        known = replies.of_cache(self._cache, self._registry, NodeRef(label.name, canonical), key)
         in_graph = graph is not None and known.add_graph(graph)
         self._ties.add(known)
         return _Seed(indicator, known, set(known.links), not known.answers and not in_graph, in_graph)
@@ -181,7 +181,7 @@ class _Looking:
         endpoint, source = question.form.endpoint, question.form.name[0]
         if verdict.is_answer:
             told = Reply(question.key, int(time.time()), reply.status, reply.body)
-            seed.known.add_reply(endpoint, told, verdict)
+            replies.add_reply(seed.known, endpoint, told, verdict)
             self._ties.add(seed.known)
         else:
             seed.failed[source] = verdict.reason

@@ -10,16 +10,19 @@ from typing import Annotated
 
 import typer
 
-from intel_grapher import ask, pipeline
+from intel_grapher import ask
 from intel_grapher.ask import RecordingGraph
 from intel_grapher.ask import find as find_nodes
 from intel_grapher.ask.explore import Step
 from intel_grapher.cli import completion, options, terminal
 from intel_grapher.cli.output import print_csv, print_table, say
-from intel_grapher.load import Embedded, Server
+from intel_grapher.load import targets
+from intel_grapher.load.embedded import Embedded
 from intel_grapher.model import NodeRef
+from intel_grapher.neo4j.connection import Server
 
-EMBEDDED = pipeline.EMBEDDED
+EMBEDDED = targets.EMBEDDED
+
 MAX_HUBS = 5
 STDIN = Path("-")
 ARROWS = {"->": ("-", "->"), "<-": ("<-", "-"), "--": ("-", "-")}
@@ -39,8 +42,8 @@ Hub = Annotated[int, typer.Option(min=1, help="A node with more neighbours than 
 
 
 def target(name: str, db: Path, data: Path) -> Embedded | Server:
-    """Return the graph that --to or --on names, as `pipeline.target` does."""
-    return pipeline.target(name, db, data, say)
+    """Return the graph that --to or --on names, as `targets.target` does."""
+    return targets.target(name, db, data, say)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,15 +6,17 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from intel_grapher import intake, keys
 from intel_grapher.cli.output import say
 from intel_grapher.errors import BadValue, UsageError
-from intel_grapher.fetch.asking import Indicator
 from intel_grapher.schema import BY_INDICATOR
+
+if TYPE_CHECKING:
+    from intel_grapher.fetch.asking import Indicator
 
 MAX_MESSAGES = 20
 SHOWN_CHARACTERS = 200

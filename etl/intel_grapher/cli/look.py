@@ -11,8 +11,7 @@ import typer
 from intel_grapher import ask, pipeline, times
 from intel_grapher.ask.engines import Graph
 from intel_grapher.cache import Cache
-from intel_grapher.cards import Card, card_document
-from intel_grapher.cards.card import Asked
+from intel_grapher.cards.card import Asked, Card, card_document
 from intel_grapher.cards.looking import Looked, look
 from intel_grapher.cli import fetch, graph, options, terminal, transform
 from intel_grapher.cli.fetch_settings import FetchSettings

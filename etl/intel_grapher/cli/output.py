@@ -33,6 +33,8 @@ ERROR = "error: "
 """What the message begins with that says why a command failed."""
 QUIET = "INTEL_GRAPHER_QUIET"
 """The environment variable that leaves only results and errors; `--quiet` sets it."""
+OVERRULING = frozenset({"CLICOLOR_FORCE", "FORCE_COLOR", "TTY_COMPATIBLE"})
+"""Environment variables by which a stream that is no terminal may be taken for one."""
 _messages: list[str] | None = None
 _bars: list[Progress] = []
 """The progress bars that stand on the terminal now: none or one."""
@@ -201,6 +203,10 @@ def _versioned(document: Mapping[str, object]) -> dict[str, object]:
 
 def is_terminal() -> bool:
     """Return whether results go to a terminal, or are to look as if they did (CLICOLOR_FORCE)."""
+    if not OVERRULING & os.environ.keys():
+        with suppress(ValueError):  # it is closed
+            if sys.stdout is None or not sys.stdout.isatty():
+                return False  # as Rich would say, whose import this saves
     return console(stderr=False).is_terminal
 
 

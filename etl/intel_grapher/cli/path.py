@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
+import rich.cells
 import typer
-from rich.cells import cell_len
 
 from intel_grapher.ask import path as search
 from intel_grapher.ask.documents import paths_document
@@ -65,14 +65,14 @@ def path(
 def write_path(screen: Screen, steps: Sequence[Step], *, indent: int = 0) -> None:
     """Write a path: on one line where there is room, else a line for each step."""
     text = graph.path_text(steps)
-    if not steps or screen.width is None or cell_len(text) + indent <= screen.width:
+    if not steps or screen.width is None or rich.cells.cell_len(text) + indent <= screen.width:
         screen.line(text, indent=indent)
         return
     screen.line((f"{steps[0].start.label} ", DIM), (steps[0].start.key, KEY), indent=indent)
     for step in steps:
         before, after = graph.ARROWS[step.direction]
         head = f"{before}{step.type}{after} "
-        if cell_len(head + step.end.label + step.end.key) + indent + 3 <= screen.width:
+        if rich.cells.cell_len(head + step.end.label + step.end.key) + indent + 3 <= screen.width:
             screen.line(head, (f"{step.end.label} ", DIM), (step.end.key, KEY), indent=indent + 2)
         else:
             screen.line(head, (step.end.label, DIM), indent=indent + 2)

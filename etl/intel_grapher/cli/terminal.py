@@ -9,13 +9,17 @@ import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import Annotated, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Final
 
+import rich.cells
+import rich.text
 import typer
-from rich.cells import cell_len
-from rich.text import Text
 
-from intel_grapher.cli.output import above_bars, console, flat, printable
+from intel_grapher.cli.output import above_bars, console, flat, is_terminal, printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 COLOURS: Final = {"malicious": "bold red", "suspicious": "yellow", "benign": "green", "unknown": "dim"}
 """The colour of each judgement."""
@@ -35,13 +39,16 @@ class Screen:
     """Lines in the making. `width` is that of the terminal; None where the output is piped, and nothing is wrapped."""
 
     def __init__(self) -> None:
-        self._console = console(stderr=False)
-        self.width = self._console.width if self._console.is_terminal else None
-        self.lines: list[Text] = []
+        self.width = self._console.width if is_terminal() else None
+        self.lines: list[rich.text.Text] = []
+
+    @cached_property
+    def _console(self) -> Console:
+        return console(stderr=False)
 
     def line(self, *parts: str | tuple[str, str], indent: int = 0) -> None:
         """Add one line of texts, each with a style if it is a pair. It is not wrapped."""
-        text = Text(" " * indent)
+        text = rich.text.Text(" " * indent)
         for part in parts:
             content, style = (part, "") if isinstance(part, str) else part
             text.append(printable(content).replace("\n", " ").replace("\t", " "), style)
@@ -51,7 +58,7 @@ class Screen:
     def blank(self) -> None:
         """Add an empty line, unless the last one is."""
         if self.lines and self.lines[-1].plain:
-            self.lines.append(Text())
+            self.lines.append(rich.text.Text())
 
     def paragraph(self, text: str, *, indent: int = 0, style: str = "") -> None:
         """Add a text, wrapped between words."""
@@ -68,13 +75,15 @@ class Screen:
     def rows(self, rows: Sequence[tuple[str, Sequence[str]]], *, indent: int = 2) -> None:
         """Add rows of a key and some details, aligned; a key that leaves no room for them stands on its own line."""
         details = [[printable(each) for each in row] for _, row in rows]
-        widths = [max((cell_len(row[place]) for row in details), default=0) for place in range(len(details[0]))]
+        widths = [
+            max((rich.cells.cell_len(row[place]) for row in details), default=0) for place in range(len(details[0]))
+        ]
         room = None if self.width is None else self.width - indent - sum(width + 2 for width in widths)
-        lengths = [cell_len(printable(key)) for key, _ in rows]
+        lengths = [rich.cells.cell_len(printable(key)) for key, _ in rows]
         column = max((length for length in lengths if room is None or length <= room), default=0)
         for (key, _), length, row in zip(rows, lengths, details, strict=True):
             beside = "  ".join(
-                f"{each}{' ' * (width - cell_len(each))}" for each, width in zip(row, widths, strict=True)
+                f"{each}{' ' * (width - rich.cells.cell_len(each))}" for each, width in zip(row, widths, strict=True)
             )
             if room is not None and length > room:
                 self.line((key, KEY), indent=indent)
@@ -91,7 +100,7 @@ class Screen:
         texts = [[dated(flat(value)) for value in row] for row in rows]
         widths = self._widths(columns, texts)
         if widths is None:
-            column = max(map(cell_len, columns)) + 2
+            column = max(map(rich.cells.cell_len, columns)) + 2
             for row in texts:
                 self.blank()
                 for name, text in zip(columns, row, strict=True):
@@ -107,8 +116,8 @@ class Screen:
     def _widths(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int] | None:
         """Return the width of each column, None if the longest words do not fit side by side."""
         by_column = list(zip(columns, *rows, strict=True))
-        most = [max(map(cell_len, cells)) for cells in by_column]
-        least = [max(cell_len(word) for text in cells for word in text.split(" ")) for cells in by_column]
+        most = [max(map(rich.cells.cell_len, cells)) for cells in by_column]
+        least = [max(rich.cells.cell_len(word) for text in cells for word in text.split(" ")) for cells in by_column]
         room = None if self.width is None else self.width - 2 * (len(columns) - 1)
         if room is None or sum(most) <= room:
             return most
@@ -128,14 +137,13 @@ class Screen:
 
     def print(self) -> None:
         """Print the lines so far, and begin anew."""
-        screen = above_bars() or self._console
         for each in self.lines:
-            screen.print(each, soft_wrap=True)
+            (above_bars() or self._console).print(each, soft_wrap=True)
         self.lines = []
 
     def print_paged(self, *, pager: bool) -> None:
         """Print the lines; through a pager, if that is wished and they are longer than the screen."""
-        height = sum(max(1, -(-cell_len(each.plain) // (self.width or 1))) for each in self.lines)
+        height = sum(max(1, -(-rich.cells.cell_len(each.plain) // (self.width or 1))) for each in self.lines)
         command = pager_command() if pager and self.width is not None and height >= self._console.height else []
         if not command:
             self.print()
@@ -168,7 +176,7 @@ def _words(text: str, room: int) -> list[str]:
     """Return a text in lines of `room` cells; a word that is longer than that has a line of its own."""
     lines: list[str] = []
     for word in text.split(" "):
-        if lines and cell_len(lines[-1]) + 1 + cell_len(word) <= room:
+        if lines and rich.cells.cell_len(lines[-1]) + 1 + rich.cells.cell_len(word) <= room:
             lines[-1] += f" {word}"
         else:
             lines.append(word)
@@ -176,7 +184,7 @@ def _words(text: str, room: int) -> list[str]:
 
 
 def _padded(text: str, width: int) -> str:
-    return text + " " * (width - cell_len(text))
+    return text + " " * (width - rich.cells.cell_len(text))
 
 
 def dated(text: str) -> str:

@@ -16,7 +16,6 @@ build         a new store from all rows, or the old one with an overlay; its pla
 overlay       few changed rows as an overlay, and the proof that store and overlay together hold the files' rows
 """
 
-from intel_grapher.load.embedded.build import bring
 from intel_grapher.load.embedded.store import (
     MANIFEST,
     STORE,
@@ -32,7 +31,6 @@ __all__ = [
     "STORE",
     "Embedded",
     "EmbeddedStore",
-    "bring",
     "open_embedded",
     "open_manifest",
     "quarter_of_memory",
