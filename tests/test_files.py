@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from intel_grapher import schema
-from intel_grapher.files import NOTHING, SEPARATOR, Group, content, content_of_few
+from intel_grapher.files import NOTHING, SEPARATOR, Group, content, content_of_few, content_of_table
 from intel_grapher.model import Type
 
 ODD = {
@@ -22,13 +22,15 @@ GROUPS = [Group(label) for label in schema.LABELS] + [
 
 
 @pytest.mark.parametrize("group", GROUPS, ids=str)
-def test_python_and_duckdb_find_one_checksum(group: Group) -> None:
+def test_python_arrow_and_duckdb_find_one_checksum(group: Group) -> None:
     keys = {name: pa.array([f"{name} {number}" for number in range(5)]) for name in group.keys}
     properties = {each.name: pa.array(ODD[each.type], each.type.arrow) for each in group.properties}
     rows = pa.table(keys | properties)
     with duckdb.connect() as connection:
         connection.register("rows", rows)
-        assert content_of_few(rows, group) == content(connection, "rows", group)
+        found = content(connection, "rows", group)
+        assert content_of_few(rows, group) == found
+        assert content_of_table(connection, rows, group) == found
 
 
 def test_no_rows_have_the_checksum_of_nothing() -> None:

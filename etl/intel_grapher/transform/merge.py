@@ -23,7 +23,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from intel_grapher.files import FEW, NOTHING, Content, Group, content, content_of_few
+from intel_grapher.files import FEW, NOTHING, Content, Group, content_of_few, content_of_table
 from intel_grapher.model import Merge, Property
 from intel_grapher.sql import connect, quoted
 from intel_grapher.transform.facts import ALIASES
@@ -328,8 +328,7 @@ class Merger:
         if rows.num_rows <= FEW:
             return content_of_few(rows, group)
         with self._connection.cursor() as cursor:
-            cursor.register("made", rows)
-            return content(cursor, "made", group)
+            return content_of_table(cursor, rows, group)
 
     def _previous_rows(self, group: Group, low: int = 0, high: int = LAST_PAIR) -> Iterator[pa.Table]:
         """Yield the previous rows with pairs in [low, high), and some more, in order, a batch at a time."""
