@@ -79,7 +79,7 @@ LAYERS = {
     "reading": {"errors", "intake", "source"},
     "verdict": {"errors", "source", "reading"},
     "cache": {"errors", "disk", "lock", "objects"},
-    "files": {"errors", "disk", "sql", "model", "schema"},
+    "files": {"errors", "disk", "lock", "sql", "model", "objects", "schema"},
     "analyst": {"errors", "tlp", "keys", "times", "intake", "model", "schema", "files", "cache", "entries"},
     "transform": {
         *("errors", "disk", "lock", "keys", "times", "model", "schema", "source", "registry", "reading", "files"),
@@ -113,7 +113,14 @@ LAYERS = {
     "deferred": set(),
     "__main__": {"cli", "deferred", "unused"},
 }
-LAYER_OF = {"analyst.entries": "entries", "diff": "files", "sets": "files", "reject_paths": "reading", "sqlite": "lock"}
+LAYER_OF = {
+    "analyst.entries": "entries",
+    "diff": "files",
+    "sets": "files",
+    "set_copy": "files",
+    "reject_paths": "reading",
+    "sqlite": "lock",
+}
 
 
 def layer(module: str) -> str:

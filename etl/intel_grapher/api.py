@@ -158,7 +158,7 @@ class Workspace:
             raise UsageError(f"there is no folder {self.folder}: `intel-grapher init` lays a workspace out")
         values = {it.setting.name: it.value for it in settings.resolve(self.folder, os.environ)}
         self.data = self.folder / objects.place(data or values["data"], "data")
-        self.import_ = self.folder / (import_ or values["import"])
+        self.import_ = self.folder / objects.place(import_ or values["import"], "import")
         self.db = self.folder / (db or values["db"])
         self._to = to or values["to"]
         self._memory = settings.byte_size(str(memory) if memory is not None else values["memory"] or None)

@@ -31,6 +31,8 @@ import pyarrow.parquet as pq
 from intel_grapher import schema
 from intel_grapher.errors import NoFilesError, TransformError
 from intel_grapher.model import Property, Type
+from intel_grapher.objects import shown
+from intel_grapher.set_copy import copy_at
 from intel_grapher.sql import exact, quoted
 
 ROW_GROUP = 1 << 17
@@ -143,10 +145,11 @@ class Manifest(msgspec.Struct, omit_defaults=True):
 
 
 class Files:
-    """One set of flat files in a folder."""
+    """One set of flat files in a folder. Where that is the copy of a set in a store, a file comes when it is read."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._copy = copy_at(root)
 
     def path(self, group: Group, suffix: str, part: int | None = None) -> Path:
         """Return where a group's file of that format lies, or that part of it."""
@@ -158,6 +161,8 @@ class Files:
 
         It is one file, or several parts.
         """
+        if self._copy is not None and (found := self._copy.find(f"{group.folder}/{group}", suffix)):
+            return [self._copy.bring(path) for path in found]
         whole = self.path(group, suffix)
         if whole.exists():
             return [whole]
@@ -165,6 +170,8 @@ class Files:
 
     def has(self, group: Group, suffix: str = "parquet") -> bool:
         """Tell whether a group has files of that format."""
+        if self._copy is not None and self._copy.find(f"{group.folder}/{group}", suffix):
+            return True
         return self.parts(group, suffix)[0].exists()
 
     def relation(self, group: Group) -> str:
@@ -173,12 +180,14 @@ class Files:
 
     def manifest(self) -> Manifest:
         """Return the manifest; TransformError tells where there is none, or none of this version."""
+        if self._copy is not None:
+            self._copy.pull()
         path = self.root / "manifest.json"
         try:
             return msgspec.json.decode(path.read_bytes(), type=Manifest)
         except FileNotFoundError as missing:
             raise NoFilesError(
-                f"there are no flat files in {self.root}", "run `intel-grapher transform` first"
+                f"there are no flat files in {shown(self.root)}", "run `intel-grapher transform` first"
             ) from missing
         except (OSError, msgspec.MsgspecError) as wrong:
             raise TransformError(f"{path} can't be read ({wrong}): run `intel-grapher transform` again") from wrong

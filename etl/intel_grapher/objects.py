@@ -36,6 +36,8 @@ ATTEMPTS: Final = 6
 """How often a request is sent whose connection was cut, or that met a fault of the server."""
 ROUNDS: Final = 60
 """How often an update is tried where other writers are first."""
+LARGE: Final = 64 << 20
+"""Bytes. A larger file is written in several requests."""
 PROBE: Final = "conditional-writes"
 """The object by which `prove_conditions` finds out what a store does."""
 FIRST_WAIT: Final = 0.05  # seconds
@@ -48,6 +50,7 @@ _UNCONDITIONAL: Final = (
     "writers would overwrite each other, so nothing is written there. Take a store that refuses If-None-Match and "
     "If-Match where they do not hold, as S3, MinIO, Google Cloud Storage and Azure do."
 )
+_RESTORE: Final = "Was it removed by hand? Put it back from a copy."
 _ENDPOINTS: Final = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 _NO_BUCKET: Final = re.compile("NoSuchBucket|ContainerNotFound|bucket does not exist")
 _NOT_IMPLEMENTED: Final = re.compile("501 Not Implemented|<Code>NotImplemented")
@@ -128,7 +131,7 @@ class Objects:
         """Return an object's content. Raises StoreError where there is none."""
         found = self.find(name)
         if found is None:
-            raise StoreError(f"{self.url}/{name} is not there. Was it removed by hand? Put it back from a copy.")
+            raise StoreError(f"{self.url}/{name} is not there. {_RESTORE}")
         return found.content
 
     def find(self, name: str) -> Version | None:
@@ -155,6 +158,29 @@ class Objects:
         if self.get(name) != content:  # else it may be ours: the answer to an earlier sending was lost
             raise StoreError(f"{self.url}/{name} is there with another content. Move it away, and run this again.")
         return False
+
+    def put_file(self, name: str, path: Path) -> None:
+        """Write a file as an object whose name says its content, so that one that is there is the same."""
+        if path.stat().st_size <= LARGE:
+            self.put_new(name, path.read_bytes())
+        else:  # in parts, which no condition goes with
+            self._sent(partial(_obstore().put, self._store, name, path))
+
+    def get_file(self, name: str, path: Path) -> str:
+        """Write an object's content to a new file, and return its SHA-256. Raises StoreError where there is none."""
+
+        def read() -> str:
+            digest = hashlib.sha256()
+            with disk.create(path) as file:
+                for chunk in _obstore().get(self._store, name).stream():
+                    digest.update(chunk)
+                    file.write(chunk)
+            return digest.hexdigest()
+
+        try:
+            return self._sent(read)
+        except FileNotFoundError:
+            raise StoreError(f"{self.url}/{name} is not there. {_RESTORE}") from None
 
     def update(self, name: str, change: Callable[[bytes | None], bytes]) -> bytes:
         """Replace an object by what `change` makes of its content (None where there is none), and return that.

@@ -21,6 +21,7 @@ from typing import Final, NamedTuple
 from intel_grapher import disk
 from intel_grapher.errors import TransformError
 from intel_grapher.files import Files, Manifest
+from intel_grapher.set_copy import copy_at
 
 MOST: Final = 8
 """How many earlier sets are kept, unless a transform is told otherwise."""
@@ -39,6 +40,10 @@ class PublishedSet(NamedTuple):
 
 def published(folder: Path) -> list[PublishedSet]:
     """Return the present set of `folder` and the earlier ones that are kept, newest first; [] if there is none."""
+    copy = copy_at(folder)
+    if copy is not None:
+        copy.pull()
+        copy.pull_earlier(place_of(folder))
     found = [each for each in (_set(disk.real(folder)), *map(_set, _kept(folder))) if each is not None]
     present = found[:1] if found and found[0][1].folder == disk.real(folder) else []
     earlier = found[len(present) :]
@@ -74,6 +79,16 @@ def keep(folder: Path, new: Path, most: int = MOST) -> None:
         os.utime(new / _MANIFEST, ns=(held.st_atime_ns, held.st_mtime_ns))
     elif most and present.as_of is None and all(files.has(group) for group, _ in present.groups()):
         _link(folder)
+
+
+def share(folder: Path, most: int = MOST) -> None:
+    """Write the present set of `folder`, where that is the copy of one in a store, to the store.
+
+    Of earlier ones the store then names at most `most`. Raises NotPushedError where that fails.
+    """
+    copy = copy_at(folder)
+    if copy is not None:
+        copy.push(most, is_kept=Files(folder).manifest().as_of is None)
 
 
 def trim(folder: Path, most: int = MOST) -> None:

@@ -46,7 +46,7 @@ class Setting(NamedTuple):
 
 SETTINGS = (
     Setting("data", "INTEL_GRAPHER_DATA", "--data", "data", "folder or s3:// URL of the raw cache", "path"),
-    Setting("import", "INTEL_GRAPHER_IMPORT", "--import", "import", "folder of the flat files", "path"),
+    Setting("import", "INTEL_GRAPHER_IMPORT", "--import", "import", "folder or s3:// URL of the flat files", "path"),
     Setting("db", "INTEL_GRAPHER_DB", "--db", "data/graph", "the embedded graph", "path"),
     Setting("to", "INTEL_GRAPHER_TO", "--to, --on", "embedded", "the graph: `embedded`, or `neo4j`"),
     Setting("max-age", "INTEL_GRAPHER_MAX_AGE", "--max-age", "", "ask again what is older: `7d`, `otx=12h,30d`"),

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from intel_grapher import diff, sets, times
+from intel_grapher import diff, objects, sets, times
 from intel_grapher.cli import options
 from intel_grapher.cli.output import print_json, print_table, say
 from intel_grapher.errors import UsageError
@@ -90,7 +90,7 @@ def _before(text: str | None, import_: Path) -> Path:
 def _named(text: str, import_: Path) -> Path:
     """Return the folder that a text names: a folder of that name, else the set that was the present one at a moment."""
     if Path(text).is_dir() or "/" in text:
-        return Path(text)
+        return objects.place(text, "import")
     moment = options.timestamp("diff", text) or 0
     known = sets.published(import_)
     if not known:

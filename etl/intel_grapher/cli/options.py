@@ -46,10 +46,8 @@ def _data(path: Path) -> Path:
 
 
 def _folder(path: Path) -> Path:
-    """Return the folder of a set of files. Raises UsageError for a URL."""
-    if objects.is_url(path):
-        raise UsageError("--import is a folder of this machine, also where --data is a URL")
-    return path
+    """Return the folder of a set of files: the user's, or this machine's copy of what is in a store."""
+    return objects.place(path, "import")
 
 
 def _import(path: Path) -> Path:
@@ -79,7 +77,7 @@ Import = Annotated[
         "--import",
         envvar="INTEL_GRAPHER_IMPORT",
         callback=_import,
-        help="Folder of the flat files.",
+        help="Folder or s3:// URL of the flat files.",
     ),
 ]
 HubsImport = Annotated[
@@ -88,7 +86,7 @@ HubsImport = Annotated[
         "--import",
         envvar="INTEL_GRAPHER_IMPORT",
         callback=_folder,
-        help="Folder of the flat files: what is a hub.",
+        help="Folder or s3:// URL of the flat files: what is a hub.",
     ),
 ]
 EarlyImport = Annotated[
@@ -96,7 +94,7 @@ EarlyImport = Annotated[
     typer.Option(
         "--import",
         envvar="INTEL_GRAPHER_IMPORT",
-        help="Folder of the flat files: what is large is mapped for it.",
+        help="Folder or s3:// URL of the flat files: what is large is mapped for it.",
     ),
 ]
 Db = Annotated[

@@ -21,6 +21,7 @@ from intel_grapher.errors import TransformError, UsageError
 from intel_grapher.files import Files, Group, Manifest
 from intel_grapher.lock import locked
 from intel_grapher.registry import Registry
+from intel_grapher.set_copy import copy_at
 from intel_grapher.transform.fingerprint import group_inputs, merge_code, merges_by_label
 from intel_grapher.transform.merge import Merger
 from intel_grapher.transform.options import Options
@@ -40,7 +41,8 @@ def transform(cache: Cache, folder: Path, registry: Registry, options: Options |
     """Make the flat files of a cache in `folder`, and return their manifest. A link to a folder stays a link.
 
     Raises BusyError if another transform is at work there, TransformError if the files can't be made, CacheError if
-    the cache can't be read; the old set is then as it was.
+    the cache can't be read; the old set is then as it was. NotPushedError where `folder` is the copy of a set in a
+    store, and that does not take the new one.
     """
     prepare_arrow()
     options = options or Options()
@@ -48,6 +50,9 @@ def transform(cache: Cache, folder: Path, registry: Registry, options: Options |
     if not folder.name:
         raise UsageError(f"{folder} is no folder that can be replaced: name another one with --import")
     new, kept = folder.parent / f".{folder.name}.new", kept_folder(folder)
+    copy = copy_at(folder)
+    if copy is not None:
+        copy.pull(at_once=True)  # a set that says the same as the present one keeps its time
     try:
         with locked(folder.parent / f".{folder.name}.lock", str(folder), failure=TransformError):
             disk.recover(folder)
@@ -59,11 +64,14 @@ def transform(cache: Cache, folder: Path, registry: Registry, options: Options |
                 with reachable(new) as new_path, reachable(kept) as kept_path:
                     run = _Run(cache, registry, options, old=Files(folder), new=Files(new_path), kept=kept_path)
                     manifest = run.manifest()
-                sets.keep(folder, new, options.keep)
+                sets.keep(folder, new, 0 if copy else options.keep)
                 disk.sync_tree(new)
                 disk.swap_in(new, folder)
-                with suppress(OSError):  # the new set is in place; the next transform trims again
-                    sets.trim(folder, options.keep)
+                if copy is not None:
+                    sets.share(folder, options.keep)
+                else:
+                    with suppress(OSError):  # the new set is in place; the next transform trims again
+                        sets.trim(folder, options.keep)
             finally:
                 shutil.rmtree(new, ignore_errors=True)
     except BrokenProcessPool as dead:

@@ -1,0 +1,296 @@
+"""Sets of flat files in a store, and this machine's copies of them.
+
+    s3://bucket/prefix/
+      sets.json                                      the sets that count, the present one first; replaced by
+                                                     conditional writes alone
+      sets/3f79bb7b435b0532/files.json               the files of a set: object, bytes and SHA-256 of each
+      sets/3f79bb7b435b0532/nodes/Domain.parquet     a file; a later set that has the same names this object too
+
+    ~/.local/share/intel-grapher/stores/bucket-prefix-1a2b3c4d/
+      import/                                        the copy of the present set: the manifest, and what was read
+      .import.files.json                             the files that it has in the store
+
+A set is there as a whole from the moment when `sets.json` names it. A reader takes the manifest first, and each other
+file when it is first read; its checksum is compared then. Sets that are not named any more stay as orphans, and so do
+not vanish from under a reader, until `intel-grapher cache orphans --remove` takes what is a week old.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Final, Literal, TypeVar
+
+import msgspec
+
+from intel_grapher import disk
+from intel_grapher.errors import NotPushedError, StoreError, TransformError
+from intel_grapher.lock import locked
+from intel_grapher.objects import Objects, url_of
+
+T = TypeVar("T")
+NAMES: Final = "sets.json"
+VERSION: Final = 1
+MANIFEST: Final = "manifest.json"
+_THREADS: Final = 8
+_FOLDER: Final = "import"
+_EARLIER: Final = ".import.sets"
+_AT_ONCE: Final = (MANIFEST, "rejects.jsonl")
+_Id = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{16}\Z")]
+_Digest = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+_Path = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"\A(manifest\.json|rejects\.jsonl|(nodes|relationships)/[A-Za-z0-9_-]+(\.[0-9]+)?\.(parquet|csv))\Z"
+    ),
+]
+"""A file's path in a set's folder. What a listing says becomes a path, so nothing else is taken."""
+_Object = Annotated[str, msgspec.Meta(pattern=r"\Asets/[0-9a-f]{16}/[\w/.-]+\Z")]
+_pulled: set[Path] = set()
+
+
+class SetFile(msgspec.Struct, frozen=True, array_like=True):
+    """A file of a set: the object that it is, its bytes, and their SHA-256."""
+
+    object: _Object
+    size: int
+    sha256: _Digest
+
+
+class SetName(msgspec.Struct, frozen=True):
+    """A set: its id, when it was published (nanoseconds since 1970), and the SHA-256 of its `files.json`.
+
+    One that was made with --as-of does not stay when another takes its place.
+    """
+
+    id: _Id
+    published_at: int
+    sha256: _Digest
+    is_kept: bool = True
+
+
+class _SetNames(msgspec.Struct, frozen=True):
+    kind: Literal["intel-grapher files"]
+    version: int
+    sets: list[SetName]
+
+
+class _Copied(msgspec.Struct, frozen=True):
+    """What a folder is the copy of: the set's id, and its files by their path in the folder."""
+
+    id: str
+    files: dict[_Path, SetFile]
+
+
+class SharedSets:
+    """The sets in a store. Every method raises StoreError where it can't be reached, or holds something else."""
+
+    def __init__(self, objects: Objects) -> None:
+        self.objects = objects
+
+    def names(self) -> list[SetName]:
+        """Return the sets, the present one first."""
+        found = self.objects.find(NAMES)
+        return [] if found is None else self._names(found.content)
+
+    def files(self, named: SetName) -> dict[str, SetFile]:
+        """Return the files of a set by their path in its folder."""
+        name = f"sets/{named.id}/files.json"
+        content = self.objects.get(name)
+        if hashlib.sha256(content).hexdigest() != named.sha256:
+            raise StoreError(f"{self.objects.url}/{name} is damaged: its checksum differs. Transform again.")
+        return _decoded(content, dict[_Path, SetFile], f"{self.objects.url}/{name}")
+
+    def publish(self, files: dict[str, SetFile], published_at: int, most: int, *, is_kept: bool) -> SetName:
+        """Let the store name a set whose files are there; of earlier ones it then names at most `most`.
+
+        A set with the time of the present one takes its place. Readers see the one or the other as a whole.
+        """
+        content = msgspec.json.encode(files, order="sorted")
+        digest = hashlib.sha256(content).hexdigest()
+        new = SetName(digest[:16], published_at, digest, is_kept)
+        self.objects.put_new(f"sets/{new.id}/files.json", content)
+
+        def change(present: bytes | None) -> bytes:
+            names = [] if present is None else self._names(present)
+            if present is not None and names[:1] == [new]:
+                return present
+            earlier = [each for each in names if each.is_kept and each.id != new.id]
+            earlier = [each for each in earlier if each.published_at != published_at]
+            return msgspec.json.encode(_SetNames("intel-grapher files", VERSION, [new, *earlier[:most]]))
+
+        self.objects.update(NAMES, change)
+        return new
+
+    def _names(self, content: bytes) -> list[SetName]:
+        where = f"{self.objects.url}/{NAMES}"
+        names = _decoded(content, _SetNames, where)
+        if names.version > VERSION:
+            raise StoreError(f"{where} was written by a later version of intel-grapher: install that one.")
+        return names.sets
+
+
+class SetCopy:
+    """A copy, in a folder of this machine, of a set of files in a store."""
+
+    def __init__(self, folder: Path, objects: Objects, *, is_present: bool = True) -> None:
+        self.folder = folder
+        self.shared = SharedSets(objects)
+        self._is_present = is_present
+        self._copied: _Copied | None = None
+
+    def pull(self, *, at_once: bool = False) -> None:
+        """Let the folder be the present set of the store, once for each process, unless it is that of an earlier one.
+
+        Raises BusyError while another process reads it.
+        """
+        if not self._is_present or (self.folder in _pulled and not at_once):
+            return
+        names = self.shared.names()
+        if names and (self._state().id != names[0].id or not (self.folder / MANIFEST).exists()):
+            with locked(self.folder.parent / f".{self.folder.name}.lock", str(self.folder), failure=TransformError):
+                self._take(self.folder, names[0], self._state())
+        _pulled.add(self.folder)
+
+    def pull_earlier(self, place: Path) -> None:
+        """Let `place` have a folder for each earlier set of the store: a copy that has its manifest, at least."""
+        names = {_folder_name(each): each for each in self.shared.names()[1:]}
+        held = [path for path in place.glob("[!.]*") if path.is_dir()] if place.is_dir() else []
+        if {path.name for path in held} == names.keys() and all(_read_state(each).id for each in held):
+            return
+        with locked(place / ".lock", str(place), failure=TransformError):
+            for path in held:
+                if path.name not in names:
+                    disk.remove(path)
+                    disk.remove(_state_of(path))
+            for name, each in names.items():
+                if _read_state(place / name).id != each.id:
+                    self._take(place / name, each, _Copied("", {}))
+
+    def find(self, name: str, suffix: str) -> list[str]:
+        """Return the paths of a group's files: `name` is its folder and its name; one file, or parts in their order."""
+        head = f"{name}."
+        found = [path for path in self._state().files if path.startswith(head) and path.endswith(f".{suffix}")]
+        return sorted(path for path in found if "." not in path[len(head) : -len(suffix) - 1])
+
+    def bring(self, path: str) -> Path:
+        """Return a file of the set, which is read from the store unless it is there."""
+        local = self.folder / path
+        if not local.exists():
+            local.parent.mkdir(parents=True, exist_ok=True)
+            self._read(self._state().files[path], local)
+        return local
+
+    def push(self, most: int, *, is_kept: bool) -> None:
+        """Write the set in the folder to the store, and let that name it: only files that the present one lacks.
+
+        Raises NotPushedError where that fails.
+        """
+        try:
+            present = self.shared.names()[:1]
+            if not present:
+                self.shared.objects.prove_conditions()
+            there = {each.sha256: each for named in present for each in self.shared.files(named).values()}
+            paths = sorted(path for path in self.folder.rglob("*") if disk.is_own(path))
+            digests = {path.relative_to(self.folder).as_posix(): _digest(path) for path in paths}
+            own = hashlib.sha256(msgspec.json.encode(digests, order="sorted")).hexdigest()[:16]
+            files: dict[str, SetFile] = {}
+            for (name, digest), path in zip(digests.items(), paths, strict=True):
+                files[name] = there.get(digest) or SetFile(f"sets/{own}/{name}", path.stat().st_size, digest)
+            new = [name for name, file in files.items() if file.sha256 not in there]
+            with ThreadPoolExecutor(_THREADS) as pool:
+                list(pool.map(lambda name: self.shared.objects.put_file(files[name].object, self.folder / name), new))
+            published_at = (self.folder / MANIFEST).stat().st_mtime_ns
+            named = self.shared.publish(files, published_at, most, is_kept=is_kept)
+        except StoreError as error:
+            raise NotPushedError(
+                f"{error} The files are made, and lie in {self.folder}: `intel-grapher transform` writes them to the "
+                "store when that can be reached."
+            ) from error
+        self._write_state(self.folder, _Copied(named.id, files))
+
+    def _state(self) -> _Copied:
+        if self._copied is None:
+            self._copied = _read_state(self.folder)
+        return self._copied
+
+    def _write_state(self, folder: Path, copied: _Copied) -> None:
+        disk.write_atomically(_state_of(folder), msgspec.json.encode(copied))
+        if folder == self.folder:
+            self._copied = copied
+
+    def _take(self, folder: Path, named: SetName, old: _Copied) -> None:
+        """Put the copy of a set in place: its manifest and rejects, and those other files that the old one has too."""
+        files = self.shared.files(named)
+        new = folder.with_name(f".{folder.name}.new")
+        with disk.failing(folder, TransformError, "What was there is as it was."):
+            disk.remove(new)
+            new.mkdir(parents=True)
+            for path, file in files.items():
+                (new / path).parent.mkdir(exist_ok=True)
+                if path in _AT_ONCE:
+                    self._read(file, new / path)
+                elif path in old.files and old.files[path].sha256 == file.sha256 == _digest(folder / path):
+                    os.link(folder / path, new / path)
+            os.utime(new / MANIFEST, ns=(named.published_at, named.published_at))
+            disk.remove(_state_of(folder))  # so that it never tells of other files than those that are there
+            disk.swap_in(new, folder)
+            self._write_state(folder, _Copied(named.id, files))
+
+    def _read(self, file: SetFile, path: Path) -> None:
+        """Write a file of the store to a path, if it is the one that was listed."""
+        new = path.with_name(f".{path.name}.{os.getpid()}.new")
+        with disk.failing(path, TransformError, "What was there is as it was."):
+            try:
+                if self.shared.objects.get_file(file.object, new) != file.sha256:
+                    raise StoreError(
+                        f"{self.shared.objects.url}/{file.object} is damaged: its checksum differs. Transform again."
+                    )
+                disk.replace(new, path)
+            finally:
+                new.unlink(missing_ok=True)
+
+
+def copy_at(folder: Path) -> SetCopy | None:
+    """Return the copy of a set, the present or an earlier one, that a folder is; None for a folder that is none."""
+    is_present = folder.name == _FOLDER
+    if not is_present and folder.parent.name != _EARLIER:
+        return None
+    url = url_of(folder if is_present else folder.parent)
+    return None if url is None else SetCopy(folder, Objects(url), is_present=is_present)
+
+
+def _folder_name(named: SetName) -> str:
+    at = datetime.fromtimestamp(named.published_at // 10**9, UTC)
+    return f"{at:%Y-%m-%dT%H-%M-%SZ}.{named.id[:4]}"
+
+
+def _state_of(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.files.json")
+
+
+def _read_state(folder: Path) -> _Copied:
+    try:
+        with disk.open_reading(_state_of(folder)) as file:
+            return msgspec.json.decode(file.read(), type=_Copied)
+    except (OSError, msgspec.MsgspecError):
+        return _Copied("", {})
+
+
+def _decoded(content: bytes, type_: type[T], where: str) -> T:
+    try:
+        return msgspec.json.decode(content, type=type_)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise StoreError(f"{where} is not what intel-grapher writes ({error}). Name another prefix.") from error
+
+
+def _digest(path: Path) -> str:
+    """Return the SHA-256 of a file; empty where there is none."""
+    try:
+        with disk.open_reading(path) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return ""

@@ -1,0 +1,172 @@
+"""Sets of files in a store: swapped in as a whole, read file by file, with the connection cut at every request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from s3_server import CUTS, Cut, S3Server
+from transforming import transform
+
+from intel_grapher import diff, sets
+from intel_grapher.cache import Cache, Entry
+from intel_grapher.errors import NotPushedError, StoreError
+from intel_grapher.files import FORMATS, Files, Group
+from intel_grapher.load import Embedded, load
+from intel_grapher.objects import Objects, place
+from intel_grapher.set_copy import NAMES, SharedSets
+from intel_grapher.tables import read_tables
+from intel_grapher.transform import Options
+
+PARQUET = ("parquet",)
+START = 1_700_000_000
+URL = "s3://bucket/files"
+OnMachine = Callable[[str], Path]
+
+
+@pytest.fixture
+def on(s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OnMachine:
+    """Return a function that begins a new process on a machine, and returns the copy there."""
+    assert s3
+
+    def begin(machine: str) -> Path:
+        monkeypatch.setattr("intel_grapher.set_copy._pulled", set())
+        monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / machine))
+        return place(URL, "import")
+
+    return begin
+
+
+def say(root: Path, key: str, ports: list[int], at: int) -> None:
+    body = json.dumps({"ip": key, "ports": ports}).encode()
+    with Cache(root) as cache, cache.writer() as writer:
+        writer.add(Entry(source="internetdb", endpoint="ip", key=key, fetched_at=at, status=200, body=body))
+
+
+def publish(root: Path, folder: Path, *numbers: int, keep: int = sets.MOST, formats: tuple[str, ...] = FORMATS) -> None:
+    for number in numbers:
+        say(root, f"192.0.2.{number}", [80], START + number)
+    with Cache(root) as cache:
+        transform(cache, folder, Options(keep=keep, formats=formats))
+
+
+def addresses(folder: Path) -> list[str]:
+    return sorted(read_tables(Files(folder)).nodes["IPAddress"]["address"].to_pylist())
+
+
+def test_a_set_is_read_elsewhere_file_by_file(on: OnMachine, s3: S3Server, tmp_path: Path) -> None:
+    publish(tmp_path, on("one"), 1, 2)
+    publish(tmp_path, tmp_path / "import")
+    copy = on("two")
+    s3.requests.clear()
+    assert Files(copy).manifest() == Files(tmp_path / "import").manifest()
+    assert len(s3.requests) == 4, "the names, the set's files, manifest and rejects"
+    assert not list(copy.glob("*/*"))
+    assert addresses(copy) == ["192.0.2.1", "192.0.2.2"]
+    assert Files(copy).parts(Group("IPAddress"), "csv")[0].read_bytes().startswith(b"address:ID(IPAddress)")
+    local = {path.relative_to(copy): path.read_bytes() for path in copy.rglob("*") if path.is_file()}
+    assert len(local) > 3
+    assert all((tmp_path / "import" / path).read_bytes() == content for path, content in local.items())
+    loaded = load(Files(on("three")), Embedded(tmp_path / "graph"))
+    assert loaded.parity.equal
+
+
+def test_earlier_sets_are_compared_and_only_what_changed_is_written(
+    on: OnMachine, s3: S3Server, tmp_path: Path
+) -> None:
+    publish(tmp_path, on("one"), 1)
+    publish(tmp_path, on("two"), 2)
+    s3.requests.clear()
+    say(tmp_path, "192.0.2.2", [443], START + 9)
+    publish(tmp_path, on("one"))
+    written = [path for method, path in s3.requests if method == "PUT"]
+    assert any("Service" in path for path in written)
+    copy = on("three")
+    known = sets.published(copy)
+    assert len(known) == 3
+    assert [each.published_at for each in known] == [
+        each.published_at // 10**9 for each in SharedSets(Objects(URL)).names()
+    ]
+    before = sets.previous(copy)
+    assert before is not None
+    assert {each.keys[-1] for each in diff.rows(before.folder, copy)} == {"192.0.2.2:443"}
+    assert addresses(known[2].folder) == ["192.0.2.1"]
+    publish(tmp_path, on("one"), 3, keep=1)
+    on("three")
+    assert len(sets.published(copy)) == 2
+
+
+def test_the_same_rows_again_are_no_new_set(on: OnMachine, s3: S3Server, tmp_path: Path) -> None:
+    publish(tmp_path, on("one"), 1)
+    before = SharedSets(Objects(URL)).names()
+    s3.requests.clear()
+    publish(tmp_path, on("two"))
+    assert SharedSets(Objects(URL)).names() == before
+    assert all(path.endswith("files.json") for method, path in s3.requests if method == "PUT")
+
+
+@pytest.mark.parametrize("how", ["before", "after"])
+def test_after_a_cut_at_any_request_there_is_one_whole_set(
+    on: OnMachine, s3: S3Server, tmp_path: Path, how: Cut, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("intel_grapher.objects.ATTEMPTS", 1)
+    publish(tmp_path, on("one"), 0, formats=PARQUET)
+    number, held, message = 0, 1, ""
+    while True:
+        held += 1
+        folder = on("one")
+        s3.cut(how, number)
+        failed = True
+        try:
+            publish(tmp_path, folder, held, formats=PARQUET)
+            failed = False
+        except NotPushedError as error:
+            message = str(error)
+        except StoreError:
+            assert number <= 1
+        was_cut = len(s3.requests) > number
+        s3.cut(how)
+        seen = len(addresses(on("new")))
+        assert seen in ({held - 1, held} if failed else {held})
+        if failed:
+            publish(tmp_path, on("one"), formats=PARQUET)
+        assert len(addresses(on("new"))) == held
+        if not was_cut:
+            break
+        number += 1
+    assert number > 7
+    assert "The files are made" in message
+
+
+@pytest.mark.parametrize("how", CUTS)
+def test_a_read_that_is_cut_is_done_by_the_next(
+    on: OnMachine, s3: S3Server, tmp_path: Path, how: Cut, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("intel_grapher.objects.ATTEMPTS", 1)
+    publish(tmp_path, on("one"), 1)
+    for number in (0, 1, 2, 4):  # 3: rejects, which are empty here
+        copy = on(f"new{number}")
+        s3.cut(how, number)
+        with pytest.raises(StoreError, match="can't be reached"):
+            addresses(copy)
+        s3.cut(how)
+        assert addresses(on(f"new{number}")) == ["192.0.2.1"]
+
+
+def test_what_is_damaged_or_foreign_is_refused(on: OnMachine, tmp_path: Path) -> None:
+    publish(tmp_path, on("one"), 1)
+    shared = SharedSets(Objects(URL))
+    file = shared.files(shared.names()[0])["nodes/IPAddress.parquet"]
+    shared.objects.delete([file.object])
+    with pytest.raises(StoreError, match="is not there"):
+        addresses(on("two"))
+    shared.objects.put_new(file.object, b"x" * file.size)
+    with pytest.raises(StoreError, match="is damaged"):
+        addresses(on("two"))
+    for content in (b"{}", b'{"kind":"intel-grapher files","version":2,"sets":[]}'):
+        shared.objects.delete([NAMES])
+        shared.objects.put_new(NAMES, content)
+        with pytest.raises(StoreError, match=r"not what intel-grapher writes|later version"):
+            addresses(on("four"))
