@@ -93,7 +93,8 @@ LAYERS = {
     "neo4j": {"errors", "disk", "lock", "credentials"},
     "load": {"errors", "disk", "lock", "sql", "model", "schema", "files", "neo4j"},
     "ask": {"errors", "keys", "times", "model", "schema", "neo4j", "load"},
-    "export": {"errors", "tlp", "sql", "keys", "times", "model", "labels", "schema", "files"},
+    "warnings": {"keys", "labels", "model"},
+    "export": {"errors", "tlp", "sql", "keys", "times", "model", "labels", "schema", "files", "warnings"},
     "push": {"errors", "lock", "source", "fetch"},
     "judgement": {"model", "labels", "schema"},
     "cards": BELOW | {"labels", "judgement"},
@@ -102,14 +103,14 @@ LAYERS = {
     "tables": {"errors", "files", "model"},
     "demo": {"errors", "settings"},
     "pipeline": BELOW,
-    "ui": BELOW | {"pipeline", "export", "labels"},
+    "ui": BELOW | {"pipeline", "export", "labels", "warnings"},
     "watch": BELOW | {"judgement"},
     "api": BELOW | {"judgement", "cards", "demo", "pipeline", "settings", "tables"},
     "__init__": {"api"},
     "mcp": {"errors", "times", "schema", "ask", "cards", "api"},
     "cli": BELOW
     | {"watch", "labels", "judgement", "cards", "demo", "api", "mcp", "pipeline", "settings", "ui", "export", "push"}
-    | {"maltego"},
+    | {"maltego", "warnings"},
     "deferred": set(),
     "__main__": {"cli", "deferred", "unused"},
 }
@@ -120,6 +121,7 @@ LAYER_OF = {
     "set_copy": "files",
     "reject_paths": "reading",
     "sqlite": "lock",
+    "warning_lists": "warnings",
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import duckdb
 import pytest
 from transforming import rows
 
@@ -74,3 +75,33 @@ def test_nodes_that_the_files_lack_are_named(site: Path) -> None:
     with opened(Files(site / "import")) as part:
         assert choose.nodes(part, wanted) == wanted[1:]
         assert sum(part.count(group) for group in part.nodes() if group.start == "Domain") == 1
+
+
+def test_many_nodes_are_looked_up_at_once(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with opened(Files(site / "import")) as part:
+        names = [NodeRef("Domain", key) for it in part.rows(Group("Domain")) for key in it.keys[0]]
+    assert len(names) > 10
+    asked: list[int] = []
+    for some in (names[:1], names):
+        with opened(Files(site / "import")) as part:
+            counted = Counting(part.connection)
+            monkeypatch.setattr(part, "connection", counted)
+            assert choose.nodes(part, some) == []
+            asked.append(counted.count)
+    assert asked[0] == asked[1]
+
+
+class Counting:
+    """A connection that counts what it is asked."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self.count = 0
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._connection, name)
+
+    def execute(self, *query: object) -> object:
+        if not str(query[0]).startswith("SELECT count"):  # of the groups that are left
+            self.count += 1
+        return self._connection.execute(*query)  # type: ignore[arg-type]

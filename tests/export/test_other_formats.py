@@ -19,6 +19,7 @@ from judged import DIGESTS, REPORT
 from neo4j import Driver
 from places import ROOT
 
+from intel_grapher import warning_lists
 from intel_grapher.errors import UsageError
 from intel_grapher.export import choose, markings
 from intel_grapher.export.format import Settings
@@ -140,13 +141,15 @@ def test_what_nobody_judged_goes_in_if_that_is_wished_but_never_what_is_benign(f
         ("cdn-update.example.", {"cdn-update.example"}),
         ("192.0.2.0/24", {"192.0.2.10"}),
         ("192.0.2.10", {"192.0.2.10"}),
+        ("EXAMPLE.com", {"http://example.com/it's?a=1"}),  # the host of a URL
         (DIGESTS["sha1"].upper(), {DIGESTS["sha1"]}),
         ("update.example", set()),
     ],
 )
 def test_warning_lists_keep_things_out(excluded: str, gone: set[str], files: Files) -> None:
     whole = set(lines("plain", files, Settings()))
-    assert whole - set(lines("plain", files, Settings(excluded=frozenset({excluded})))) == gone
+    listed = warning_lists.text("ours", excluded)
+    assert whole - set(lines("plain", files, Settings(excluded=(listed,)))) == gone
 
 
 def test_what_was_seen_last_too_long_ago_is_left_out(files: Files) -> None:

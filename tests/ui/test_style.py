@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 from ui_site import Site, fill, grow, idle, pick
+
+from intel_grapher.errors import UsageError
+from intel_grapher.ui import styles
 
 SEEN = "app.model.nodes().filter(id => app.model.seesNode(id))"
 DRAWN = (
@@ -32,9 +36,8 @@ def listed(small: Site) -> Iterator[Site]:
 
 @pytest.mark.usefixtures("listed")
 def test_warning_lists_and_age_are_badges_columns_and_filters(small_page: Page) -> None:
-    page = small_page
-    page.reload()  # the lists came after it was opened
-    page.wait_for_selector("html[data-ready=true]")
+    page = small_page  # it may have been opened before the lists were there
+    page.wait_for_function("() => app.remarks.warns")
     pick(page, "example.com")
     expect(page.locator(".toast")).to_contain_text("other.json")
     grow(page)
@@ -88,6 +91,12 @@ def test_style_rules_colour_size_and_mark_nodes_and_stay_with_the_workspace(list
     page.reload()
     page.wait_for_selector("html[data-ready=true]")
     expect(rule).to_have_count(2)
+    kept = listed.ask("styles")
+    theirs = {"field": "tag", "comparison": "is", "value": "of another tab", "badge": "o"}
+    listed.ask("style", rules=[*kept["rules"], theirs], version=kept["version"])
+    expect(rule).to_have_count(3)
+    page.get_by_label("remove the rule tag is of another tab").click()
+    expect(rule).to_have_count(2)
     assert json.loads((listed.home / "data" / "style-rules.json").read_text())["rules"][0]["colour"] == "#123456"
     page.get_by_label("remove the rule votes is under 0").click()
     expect(rule).to_have_count(1)
@@ -106,4 +115,17 @@ def test_style_rules_colour_size_and_mark_nodes_and_stay_with_the_workspace(list
 )
 def test_a_rule_that_is_none_is_refused(listed: Site, rule: dict[str, object]) -> None:
     assert "not understood" in listed.ask("style", rules=[rule])["error"]
-    assert listed.ask("styles") == {"rules": []}
+    assert listed.ask("styles")["rules"] == []
+
+
+def test_rules_that_another_tab_has_changed_are_not_overwritten(tmp_path: Path) -> None:
+    one, other = ([styles.StyleRule(field="label", comparison="is", value=value)] for value in ("Domain", "Hash"))
+    seen = styles.told(tmp_path)
+    assert seen == {"rules": [], "version": ""}
+    first = styles.change(tmp_path, styles.StyleChange(one, version=seen["version"]))
+    with pytest.raises(UsageError, match="in another tab"):
+        styles.change(tmp_path, styles.StyleChange(other, version=seen["version"]))
+    assert styles.told(tmp_path) == first
+    both = styles.change(tmp_path, styles.StyleChange([*one, *other], version=first["version"]))
+    assert [each["value"] for each in both["rules"]] == ["Domain", "Hash"]
+    assert styles.version(tmp_path) == both["version"] != first["version"]

@@ -14,7 +14,7 @@ from typing import Annotated, BinaryIO
 import msgspec
 import typer
 
-from intel_grapher import ask, disk, keys, schema, times
+from intel_grapher import ask, disk, keys, schema, times, warning_lists
 from intel_grapher.ask import saved as queries
 from intel_grapher.ask.named import nodes_named
 from intel_grapher.cli import graph, options
@@ -35,6 +35,7 @@ from intel_grapher.files import Files
 from intel_grapher.model import NodeRef
 from intel_grapher.sql import MEMORY
 from intel_grapher.ui import investigations
+from intel_grapher.warning_lists import WarningList
 
 MOST_KINDS = 6
 """Kinds of what an export left out that are named, the most frequent first."""
@@ -134,27 +135,15 @@ class BlockLists:
     def settings(self, title: str) -> Settings:
         """Return the settings of an export. Raises UsageError for an age or a file that is none."""
         before = None if self.max_age is None else times.text(int(time.time() - seconds(self.max_age)))
-        excluded = frozenset(line for path in self.exclude or () for line in _warning_list(path))
+        excluded = tuple(map(_warning_list, self.exclude or ()))
         return Settings(title=title, newest_before=before, excluded=excluded, unjudged=self.unjudged)
 
 
-class _WarningList(msgspec.Struct):
-    """A warning list of MISP's."""
-
-    entries: list[str] = msgspec.field(name="list")
-
-
-def _warning_list(path: Path) -> list[str]:
-    """Return the entries of a warning list: the member `list` of a JSON object, or the lines of a text."""
+def _warning_list(path: Path) -> WarningList:
     try:
-        body = path.read_bytes()
-        if body.lstrip().startswith(b"{"):
-            found = msgspec.json.decode(body, type=_WarningList).entries
-        else:
-            found = [line.partition("#")[0] for line in body.decode("utf-8-sig").splitlines()]
+        return warning_lists.read(path)
     except (OSError, ValueError, msgspec.MsgspecError) as wrong:
         raise UsageError(f"the warning list {path} can't be read: {wrong}") from wrong
-    return [entry for line in found if (entry := keys.refang(line.strip()))]
 
 
 class _Drawn(msgspec.Struct):

@@ -46,14 +46,20 @@ def neighbourhood(part: Part, node: NodeRef, hops: int, hub: int = HUB) -> list[
 
 def nodes(part: Part, wanted: Iterable[NodeRef]) -> list[NodeRef]:
     """Narrow a part to some nodes and the notes about them; return those that the files do not have."""
-    there: list[NodeRef] = []
-    missing: list[NodeRef] = []
-    for each in dict.fromkeys(wanted):
-        (there if part.has(each) else missing).append(each)
-    _fill(part, "chosen", there)
+    each_once = list(dict.fromkeys(wanted))
+    _fill(part, "wanted", each_once)
+    _fill(part, "chosen", [])
+    labels = {each.label for each in each_once}
+    for group in [each for each in part.nodes() if each.start in labels]:
+        label, key = literal(group.start), quoted(group.keys[0])
+        part.connection.execute(
+            f"INSERT INTO chosen SELECT {label}, {key} FROM {part.file(group)} "
+            f"WHERE {key} IN (SELECT key FROM wanted WHERE label = {label})"
+        )
+    there = {NodeRef(*row) for row in part.connection.execute("FROM chosen").fetchall()}
     _with_notes(part)
     part.chosen()
-    return missing
+    return [each for each in each_once if each not in there]
 
 
 def _fill(part: Part, table: str, wanted: list[NodeRef]) -> None:

@@ -12,6 +12,8 @@ from typing import BinaryIO
 from intel_grapher.errors import UsageError
 from intel_grapher.export import formats
 from intel_grapher.export.part import Part, RowBatch
+from intel_grapher.model import NodeRef
+from intel_grapher.warning_lists import WarningList
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,16 +22,20 @@ class Settings:
 
     title          what the result is called, where a format has a place for that
     newest_before  ISO 8601: what was last seen or told before is left out of a block list; None for no limit
-    excluded       names, addresses, networks and other keys that no block list may have
+    excluded       warning lists: no block list may have what is on one of them
     unjudged       whether a block list has also what no analyst has judged
     event          the UUID of the MISP event that is to be updated; empty for one that is derived from the content
     """
 
     title: str = "intel-grapher"
     newest_before: str | None = None
-    excluded: frozenset[str] = frozenset()
+    excluded: tuple[WarningList, ...] = ()
     unjudged: bool = False
     event: str = ""
+
+    def excludes(self, node: NodeRef) -> bool:
+        """Tell whether a node is on a warning list, and so has no place in a block list."""
+        return any(each.has(node) for each in self.excluded)
 
 
 @dataclass

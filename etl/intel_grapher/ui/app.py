@@ -46,7 +46,7 @@ from intel_grapher.ui import (
 )
 from intel_grapher.ui.jobs import Job, Jobs
 from intel_grapher.ui.waiting import WaitingEdits
-from intel_grapher.ui.warning_lists import WarningLists
+from intel_grapher.warning_lists import WarningLists
 
 STATIC: Final = Path(__file__).parent / "static"
 LARGEST: Final = 80 << 20
@@ -173,8 +173,8 @@ def application(page: Page) -> Starlette:
         "told": (JobQuestion, _told),
         "jobs": (EmptyQuestion, lambda page, _: {"jobs": [asdict(each) for each in page.jobs.running()]}),
         "warned": (graph_api.NodeSet, lambda page, asked: page.warnings.warned(asked.nodes)),
-        "styles": (EmptyQuestion, lambda page, _: msgspec.to_builtins(styles.read(page.places.data))),
-        "style": (styles.StyleRules, lambda page, asked: styles.write(page.places.data, asked)),
+        "styles": (EmptyQuestion, lambda page, _: styles.told(page.places.data)),
+        "style": (styles.StyleChange, lambda page, asked: styles.change(page.places.data, asked)),
         "export": (
             handing_over.ExportQuestion,
             lambda page, asked: handing_over.written(Files(page.places.import_), asked),
@@ -426,10 +426,13 @@ def _decide(page: Page, asked: reviews.MentionDecisions) -> dict[str, Any]:
 
 
 def _news(page: Page, _: EmptyQuestion) -> dict[str, Any]:
-    """Return marks that change with the graph and with the entries, the jobs, and how many edits wait and why."""
+    """Return the jobs, how many edits wait and why, and marks of what another tab or process may change."""
+    page.warnings.current()
     return {
         "graph": news.graph_mark(page.places),
         "entries": news.entries_mark(page.places.data),
+        "warnings": page.warnings.version,
+        "styles": styles.version(page.places.data),
         "jobs": [asdict(each) for each in page.jobs.all()[:50]],
         "waiting": len(page.waiting.listed()),
         "fault": page.waiting.fault,

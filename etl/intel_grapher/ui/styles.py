@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import threading
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -37,21 +39,51 @@ class StyleRules(msgspec.Struct, frozen=True):
     rules: Annotated[list[StyleRule], msgspec.Meta(max_length=MOST)] = []
 
 
-def read(data: Path) -> StyleRules:
-    """Return the rules of a workspace. Raises UsageError for a file that holds none."""
+class StyleChange(StyleRules, frozen=True):
+    """The rules as they are to be, and the version of those that were changed; None for any."""
+
+    version: str | None = None
+
+
+_CHANGING: Final = threading.Lock()
+
+
+def version(data: Path) -> str:
+    """Return what tells one state of a workspace's rules from another."""
+    try:
+        return _mark((data / FILE).read_bytes())
+    except OSError:
+        return ""
+
+
+def _mark(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()[:16]
+
+
+def told(data: Path) -> dict[str, Any]:
+    """Return the rules of a workspace, and their version. Raises UsageError for a file that holds none."""
     path = data / FILE
     try:
-        return msgspec.json.decode(path.read_bytes(), type=StyleRules)
+        body = path.read_bytes()
+        rules = msgspec.to_builtins(msgspec.json.decode(body, type=StyleRules).rules)
+        return {"rules": rules, "version": _mark(body)}
     except FileNotFoundError:
-        return StyleRules()
+        return {"rules": [], "version": ""}
     except (OSError, msgspec.MsgspecError) as wrong:
         raise UsageError(f"{path} can't be read: {wrong}; mend or remove it") from wrong
 
 
-def write(data: Path, rules: StyleRules) -> dict[str, Any]:
-    """Keep the rules of a workspace in one step; return them."""
+def change(data: Path, asked: StyleChange) -> dict[str, Any]:
+    """Keep the rules of a workspace in one step; return them with their version.
+
+    Raises UsageError where the rules that were changed are not those that are kept: another tab was quicker.
+    """
     path = data / FILE
-    with disk.failing(path, CacheError, "The rules are as they were."):
+    with _CHANGING, disk.failing(path, CacheError, "The rules are as they were."):
+        if asked.version not in {None, version(data)}:
+            raise UsageError(
+                "the rules were changed in another tab meanwhile; here they are as they are now: try again"
+            )
         data.mkdir(parents=True, exist_ok=True)
-        disk.write_atomically(path, msgspec.json.format(msgspec.json.encode(rules)) + b"\n")
-    return msgspec.to_builtins(rules)  # type: ignore[no-any-return]
+        disk.write_atomically(path, msgspec.json.format(msgspec.json.encode(StyleRules(asked.rules))) + b"\n")
+        return told(data)

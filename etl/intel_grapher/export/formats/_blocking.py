@@ -27,30 +27,6 @@ PRIVATE: Final = tuple(
         ),
     )
 )
-_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-class Excluded:
-    """What the user's warning lists have: names with all beneath them, addresses, networks, other texts."""
-
-    def __init__(self, lines: frozenset[str]) -> None:
-        self.texts = {each.lower().strip(".") for each in lines}
-        self.networks: list[_Network] = []
-        for each in lines:
-            try:
-                self.networks.append(ipaddress.ip_network(each, strict=False))
-            except ValueError:
-                continue
-
-    def has(self, label: str, key: str) -> bool:
-        """Tell whether a node must not go into a block list."""
-        if label in ADDRESSES:
-            network = ipaddress.ip_network(key)
-            return any(network.version == each.version and network.overlaps(each) for each in self.networks)
-        if label in NAMES:
-            parts = key.split(".")
-            return any(".".join(parts[place:]) in self.texts for place in range(len(parts)))
-        return key.lower() in self.texts
 
 
 class Blocked(NamedTuple):
@@ -63,7 +39,6 @@ class Blocked(NamedTuple):
 def blocked(part: Part, settings: Settings, wanted: tuple[str, ...], written: Written) -> Iterator[Blocked]:
     """Yield what goes into a block list that takes nodes of the wanted labels; count all others in `written`."""
     verdicts = markings.verdicts(part)
-    excluded = Excluded(settings.excluded)
     for group in part.nodes():
         label = group.start
         if label not in wanted:
@@ -76,7 +51,7 @@ def blocked(part: Part, settings: Settings, wanted: tuple[str, ...], written: Wr
                 last = max(known.get("last_seen") or known.get("fetched_at") or "", verdict.at if verdict else "")
                 bad = judged in markings.MALICIOUS or (settings.unjudged and judged in {"", "unknown"})
                 old = settings.newest_before is not None and last < settings.newest_before
-                if not bad or old or _is_private(label, key) or excluded.has(label, key):
+                if not bad or old or _is_private(label, key) or settings.excludes(NodeRef(label, key)):
                     written.left_out[label] += 1
                 else:
                     written.nodes += 1

@@ -15,14 +15,21 @@ const stageOf = (job) =>
 
 export class Jobs {
   #watched = new Map(); // number → whether it is under way
+  #arriving = 0; // results that are being taken in
   list = [];
 
   constructor(app) {
     this.app = app;
   }
 
-  get busy() {
+  /** Whether a job is under way. */
+  get working() {
     return [...this.#watched.values()].some(Boolean);
+  }
+
+  /** Whether a job is under way, or its result is being taken in. */
+  get busy() {
+    return this.working || this.#arriving > 0;
   }
 
   // All jobs of the server, this tab's and others': those under way are watched, results that nobody has read are told.
@@ -36,8 +43,13 @@ export class Jobs {
     if (this.#watched.has(job.number)) return;
     this.#watched.set(job.number, !job.ended);
     if (!job.ended) job = await this.#follow(job);
+    this.#arriving += 1;
     this.#watched.set(job.number, false);
-    if (!job.error) await this.arrived(job);
+    try {
+      if (!job.error) await this.arrived(job);
+    } finally {
+      this.#arriving -= 1;
+    }
     this.#tell(job);
   }
 
@@ -87,7 +99,7 @@ export class Jobs {
   async arrived(job) {
     const { model, actions, editing } = this.app;
     const before = new Map(model.nodes().map((id) => [id, model.node(id).degree ?? 0]));
-    const touched = job.kind === "rebuild" ? await editing.touched(!this.busy) : null;
+    const touched = job.kind === "rebuild" ? await editing.touched(!this.working) : null;
     await actions.refresh(touched ? touched.filter((id) => model.graph.hasNode(id)) : undefined);
     if (job.kind === "ask") {
       // What a node that was asked about has more neighbours for now is what came in.

@@ -48,10 +48,10 @@ async function begin() {
   app.model.verdictOf = (id) => app.remarks.of(id).verdict;
   app.model.warningsOf = (id) => app.remarks.of(id).warned;
   app.styles = new Styles(app);
-  if (start.warning_lists)
-    app.model.addEventListener("change", ({ detail }) => {
-      if (detail.fresh?.length) app.remarks.warn(detail.fresh).catch(() => {});
-    });
+  app.remarks.warns = Boolean(start.warning_lists);
+  app.model.addEventListener("change", ({ detail }) => {
+    if (app.remarks.warns && detail.fresh?.length) app.remarks.warn(detail.fresh).catch(() => {});
+  });
   app.actions = new Actions(app.model, app.layout);
   app.jobs = new Jobs(app);
   app.triage = new Triage(app);

@@ -30,7 +30,7 @@ export class News {
   }
 
   async #take(news) {
-    const { jobs, editing, model, review } = this.app;
+    const { jobs, editing, model, review, remarks, styles } = this.app;
     const before = this.#marks;
     this.#marks = news;
     jobs.take(news.jobs);
@@ -50,7 +50,9 @@ export class News {
       await review.renew();
     }
     // A job of this server tells of its own end; what changed without one was another's doing.
-    if (news.graph !== before.graph && !jobs.busy) await jobs.arrived({ kind: "elsewhere", said: [] });
+    if (news.warnings !== before.warnings) await remarks.renew();
+    if (news.styles !== before.styles) await styles.begin();
+    if (news.graph !== before.graph && !jobs.working) await jobs.arrived({ kind: "elsewhere", said: [] });
   }
 
   #say(what, text) {

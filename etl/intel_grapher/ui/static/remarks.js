@@ -12,6 +12,7 @@ export class Remarks {
   #byNode = new Map();
   #warned = new Map(); // node → the warning lists that it is on
   lists = []; // of the workspace: name and doc
+  warns = false; // whether the workspace has warning lists
   since = localStorage.getItem(VISIT) ?? ""; // when this page was open last
 
   constructor(model) {
@@ -54,6 +55,16 @@ export class Remarks {
       if (warned.length) this.model.tell("remarks");
       if (!lists.length) return;
     }
+  }
+
+  /** Take over warning lists that came, changed or went. */
+  async renew() {
+    for (const id of this.#warned.keys()) entryOf(this.#byNode, id).warned = [];
+    this.#warned.clear();
+    this.lists = [];
+    this.warns = true;
+    await this.warn(this.model.nodes());
+    this.model.tell("remarks");
   }
 
   of(id) {

@@ -34,13 +34,19 @@ export const ruleText = ({ field, comparison, value }) => `${field} ${NAMED[comp
 
 export class Styles {
   rules = [];
+  #version = ""; // of the rules, as the server knows them
 
   constructor(app) {
     this.app = app;
   }
 
   async begin() {
-    this.rules = (await ask("styles", {}, { quiet: true })).rules ?? [];
+    this.#take(await ask("styles", {}, { quiet: true }));
+  }
+
+  #take({ rules, version }) {
+    this.rules = rules ?? [];
+    this.#version = version ?? "";
     this.app.model.tell("remarks");
   }
 
@@ -62,8 +68,12 @@ export class Styles {
   }
 
   async #keep(rules) {
-    this.rules = (await ask("style", { rules })).rules ?? [];
-    this.app.model.tell("remarks");
+    try {
+      this.#take(await ask("style", { rules, version: this.#version }));
+    } catch (wrong) {
+      await this.begin(); // another tab may have changed them
+      throw wrong;
+    }
   }
 
   // The rules as a part of the legend: each selects what it is about, and can be moved up or removed.

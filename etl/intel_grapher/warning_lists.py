@@ -1,16 +1,24 @@
 """Warning lists: what is well known and seldom an indicator, as the analyst's own files say it.
 
-`data/warning-lists/` holds them, in folders of any depth: MISP's JSON (`name`, `type`, `list`), or texts with one entry
-a line, where `#` begins a comment. A list of names covers all names beneath them, one of networks their addresses.
+A list is MISP's JSON (`name`, `type`, `list`), or a text with one entry a line, where `#` begins a comment. The page
+marks what is on a list of `data/warning-lists/`, in folders of any depth; a block list leaves out what is on one that
+`export --exclude` names. Both go by one rule, the careful one for what blocks. A node is on a list where
+
+- its key is an entry, upper case or lower, or has an entry of a list of the type `substring` in it;
+- its name, or the host of its URL, service or e-mail address, is a name of the list or stands beneath one. In a list of
+  MISP's type `string` nothing stands beneath;
+- its address or network, or such a host, has at least one address in common with a network of the list.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import threading
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -27,8 +35,8 @@ _TYPES: Final = frozenset({"string", "hostname", "cidr", "substring", ""})
 
 
 class _MispList(msgspec.Struct):
-    name: str
     entries: list[str] = msgspec.field(name="list")
+    name: str = ""
     type: str = ""
     description: str = ""
 
@@ -45,37 +53,53 @@ class WarningList:
     parts: list[str] = field(default_factory=list)
 
     def has(self, node: NodeRef) -> bool:
-        """Tell whether a node's key, the host of its URL, or its e-mail address's domain is on the list."""
+        """Tell whether a node is on the list, by the rule of this module."""
         key = node.key.lower()
         if key in self.whole or any(part in key for part in self.parts):
             return True
         if node.label in _ADDRESSES:
-            return self._has_network(key)
+            return self._touches(key)
         host = _host(node.label, key)
         parts = host.split(".") if host else []
         return any(".".join(parts[place:]) in self.names for place in range(len(parts))) or (
-            bool(host) and self._has_network(host)
+            bool(host) and self._touches(host)
         )
 
-    def _has_network(self, key: str) -> bool:
+    def _touches(self, key: str) -> bool:
+        """Tell whether an address or a network has one in common with a network of the list; a name has none."""
         try:
             network = ipaddress.ip_network(key)
         except ValueError:
             return False
         number, bits = int(network.network_address), network.max_prefixlen
-        return any(
+        if any(
             version == network.version
             and length <= network.prefixlen
             and number >> (bits - length) << (bits - length) in starts
             for (version, length), starts in self.networks.items()
-        )
+        ):
+            return True
+        within = self._starts.get(network.version, [])
+        place = bisect_left(within, number)
+        return place < len(within) and within[place] <= int(network.broadcast_address)
+
+    @cached_property
+    def _starts(self) -> dict[int, list[int]]:
+        """The first addresses of the networks, sorted, by version of IP."""
+        found: dict[int, list[int]] = defaultdict(list)
+        for (version, _), starts in self.networks.items():
+            found[version] += starts
+        return {version: sorted(starts) for version, starts in found.items()}
 
 
 def _host(label: str, key: str) -> str:
+    """Return the name or address that a key holds; empty where it holds none."""
     if label in _NAMES:
         return key
     if label == labels.EMAIL.name:
         return key.rpartition("@")[2]
+    if label == labels.SERVICE.name:
+        return key.rpartition(":")[0].strip("[]")
     if label == labels.URL.name:
         try:
             return urlsplit(key).hostname or ""
@@ -93,6 +117,7 @@ class WarningLists:
         self._mark: list[tuple[str, int, int]] = []
         self._lists: list[WarningList] = []
         self.faults: list[str] = []
+        self.version = 0  # how often they have changed
 
     def current(self) -> list[WarningList]:
         """Return the lists as the files are now, by name."""
@@ -102,6 +127,7 @@ class WarningLists:
             if mark != self._mark:
                 self._lists, self.faults = _read(paths)
                 self._mark = mark
+                self.version += 1
             return self._lists
 
     def warned(self, nodes: Iterable[NodeRef]) -> dict[str, Any]:
@@ -126,30 +152,38 @@ def _read(paths: Iterable[Path]) -> tuple[list[WarningList], list[str]]:
     found, faults = [], []
     for path in paths:
         try:
-            if path.stat().st_size > LARGEST:
-                raise ValueError(f"it has more than {LARGEST >> 20} MiB")  # noqa: TRY301 - told like the others
-            body = path.read_bytes()
-            found.append(_misp(body) if path.suffix == ".json" else _text(path.stem, body.decode("utf-8-sig")))
+            found.append(read(path))
         except (OSError, ValueError, msgspec.MsgspecError) as wrong:
             if path.name != "schema.json":  # stands beside MISP's lists
                 faults.append(f"{path.name}: {wrong}")
     return sorted(found, key=lambda each: each.name), faults
 
 
+def read(path: Path) -> WarningList:
+    """Return the list that a file holds. Raises OSError, ValueError or MsgspecError where it holds none."""
+    if path.stat().st_size > LARGEST:
+        raise ValueError(f"it has more than {LARGEST >> 20} MiB")
+    body = path.read_bytes()
+    if path.suffix == ".json" or body.lstrip().startswith(b"{"):
+        return _misp(body)
+    return text(path.stem, body.decode("utf-8-sig"))
+
+
 def _misp(body: bytes) -> WarningList:
-    read = msgspec.json.decode(body, type=_MispList)
-    if read.type not in _TYPES:
-        raise ValueError(f"lists of the type {read.type!r} are not read")
-    made = WarningList(read.name, read.description)
-    for entry in read.entries:
-        if read.type == "substring":
-            made.parts.append(entry.lower())
-        else:
-            _add(made, entry, exactly=read.type == "string")
+    found = msgspec.json.decode(body, type=_MispList)
+    if found.type not in _TYPES:
+        raise ValueError(f"lists of the type {found.type!r} are not read")
+    made = WarningList(found.name, found.description)
+    for entry in found.entries:
+        if found.type != "substring":
+            _add(made, entry, exactly=found.type == "string")
+        elif entry.strip():  # an empty text stands in every key
+            made.parts.append(entry.strip().lower())
     return made
 
 
-def _text(name: str, body: str) -> WarningList:
+def text(name: str, body: str) -> WarningList:
+    """Return a list of that name with an entry of each line."""
     made = WarningList(name)
     for line in body.splitlines():
         _add(made, line.partition("#")[0])
