@@ -17,7 +17,16 @@ DEFERRED = frozenset(
     {
         *("asyncio", "duckdb", "idna", "neo4j", "neo4j.exceptions", "publicsuffixlist", "requests", "urllib3"),
         *("pyarrow", "pyarrow.compute", "pyarrow.csv", "pyarrow.json", "pyarrow.parquet", "rich.cells", "rich.text"),
-        *("importlib.metadata", "socket", "intel_grapher.load.neo4j.session", "intel_grapher.neo4j.server"),
+        *("http.client", "importlib.metadata", "socket", "sqlite3"),
+        *(
+            f"intel_grapher.{name}"
+            for name in (
+                *("ask", "cache", "cli.ending", "early", "intake", "keys", "load.neo4j.session", "neo4j.server"),
+                *("registry", "schema"),
+                *(f"fetch.{part}" for part in ("asking", "connections", "degrees", "failures", "hops", "http")),
+                *(f"fetch.{part}" for part in ("ledgers", "plan", "run", "workload")),
+            )
+        ),
     }
 )
 """Modules in Python, ours too; asyncio is for an interface of the embedded engine that no command uses."""

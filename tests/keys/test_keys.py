@@ -13,7 +13,7 @@ from publicsuffixlist import PublicSuffixList
 
 from intel_grapher import keys
 from intel_grapher.errors import BadValue
-from intel_grapher.keys.names import rules
+from intel_grapher.keys.names import _sections, rules
 
 CANONICAL: tuple[Callable[[str], str], ...] = (
     keys.hostname,
@@ -585,6 +585,14 @@ def test_kinds_of_real_strings_are_told() -> None:
         except BadValue as bad:
             assert len(bad.reason) < 60  # noqa: PT017 - a fixed phrase, whatever came
     assert kinds == {"ip", "domain", "email", "hash", "user", "url", "cve", "asn", "network"}
+
+
+def test_a_rule_is_found_in_the_lists_text_as_among_its_rules() -> None:
+    for section in _sections():
+        for at, rule in enumerate(sorted(section.rules)):
+            for text in (rule, f"x{rule}", f"{rule}x", rule[1:], rule[2:-1])[: 5 if at % 40 == 0 else 1]:
+                section._asked = 0  # noqa: SLF001 - so that the text is looked at
+                assert not text or (text in section) == (text in section.rules)
 
 
 def test_public_suffixes_are_those_that_the_list_gives() -> None:

@@ -15,9 +15,9 @@ from intel_grapher.cards import replies
 from intel_grapher.cards.card import Asked, Card, Ties, made
 from intel_grapher.cards.knowledge import Knowledge, Link
 from intel_grapher.errors import BadValue
+from intel_grapher.fetch import http
 from intel_grapher.fetch.asking import PRIVATE, Indicator, KeyQuestion, QuestionIndex
 from intel_grapher.fetch.cached_answers import NOTHING, AnswerCache
-from intel_grapher.fetch.http import HttpReply
 from intel_grapher.fetch.private import is_private
 from intel_grapher.fetch.run import FetchOptions, fetch
 from intel_grapher.fetch.summary import Summary
@@ -100,7 +100,7 @@ class _Looking:
         self._barred = {source.name: bars(source)[0] for source in sources}
         self._ties = Ties()
         self._seeds: dict[str, list[_Seed]] = {}
-        self._arrived: SimpleQueue[tuple[KeyQuestion, HttpReply, Verdict]] = SimpleQueue()
+        self._arrived: SimpleQueue[tuple[KeyQuestion, http.HttpReply, Verdict]] = SimpleQueue()
         self._cards = 0
 
     def at(self, indicators: Sequence[Indicator], graph: Graph | None, progress: Reported) -> Looked:
@@ -158,7 +158,7 @@ class _Looking:
                     seed.waiting[name] += sum(question.requests for question in due.questions)
             seed.waiting = +seed.waiting
 
-    def _answer(self, question: KeyQuestion, reply: HttpReply, verdict: Verdict) -> None:
+    def _answer(self, question: KeyQuestion, reply: http.HttpReply, verdict: Verdict) -> None:
         """Note a reply; called in the fetch's threads."""
         self._arrived.put((question, reply, verdict))
 
@@ -177,7 +177,7 @@ class _Looking:
                 if not seed.shown and not seed.waiting.keys() - aside:
                     self._print(seed, summary)
 
-    def _add(self, seed: _Seed, question: KeyQuestion, reply: HttpReply, verdict: Verdict) -> None:
+    def _add(self, seed: _Seed, question: KeyQuestion, reply: http.HttpReply, verdict: Verdict) -> None:
         endpoint, source = question.form.endpoint, question.form.name[0]
         if verdict.is_answer:
             told = Reply(question.key, int(time.time()), reply.status, reply.body)

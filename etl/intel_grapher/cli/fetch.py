@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 import typer.core
 
+from intel_grapher import cache as caches
+from intel_grapher import early as earlier
+from intel_grapher import registry as registries
 from intel_grapher import times
-from intel_grapher.cache import Cache
 from intel_grapher.cli import ending, options
 from intel_grapher.cli.fetch_settings import FetchSettings, Limits, SourceChoice, duration
 from intel_grapher.cli.indicators import Indicators
@@ -18,17 +20,15 @@ from intel_grapher.cli.options import grouped
 from intel_grapher.cli.output import Advance, is_terminal, print_json, print_table, progress, say
 from intel_grapher.cli.plan import print_plan, say_future, say_unaskable, told_services
 from intel_grapher.cli.terminal import DIM, Screen, counted
-from intel_grapher.early import mapped_early
 from intel_grapher.errors import KeyMissingError
-from intel_grapher.fetch import failures
+from intel_grapher.fetch import asking, failures, ledgers, workload
 from intel_grapher.fetch import run as fetching
-from intel_grapher.fetch.asking import PRIVATE
-from intel_grapher.fetch.ledgers import users_ledger
-from intel_grapher.fetch.summary import Summary, Tally
-from intel_grapher.fetch.workload import BEYOND
-from intel_grapher.registry import Registry
-from intel_grapher.source import Source
 from intel_grapher.times import dated
+
+if TYPE_CHECKING:
+    from intel_grapher.fetch.summary import Summary, Tally
+    from intel_grapher.registry import Registry
+    from intel_grapher.source import Source
 
 COLUMN = 9
 LINES = 4
@@ -85,7 +85,7 @@ def fetch(
     if dry_run:
         print_plan(indicators, settings, data, import_, explain=explain, json=json, all_=all_)
         return
-    registry = Registry.installed()
+    registry = registries.Registry.installed()
     summary, skipped = fetched(indicators, settings, registry, data, import_, no_progress=no_progress)
     print_json(dated({"summary": summary})) if json else print_summary(summary, all_=all_)
     raise typer.Exit(exit_code(summary, settings.chosen(registry)) or (options.PART if skipped else 0))
@@ -107,9 +107,9 @@ def fetched(
     say_unaskable(found, sources, data)
     ending.remember(data, found)
     with (
-        Cache(data) as cache,
+        caches.Cache(data) as cache,
         progress("requests", hidden=no_progress) as shown,
-        mapped_early(cache, import_, registry) as early,
+        earlier.mapped_early(cache, import_, registry) as early,
     ):
         summary = fetching.fetch(cache, sources, found, how, advancing(shown))
         if summary.interrupted:
@@ -217,7 +217,7 @@ def exit_code(summary: Summary, chosen: Sequence[Source]) -> int:
     if not summary.complete:
         say("some questions have no answer; `intel-grapher fetch failed` lists them, the same command asks them again")
         return options.PART
-    if summary.indicators and not total.asked + total.cached and BEYOND not in total.skipped:
+    if summary.indicators and not total.asked + total.cached and workload.BEYOND not in total.skipped:
         return nothing_asked(summary)
     return options.PART if summary.unpushed else 0
 
@@ -244,7 +244,7 @@ def _unreached(summary: Summary) -> str:
 def nothing_asked(summary: Summary) -> int:
     """Return FAILED, and say why no question could be asked. Raises KeyMissingError if only keys are missing."""
     missing = sorted({tally.needs_key for tally in summary.sources.values() if tally.needs_key and tally.skipped})
-    if missing and PRIVATE not in summary.total.skipped:
+    if missing and asking.PRIVATE not in summary.total.skipped:
         raise KeyMissingError(
             f"nobody could be asked: set one of {', '.join(missing)} in the environment; `intel-grapher sources` tells "
             "whose key each is"
@@ -267,8 +267,8 @@ def status(sources: SourceChoice, data: options.Data = options.DATA, *, json: op
 
     That is: how many answers are kept, how many questions failed, its key, and what its limits leave.
     """
-    with Cache(data) as cache:
-        standings = failures.status(cache, sources.selected(Registry.installed()), users_ledger())
+    with caches.Cache(data) as cache:
+        standings = failures.status(cache, sources.selected(registries.Registry.installed()), ledgers.users_ledger())
     if json:
         print_json(dated({"sources": standings}))
         return
@@ -292,9 +292,9 @@ def _left(standing: failures.SourceStanding) -> str:
 @grouped
 def failed(sources: SourceChoice, data: options.Data = options.DATA, *, json: options.Json = False) -> None:
     """List the questions that failed and have no answer since, with the reason."""
-    registry = Registry.installed()
+    registry = registries.Registry.installed()
     names = {source.name for source in sources.chosen(registry)}
-    with Cache(data) as cache:
+    with caches.Cache(data) as cache:
         outstanding = failures.failed(cache, list(registry.values()))
         found = [question for question in outstanding if not names or question.source in names]
     if json:
@@ -319,8 +319,8 @@ def retry(
     no_progress: options.NoProgress = False,
 ) -> None:
     """Ask again the questions that failed, and no others."""
-    selected = sources.selected(Registry.installed())
-    with Cache(data) as cache, progress("requests", hidden=no_progress) as shown:
+    selected = sources.selected(registries.Registry.installed())
+    with caches.Cache(data) as cache, progress("requests", hidden=no_progress) as shown:
         summary = failures.retry(cache, selected, limits.limited(), advancing(shown))
     print_json(dated({"summary": summary})) if json else print_summary(summary)
     raise typer.Exit(exit_code(summary, []))

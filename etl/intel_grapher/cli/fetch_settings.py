@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from intel_grapher import keys
+from intel_grapher import keys, schema
 from intel_grapher.cli import completion
 from intel_grapher.cli.indicators import Texts
 from intel_grapher.errors import BadValue, UsageError
+from intel_grapher.fetch import asking, defaults, degrees, hops, ledgers
 from intel_grapher.fetch import run as fetching
-from intel_grapher.fetch.asking import freshness
-from intel_grapher.fetch.degrees import in_files
-from intel_grapher.fetch.hops import Hops
-from intel_grapher.fetch.ledgers import users_ledger
-from intel_grapher.registry import Registry
-from intel_grapher.schema import BY_INDICATOR
-from intel_grapher.source import Source
 from intel_grapher.times import AGES
 
-DEFAULTS = fetching.FetchOptions()
-"""The defaults of the options that the library has, too."""
+if TYPE_CHECKING:
+    from intel_grapher.fetch.hops import Hops
+    from intel_grapher.registry import Registry
+    from intel_grapher.source import Source
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +47,7 @@ class Limits:
     requests: Annotated[int | None, typer.Option("--requests", min=0, help="Send at most so many requests in all.")] = (
         None
     )
-    pages: Annotated[int, typer.Option(min=1, help="Ask for at most so many pages of one answer.")] = DEFAULTS.pages
+    pages: Annotated[int, typer.Option(min=1, help="Ask for at most so many pages of one answer.")] = defaults.PAGES
 
     queue: Annotated[
         str, typer.Option(help="Share the questions with the other fetches of this queue: docs/scale.md.")
@@ -59,7 +55,9 @@ class Limits:
 
     def limited(self) -> fetching.FetchOptions:
         """Return the options of a fetch with these limits and the user's ledger."""
-        return fetching.FetchOptions(pages=self.pages, requests=self.requests, ledger=users_ledger(), queue=self.queue)
+        return fetching.FetchOptions(
+            pages=self.pages, requests=self.requests, ledger=ledgers.users_ledger(), queue=self.queue
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,13 +84,13 @@ class FetchSettings(Limits, SourceChoice):
     outside: Annotated[Texts, typer.Option(help="Do not follow addresses of this network (CIDR).")] = None
     stop: Annotated[Texts, typer.Option(help="Do not follow this indicator.")] = None
     per_kind: Annotated[int, typer.Option(min=1, help="Follow at most so many of each kind in one hop.")] = (
-        DEFAULTS.hops.per_kind
+        defaults.PER_KIND
     )
     per_parent: Annotated[int, typer.Option(min=1, help="Follow at most so many that one indicator leads to.")] = (
-        DEFAULTS.hops.per_parent
+        defaults.PER_PARENT
     )
     hub: Annotated[int, typer.Option(min=1, help="Do not follow what has more neighbours than this.")] = (
-        DEFAULTS.hops.hub
+        defaults.HUB_FROM
     )
 
     def options(self, registry: Registry, import_: Path) -> fetching.FetchOptions:
@@ -102,16 +100,16 @@ class FetchSettings(Limits, SourceChoice):
         """
         return replace(
             self.limited(),
-            freshness=freshness(registry, self.max_age, self.negative_age, refresh=self.refresh),
+            freshness=asking.freshness(registry, self.max_age, self.negative_age, refresh=self.refresh),
             hops=self._hops(import_),
         )
 
     def _hops(self, import_: Path) -> Hops:
-        default = DEFAULTS.hops
-        if unknown := set(self.follow or []) - set(BY_INDICATOR):
-            raise UsageError(f"--follow is one of {', '.join(BY_INDICATOR)}, not {', '.join(sorted(unknown))}")
+        default = hops.Hops()
+        if unknown := set(self.follow or []) - set(schema.BY_INDICATOR):
+            raise UsageError(f"--follow is one of {', '.join(schema.BY_INDICATOR)}, not {', '.join(sorted(unknown))}")
         try:
-            return Hops(
+            return hops.Hops(
                 depth=self.hops,
                 kinds=frozenset(self.follow) if self.follow else default.kinds,
                 per_kind=self.per_kind,
@@ -120,7 +118,7 @@ class FetchSettings(Limits, SourceChoice):
                 under=tuple(keys.hostname(name) for name in self.under or []),
                 outside=tuple(keys.network(network) for network in self.outside or []),
                 stop=default.stop | {keys.detect(indicator)[1] for indicator in self.stop or []},
-                degrees=in_files(import_) if self.hops else None,
+                degrees=degrees.in_files(import_) if self.hops else None,
             )
         except BadValue as error:
             raise UsageError(

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from intel_grapher import intake, keys
+from intel_grapher import intake, keys, schema
 from intel_grapher.cli.output import say
 from intel_grapher.errors import BadValue, UsageError
-from intel_grapher.schema import BY_INDICATOR
 
 if TYPE_CHECKING:
     from intel_grapher.fetch.asking import Indicator
@@ -130,7 +129,7 @@ def _fault_of_kind(kind: str, text: str) -> str:
     """Return why a text is not of a kind; an empty string if it is, or if no kind is named."""
     try:
         if kind:
-            BY_INDICATOR[kind].canonical(text)
+            schema.BY_INDICATOR[kind].canonical(text)
     except BadValue as error:
         return error.reason
     return ""

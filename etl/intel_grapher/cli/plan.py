@@ -6,24 +6,26 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
+from intel_grapher import cache as caches
+from intel_grapher import registry as registries
 from intel_grapher import times
-from intel_grapher.cache import Cache
 from intel_grapher.cli import options, terminal
 from intel_grapher.cli.fetch_settings import FetchSettings, duration
 from intel_grapher.cli.indicators import Indicators
 from intel_grapher.cli.options import grouped
 from intel_grapher.cli.output import is_terminal, print_json, print_line, print_table, say
 from intel_grapher.cli.terminal import DIM, HEADING, Screen, counted
-from intel_grapher.fetch.asking import Indicator
-from intel_grapher.fetch.plan import Plan
-from intel_grapher.fetch.plan import plan as plan_fetch
-from intel_grapher.fetch.workload import unaskable
-from intel_grapher.registry import Registry
-from intel_grapher.source import Source
+from intel_grapher.fetch import plan as planning
+from intel_grapher.fetch import workload
 from intel_grapher.times import dated
+
+if TYPE_CHECKING:
+    from intel_grapher.fetch.asking import Indicator
+    from intel_grapher.source import Source
 
 FEW = 3
 LACKING = "lack a key"
@@ -65,11 +67,11 @@ def print_plan(
     pager: bool = False,
 ) -> None:
     """Plan a fetch and print the plan; with `explain`, also why each indicator is followed."""
-    registry = Registry.installed()
+    registry = registries.Registry.installed()
     how = settings.options(registry, import_)
     found, _ = indicators.read()
-    with Cache(data) as cache:
-        made = plan_fetch(cache, settings.selected(registry), found, how)
+    with caches.Cache(data) as cache:
+        made = planning.plan(cache, settings.selected(registry), found, how)
     say_future(made.future)
     say_unaskable(found, settings.selected(registry), data)
     if json:
@@ -92,7 +94,7 @@ def print_plan(
     print_line(f"{made.requests} requests; done {times.text(int(made.done_at or time.time()))}")
 
 
-def _write_plan(screen: Screen, made: Plan, *, explain: bool) -> None:
+def _write_plan(screen: Screen, made: planning.Plan, *, explain: bool) -> None:
     """Write what a fetch would send, to whom, how long that takes, and why others would not be asked."""
     asked = {name: part for name, part in made.sources.items() if part.to_ask}
     cached = sum(part.cached for part in made.sources.values())
@@ -140,7 +142,7 @@ def say_unaskable(indicators: Sequence[Indicator], sources: Sequence[Source], da
     """Say why nobody can be asked about some indicators: of the first few, and how many more there are."""
     if len(indicators) > MOST_EXPLAINED:
         return
-    found = list(unaskable(indicators, sources, Cache(data) if data.is_dir() else None))
+    found = list(workload.unaskable(indicators, sources, caches.Cache(data) if data.is_dir() else None))
     for (_, key), reason in found[:FEW]:
         say(f"nobody can be asked about {key}: {reason}")
     if len(found) > FEW:

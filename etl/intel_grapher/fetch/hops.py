@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple, Self
 from intel_grapher.cache import Cache, Found
 from intel_grapher.errors import BadValue, CacheError, SourceError
 from intel_grapher.fetch.asking import PRIVATE, Indicator
+from intel_grapher.fetch.defaults import HUB_FROM, PER_KIND, PER_PARENT
 from intel_grapher.fetch.frontier import Frontier, no_room
 from intel_grapher.fetch.private import is_private
 from intel_grapher.model import Fact, Kind, Relationship
@@ -64,9 +65,9 @@ class Hops:
 
     depth: int = 0
     kinds: frozenset[str] = frozenset({"domain", "ip", "hash"})
-    per_kind: int = 1000
-    per_parent: int = 50
-    hub: int = 200
+    per_kind: int = PER_KIND
+    per_parent: int = PER_PARENT
+    hub: int = HUB_FROM
     under: tuple[str, ...] = ()
     outside: tuple[str, ...] = ()
     stop: frozenset[str] = RESOLVERS

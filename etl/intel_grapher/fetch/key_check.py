@@ -5,8 +5,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
+from intel_grapher.fetch import http
 from intel_grapher.fetch.asking import secrets
-from intel_grapher.fetch.http import Client
 from intel_grapher.source import Request, Source
 
 OK = range(200, 300)
@@ -39,7 +39,7 @@ def check(source: Source) -> KeyCheck:
     if not source.key.free:
         return KeyCheck(KeyState.UNASKED, "no free question to it is known; a fetch tells")
     worst = KeyCheck(KeyState.ACCEPTED)
-    client = Client(source)
+    client = http.Client(source)
     try:
         for number, secret in enumerate(found, 1):
             reply = client.send(Request(source.home + source.key.free), secret)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from intel_grapher.fetch.http import LASTING, Client, HttpReply
+from intel_grapher.fetch import http
 from intel_grapher.fetch.rate_headers import retry_after
 from intel_grapher.fetch.service import backoff
 from intel_grapher.source import Request
@@ -17,8 +17,8 @@ MAX_REDIRECTS: Final = 3
 
 
 def ask_again(
-    client: Client, request: Request, secret: str, *, patience: float, wait: Callable[[float], object] = time.sleep
-) -> HttpReply:
+    client: http.Client, request: Request, secret: str, *, patience: float, wait: Callable[[float], object] = time.sleep
+) -> http.HttpReply:
     """Return the last reply to a request. What is sent again must do no harm if it came the first time.
 
     `patience` is the longest wait in seconds; where the server asks for a longer one, its reply is returned.
@@ -38,8 +38,8 @@ def ask_again(
     return reply
 
 
-def may_mend(reply: HttpReply) -> bool:
+def may_mend(reply: http.HttpReply) -> bool:
     """Tell whether another attempt may give an answer."""
     if reply.fault:
-        return reply.fault not in LASTING
+        return reply.fault not in http.LASTING
     return reply.status in {408, 425, 429} or reply.status >= 500  # noqa: PLR2004 - HTTP's

@@ -14,14 +14,14 @@ from typing import Final, Self
 
 from intel_grapher.cache import Cache, Entry, FailedBody, Writer
 from intel_grapher.errors import NotPushedError
-from intel_grapher.fetch import forecast
+from intel_grapher.fetch import forecast, http
 from intel_grapher.fetch.account import Ledger, Queue
 from intel_grapher.fetch.asking import Freshness, Indicator, KeyQuestion, secrets
 from intel_grapher.fetch.cached_answers import AnswerCache
+from intel_grapher.fetch.defaults import PAGES
 from intel_grapher.fetch.forecast import Outlook
 from intel_grapher.fetch.frontier import Frontier
 from intel_grapher.fetch.hops import Hops, follow
-from intel_grapher.fetch.http import CONNECT_SECONDS, HttpReply, hang_up_on_the_slow
 from intel_grapher.fetch.ledgers import open_ledger
 from intel_grapher.fetch.service import ApiKeySlot, Budget, Service, ServiceLimits
 from intel_grapher.fetch.summary import Summary, Tally
@@ -36,14 +36,12 @@ LOST_SECONDS: Final = 1.0
 """So long after connections to all services have failed, the network is taken for lost."""
 SILENT_SECONDS: Final = 3.0
 """After so long without any connection, that is told: requests may wait for a name server, or vanish."""
-LONGEST_SILENCE: Final = CONNECT_SECONDS + LOST_SECONDS
-"""After so long without any connection, the network is taken for lost."""
 LOST: Final = "no network"
 GRACE: Final = 5.0
 """Seconds for the requests under way to end after an interrupt."""
 
 Progress = Callable[[Summary], None]
-Replied = Callable[[KeyQuestion, HttpReply, Verdict], None]
+Replied = Callable[[KeyQuestion, "http.HttpReply", Verdict], None]
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ class FetchOptions:
     freshness: Freshness = field(default_factory=Freshness)
     hops: Hops = field(default_factory=Hops)
     patience: float = 90.0
-    pages: int = 10
+    pages: int = PAGES
     connections: int | None = None
     requests: int | None = None
     ledger: Path | str | None = None
@@ -255,7 +253,7 @@ class Run:
                 self._spawn(service)
             # Not Thread.join: an interrupt in it takes the thread for ended (Python 3.11).
             while not self._ended.wait(TICK):
-                hang_up_on_the_slow()
+                http.hang_up_on_the_slow()
                 self._give_up_if_offline(services)
                 self._reckon(services)
                 self._progress(self.summary)
@@ -291,7 +289,7 @@ class Run:
         self.summary.silent = silence > SILENT_SECONDS
         failed = all(it.unreached_since and now - it.unreached_since > LOST_SECONDS for it in services)
         alone = len(asked) == 1 and not asked[0].cut_off
-        if not alone and (failed or silence > LONGEST_SILENCE):
+        if not alone and (failed or silence > http.CONNECT_SECONDS + LOST_SECONDS):
             self.summary.offline = True
             for service in services:
                 service.set_aside(LOST)
@@ -337,7 +335,7 @@ class Run:
             by_limits = forecast.seconds(outlooks, tally.remaining, time.time())
             tally.seconds_to_go = max(by_limits, tally.remaining / tally.rate if tally.rate else 0.0)
 
-    def _keep(self, question: KeyQuestion, reply: HttpReply, verdict: Verdict) -> bool:
+    def _keep(self, question: KeyQuestion, reply: http.HttpReply, verdict: Verdict) -> bool:
         """Write a reply to the cache, and return whether it is written: not once the fetch has ended."""
         body = reply.body if verdict.is_answer else FailedBody.of(verdict.reason, reply.body)
         source, endpoint, _ = question.form.name

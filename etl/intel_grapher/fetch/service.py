@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from threading import Event, Lock
 from typing import Final
 
+from intel_grapher.fetch import http
 from intel_grapher.fetch.account import Account, Claim, Permit, Queue
 from intel_grapher.fetch.asking import UNGIVEN, KeyQuestion, following
 from intel_grapher.fetch.cached_answers import AnswerCache
-from intel_grapher.fetch.http import LASTING, OWN_SIDE, PROXY, TOO_SLOW, UNREACHED, Client, HttpReply
 from intel_grapher.fetch.rate_headers import quota_hint, retry_after
 from intel_grapher.fetch.summary import Failure, Tally
 from intel_grapher.source import Endpoint, Outcome, Request, Source
@@ -37,7 +37,7 @@ QUEUE_SECONDS: Final = 1.0
 SHARED: Final = "asked by another fetch of the queue"
 LIMIT_USED_UP: Final = "its limit is used up"
 
-Keep = Callable[[KeyQuestion, HttpReply, Verdict], bool]
+Keep = Callable[[KeyQuestion, "http.HttpReply", Verdict], bool]
 """Keeps a reply, and tells whether it is kept: not after an interrupt."""
 Spawn = Callable[["Service"], None]
 
@@ -83,7 +83,7 @@ class ServiceLimits:
     connections: int | None
 
 
-def verdict_on(endpoint: Endpoint, reply: HttpReply) -> Verdict:
+def verdict_on(endpoint: Endpoint, reply: http.HttpReply) -> Verdict:
     """Return the verdict on what came of a request.
 
     A fault of the transfer makes any reply a failure. The reason is the status where that says more than the fault: a
@@ -93,8 +93,8 @@ def verdict_on(endpoint: Endpoint, reply: HttpReply) -> Verdict:
         return judged(endpoint, reply.status, reply.body)
     verdict = by_status(endpoint, reply.status) if reply.status >= FIRST_ERROR else None
     if verdict is not None and not verdict.is_answer:
-        return verdict._replace(is_transient=verdict.is_transient and reply.fault != TOO_SLOW)
-    return Verdict(Outcome.FAILED, reply.fault, is_transient=reply.fault not in LASTING)
+        return verdict._replace(is_transient=verdict.is_transient and reply.fault != http.TOO_SLOW)
+    return Verdict(Outcome.FAILED, reply.fault, is_transient=reply.fault not in http.LASTING)
 
 
 def backoff(attempt: int, cap: float) -> float:
@@ -144,7 +144,7 @@ class Service:
         self._budget = budget
         self._queue = queue
         self._elsewhere: deque[KeyQuestion] = deque()
-        self._client = Client(source, self.connections)
+        self._client = http.Client(source, self.connections)
         self._pending: Iterator[KeyQuestion] = iter(())
         self._taking = Lock()
         self._choosing = Lock()
@@ -198,7 +198,7 @@ class Service:
         with self._counting:
             self._threads -= 1
 
-    def _send(self, request: Request, secret: str) -> HttpReply:
+    def _send(self, request: Request, secret: str) -> http.HttpReply:
         """Send a request. If no thread is free for the next one, have another one started."""
         with self._counting:
             self.tally.requests += 1
@@ -293,9 +293,9 @@ class Service:
             self.tally.to_ask += page is not None
         return page
 
-    def _answer(self, question: KeyQuestion) -> tuple[HttpReply | None, Verdict | None]:
+    def _answer(self, question: KeyQuestion) -> tuple[http.HttpReply | None, Verdict | None]:
         """Return the last reply to a question and its verdict; None if it was never sent."""
-        reply: HttpReply | None = None
+        reply: http.HttpReply | None = None
         verdict: Verdict | None = None
         request = question.request
         attempt = redirects = 0
@@ -329,11 +329,11 @@ class Service:
                 self._over.wait(backoff(attempt, self._limits.patience))
         return reply, verdict
 
-    def _note_connection(self, reply: HttpReply) -> None:
-        self.reached = self.reached or (reply.sent and reply.fault != PROXY)
-        if not self.reached and reply.fault in UNREACHED:
+    def _note_connection(self, reply: http.HttpReply) -> None:
+        self.reached = self.reached or (reply.sent and reply.fault != http.PROXY)
+        if not self.reached and reply.fault in http.UNREACHED:
             self.unreached_since = self.unreached_since or time.monotonic()
-            self.cut_off = self.cut_off or (reply.fault if reply.fault in OWN_SIDE else "")
+            self.cut_off = self.cut_off or (reply.fault if reply.fault in http.OWN_SIDE else "")
 
     def _permit(self) -> tuple[ApiKeySlot, Permit] | None:
         """Wait for a permit with one of the API keys in turn; None if there is none in this run."""
@@ -362,7 +362,7 @@ class Service:
             return None
         return holder, permit
 
-    def _note(self, holder: ApiKeySlot, reply: HttpReply, verdict: Verdict, *, quota_told: bool) -> bool:
+    def _note(self, holder: ApiKeySlot, reply: http.HttpReply, verdict: Verdict, *, quota_told: bool) -> bool:
         """Note a failure. Return True if it is the API key's, and there is another one to try."""
         self._failures += 1
         wait = retry_after(reply.headers.get("retry-after", ""), time.time())

@@ -20,7 +20,7 @@ import msgspec
 
 from intel_grapher.cache import Cache, Entry, FailedBody, Writer
 from intel_grapher.errors import ServerError, UsageError
-from intel_grapher.fetch.http import Client, HttpReply
+from intel_grapher.fetch import http
 from intel_grapher.fetch.patience import ask_again
 from intel_grapher.source import Endpoint, Outcome, Request, Source
 from intel_grapher.verdict import Verdict, judged
@@ -84,13 +84,13 @@ def is_here(host: str) -> bool:
         return host == "localhost"
 
 
-def taxii_client(source: Source, url: str, key: str) -> tuple[Client, str]:
+def taxii_client(source: Source, url: str, key: str) -> tuple[http.Client, str]:
     """Return connections to the server of a URL, and the secret that is sent there: a token, or USER:PASSWORD."""
     parts = urlsplit(url)
     prefix = "Basic " if ":" in key else "Bearer "
     own = source.key and replace(source.key, prefix=prefix)
     secret = base64.b64encode(key.encode()).decode() if ":" in key else key
-    return Client(replace(source, home=f"{parts.scheme}://{parts.netloc}", key=own)), secret
+    return http.Client(replace(source, home=f"{parts.scheme}://{parts.netloc}", key=own)), secret
 
 
 @dataclass
@@ -142,7 +142,7 @@ class TaxiiServer:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
             raise ServerError(f"{url} gives no TAXII 2.1: not its JSON") from wrong
 
-    def _ask(self, url: str, query: Mapping[str, str]) -> HttpReply:
+    def _ask(self, url: str, query: Mapping[str, str]) -> http.HttpReply:
         """Return the last reply to a request, sent again while that may help."""
         request = Request(url, query=query, accept=ACCEPT)
         return ask_again(self._client, request, self._secret, patience=self.patience, wait=self.wait)
@@ -183,13 +183,15 @@ class TaxiiServer:
         return found._replace(reason="there are more pages")
 
 
-def _verdict(endpoint: Endpoint, reply: HttpReply) -> Verdict:
+def _verdict(endpoint: Endpoint, reply: http.HttpReply) -> Verdict:
     if reply.fault:
         return Verdict(Outcome.FAILED, reply.fault)
     return judged(endpoint, reply.status, reply.body)
 
 
-def _kept(endpoint: Endpoint, collection: str, query: Mapping[str, str], reply: HttpReply, verdict: Verdict) -> Entry:
+def _kept(
+    endpoint: Endpoint, collection: str, query: Mapping[str, str], reply: http.HttpReply, verdict: Verdict
+) -> Entry:
     """Return the entry of a page; its parameters say how to go on."""
     params = dict(query)
     more = endpoint.more(verdict.reply) if endpoint.more and verdict.reply is not None else None

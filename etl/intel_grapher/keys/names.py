@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 
 import idna
@@ -18,6 +18,7 @@ from intel_grapher.keys.words import IMPOSSIBLE_ADDRESS, NOT_A_NAME, PLACEHOLDER
 
 _LONGEST_LABEL = 63
 _LONGEST_NAME = 253
+_LOOKED_FOR = 100  # rules
 _KEPT_SUFFIXES = 65_536  # names; some 15 MB when full
 
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
@@ -93,50 +94,60 @@ def _name_fault(name: str) -> str:
     return looks(name, "name", plain)
 
 
+class _Section:
+    """Rules of the Public Suffix List as it was packaged; nothing is downloaded.
+
+    The first few are looked for in its text: to parse it takes 15 ms of CPU, and a question is about one name or two.
+    """
+
+    def __init__(self, text: bytes) -> None:
+        self._text = b"\n" + text
+        self._asked = 0
+
+    def __contains__(self, rule: str) -> bool:
+        self._asked += 1
+        if self._asked > _LOOKED_FOR or "xn--" in rule or not rule.isascii():
+            return rule in self.rules
+        return b"\n%b\n" % rule.encode() in self._text
+
+    @cached_property
+    def rules(self) -> frozenset[str]:
+        """Return all of them: names, names after "*." and names after "!"."""
+        lines = [line for line in self._text.splitlines() if line.strip() and not line.startswith(b"//")]
+        plain = {line.split()[0].decode().lower() for line in lines if line.isascii()}
+        # The package looks for an A-label form of each line, which takes five times as long as all else.
+        others = publicsuffixlist.PublicSuffixList(b"\n".join(line for line in lines if not line.isascii()))
+        return frozenset(plain | others._publicsuffix)  # noqa: SLF001 - it gives them no other way
+
+
 @cache
-def _sections() -> tuple[frozenset[str], frozenset[str]]:
-    """Return the rules of the ICANN section and those of the private one. To parse the list takes 15 ms of CPU."""
-    icann, mark, private = Path(publicsuffixlist.PSLFILE).read_bytes().partition(b"// ===BEGIN PRIVATE DOMAINS===")
+def _sections() -> tuple[_Section, _Section]:
+    """Return the ICANN section, and all of the list."""
+    text = Path(publicsuffixlist.PSLFILE).read_bytes()
+    icann, mark, _ = text.partition(b"// ===BEGIN PRIVATE DOMAINS===")
     if not mark:
         raise AssertionError(f"{publicsuffixlist.PSLFILE} has no private section")
-    return _rules_in(icann), _rules_in(private)
+    return _Section(icann), _Section(text)
 
 
-def _rules_in(lines: bytes) -> frozenset[str]:
-    """Return the rules in some lines of the Public Suffix List as it was packaged; nothing is downloaded.
-
-    Lines in ASCII are read here: the package takes five times as long, since it looks for an A-label form of each.
-    """
-    ruling = [line for line in lines.splitlines() if line.strip() and not line.startswith(b"//")]
-    plain = {line.split()[0].decode().lower() for line in ruling if line.isascii()}
-    others = publicsuffixlist.PublicSuffixList(b"\n".join(line for line in ruling if not line.isascii()))
-    return frozenset(plain | others._publicsuffix)  # noqa: SLF001 - it gives them no other way
-
-
-@cache
 def rules() -> frozenset[str]:
     """Return the Public Suffix List's rules, both sections: names, names after "*." and names after "!"."""
-    icann, private = _sections()
-    return icann | private
-
-
-def _icann_rules() -> frozenset[str]:
-    return _sections()[0]
+    return _sections()[1].rules
 
 
 @lru_cache(_KEPT_SUFFIXES)
 def _suffix(name: str) -> str:
     """Return the public suffix of a canonical name. An unknown TLD is one."""
-    return _suffix_by(rules(), name, _suffix)
+    return _suffix_by(_sections()[1], name, _suffix)
 
 
 @lru_cache(_KEPT_SUFFIXES)
 def _icann_suffix(name: str) -> str:
     """Return the public suffix under the ICANN section alone: where names are registered."""
-    return _suffix_by(_icann_rules(), name, _icann_suffix)
+    return _suffix_by(_sections()[0], name, _icann_suffix)
 
 
-def _suffix_by(known: frozenset[str], name: str, suffix: Callable[[str], str]) -> str:
+def _suffix_by(known: _Section, name: str, suffix: Callable[[str], str]) -> str:
     """Return the public suffix of a canonical name by some rules; `suffix` does the same for its parent.
 
     The longest rule counts: a name's own, else that which its parent's "*." makes of it, else its parent's.
