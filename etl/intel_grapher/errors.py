@@ -11,6 +11,7 @@
     │   └── NotPushedError      what was done is kept on this machine, and not yet in the store        exit 3
     ├── TransformError          the flat files can't be made                                           exit 1
     ├── LoadError               a database refused, is missing, or differs from the files              exit 1
+    │   └── StaleGraphError     the embedded graph must be built again                                 exit 1
     └── SourceError             a source's file is wrong; its author corrects it                       exit 1
     BadValue                    one value can't be a fact: counted and listed, the run goes on
 
@@ -82,6 +83,15 @@ class LoadError(GrapherError):
 
 class NoGraphError(NothingYetError, LoadError):
     """There is no graph."""
+
+
+class StaleGraphError(LoadError):
+    """The graph can't be asked as it is: it must be built again, and its files too where `of_files` is set."""
+
+    def __init__(self, what: str, *, of_files: bool = False) -> None:
+        self.what, self.of_files = what, of_files
+        steps = ["run `intel-grapher transform`, then"] if of_files else ["run"]
+        super().__init__(f"{what}: {steps[0]} `intel-grapher load` to build it again")
 
 
 class NoRepliesError(NothingYetError, UsageError):

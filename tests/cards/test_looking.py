@@ -11,6 +11,7 @@ from loopback import NOTHING, Answer, Asked, Loopback, found, source
 from intel_grapher import ask
 from intel_grapher.cache import Cache, Entry
 from intel_grapher.cards.card import Card, card_document
+from intel_grapher.cards.known import known_node
 from intel_grapher.cards.looking import look
 from intel_grapher.fetch.asking import Freshness, Indicator
 from intel_grapher.fetch.run import FetchOptions
@@ -145,3 +146,22 @@ def test_what_the_graph_knows_is_on_the_card(service: Loopback, cache: Cache, tm
     assert document["answered_at"] is None
     assert document["new"] == []
     assert service.asked == []
+
+
+def test_a_limit_cuts_neighbours_and_neither_notes_nor_the_judgement(cache: Cache, tmp_path: Path) -> None:
+    about = '"author":"ana","about":{"label":"SubDomain","key":"one.example.net"}'
+    said = [("note", '"text":"first"'), ("note", '"text":"second"'), ("verdict", '"verdict":"benign"')]
+    with cache.writer() as writer:
+        for number, (what, more) in enumerate(said):
+            body = f'{{"what":"{what}",{about},{more}}}'.encode()
+            writer.add(Entry(source="analyst", endpoint=what, key=f"{number}", fetched_at=9, status=200, body=body))
+        body = b'{"response_code":"1","resolutions":[{"ip_address":"192.0.2.5"},{"ip_address":"192.0.2.6"}]}'
+        writer.add(Entry(source="threatcrowd", endpoint="domain", key=ONE[1], fetched_at=9, status=200, body=body))
+    transform(cache, tmp_path / "import", Registry.installed(), Options(processes=1, formats=("parquet",)))
+    load(Files(tmp_path / "import"), Embedded(tmp_path / "graph"))
+    with ask.opened(Embedded(tmp_path / "graph")) as graph:
+        whole, one = (known_node(graph, NodeRef("SubDomain", ONE[1]), limit=limit) for limit in (9, 1))
+    assert {told.value for told in one.remarks} == {"first", "second"}
+    assert (one.remarks, one.verdicts, one.judgement) == (whole.remarks, whole.verdicts, whole.judgement)
+    assert one.judgement.word == "benign"
+    assert (len(whole.neighbours), len(one.neighbours)) == (5, 2)

@@ -39,7 +39,7 @@ WALK = (
     (("queries",), 0, 0),
     (("sources",), 0, 0),
     (("schema",), 0, 0),
-    (("diff",), 2, 1),
+    (("diff",), 1, 1),
     (("diff", "--list"), 0, 0),
     (("doctor",), 0, 0),
     (("cache", "list"), 0, 1),

@@ -196,6 +196,25 @@ def test_a_hint_keeps_the_folder_that_stood_after_the_command(demo: Desk) -> Non
     assert "`intel-grapher -C intel-grapher-demo load --db none` makes it" in ran.err
 
 
+def test_a_graph_that_must_be_built_again_names_the_command_that_does_it(filled: Desk) -> None:
+    here, above = filled.folder.name, Desk(filled.folder.parent)
+    (filled.folder / "data" / "graph").rename(filled.folder / "graph")
+    words = ("show", "example.com", "--db", "graph", "-C", here)
+    assert above.run(*words).code == 0
+    manifest = filled.folder / "graph" / "manifest.json"
+    text = manifest.read_text()
+    load = f"intel-grapher -C {here} load --db graph` builds it again"
+    for spoiled, told in (
+        (text.replace('"schema":"', '"schema":"0'), f"`intel-grapher -C {here} transform && {load}"),
+        ("{", f"`{load}"),
+    ):
+        assert spoiled != text
+        manifest.write_text(spoiled)
+        ran = above.run(*words)
+        assert (ran.code, ran.out) == (1, "")
+        assert told in ran.err
+
+
 def test_the_short_flags_are_there(desk: Desk) -> None:
     assert desk.run("-V").out == desk.run("--version").out
     assert desk.run("-h").out == desk.run("--help").out

@@ -198,6 +198,10 @@ def test_pages_are_followed_and_kept_apart(service: Loopback, cache: Cache) -> N
     made = source(service.home)
     cut = get(cache, made, NAMES[0], options=FetchOptions(pages=2))
     assert (cut.asked, cut.more_pages) == (2, 1)
+    cached = get(cache, made, NAMES[0], options=FetchOptions(pages=2))
+    assert (cached.cached, cached.asked, cached.more_pages) == (2, 0, 1)
+    one = get(cache, made, NAMES[0], options=FetchOptions(pages=1))
+    assert (one.cached, one.asked, one.more_pages) == (1, 0, 1)
     tally = get(cache, made, NAMES[0])
     assert (tally.cached, tally.asked, tally.found, tally.more_pages) == (2, 2, 2, 0)
     assert [each.query.get("page") for each in service.asked] == [None, "2", "3", "4"]

@@ -1,8 +1,10 @@
 """Raw strings in columns: they come back as the mappings gave them, whatever is in them and however they came."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from intel_grapher.errors import SourceError
 from intel_grapher.model import Fact
 from intel_grapher.schema import OWNS
 from intel_grapher.transform.columns import Columns, counted
@@ -39,3 +41,8 @@ def test_strings_come_back_row_by_row(given_: list[tuple[Fact, list[tuple[str, s
         array.validate(full=True)
         found.append(array.take(columns.spread(columns.keys[side], counted(len(array)))).to_pylist())
     assert list(zip(*found, strict=True)) == [row for _, rows in given_ for row in rows]
+
+
+def test_a_relationship_without_ends_is_an_error_and_takes_no_others() -> None:
+    with pytest.raises(SourceError, match="OWNS no ends"):
+        laid_out(Fact(OWNS, ["me@example.com", "you@example.com"], None, {}))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable, Iterator
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,8 +121,11 @@ def neighbours(
     return [Neighbour(type_, direction, other_name, row[0], _known(properties, row[1:])) for row in answer.rows]
 
 
-def show(graph: Graph, label: Label, key: str, *, limit: int) -> Shown | None:
-    """Return a node with at most `limit` neighbours of each kind; None where it is not in the graph."""
+def show(graph: Graph, label: Label, key: str, *, limit: int, more: Mapping[str, int] | None = None) -> Shown | None:
+    """Return a node with at most `limit` neighbours of each kind; None where it is not in the graph.
+
+    `more` has higher limits for neighbours of some labels.
+    """
     properties = node(graph, label, key)
     if properties is None:
         return None
@@ -130,7 +133,8 @@ def show(graph: Graph, label: Label, key: str, *, limit: int) -> Shown | None:
     each_ = [
         neighbour
         for group, many in found.items()
-        for neighbour in neighbours(graph, label, key, group, many=many, limit=limit)
+        for most in (max(limit, (more or {}).get(group[2], 0)),)
+        for neighbour in neighbours(graph, label, key, group, many=many, limit=most)
     ]
     return Shown(label.name, key, properties, each_, found)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +11,13 @@ from intel_grapher import judgement, schema
 from intel_grapher.ask import look
 from intel_grapher.ask.engines import Graph
 from intel_grapher.ask.look import Group, Neighbour, Shown
-from intel_grapher.cards.knowledge import Knowledge
+from intel_grapher.cards.knowledge import MOST, Knowledge
 from intel_grapher.errors import NotFoundError
 from intel_grapher.judgement import Judgement, Told
+from intel_grapher.labels import NOTE
 from intel_grapher.model import NodeRef
+
+MOST_NOTES = 1000
 
 
 @dataclass(frozen=True)
@@ -42,14 +46,27 @@ class KnownNode:
 def known_node(graph: Graph, node: NodeRef, *, limit: int) -> KnownNode:
     """Return what the graph has about a node, with at most `limit` neighbours of each kind.
 
-    Raises NotFoundError where it is not there.
+    The judgement, the verdicts and the remarks are the same whatever the limit. Raises NotFoundError where the node is
+    not there.
     """
-    shown = look.show(graph, schema.LABELS[node.label], node.key, limit=limit)
+    shown = look.show(graph, schema.LABELS[node.label], node.key, limit=max(limit, MOST), more={NOTE.name: MOST_NOTES})
     if shown is None:
         raise NotFoundError(f"{node.label} {node.key} has gone from the graph meanwhile: ask again")
     known = Knowledge(node)
     known.add_shown(graph, shown)
-    return of_shown(shown, known)
+    return of_shown(dataclasses.replace(shown, neighbours=_first(shown.neighbours, limit)), known)
+
+
+def _first(neighbours: list[Neighbour], limit: int) -> list[Neighbour]:
+    """Return the first of each kind."""
+    seen: Counter[Group] = Counter()
+    found = []
+    for each in neighbours:
+        kind = each.type, each.direction, each.label
+        seen[kind] += 1
+        if seen[kind] <= limit:
+            found.append(each)
+    return found
 
 
 def of_shown(shown: Shown, known: Knowledge) -> KnownNode:

@@ -34,7 +34,7 @@ from intel_grapher import credentials, settings
 from intel_grapher.cli.options import INTERRUPTED
 from intel_grapher.cli.output import QUIET, complain, discard, escape_unencodable, messages_as_json, say
 from intel_grapher.cli.plain_values import convert_plainly
-from intel_grapher.errors import GrapherError, NoFilesError, NoGraphError, NothingYetError, UsageError
+from intel_grapher.errors import GrapherError, NoFilesError, NoGraphError, NothingYetError, StaleGraphError, UsageError
 
 DEBUG = "INTEL_GRAPHER_DEBUG"
 LOOK = "look"
@@ -300,13 +300,15 @@ def masked(text: str) -> str:
 
 def _with_next_step(error: GrapherError) -> str:
     """Return an error's text; where something is still to be made, what it is, and the one command that makes it."""
-    if not isinstance(error, NothingYetError):
+    if not isinstance(error, (NothingYetError, StaleGraphError)):
         return str(error)
     from intel_grapher.cli.next_command import command, named_places  # noqa: PLC0415 - it imports this module
 
     places = named_places()
     of_files = {option: places[option] for option in ("--data", "--import")}
     transform, load = command("transform", places=of_files), command("load", places=places)
+    if isinstance(error, StaleGraphError):
+        return f"{error.what}: `{f'{transform} && {load}' if error.of_files else load}` builds it again"
     has_replies = (places["--data"] / "raw").is_dir()
     if isinstance(error, NoFilesError) and has_replies:
         return f"{error.what}: `{transform}` makes them"

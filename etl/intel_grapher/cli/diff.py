@@ -12,7 +12,7 @@ import typer
 from intel_grapher import diff, objects, sets, times
 from intel_grapher.cli import options
 from intel_grapher.cli.output import print_json, print_table, say
-from intel_grapher.errors import UsageError
+from intel_grapher.errors import NotFoundError, UsageError
 from intel_grapher.files import Files
 from intel_grapher.sets import PublishedSet
 
@@ -39,7 +39,8 @@ def diff_command(
     """Print what changed between two sets of flat files.
 
     Rows that came, went or changed are counted by group and source. A row that both sets have is changed if any
-    property but `fetched_at` differs. A transform keeps the sets before (--sets), so that a moment names one.
+    property but `fetched_at` differs. A transform keeps the sets before (--sets), so that a moment names one. Where
+    there is none yet, that is said, and the exit code is 1.
     """
     if list_:
         _print_sets(import_, json=json)
@@ -79,9 +80,9 @@ def _before(text: str | None, import_: Path) -> Path:
     Files(import_).manifest()  # raises where there is no set at all
     found = sets.previous(import_)
     if found is None:
-        raise UsageError(
-            f"no set before {import_} is kept: it is the first, or was made with --sets 0; name two folders, or "
-            "transform again when there are new replies"
+        raise NotFoundError(
+            f"no set before {import_} is kept yet: it is the first, or was made with --sets 0; transform again when "
+            "there are new replies, or name two folders"
         )
     say(f"compared with the set of {times.text(found.published_at)}")
     return found.folder

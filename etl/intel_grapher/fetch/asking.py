@@ -107,15 +107,20 @@ def question_form(endpoint: Endpoint, params: Mapping[str, str]) -> QuestionForm
     return QuestionForm(endpoint, params, (endpoint.source.name, endpoint.name, canonical_params(dict(params))))
 
 
-def following(question: KeyQuestion, reply: Any, pages: int) -> KeyQuestion | None:  # noqa: ANN401 - typed by the endpoint
-    """Return the question for the page after a reply; None after the last one, or the last of `pages`."""
+def next_page(
+    question: KeyQuestion,
+    reply: Any,  # noqa: ANN401 - typed by the endpoint
+    pages: int,
+) -> tuple[KeyQuestion | None, bool]:
+    """Return the question for the page after a reply, if any, and whether there is one beyond the last of `pages`."""
     more = question.form.endpoint.more
-    if more is None or question.page >= pages:
-        return None
-    params = more(reply)
+    params = None if more is None else more(reply)
     if params is None or dict(params) == dict(question.form.params):
-        return None
-    return KeyQuestion(question_form(question.form.endpoint, params), question.key, question.page + 1, question.given)
+        return None, False
+    if question.page >= pages:
+        return None, True
+    form = question_form(question.form.endpoint, params)
+    return KeyQuestion(form, question.key, question.page + 1, question.given), False
 
 
 class QuestionIndex:

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from intel_grapher.cache import Cache
 from intel_grapher.errors import CacheError
-from intel_grapher.fetch.asking import Freshness, KeyQuestion, QuestionForm, following, question_form
+from intel_grapher.fetch.asking import Freshness, KeyQuestion, QuestionForm, next_page, question_form
 from intel_grapher.source import Endpoint, Outcome
 from intel_grapher.verdict import Verdict, by_status, judged
 
@@ -21,11 +21,23 @@ CLOCK_STEP: Final = 1.0
 
 
 class Due(NamedTuple):
-    """Questions about one key: `cached` have an answer, `questions` must be asked, `ungiven` can't be (UNGIVEN)."""
+    """Questions about one key: `cached` have an answer, `questions` must be asked, `ungiven` can't be (UNGIVEN).
+
+    Of `cut` the last page that may be asked for is there, and names another.
+    """
 
     cached: int
     questions: list[KeyQuestion]
     ungiven: int
+    cut: int
+
+
+class Pages(NamedTuple):
+    """The pages of one answer: how many are there and fresh, the question for the next, if any, and `cut` as in Due."""
+
+    there: int
+    question: KeyQuestion | None
+    cut: bool
 
 
 class AnswerCache:
@@ -46,33 +58,31 @@ class AnswerCache:
         """Return the newest answers for many keys at once."""
         return self._cache.held(keys, source)
 
-    def missing(self, question: KeyQuestion, held: Held) -> tuple[int, KeyQuestion | None]:
-        """Return how many pages have a fresh answer, and the question for the first page without one (None: none).
-
-        `held` has the key's answers.
-        """
-        there = 0
+    def missing(self, question: KeyQuestion, held: Held) -> Pages:
+        """Return the pages with a fresh answer, and the first without one. `held` has the key's answers."""
+        there, cut = 0, False
         page: KeyQuestion | None = question
         while page is not None:
             answer = held.get(page.form.name)
             if answer is None or not self._is_fresh(page, *answer):
-                return there, page
+                return Pages(there, page, cut=False)
             there += 1
-            page = None if page.form.endpoint.more is None else self._page_after(page, answer[1])
-        return there, None
+            page, cut = (None, False) if page.form.endpoint.more is None else self._page_after(page, answer[1])
+        return Pages(there, None, cut)
 
     def due(self, forms: Sequence[QuestionForm], key: str, held: Held) -> Due:
         """Return what must be asked of one source about a key; `held` has the key's answers.
 
         A question that needs the answer to another one, which must be asked first, waits in the other's `then`.
         """
-        cached = ungiven = 0
+        cached = ungiven = cut = 0
         questions: list[KeyQuestion] = []
         lookups: dict[str, int] = {}  # by endpoint: the position in `questions`
         answers: dict[str, Any] = {}  # by look-up: its reply, read once
         for form in forms:
-            there, question = self.missing(KeyQuestion(form, key), held)
+            there, question, is_cut = self.missing(KeyQuestion(form, key), held)
             cached += there
+            cut += is_cut
             if question is None:
                 continue
             lookup = form.endpoint.lookup
@@ -87,7 +97,7 @@ class AnswerCache:
                 given = form.endpoint.told(answers[lookup.name])
                 questions += [question._replace(given=given)] if given else []
                 ungiven += not given
-        return Due(cached, questions, ungiven)
+        return Due(cached, questions, ungiven, cut)
 
     def given(self, endpoint: Endpoint, key: str) -> str:
         """Return the value that an endpoint's look-up found for a key; empty if it found none."""
@@ -97,7 +107,7 @@ class AnswerCache:
         verdict = self._verdict(KeyQuestion(question_form(lookup, {}), key))
         return verdict.reply if verdict.outcome is Outcome.FOUND else None
 
-    def missing_page(self, page: KeyQuestion) -> tuple[int, KeyQuestion | None]:
+    def missing_page(self, page: KeyQuestion) -> Pages:
         """Return the same as `missing`, for a page that a reply has just named."""
         return self.missing(page, self.held([page.key], page.form.name[0]).get(page.key, NOTHING))
 
@@ -121,11 +131,12 @@ class AnswerCache:
             return math.inf
         return max(0.0, self._started - fetched_at)
 
-    def _page_after(self, question: KeyQuestion, status: int) -> KeyQuestion | None:
+    def _page_after(self, question: KeyQuestion, status: int) -> tuple[KeyQuestion | None, bool]:
+        """Return the question for the next page, and whether there is one more than may be asked for."""
         if by_status(question.form.endpoint, status) is not None:
-            return None
-        verdict = self._verdict(question)
-        return None if verdict.reply is None else following(question, verdict.reply, self._pages)
+            return None, False
+        reply = self._verdict(question).reply
+        return (None, False) if reply is None else next_page(question, reply, self._pages)
 
     def _verdict(self, question: KeyQuestion) -> Verdict:
         """Return the verdict on the newest answer; UNREADABLE if it is gone or damaged."""

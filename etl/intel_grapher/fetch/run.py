@@ -188,6 +188,7 @@ class Run:
         for source in self._sources:
             tally, count = self.summary.sources[source.name], seen.sources[source.name]
             tally.cached += count.cached
+            tally.more_pages += count.cut
             tally.skipped += count.skipped
             tally.to_ask += count.to_ask
             _, tally.needs_key = bars(source)

@@ -12,7 +12,7 @@ from typing import Final
 
 from intel_grapher.fetch import http
 from intel_grapher.fetch.account import Account, Claim, Permit, Queue
-from intel_grapher.fetch.asking import UNGIVEN, KeyQuestion, following
+from intel_grapher.fetch.asking import UNGIVEN, KeyQuestion, next_page
 from intel_grapher.fetch.cached_answers import AnswerCache
 from intel_grapher.fetch.rate_headers import quota_hint, retry_after
 from intel_grapher.fetch.summary import Failure, Tally
@@ -281,17 +281,15 @@ class Service:
 
     def _next_page(self, question: KeyQuestion, verdict: Verdict) -> KeyQuestion | None:
         """Return the question for the next page that the cache lacks; None after the last page."""
-        page = following(question, verdict.reply, self._limits.pages)
-        if page is None and following(question, verdict.reply, question.page + 1) is not None:
-            with self._counting:
-                self.tally.more_pages += 1
-        if page is None or self._stopped:
-            return None
-        there, page = self._answers.missing_page(page)
+        page, cut = next_page(question, verdict.reply, self._limits.pages)
+        there = 0
+        if page is not None and not self._stopped:
+            there, page, cut = self._answers.missing_page(page)
         with self._counting:
             self.tally.cached += there
-            self.tally.to_ask += page is not None
-        return page
+            self.tally.to_ask += page is not None and not self._stopped
+            self.tally.more_pages += cut
+        return None if self._stopped else page
 
     def _answer(self, question: KeyQuestion) -> tuple[http.HttpReply | None, Verdict | None]:
         """Return the last reply to a question and its verdict; None if it was never sent."""

@@ -45,7 +45,7 @@ class Tally:
     needs_key: str = ""
     """The environment variable whose API key is missing or refused; empty if none is."""
     more_pages: int = 0
-    """Answers of which the last page that may be asked for named another."""
+    """Answers, new or cached, of which the last page that may be asked for names another."""
     rate: float = 0.0
     """Requests a second in the last ten seconds."""
     left: int | None = None

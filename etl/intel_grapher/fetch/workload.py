@@ -22,9 +22,10 @@ QuestionsBySource = Sequence[tuple[str, tuple[QuestionForm, ...]]]
 
 @dataclass
 class SourceWork:
-    """One source's questions: with an answer, to be asked, and not asked, by reason."""
+    """One source's questions: with an answer, to be asked, and not asked, by reason; `cut` as in Due."""
 
     cached: int = 0
+    cut: int = 0
     to_ask: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
 
@@ -149,6 +150,7 @@ def _missing(answers: AnswerCache, key: str, by_source: QuestionsBySource, held:
         due = answers.due(forms, key, held)
         count = tallies.counts[name]
         count.cached += due.cached
+        count.cut += due.cut
         if due.ungiven:
             count.skipped[UNGIVEN] += due.ungiven
         missing.append(sum(question.requests for question in due.questions))

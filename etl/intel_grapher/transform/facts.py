@@ -418,6 +418,8 @@ def laid_out(fact: Fact) -> tuple[int, str, str]:
     else:
         rows, first = len(starts), "".join(starts)
     if ends is None or isinstance(ends, str):
+        if ends is None and isinstance(fact.what, Relationship):  # its rows would take the ends of others
+            raise SourceError(f"a mapping gave {fact.what.type} no ends")
         second = ends or ""
     else:
         if not isinstance(starts, str) and len(ends) != rows:

@@ -13,7 +13,7 @@ import msgspec
 import pyarrow as pa
 
 from intel_grapher import schema
-from intel_grapher.errors import LoadError, NoGraphError
+from intel_grapher.errors import LoadError, NoGraphError, StaleGraphError
 from intel_grapher.files import ARRAY_DELIMITER, SEPARATOR, Group, Manifest
 from intel_grapher.load.embedded.statements import rows_statement, text
 from intel_grapher.load.prefetch import prefetched
@@ -53,16 +53,15 @@ def open_embedded(place: Path, manifest: Manifest | None = None, *, memory: int 
     other files.
     """
     loaded = open_manifest(place)
-    again = "run `intel-grapher load`"
     if manifest is not None and dict(manifest.groups()) != dict(loaded.groups()):
-        raise LoadError(f"the graph at {place} was built from other files than these: {again} to build it again")
+        raise StaleGraphError(f"the graph at {place} was built from other files than these")
     for _ in range(_ATTEMPTS):
         before = _mark(place)
         try:
             opened = EmbeddedStore(place / STORE, memory)
         except RuntimeError as wrong:
             if _mark(place) == before:
-                raise LoadError(f"the graph at {place} can't be opened ({wrong}): {again} to build it again") from wrong
+                raise StaleGraphError(f"the graph at {place} can't be opened ({wrong})") from wrong
         else:
             if _mark(place) == before:  # else store and overlay may be those of two graphs
                 return opened
@@ -119,20 +118,18 @@ def open_manifest(place: Path) -> Manifest:
 
     Raises LoadError where there is no graph, one of another schema, or one whose overlay is not there.
     """
-    again = "run `intel-grapher load`"
     try:
         loaded = msgspec.json.decode((place / MANIFEST).read_bytes(), type=Manifest)
     except FileNotFoundError as missing:
-        raise NoGraphError(f"there is no graph at {place}", f"{again} first") from missing
+        raise NoGraphError(f"there is no graph at {place}", "run `intel-grapher load` first") from missing
     except (OSError, msgspec.MsgspecError) as wrong:
-        raise LoadError(f"the graph at {place} can't be read ({wrong}): {again} to build it again") from wrong
+        raise StaleGraphError(f"the graph at {place} can't be read ({wrong})") from wrong
     if loaded.schema != schema.VERSION:
-        raise LoadError(
-            f"the graph at {place} has schema {loaded.schema}, this program {schema.VERSION}:"
-            f" run `intel-grapher transform`, then `intel-grapher load`"
+        raise StaleGraphError(
+            f"the graph at {place} has schema {loaded.schema}, this program {schema.VERSION}", of_files=True
         )
     if not proof_of(place).has_log(place):
-        raise LoadError(f"the graph at {place} lacks a part of {LOG}: {again} to build it again")
+        raise StaleGraphError(f"the graph at {place} lacks a part of {LOG}")
     return loaded
 
 
