@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import FunctionType
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec import Struct
 from places import FIXTURES, SAMPLE_DATA
 
@@ -19,6 +24,7 @@ from intel_grapher.cache.segment import Corruption
 from intel_grapher.model import Fact, Facts
 from intel_grapher.registry import Registry
 from intel_grapher.schema import (
+    ALIAS_OF,
     ASSOCIATED,
     HOSTNAME,
     OWNS,
@@ -32,7 +38,7 @@ from intel_grapher.schema import (
 from intel_grapher.source import Endpoint, Outcome, Rate, Source
 from intel_grapher.testing.columns import both_ways
 from intel_grapher.transform.facts import Batch, Reply
-from intel_grapher.transform.traced import trace
+from intel_grapher.transform.traced import _module, trace
 from intel_grapher.verdict import Verdict
 
 REGISTRY = Registry.installed()
@@ -100,6 +106,22 @@ def chosen(asked: Hostname, reply: Report) -> Facts:
     yield RESOLVES.each(asked, [each.ip_address for each in reply.seen if each.last_seen])
 
 
+KINDS = ("first", "second")
+
+
+@source.get("/looped")
+def looped(asked: Hostname, reply: Report) -> Facts:
+    """A loop with conditions."""
+    yield HOSTNAME.each([Hostname(each.note.removesuffix(".")) for each in reply.seen])
+    for one in reply.seen:
+        if one.note in KINDS or not one.note:
+            yield RESOLVES.each(asked, one.ip_address, seen=one.last_seen)
+        elif one.last_seen is None and one.note != "-":
+            yield ALIAS_OF.each(Hostname(one.note.rpartition(" ")[2].lower()), asked)
+        elif not (one.last_seen and one.note.endswith(" .")):
+            yield OWNS.each(EmailAddress(one.note), registered(asked))
+
+
 @source.get("/otherwise")
 def otherwise(asked: Hostname, reply: Report) -> Facts:
     """Facts that hang on another list."""
@@ -142,11 +164,18 @@ def kept(endpoint: Endpoint, *bodies: object, key: str = NAME) -> list[Reply]:
 
 def test_these_are_traced() -> None:
     assert {f"{endpoint.source.name}/{endpoint.name}" for endpoint in TRACED} == {
+        "doh/resolve",
         "internetdb/ip",
+        "threatcrowd/antivirus",
         "threatcrowd/domain",
+        "threatcrowd/email",
         "threatcrowd/ip",
+        "threatminer/domain_samples",
+        "threatminer/email",
+        "threatminer/host_samples",
     }
-    assert {name for name, endpoint in source.endpoints.items() if trace(endpoint)} == {"plain"}
+    traced = {name for name, endpoint in source.endpoints.items() if trace(endpoint)}
+    assert traced == {"plain", "chosen", "looped", "unnamed"}
 
 
 def test_a_mapping_whose_source_is_not_what_runs_is_not_traced() -> None:
@@ -213,6 +242,103 @@ def test_columns_give_what_a_reply_gives_by_itself(body: object) -> None:
     made = source.endpoints["plain"]
     columns, singly = both_ways(made, kept(made, WHOLE, body, body, {"files": ["c" * 40]}))
     assert columns == singly
+
+
+NOTES = [
+    "first",
+    "second",
+    "",
+    "-",
+    "x .",
+    "www.example.com",
+    "10 MX.example.com",
+    NAME,
+    f"{NAME}.",
+    "a@example.com",
+    "ü",
+]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.lists(
+            st.fixed_dictionaries(
+                {"ipAddress": st.sampled_from(["192.0.2.1", "2001:db8::1", "-", "x"])},
+                optional={
+                    "note": st.sampled_from(NOTES),
+                    "lastSeen": st.sampled_from(["2024-01-02", "2024-01-02T03:04:05Z", "", "soon", None]),
+                },
+            ),
+            max_size=4,
+        ),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_loops_and_conditions_give_what_they_give_reply_by_reply(all_seen: list[list[dict[str, object]]]) -> None:
+    for name in ("looped", "chosen", "unnamed"):
+        made = source.endpoints[name]
+        bodies = [{"seen": seen, "files": [str(len(seen)) * 32], "score": 3} for seen in all_seen]
+        columns, singly = both_ways(made, kept(made, *bodies))
+        assert columns == singly
+
+
+def test_a_reply_is_taken_in_columns_if_what_was_asked_for_is_surely_a_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = source.endpoints["looped"]
+    batch = Batch(made, 0)
+    singly: list[Reply] = []
+    monkeypatch.setattr(batch, "take", lambda reply, _verdict, **_: singly.append(reply))
+    named, first, bad, nothing = kept(
+        made,
+        {"seen": [{"ipAddress": "-", "note": f"{NAME}."}]},
+        {"seen": [{"ipAddress": "192.0.2.1", "note": "first"}]},
+        {"seen": [{"ipAddress": "-", "note": "first"}]},
+        {"score": 3},
+    )
+    batch.add(named, first, bad, nothing, in_columns=True)
+    assert singly == [bad, nothing]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "if one.note.startswith(reply.status): yield RESOLVES.each(asked, one.ip_address)",
+        "if one.note == reply.status: yield RESOLVES.each(asked, one.ip_address)",
+        "if one.note in reply.files: yield RESOLVES.each(asked, one.ip_address)",
+        "if one.note > 'a': yield RESOLVES.each(asked, one.ip_address)",
+        "if 'a' < one.note < 'b': yield RESOLVES.each(asked, one.ip_address)",
+        "if one.last_seen.endswith('Z'): yield RESOLVES.each(asked, one.ip_address)",
+        "if one.note == 3: yield RESOLVES.each(asked, one.ip_address)",
+        "if len(one.note): yield RESOLVES.each(asked, one.ip_address)",
+        "yield RESOLVES.each(asked, reply.files)",
+        "yield RESOLVES.each(asked, [each.ip_address for each in reply.seen])",
+        "yield RESOLVES.each(asked, one.note.zfill(3))",
+        "yield RESOLVES.each(asked, one.note.rpartition(' '))",
+        "yield RESOLVES.each(asked, one.note[2])",
+        "yield RESOLVES.each(asked, str(one.ip_address))",
+        "yield RESOLVES.each(asked, one)",
+        "asked = one.note; yield RESOLVES.each(asked, one.ip_address)",
+        "yield RESOLVES.each(asked, one.ip_address); break",
+        "yield RESOLVES.each(asked, one.ip_address); yield RESOLVES.each(asked, one.note)",
+        "yield HOSTNAME.each(asked)",
+    ],
+)
+def test_what_is_not_known_of_a_loop_is_not_traced(
+    statement: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(sys.modules, "test_traced", sys.modules[__name__])
+    known = "yield RESOLVES.each(asked, one.ip_address)"
+    for name, said in (("known_loop", known), ("other_loop", statement)):
+        text = "from test_traced import *\n\ndef m(asked: Hostname, reply: Report) -> Facts:\n    'x'\n"
+        (tmp_path / f"{name}.py").write_text(f"{text}    for one in reply.seen:\n        {said}\n")
+        _module.cache_clear()
+        importlib.invalidate_caches()
+        made = Source(name.replace("_", ""), title="Looping", home="https://made.example", limits=(Rate(1),))
+        made.get("/m")(importlib.import_module(name).m)
+        assert (trace(made.endpoints["m"]) is not None) == (said is known)
+        del sys.modules[name]
 
 
 def test_a_batch_is_read_in_columns_but_for_what_needs_a_look(monkeypatch: pytest.MonkeyPatch) -> None:

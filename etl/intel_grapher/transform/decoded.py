@@ -10,6 +10,7 @@ source judges to have found nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial, reduce
 from itertools import repeat
 from typing import Any, NamedTuple, NoReturn
 
@@ -19,11 +20,13 @@ import pyarrow.compute as pc
 import pyarrow.json
 
 from intel_grapher.keys import plain
+from intel_grapher.model import Kind
 from intel_grapher.reading import FEW
 from intel_grapher.schema import service_name
 from intel_grapher.source import Endpoint, Outcome
 from intel_grapher.transform.columns import DecodedColumn, DecodedColumns
-from intel_grapher.transform.traced import Constant, Field, MemberColumn, Trace, TracedFact
+from intel_grapher.transform.interning import Interning
+from intel_grapher.transform.traced import Constant, FactRows, Field, MemberColumn, TextFunction, Trace, TracedFact
 
 OK = 200
 
@@ -31,59 +34,103 @@ OK = 200
 class Decoded(NamedTuple):
     """Replies that found something, as a table (a row each), and what was asked for in each (string[n]).
 
-    `found` tells of every reply that was decoded whether it is one of them. `made` has what a function of what was
-    asked for gives (string[n]), once it has been asked for.
+    `found` tells of every reply that was decoded whether it is one of them. `made` has what functions of what was asked
+    for give (string[n]), and which items of a list rows are (bool[items]), once that has been asked for.
     """
 
     trace: Trace
     table: pa.Table
     asked: pa.Array
     found: list[bool]
-    made: dict[Callable[..., str], pa.Array]
+    made: dict[Callable[..., str] | FactRows, pa.Array]
 
-    def lengths(self, of: str) -> pa.Array:
-        """Return how many items a list has in each reply (int32[n])."""
-        return pc.fill_null(pc.list_value_length(self._member(of)), 0)
+    def lengths(self, rows: FactRows) -> pa.Array:
+        """Return how many of some rows there are in each reply (int32[n])."""
+        lengths = pc.fill_null(pc.list_value_length(self._member(rows.of)), 0)
+        if not rows.conditions:
+            return lengths
+        until = pa.concat_arrays([pa.array([0], pa.int32()), pc.cumulative_sum(self._mask(rows).cast(pa.int32()))])
+        ends = pc.cumulative_sum(lengths)
+        return pc.subtract(until.take(ends), until.take(pc.subtract(ends, lengths)))
 
-    def values(self, value: MemberColumn | Constant, of: str) -> pa.Array:
-        """Return a column: a value for each item of its list, or for each reply in which the list `of` has an item."""
+    def values(self, value: MemberColumn | Constant, rows: FactRows) -> pa.Array:
+        """Return a column: a value for each of its rows, or for each reply in which there is one of `rows`."""
         if isinstance(value, Constant):
-            return self._with(pa.array([value.value] * self.table.num_rows), of)
+            return self._with(pa.array([value.value] * self.table.num_rows), rows)
         if value.of:
             return self._items(value)
         if value.function:
             if value.function not in self.made:
                 self.made[value.function] = _of_keys(value.function, self.asked)
-            return self._with(self.made[value.function], of)
+            return self._with(self.made[value.function], rows)
         if not value.member:
-            return self._with(self.asked, of)
+            return self._with(self.asked, rows)
         field = self.trace.fields[value.member]
-        return self._with(_filled(self._member(value.member), field), of)
+        return self._with(_filled(self._member(value.member), field), rows)
+
+    def firsts(self, value: MemberColumn, rows: FactRows) -> pa.Array:
+        """Return the first of a fact's keys in each reply (string[n]); null where the fact has no row there."""
+        has = pc.greater(self.lengths(rows), 0) if rows.of else pa.array([True] * self.table.num_rows, pa.bool_())
+        values = self.values(value, rows)
+        if values.type != pa.string():
+            return pa.nulls(len(has), pa.string())
+        if value.of:
+            lengths = self.lengths(rows)
+            values = values.take(pc.subtract(pc.cumulative_sum(lengths), lengths).filter(has))
+        return pc.replace_with_mask(pa.nulls(len(has), pa.string()), has, values)
 
     def _items(self, value: MemberColumn) -> pa.Array:
-        field = self.trace.fields[value.of]
-        items = pc.list_flatten(self._member(value.of))
+        field, is_row = self.trace.fields[value.of], self._mask(value.rows)
+
+        def those(items: pa.Array) -> pa.Array:
+            return items.filter(is_row) if value.rows.conditions else items
+
         if value.function:
-            asked = self.asked.take(pc.list_parent_indices(self._member(value.of)))
+            items = those(pc.list_flatten(self._member(value.of)))
+            asked = those(self.asked.take(pc.list_parent_indices(self._member(value.of))))
             arguments = [items if argument else asked for argument in value.arguments]
             is_service = value.function is service_name and value.arguments == ("", value.of)
             if is_service and not pc.any(pc.match_substring(asked, ":")).as_py():  # what it does without IPv6 addresses
-                return pc.binary_join_element_wise(asked, items.cast(pa.string()), ":")
-            return pa.array(map(value.function, *(argument.to_pylist() for argument in arguments)), pa.string())
-        if not field.items:
+                made = pc.binary_join_element_wise(asked, items.cast(pa.string()), ":")
+            else:
+                made = pa.array(map(value.function, *(each.to_pylist() for each in arguments)), pa.string())
+        else:
+            made = those(self._member_of(value.of, value.member if field.items else ""))
+        return _with_texts(made, value.texts) if value.texts else made
+
+    def _mask(self, rows: FactRows) -> pa.Array:
+        """Return which items of a list are the rows of a fact (bool[items])."""
+        if rows not in self.made and rows.conditions:
+            masks = [each.mask(partial(self._member_of, rows.of)) for each in rows.conditions]
+            self.made[rows] = reduce(pc.and_, masks)
+        return self.made.get(rows)
+
+    def _member_of(self, of: str, member: str) -> pa.Array:
+        """Return a member of all items of a list, or the items themselves."""
+        items = pc.list_flatten(self._member(of))
+        if not member:
             return items
-        member = field.items[value.member]
-        return _filled(pc.struct_field(items, member.encoded), member)
+        field = self.trace.fields[of].items[member]
+        return _filled(pc.struct_field(items, field.encoded), field)
 
     def _member(self, name: str) -> pa.Array:
         return self.table[self.trace.fields[name].encoded].combine_chunks()
 
-    def _with(self, values: pa.Array, of: str) -> pa.Array:
-        return values.filter(pc.greater(self.lengths(of), 0)) if of else values
+    def _with(self, values: pa.Array, rows: FactRows) -> pa.Array:
+        return values.filter(pc.greater(self.lengths(rows), 0)) if rows.of else values
 
 
 def _filled(values: pa.Array, field: Field) -> pa.Array:
     return values if field.default is None else values.fill_null(field.default)
+
+
+def _with_texts(texts: pa.Array, functions: Sequence[TextFunction]) -> pa.Array:
+    """Return what functions make of texts; each distinct one is looked at once."""
+    encoded = texts.dictionary_encode()
+    made = encoded.dictionary.to_pylist()
+    for function in functions:
+        made = list(map(function.of, made))
+    return pa.array(made, pa.string()).take(encoded.indices)
 
 
 def _of_keys(function: Callable[..., str], keys: pa.Array) -> pa.Array:
@@ -94,10 +141,13 @@ def _of_keys(function: Callable[..., str], keys: pa.Array) -> pa.Array:
     return pc.replace_with_mask(made, unknown, rest)
 
 
-def decoded(endpoint: Endpoint, trace: Trace, asked: Sequence[str], bodies: Sequence[msgspec.Raw]) -> Decoded | None:
+def decoded(
+    endpoint: Endpoint, trace: Trace, asked: Sequence[str], bodies: Sequence[msgspec.Raw], interning: Interning
+) -> Decoded | None:
     """Return the replies that found something as columns; None where all have to be read by themselves.
 
-    `bodies` are valid JSON on one line each, as the cache keeps it.
+    `bodies` are valid JSON on one line each, as the cache keeps it. What was asked for is a node by each of these
+    replies: one of which that is not sure has to be read by itself.
     """
     text = b"\n".join(bodies)
     if not _is_utf8(text):
@@ -119,22 +169,54 @@ def decoded(endpoint: Endpoint, trace: Trace, asked: Sequence[str], bodies: Sequ
         return None
     for row in _faulty(trace, table):
         found[row] = False
-    keys = pa.array(asked, pa.string())
-    if not all(found):
-        mask = pa.array(found, pa.bool_())
-        table, keys = table.filter(mask), keys.filter(mask)
-    return Decoded(trace, table, keys, found, {})
+    made = Decoded(trace, table, pa.array(asked, pa.string()), found, {})
+    if not trace.is_tied:
+        if not all(found):  # else a key that must be there may be missing
+            made = _those(made, found)
+        at = _at_asked(made, interning)
+        places = [place for place, is_found in enumerate(found) if is_found]
+        for place, is_at in zip(places, at, strict=True):
+            found[place] = is_at
+        return made if all(at) else _those(made, at)._replace(found=found)
+    return made if all(found) else _those(made, found)
+
+
+def _those(made: Decoded, which: list[bool]) -> Decoded:
+    mask = pa.array(which, pa.bool_())
+    return Decoded(made.trace, made.table.filter(mask), made.asked.filter(mask), made.found, {})
+
+
+def _at_asked(made: Decoded, interning: Interning) -> list[bool]:
+    """Return of which replies a fact makes what was asked for a node, as `asked.is_at` tells."""
+
+    def has_key(kind: Kind[Any], raws: pa.Array) -> pa.Array:
+        encoded = raws.dictionary_encode()
+        labels = interning.resolve(kind, encoded.dictionary).labels
+        return pc.greater_equal(labels, 0).take(encoded.indices).fill_null(False)  # noqa: FBT003 - Arrow's own order
+
+    at = pa.array([False] * made.table.num_rows, pa.bool_())
+    for what, sides, _ in made.trace.facts:
+        rows = next((side.rows for side in sides if side.of), FactRows())
+        firsts = [made.firsts(side, rows) for side in sides]
+        is_asked = [pc.equal(first, made.asked).fill_null(False) for first in firsts]  # noqa: FBT003 - likewise
+        if isinstance(what, Kind):
+            at = pc.or_(at, is_asked[0])
+        elif what.check is None:
+            other = pc.if_else(is_asked[0], has_key(what.end, firsts[1]), has_key(what.start, firsts[0]))
+            at = pc.or_(at, pc.and_(pc.or_(*is_asked), other))
+    at_asked: list[bool] = at.to_pylist()
+    return at_asked
 
 
 def columns(made: Decoded, fact: TracedFact, first: int) -> DecodedColumns | None:
     """Return what a mapping says in one place, replies numbered from `first`; None where a key is missing."""
-    of = fact.of
-    lengths = made.lengths(of) if of else pa.array([1] * made.table.num_rows, pa.int32())
+    rows = fact.rows
+    lengths = made.lengths(rows) if rows.of else pa.array([1] * made.table.num_rows, pa.int32())
     places = pc.add(pc.indices_nonzero(lengths), first).to_pylist()
 
     def taken(value: MemberColumn | Constant) -> DecodedColumn:
         path = made.trace.path(value) if isinstance(value, MemberColumn) else ""
-        return DecodedColumn(made.values(value, of), isinstance(value, Constant) or not value.of, path)
+        return DecodedColumn(made.values(value, rows), isinstance(value, Constant) or not value.of, path)
 
     sides = [taken(side) for side in fact.sides]
     if any(side.values.null_count or side.values.type != pa.string() for side in sides):

@@ -137,7 +137,7 @@ class Batch:
         for places in _parts(fitting, replies):
             keys = [replies[place].key for place in places]
             bodies = [cast("msgspec.Raw", replies[place].content) for place in places]
-            made = decoded.decoded(self.endpoint, traced, keys, bodies)
+            made = decoded.decoded(self.endpoint, traced, keys, bodies, self.interning)
             if made is None:
                 continue
             found = [place for place, is_found in zip(places, made.found, strict=True) if is_found]
