@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -20,12 +21,20 @@ from intel_grapher.registry import Registry
 from intel_grapher.sets import MOST
 from intel_grapher.times import dated
 from intel_grapher.transform import Options, transform
+from intel_grapher.transform.spark.session import check as check_cluster
 
 COLUMN = 9
 UNREADABLE = "unreadable"
 """The outcome of a reply that could not be decoded."""
 
 app = typer.Typer(add_completion=False)
+
+
+class Engine(Enum):
+    """What does the work of a transform."""
+
+    LOCAL = "local"
+    SPARK = "spark"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +60,15 @@ class TransformSettings:
     ] = None
 
     all_counts: options.AllCounts = False
+    engine: Annotated[
+        Engine, typer.Option("--engine", help="What does the work: local, this machine; spark, a cluster.")
+    ] = Engine.LOCAL
+    master: Annotated[
+        str | None,
+        typer.Option(
+            "--master", metavar="MASTER", help="The cluster: spark://HOST:7077, yarn, k8s://…. Default: local[*]."
+        ),
+    ] = None
     sets: Annotated[int, typer.Option("--sets", min=0, help="Keep so many earlier sets of files, for diff.")] = MOST
 
     def options(self, registry: Registry) -> Options:
@@ -63,6 +81,11 @@ class TransformSettings:
         made.processes = self.processes or os.cpu_count() or 1
         made.as_of = options.timestamp("--as-of", self.as_of)
         made.seen_since = self._seen_since(registry)
+        if self.master is not None and self.engine is not Engine.SPARK:
+            raise UsageError("--master names a Spark cluster: say --engine spark, too")
+        if self.engine is Engine.SPARK:
+            made.master = self.master or "local[*]"
+            check_cluster(made.master)
         return made
 
     def _seen_since(self, registry: Registry) -> dict[str, int]:

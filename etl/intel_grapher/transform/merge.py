@@ -14,7 +14,7 @@ has grown counts as new: to merge facts a second time changes nothing.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -24,12 +24,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from intel_grapher.files import FEW, NOTHING, Content, Group, content_of_few, content_of_table
-from intel_grapher.model import Merge, Property
+from intel_grapher.model import Merge
 from intel_grapher.sql import connect, quoted
 from intel_grapher.transform.facts import ALIASES
 from intel_grapher.transform.interleave import Piece, interleaved
 from intel_grapher.transform.key_ranks import Keys, Ranked, rank
 from intel_grapher.transform.overriding import Overriding
+from intel_grapher.transform.rules import DUCKDB, aggregate
 from intel_grapher.transform.staged import COMPRESSION, Staged
 from intel_grapher.transform.store import BATCH_ROWS, Previous
 
@@ -92,7 +93,7 @@ class Merger:
         self._ranked: dict[str, Ranked] = {}
         self._merged: dict[Group, dict[str, int]] = {}  # tables of merged facts, in order, and their rows
         self._at_hand: dict[str, pa.Table] = {}  # those that are no table of DuckDB's, sorted by pair
-        self._words = [f"bits{number}" for number in range(max(-(-len(sources) // WORD), 1))]
+        self._words = words_of(sources)
 
     def close(self) -> None:
         """Close DuckDB."""
@@ -252,14 +253,9 @@ class Merger:
         segments = [(index, one) for index, one in self._segments(group).items() if one.rows(str(group))]
         ranks_of = [self._ranked[label].ranks() for label in group.labels if segments]
         for index, segment in segments:
-            table = segment.read(str(group))
-            keys = table.column_names[: len(ranks_of)]
-            ranks = [of(index).take(table[key]).cast(pa.int64()) for of, key in zip(ranks_of, keys, strict=True)]
-            ranks, mask = self._overriding.apply(group, ranks)
-            pair = pc.bit_wise_or(pc.shift_left(ranks[0], HALF), ranks[1]) if group.type else ranks[0]
+            table = paired(segment.read(str(group)), group, [of(index) for of in ranks_of], self._overriding)
             source = pa.repeat(pa.scalar(self._sources.index(segment.source), pa.int16()), table.num_rows)
-            table = table.drop_columns(keys).append_column("pair", pair).append_column("source_index", source)
-            yield table if mask is None else table.filter(mask)
+            yield table.append_column("source_index", source)
 
     # --- SQL ----------------------------------------------------------------------------------------------------------
 
@@ -294,7 +290,7 @@ class Merger:
             holding = [quoted(name) for name in columns if declared.name in name.split(ALIASES)]
             if holding and declared.name != "fetched_at":
                 value = holding[0] if len(holding) == 1 else f"coalesce({', '.join(holding)})"
-                merged.append(f"{_aggregate(declared, value)} AS {quoted(declared.name)}")
+                merged.append(f"{aggregate(DUCKDB, declared.merge, value)} AS {quoted(declared.name)}")
         return ", ".join(merged)
 
     # --- merged tables and previous rows → rows -----------------------------------------------------------------------
@@ -309,19 +305,7 @@ class Merger:
 
     def source_names(self, rows: pa.Table) -> pa.Array:
         """Return the names of the sources of each row (list of string), which its bits stand for."""
-        words = [rows[word] for word in self._words]
-        if len(words) == 1:
-            distinct = words[0].combine_chunks().dictionary_encode()
-            sets = [[value] for value in distinct.dictionary.to_pylist()]
-        else:
-            texts = pc.binary_join_element_wise(*(word.cast(pa.string()) for word in words), " ")
-            distinct = texts.combine_chunks().dictionary_encode()
-            sets = [list(map(int, text.split())) for text in distinct.dictionary.to_pylist()]
-        names = [
-            [name for index, name in enumerate(self._sources) if bits[index // WORD] >> index % WORD & 1]
-            for bits in sets
-        ]
-        return pa.array(names, pa.list_(pa.string())).take(distinct.indices)
+        return source_names(rows, self._sources)
 
     def content(self, group: Group, rows: pa.Table) -> Content:
         """Return the content of rows that have the columns of a group's files."""
@@ -366,6 +350,38 @@ class Merger:
         return pa.unify_schemas(schemas)
 
 
+def words_of(sources: Sequence[str]) -> list[str]:
+    """Return the names of the columns with the bits of sources."""
+    return [f"bits{number}" for number in range(max(-(-len(sources) // WORD), 1))]
+
+
+def source_names(rows: pa.Table, sources: Sequence[str]) -> pa.Array:
+    """Return the names of the sources of each row (list of string), which its bits stand for."""
+    words = [rows[word] for word in words_of(sources)]
+    if len(words) == 1:
+        distinct = words[0].combine_chunks().dictionary_encode()
+        sets = [[value] for value in distinct.dictionary.to_pylist()]
+    else:
+        texts = pc.binary_join_element_wise(*(word.cast(pa.string()) for word in words), " ")
+        distinct = texts.combine_chunks().dictionary_encode()
+        sets = [list(map(int, text.split())) for text in distinct.dictionary.to_pylist()]
+    names = [[name for index, name in enumerate(sources) if bits[index // WORD] >> index % WORD & 1] for bits in sets]
+    return pa.array(names, pa.list_(pa.string())).take(distinct.indices)
+
+
+def paired(table: pa.Table, group: Group, ranks_of: Sequence[pa.Array], overriding: Overriding) -> pa.Table:
+    """Return a group's staged facts that count, with the column `pair` for the local_ids of their keys.
+
+    `ranks_of` are the ranks of each label's keys, by local_id.
+    """
+    keys = table.column_names[: len(ranks_of)]
+    ranks = [of.take(table[key]).cast(pa.int64()) for of, key in zip(ranks_of, keys, strict=True)]
+    ranks, mask = overriding.apply(group, ranks)
+    pair = pc.bit_wise_or(pc.shift_left(ranks[0], HALF), ranks[1]) if group.type else ranks[0]
+    table = table.drop_columns(keys).append_column("pair", pair)
+    return table if mask is None else table.filter(mask)
+
+
 def renumbered(pairs: pa.Array, new: list[pa.Array | None]) -> pa.Array:
     """Return pairs with other integers for their ends (one column for nodes): `new[i]` maps those of end i.
 
@@ -388,12 +404,3 @@ def end_of(pairs: pa.Array, end: int) -> pa.Array:
 def with_pairs(rows: pa.Table, pairs: pa.Array) -> pa.Table:
     """Return rows with `pairs` for their column `pair`."""
     return rows.set_column(rows.column_names.index("pair"), "pair", pairs)
-
-
-def _aggregate(declared: Property, value: str) -> str:
-    """Return the SQL aggregate of a property's merge rule."""
-    if declared.merge is Merge.NEWEST:
-        return f"max({{'at': fetched_at, 'value': {value}}}) FILTER ({value} IS NOT NULL)"
-    if declared.merge is Merge.UNION:
-        return f"list_sort(list_distinct(flatten(list({value}) FILTER ({value} IS NOT NULL))))"
-    return f"{'min' if declared.merge is Merge.MIN else 'max'}({value})"

@@ -16,7 +16,8 @@ class Options:
     `progress` is called with the name of a step, how much of it is done and how much there is: bytes read, rows
     written. `as_of` (epoch seconds) leaves out later replies. `seen_since` maps sources to epoch seconds: a reply from
     before then is left out if the same question has a full answer from then on. `keep` is how many earlier sets of
-    files are kept beside the new one (`intel_grapher.sets`).
+    files are kept beside the new one (`intel_grapher.sets`). `master` is the URL of the Spark cluster that does
+    the work (`intel_grapher.transform.spark`); empty: this machine does it.
     """
 
     formats: tuple[str, ...] = ("parquet", "csv")
@@ -26,3 +27,4 @@ class Options:
     as_of: int | None = None
     seen_since: dict[str, int] = field(default_factory=dict)
     keep: int = sets.MOST
+    master: str = ""

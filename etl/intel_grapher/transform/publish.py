@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
+import duckdb
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -101,16 +102,18 @@ class Publisher:
             raise OSError(f"{path} can't be read")
         return found
 
-    def write_rejects(self, merger: Merger, staged: list[Staged], others: list[Reject]) -> dict[str, int]:
+    def write_rejects(
+        self, connection: duckdb.DuckDBPyConnection, staged: list[Staged], others: list[Reject]
+    ) -> dict[str, int]:
         """Write the distinct rejects of all segments, and others, sorted; return their number by reason."""
         reasons: Counter[str] = Counter()
         tables = [segment.read(REJECTS) for segment in staged if segment.rows(REJECTS)]
         tables += [Reject.table(others)] if others else []
         with (self._new.root / "rejects.jsonl").open("wb") as out:
             if tables:
-                with merger.cursor() as connection:
-                    connection.register("rejects", pa.concat_tables(tables))
-                    rows = connection.execute("SELECT DISTINCT * FROM rejects ORDER BY ALL")
+                with connection.cursor() as cursor:
+                    cursor.register("rejects", pa.concat_tables(tables))
+                    rows = cursor.execute("SELECT DISTINCT * FROM rejects ORDER BY ALL")
                     while chunk := rows.fetchmany(10_000):
                         for reject in map(Reject._make, chunk):
                             reasons[reject.reason] += reject.more or 1
@@ -157,18 +160,23 @@ def columns(merger: Merger, group: Group, rows: pa.Table, keys: list[pa.LargeStr
     pair = rows["pair"]
     ranks = [end_of(pair, 0), end_of(pair, 1)] if group.type else [pair]
     ends = {name: of_label.take(rank) for name, of_label, rank in zip(group.keys, keys, ranks, strict=True)}
+    return published(group, ends, rows, merger.source_names(rows))
+
+
+def published(group: Group, ends: dict[str, pa.Array], rows: pa.Table, sources: pa.Array) -> pa.Table:
+    """Return the columns of a group's files: its keys, and what merged rows say of each property."""
     made = dict(ends)
     for declared in group.properties:
         name = declared.name
         if declared.derive is not None:
             made[name] = pa.array(map(declared.derive, ends[group.keys[0]].to_pylist()), declared.type.arrow)
         elif name == "sources":
-            made[name] = merger.source_names(rows)
+            made[name] = sources
         elif name not in rows.column_names:
             made[name] = pa.nulls(len(rows), declared.type.arrow)
         elif name == "precision":
             made[name] = pa.array(PRECISIONS).take(rows[name])
-        elif declared.merge is Merge.NEWEST:
+        elif declared.merge is Merge.NEWEST and pa.types.is_struct(rows[name].type):
             made[name] = pc.struct_field(rows[name], "value").cast(declared.type.arrow)
         else:
             made[name] = rows[name].cast(declared.type.arrow)

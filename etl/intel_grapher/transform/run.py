@@ -10,6 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
@@ -32,6 +33,9 @@ from intel_grapher.transform.staged import groups_of
 from intel_grapher.transform.store import GroupState, Kept, Store, kept_folder
 from intel_grapher.transform.vague import with_vague_keys
 from intel_grapher.transform.workers import prepare_arrow
+
+if TYPE_CHECKING:
+    from intel_grapher.transform.spark.run import SparkRun
 
 OURS = {"manifest.json", "rejects.jsonl", "nodes", "relationships"}
 """The names in a set of flat files."""
@@ -62,8 +66,11 @@ def transform(cache: Cache, folder: Path, registry: Registry, options: Options |
                 new.mkdir()
                 disk.refuse_links(folder.parent, kept.name).mkdir(exist_ok=True)
                 with reachable(new) as new_path, reachable(kept) as kept_path:
-                    run = _Run(cache, registry, options, old=Files(folder), new=Files(new_path), kept=kept_path)
+                    run = _engine(options)(
+                        cache, registry, options, old=Files(folder), new=Files(new_path), kept=kept_path
+                    )
                     manifest = run.manifest()
+                disk.remove(new / "work")
                 sets.keep(folder, new, 0 if copy else options.keep)
                 disk.sync_tree(new)
                 disk.swap_in(new, folder)
@@ -84,6 +91,14 @@ def transform(cache: Cache, folder: Path, registry: Registry, options: Options |
             f"the flat files can't be written at {folder}: {error}; what was there is as it was"
         ) from error
     return manifest
+
+
+def _engine(options: Options) -> type[_Run | SparkRun]:
+    if not options.master:
+        return _Run
+    from intel_grapher.transform.spark.run import SparkRun  # noqa: PLC0415 - few need it, and it loads an extra
+
+    return SparkRun
 
 
 @contextmanager
@@ -164,7 +179,7 @@ class _Run:
             threads=self._options.processes,
         )
         states |= self._written(publisher, merger, missing, list(states))
-        rejects = publisher.write_rejects(merger, files, overriding.rejects())
+        rejects = publisher.write_rejects(merger.cursor(), files, overriding.rejects())
         contents = {group: states[group].content for group in groups}
         manifest = publisher.write_manifest(staged, contents, rejects, self._options, marks)
         merger.close()
@@ -177,7 +192,6 @@ class _Run:
             self._store.commit(Kept(code, merges, staged, keys, by_name), self._work)
         else:
             self._store.clean(files)
-        shutil.rmtree(self._work)
         return manifest
 
     def _written(

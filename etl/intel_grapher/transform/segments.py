@@ -28,6 +28,17 @@ def staged_name_of(segment: Segment, registry: Registry, overriding: Overriding)
     return staged_name(segment, registry.endpoint(segment.source, segment.endpoint), overriding, None)
 
 
+def found_in(folder: Path, segment: Segment, registry: Registry, overriding: Overriding) -> Staged | None:
+    """Return the valid staged file of a segment in a folder, if there is one.
+
+    The name of a closed segment's file has its checksum, but the file may have been damaged since. An open segment's
+    staged file is named by its bytes. Raises CacheError if an open segment can't be read.
+    """
+    found = find(folder / staged_name_of(segment, registry, overriding))
+    is_whole = found is None or not segment.closed or zlib.crc32(segment.content()) == found.content_crc
+    return found if is_whole else None
+
+
 class Segments:
     """Stages the segments of a cache. `kept` is the folder of valid staged files, `work` that of this run's others."""
 
@@ -47,28 +58,22 @@ class Segments:
 
     def staged(self, segments: list[Segment]) -> list[Staged]:
         """Return the staged file of each segment. All are in `kept`, but for those of damaged or partial segments."""
-        with ThreadPoolExecutor(self._options.processes) as pool:
-            names = pool.map(self.name, segments)
-            found = pool.map(self._find, segments, names)
-            staged = {segment: file for segment, file in zip(segments, found, strict=True) if file}
-        missing = sorted((segment for segment in segments if segment not in staged), key=lambda one: -one.size)
-        for segment, file in stage_all(missing, self._registry, self._overriding, self._kept, self._options):
-            staged[segment] = file
+        staged = self._made(segments)
+        for file in staged.values():
             if file.damaged:  # it is read again by the next run
                 file.path = str(Path(file.path).rename(self._work / file.name))
         if damaged := [segment for segment, file in staged.items() if file.damaged and segment.closed]:
             self._cache.forget(damaged)  # so that a fetch asks again
         return self._selected([(segment, staged[segment]) for segment in segments])
 
-    def _find(self, segment: Segment, name: str) -> Staged | None:
-        """Return the valid staged file of a segment, if there is one.
-
-        The name of a closed segment's file has its checksum, but the file may have been damaged since. An open
-        segment's staged file is named by its bytes.
-        """
-        found = find(self._kept / name)
-        is_whole = found is None or not segment.closed or zlib.crc32(segment.content()) == found.content_crc
-        return found if is_whole else None
+    def _made(self, segments: list[Segment]) -> dict[Segment, Staged]:
+        """Return the staged file of each segment, found or made."""
+        with ThreadPoolExecutor(self._options.processes) as pool:
+            found = pool.map(lambda each: found_in(self._kept, each, self._registry, self._overriding), segments)
+            staged = {segment: file for segment, file in zip(segments, found, strict=True) if file}
+        missing = sorted((segment for segment in segments if segment not in staged), key=lambda one: -one.size)
+        staged.update(stage_all(missing, self._registry, self._overriding, self._kept, self._options))
+        return staged
 
     def _selected(self, staged: list[tuple[Segment, Staged]]) -> list[Staged]:
         """Return staged files of the replies that count."""
