@@ -101,6 +101,7 @@ LAYERS = {
     "maltego": BELOW | {"cards", "export"},
     "testing": BELOW,
     "tables": {"errors", "files", "model"},
+    "orphans": {"cache", "files", "objects"},
     "demo": {"errors", "settings"},
     "pipeline": BELOW,
     "ui": BELOW | {"pipeline", "export", "labels", "warnings"},
@@ -110,7 +111,7 @@ LAYERS = {
     "mcp": {"errors", "times", "schema", "ask", "cards", "api"},
     "cli": BELOW
     | {"watch", "labels", "judgement", "cards", "demo", "api", "mcp", "pipeline", "settings", "ui", "export", "push"}
-    | {"maltego", "warnings"},
+    | {"maltego", "orphans", "warnings"},
     "deferred": set(),
     "__main__": {"cli", "deferred", "unused"},
 }

@@ -38,9 +38,12 @@ ROUNDS: Final = 60
 """How often an update is tried where other writers are first."""
 LARGE: Final = 64 << 20
 """Bytes. A larger file is written in several requests."""
+GRACE_SECONDS: Final = 7 * 86_400
+"""So long what nothing names stays in a store: a writer may be about to name it, a reader may still read it."""
 PROBE: Final = "conditional-writes"
 """The object by which `prove_conditions` finds out what a store does."""
 FIRST_WAIT: Final = 0.05  # seconds
+_PROBED: Final = b"intel-grapher tries here what the store does.\n"
 _LONGEST_WAIT: Final = 5.0
 _LONGEST_REASON: Final = 300
 _LONGEST_FOLDER: Final = 60
@@ -76,10 +79,11 @@ class Stat(NamedTuple):
 
 
 class Version(NamedTuple):
-    """An object as it was read: its content, and what tells it from what it is later (an ETag)."""
+    """An object as it was read: its content, what tells it from what it is later (an ETag), when it was written."""
 
     content: bytes
     tag: str
+    modified: float
 
 
 def is_url(place: str | Path) -> bool:
@@ -139,7 +143,8 @@ class Objects:
 
         def read() -> Version:
             found = _obstore().get(self._store, name)
-            return Version(bytes(found.bytes()), found.meta["e_tag"] or "")
+            written = found.meta["last_modified"].timestamp()
+            return Version(bytes(found.bytes()), found.meta["e_tag"] or "", written)
 
         try:
             return self._sent(read)
@@ -155,8 +160,11 @@ class Objects:
         """
         if self._put(name, content, "create"):
             return True
-        if self.get(name) != content:  # else it may be ours: the answer to an earlier sending was lost
+        found = self.find(name)
+        if found is None or found.content != content:  # else it may be ours: the answer to an earlier sending was lost
             raise StoreError(f"{self.url}/{name} is there with another content. Move it away, and run this again.")
+        if found.modified < time.time() - GRACE_SECONDS / 7:  # it may be taken for an orphan, and is about to be named
+            self._sent(partial(_obstore().put, self._store, name, content))
         return False
 
     def put_file(self, name: str, path: Path) -> None:
@@ -205,6 +213,11 @@ class Objects:
             for each in batch:
                 yield Stat(each["path"], each["size"], each["last_modified"].timestamp())
 
+    def now(self) -> float:
+        """Return the store's time, in epoch seconds: when a small object, PROBE, was written just now."""
+        self._sent(partial(_obstore().put, self._store, PROBE, _PROBED))
+        return float(self._sent(partial(_obstore().head, self._store, PROBE))["last_modified"].timestamp())
+
     def delete(self, names: Iterable[str]) -> None:
         """Remove objects; one that is not there counts as removed."""
         for name in names:
@@ -216,9 +229,8 @@ class Objects:
 
         One small object, PROBE, stays there.
         """
-        content = b"intel-grapher has tried here whether the store refuses a conditional write.\n"
-        self._put(PROBE, content, "create")
-        if self._put(PROBE, content, "create") or self._put(PROBE, content, {"e_tag": '"no-such-version"'}):
+        self._put(PROBE, _PROBED, "create")
+        if self._put(PROBE, _PROBED, "create") or self._put(PROBE, _PROBED, {"e_tag": '"no-such-version"'}):
             raise StoreError(f"{self.url} does not heed conditional writes: {_UNCONDITIONAL}")
 
     def _put(self, name: str, content: bytes, mode: str | dict[str, str]) -> bool:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,7 +30,7 @@ import msgspec
 from intel_grapher import disk
 from intel_grapher.errors import NotPushedError, StoreError, TransformError
 from intel_grapher.lock import locked
-from intel_grapher.objects import Objects, url_of
+from intel_grapher.objects import GRACE_SECONDS, Objects, url_of
 
 T = TypeVar("T")
 NAMES: Final = "sets.json"
@@ -63,13 +64,15 @@ class SetFile(msgspec.Struct, frozen=True, array_like=True):
 class SetName(msgspec.Struct, frozen=True):
     """A set: its id, when it was published (nanoseconds since 1970), and the SHA-256 of its `files.json`.
 
-    One that was made with --as-of does not stay when another takes its place.
+    One that was made with --as-of does not stay when another takes its place. `since` (epoch seconds) says since when
+    it does not count any more; 0 for one that does.
     """
 
     id: _Id
     published_at: int
     sha256: _Digest
     is_kept: bool = True
+    since: int = 0
 
 
 class _SetNames(msgspec.Struct, frozen=True):
@@ -92,7 +95,11 @@ class SharedSets:
         self.objects = objects
 
     def names(self) -> list[SetName]:
-        """Return the sets, the present one first."""
+        """Return the sets that count, the present one first."""
+        return [each for each in self.all_names() if not each.since]
+
+    def all_names(self) -> list[SetName]:
+        """Return the sets, the present one first, and those that a reader may still have begun to read."""
         found = self.objects.find(NAMES)
         return [] if found is None else self._names(found.content)
 
@@ -118,9 +125,14 @@ class SharedSets:
             names = [] if present is None else self._names(present)
             if present is not None and names[:1] == [new]:
                 return present
-            earlier = [each for each in names if each.is_kept and each.id != new.id]
-            earlier = [each for each in earlier if each.published_at != published_at]
-            return msgspec.json.encode(_SetNames("intel-grapher files", VERSION, [new, *earlier[:most]]))
+            earlier, now = [each for each in names if each.id != new.id], int(time.time())
+            kept = [each for each in earlier if each.is_kept and not each.since and each.published_at != published_at]
+            gone = [
+                msgspec.structs.replace(each, since=each.since or now)
+                for each in earlier
+                if each not in kept[:most] and (not each.since or each.since > now - GRACE_SECONDS)
+            ]
+            return msgspec.json.encode(_SetNames("intel-grapher files", VERSION, [new, *kept[:most], *gone]))
 
         self.objects.update(NAMES, change)
         return new

@@ -8,17 +8,20 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 from obstore.store import MemoryStore
 from s3_server import CREDENTIALS, CUTS, Cut, S3Server
 from small_cache import entry
 
-from intel_grapher.cache import Cache, verify
+from intel_grapher.cache import Cache, compact, verify
 from intel_grapher.cache.envelope import ALL_AREAS
-from intel_grapher.cache.listing import SharedListing
+from intel_grapher.cache.listing import Listed, Listing, SharedListing
 from intel_grapher.cache.mirror import Mirror
+from intel_grapher.cache.upkeep import FEWEST, missing
 from intel_grapher.errors import NotPushedError, StoreError
-from intel_grapher.objects import Objects, local_folder, place, url_of
+from intel_grapher.objects import GRACE_SECONDS, Objects, local_folder, place, url_of
+from intel_grapher.orphans import orphans
 
 URL = "s3://bucket/case"
 
@@ -199,6 +202,98 @@ def test_a_pull_that_is_cut_is_done_by_the_next(
         assert shared.held(f"new{number}") == hosts(1, 2, 3)
         with shared.cache(f"new{number}") as cache:
             assert verify(cache) == []
+
+
+def test_small_segments_are_merged_and_nothing_is_lost(machines: Machines) -> None:
+    for number in range(FEWEST + 2):
+        machines.add(f"m{number % 3}", number)
+    machines.add("m0", *range(20, 22), endpoint="b")
+    before = machines.held("m1")
+    with machines.cache("m0") as cache, cache.writer() as writer:
+        done = compact(cache, writer)
+        assert cache.newest("dns", "a", "host3.example") is not None
+    assert done.merged == FEWEST + 2
+    for name in ("m0", "m1", "new"):
+        assert machines.held(name) == before
+        with machines.cache(name) as cache:
+            assert [segment.endpoint for segment in cache.segments()] == ["a", "b"]
+            assert verify(cache) == []
+    machines.add("m2", 30)
+    assert machines.held("m0") == sorted([*before, *hosts(30)])
+
+
+def test_two_machines_that_merge_the_same_make_no_double(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(FEWEST):
+        machines.add("one", number)
+    machines.held("two")
+    replace = SharedListing.replace
+
+    def late(shared: SharedListing, old: list[str], new: Listed) -> Listing | None:
+        monkeypatch.setattr(SharedListing, "replace", replace)
+        with machines.cache("two") as other, other.writer() as writer:
+            assert compact(other, writer).merged == FEWEST
+        return replace(shared, old, msgspec.structs.replace(new, name=new.name.replace("/000009", "/000099")))
+
+    monkeypatch.setattr(SharedListing, "replace", late)
+    with machines.cache("one") as cache, cache.writer() as writer:
+        assert compact(cache, writer).merged == 0
+    assert machines.held("one") == machines.held("new") == hosts(*range(FEWEST))
+
+
+def test_what_is_damaged_on_one_side_comes_from_the_other(machines: Machines) -> None:
+    machines.add("one", *range(6), segment_bytes=1)
+    machines.held("two")
+    paths = [segment.path for segment in machines.cache("one").segments()]
+    names = [str(path.relative_to(machines.folder / "one/data")) for path in paths]
+    content = bytearray(paths[0].read_bytes())
+    content[-5] ^= 1
+    paths[0].write_bytes(content)
+    machines.objects.delete([names[1], names[2]])
+    machines.objects.put_new(names[2], b"short")
+    with machines.cache("one") as cache:
+        assert cache.mirror is not None
+        assert [each.what for each in missing(cache.mirror)] == [
+            "it is missing in the store", "it is damaged in the store",
+        ]  # fmt: skip
+        assert len(verify(cache)) == 1
+        with cache.writer() as writer:
+            assert compact(cache, writer).repaired == 3
+        assert verify(cache) == list(missing(cache.mirror)) == []
+    assert machines.held("one") == machines.held("new") == hosts(*range(6))
+
+
+def test_what_is_damaged_on_both_sides_is_written_anew_from_what_is_whole(machines: Machines) -> None:
+    machines.add("one", *range(4))
+    (segment,) = machines.cache("one").segments()
+    content = bytearray(segment.path.read_bytes())
+    content[-1] ^= 1  # the frame's own checksum
+    segment.path.write_bytes(content)
+    name = Mirror.name(segment)
+    machines.objects.delete([name])
+    machines.objects.put_new(name, bytes(content))
+    with machines.cache("one") as cache, cache.writer() as writer:
+        compact(cache, writer)
+    assert name in SharedListing(machines.objects).read().retired
+    assert machines.held("new") == machines.held("one")
+
+
+def test_orphans_are_what_nothing_names_for_a_week(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(FEWEST):
+        machines.add("one", number)
+    with machines.cache("one") as cache, cache.writer() as writer:
+        compact(cache, writer)
+    stray = "raw/dns/a/000001-1-0123456789abcdef.jsonl.zst"
+    machines.objects.put_new(stray, b"cut off")
+    machines.objects.put_new("notes/of-somebody.txt", b"not ours")
+    assert orphans(machines.objects) == []
+    later = machines.objects.now() + GRACE_SECONDS + 60
+    monkeypatch.setattr(Objects, "now", lambda _: later)
+    found = [each.name for each in orphans(machines.objects)]
+    assert len(found) == FEWEST + 1
+    assert stray in found
+    machines.objects.delete(found)
+    assert machines.held("new") == hosts(*range(FEWEST))
+    assert machines.objects.find("notes/of-somebody.txt") is not None
 
 
 PUSHER = """

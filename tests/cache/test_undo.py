@@ -9,12 +9,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from obstore.store import MemoryStore
 from transforming import REGISTRY, SLOW, bytes_of, transform
 
 from intel_grapher.cache import Cache, Entry, bring_back, drop, import_replies, take_back, verify
 from intel_grapher.cache.compaction import compact
+from intel_grapher.cache.mirror import Mirror
 from intel_grapher.cli.cache_add import resolve, standing
 from intel_grapher.errors import UsageError
+from intel_grapher.objects import Objects
 
 MTIME = 1_500_000_000
 NAMES = ("a.example", "b.example", "c.example", "d.example")
@@ -153,6 +156,30 @@ def test_replies_to_one_question_are_taken_back_and_later_ones_count(tmp_path: P
     os.utime(paths[0], (MTIME + 60, MTIME + 60))
     add(cache, paths[0])
     assert in_use(cache) == {"a.example", "b.example"}
+
+
+def test_what_is_taken_back_and_added_again_counts_in_the_log_of_several_machines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another machine's log comes in between, which gives the events other numbers."""
+    monkeypatch.setattr("intel_grapher.cache.mirror.FRESH_SECONDS", -1)
+    objects = Objects("s3://bucket", MemoryStore())
+
+    def on(machine: str) -> Cache:
+        root = tmp_path / machine / "data"
+        return Cache(root, mirror=Mirror(root, objects))
+
+    judged = {"judge": partial(standing, REGISTRY), "resolve": partial(resolve, REGISTRY)}
+    for number in range(4):  # where the other log comes in depends on its checksum
+        a, b = (lay(tmp_path / f"{number}{name}", name) for name in NAMES[:2])
+        with on(f"late{number}").writer() as slow:
+            add(on("one"), *a)
+            with on("one") as cache, cache.writer() as writer:
+                drop(cache, writer, "threatcrowd", "domain", NAMES[0])
+            add(on("one"), *a)
+            import_replies(slow, b, **judged)  # type: ignore[arg-type] # the tests' own
+        assert NAMES[0] in in_use(on(f"new{number}"))
+        assert in_use(on("one")) == in_use(on(f"new{number}"))
 
 
 def test_an_unreadable_reply_that_is_taken_back_is_no_failure_any_more(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -59,7 +59,11 @@ class Listed(msgspec.Struct, frozen=True, array_like=True):
     @classmethod
     def of(cls, segment: Segment, content: bytes) -> Listed:
         """Return how a closed segment is listed; `content` are its bytes."""
-        name = f"{segment.area}/{segment.source}/{segment.endpoint}/{segment.path.name}"
+        return cls.named(f"{segment.area}/{segment.source}/{segment.endpoint}/{segment.path.name}", content)
+
+    @classmethod
+    def named(cls, name: str, content: bytes) -> Listed:
+        """Return how the closed segment of a name is listed."""
         return cls(name, len(content), hashlib.sha256(content).hexdigest())
 
     def segment(self, root: Path = Path()) -> Segment:
@@ -150,26 +154,39 @@ class SharedListing:
 
     def add(self, segments: Iterable[Listed], retire: Iterable[str] = ()) -> Listing:
         """Let the listing name segments, which are in the store, and retire others; return what it is then."""
-        segments, retire, now = list(segments), list(retire), int(time.time())
-        after = _NOTHING
+        segments, retire = list(segments), list(retire)
+        return self._changed(
+            lambda listing: (listing.lacks(segments), [name for name in retire if name not in listing.retired])
+        )
 
-        def change(content: bytes | None) -> bytes:
+    def replace(self, old: Iterable[str], new: Listed) -> Listing | None:
+        """Let the listing name a segment instead of others; None where another writer has retired one of these."""
+        old = list(old)
+        after = self._changed(
+            lambda listing: ([new], old) if all(name in listing.segments for name in old) else ([], [])
+        )
+        return after if new.name in after.segments else None
+
+    def _changed(self, change: Callable[[Listing], tuple[list[Listed], list[str]]]) -> Listing:
+        """Add to the listing what `change` says of it: segments, and names to be retired; return what it is then."""
+        now, after = int(time.time()), _NOTHING
+
+        def changed(content: bytes | None) -> bytes:
             nonlocal after
-            root = _NOTHING if content is None else self._names(content)
-            listing = self._listing(root)
-            lacking = listing.lacks(segments)
-            retired = [Retired(name, now) for name in retire if name not in listing.retired]
-            after = root
-            if lacking or retired or content is None:
-                after = self._paged(
-                    msgspec.structs.replace(
-                        root, segments=[*root.segments, *lacking], retired=[*root.retired, *retired]
-                    )
+            after = _NOTHING if content is None else self._names(content)
+            segments, retired = change(self._listing(after))
+            if content is not None and not segments and not retired:
+                return content
+            after = self._paged(
+                msgspec.structs.replace(
+                    after,
+                    segments=[*after.segments, *segments],
+                    retired=[*after.retired, *(Retired(name, now) for name in retired)],
                 )
-                return msgspec.json.encode(after)
-            return content
+            )
+            return msgspec.json.encode(after)
 
-        self.objects.update(ROOT, change)
+        self.objects.update(ROOT, changed)
         return self._listing(after)
 
     def content(self, listed: Listed) -> bytes:

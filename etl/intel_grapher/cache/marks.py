@@ -87,12 +87,17 @@ class Dropped(_Event, frozen=True, tag="dropped"):
 
 
 class Again(msgspec.Struct, frozen=True):
-    """Digests of replies of one endpoint that an import gave and the cache had. `after` events stood in the log."""
+    """Digests of replies of one endpoint that an import gave and the cache had. `after` events stood in the log.
+
+    `dropped` is what had taken some of them back by then (`Import.dropping`). Where it is said, `after` says nothing:
+    the logs of several machines become one, and events get other numbers.
+    """
 
     source: str
     endpoint: str
     after: int
     digests: list[bytes]
+    dropped: list[str] | None = None
 
 
 Event = Begun | Ended | Removed | Restored | Dropped
@@ -113,6 +118,7 @@ class Import:
     dropped: Dropped | None = None
     removed_at: int | None = None
     dropped_at: int = 0  # the number of the event
+    times: int = 0  # how often it was dropped
 
     def note(self, event: Event, at: int, number: int) -> None:
         """Take in an event of the log: when it was (epoch seconds), and its number."""
@@ -124,6 +130,12 @@ class Import:
             self.removed_at = None if isinstance(event, Restored) else at
         if isinstance(event, Dropped):
             self.dropped, self.dropped_at = event, number
+            self.times += 1
+
+    @property
+    def dropping(self) -> str:
+        """What tells this dropping from others, on all machines: the id, and how often it was."""
+        return f"{self.id}.{self.times}"
 
     def has(self, segment: Segment) -> bool:
         """Tell whether a segment may hold replies of it."""
@@ -158,6 +170,12 @@ class Marks:
     def is_out(self, by: str, digest: bytes) -> bool:
         """Tell whether a reply is out of use: `by` is the import that brought it (empty for none)."""
         return digest in self.dropped or (by in self.removed and digest not in self.kept)
+
+    def dropped_by(self, digests: Iterable[bytes]) -> list[str]:
+        """Return what took some of these replies back one by one (`Import.dropping`), sorted."""
+        some = set(digests)
+        out = (each for each in self.imports.values() if each.dropped is not None and each.removed_at is not None)
+        return sorted(each.dropping for each in out if each.dropped and not some.isdisjoint(each.dropped.digests))
 
     def inputs(self, segment: Segment) -> tuple[object, ...]:
         """Return what the use of a segment's replies depends on; empty where all of them count."""
@@ -200,14 +218,18 @@ def read_marks(root: Path) -> Marks:
         imports.setdefault(reply.key, Import(reply.key, reply.epoch)).note(event, reply.epoch, events)
     out = [each for each in imports.values() if each.removed_at is not None]
     removed = frozenset(each.id for each in out if each.dropped is None)
-    dropped = {digest: each.dropped_at for each in out if each.dropped for digest in each.dropped.digests}
+    dropped = {digest: each for each in out if each.dropped for digest in each.dropped.digests}
     kept: set[bytes] = set()
     for reply in _envelopes((segment for segment in segments if out and segment.endpoint == AGAIN), lost):
         if reply.key not in removed:
             note = msgspec.json.decode(reply.content, type=Again)
             kept.update(note.digests)
             for digest in note.digests:
-                if dropped.get(digest, note.after + 1) <= note.after:
+                by = dropped.get(digest)
+                is_known = by is not None and (
+                    by.dropped_at <= note.after if note.dropped is None else by.dropping in note.dropped
+                )
+                if is_known:
                     del dropped[digest]
     damaged = sum(corruption.lost for corruption in lost)
     return Marks(imports, events, removed, frozenset(kept), frozenset(dropped), damaged)

@@ -27,14 +27,12 @@ from intel_grapher.cache.listing import PAGES, Listed, Listing, SharedListing
 from intel_grapher.cache.segment import Segment, list_segments
 from intel_grapher.cache.writer import Writer
 from intel_grapher.errors import CacheError, NotPushedError, StoreError
-from intel_grapher.objects import Objects, url_of
+from intel_grapher.objects import GRACE_SECONDS, Objects, url_of
 
 PUSH_SECONDS: Final = 300.0
 """So often a command that goes on writing pushes: what a machine that never comes back can take along."""
 FRESH_SECONDS: Final = 5.0
 """So long what was pulled is read without asking the store again."""
-GRACE_SECONDS: Final = 7 * 86_400
-"""So long what no listing names stays in the store: a writer may be about to name it, a reader may still read it."""
 _SLOW_SECONDS: Final = GRACE_SECONDS / 7
 _THREADS: Final = 8
 _BATCH: Final = 64
@@ -45,7 +43,8 @@ _pulled: dict[Path, float] = {}
 class Mirror:
     """The mirror at `root` of a store. Methods raise StoreError where the store fails, CacheError where the disk does.
 
-    `filled` is to be set when a segment is full: `pushing` then pushes it.
+    `filled` is to be set when a segment is full: `pushing` then pushes it. `retire` are names of segments that others
+    took the place of: the next push retires them.
     """
 
     def __init__(self, root: Path, objects: Objects) -> None:
@@ -54,6 +53,7 @@ class Mirror:
         self.objects = objects
         self.shared = SharedListing(objects, root / PAGES)
         self.filled = Event()
+        self.retire: list[str] = []
 
     def pull(self, wanted: Callable[[Listed], bool] = lambda _: True, *, at_once: bool = False) -> None:
         """Bring what the listing names and the mirror lacks, of what is `wanted`; take away what is retired.
@@ -67,7 +67,7 @@ class Mirror:
 
     def take(self, listing: Listing, wanted: Callable[[Listed], bool] = lambda _: True) -> None:
         """Bring the mirror to what a listing says."""
-        held = {_name(segment): segment.size for segment in self._closed()}
+        held = {self.name(segment): segment.size for segment in self._closed()}
         lacking = [each for each in listing.segments.values() if held.get(each.name) != each.size and wanted(each)]
         with disk.failing(self.root, CacheError, "What is there stays in use."):
             for place in sorted({each.segment().path.parent for each in lacking}):
@@ -87,11 +87,18 @@ class Mirror:
                 if not segment.closed:
                     writer.close(segment)
             listing = self.shared.read()
-            new = [each for each in self._closed() if not _is_known(each, listing)]
+            new = [
+                each
+                for each in self._closed()
+                if self.name(each) not in listing.segments and self.name(each) not in listing.retired
+            ]
             if new:
                 self._prove()
             for start in range(0, len(new), _BATCH):
                 self._put(writer, new[start : start + _BATCH])
+            if self.retire:
+                self.shared.add([], self.retire)
+                self.retire.clear()
         except StoreError as error:
             raise NotPushedError(
                 f"{error} All replies are kept in {self.root}: the next command that adds replies pushes them, and so "
@@ -131,6 +138,11 @@ class Mirror:
                 if is_whole:  # else it would cover what ended the block
                     raise
 
+    @staticmethod
+    def name(segment: Segment) -> str:
+        """Return the name of a closed segment in a listing."""
+        return f"{segment.area}/{segment.source}/{segment.endpoint}/{segment.path.name}"
+
     def _closed(self) -> list[Segment]:
         return [segment for segment in list_segments(self.root, ALL_AREAS) if segment.closed]
 
@@ -166,15 +178,6 @@ class Mirror:
             with disk.failing(proof, CacheError, "What is there stays in use."):
                 proof.parent.mkdir(parents=True, exist_ok=True)
                 disk.write_atomically(proof, b"")
-
-
-def _name(segment: Segment) -> str:
-    """Return a segment's name in a listing."""
-    return f"{segment.area}/{segment.source}/{segment.endpoint}/{segment.path.name}"
-
-
-def _is_known(segment: Segment, listing: Listing) -> bool:
-    return _name(segment) in listing.segments or _name(segment) in listing.retired
 
 
 def mirror_at(root: Path) -> Mirror | None:

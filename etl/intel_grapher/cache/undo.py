@@ -112,8 +112,9 @@ class ImportRun:
         return placed.by != self.id and marks.is_out(placed.by, placed.digest)
 
     def _note_again(self) -> None:
+        marks = self._writer.marks
         for (source, endpoint), digests in self._again.items():
-            note = Again(source, endpoint, self._writer.marks.events, digests)
+            note = Again(source, endpoint, marks.events, digests, marks.dropped_by(digests))
             self._writer.add(_entry(AGAIN, self.id, note), AREA)
         self._again.clear()
 

@@ -12,11 +12,14 @@ import typer
 
 from intel_grapher import keys, times
 from intel_grapher.cache import Cache, Holding, compact, strangers, verify
+from intel_grapher.cache.mirror import Mirror
+from intel_grapher.cache.upkeep import missing
 from intel_grapher.cli import cache_add, cache_export, cache_imports, cache_review, options, terminal
 from intel_grapher.cli.cache_add import Endpoint, SourceName
 from intel_grapher.cli.output import is_terminal, print_json, print_line, print_table, say
 from intel_grapher.cli.terminal import DIM, HEADING, Screen, counted, day, span
-from intel_grapher.errors import BadValue, NotFoundError
+from intel_grapher.errors import BadValue, NotFoundError, UsageError
+from intel_grapher.orphans import orphans
 from intel_grapher.registry import Registry
 from intel_grapher.source import Source
 from intel_grapher.transform.coverage import Coverage, coverage, document
@@ -189,6 +192,8 @@ def verify_(data: options.Data = options.DATA, *, json: options.Json = False) ->
     """Check every record of the cache against its checksum."""
     with Cache(options.existing(data)) as cache:
         problems = verify(cache)
+        if cache.mirror is not None:
+            problems += missing(cache.mirror)
     if json:
         print_json({"problems": problems})
     for problem in problems:
@@ -203,7 +208,8 @@ def verify_(data: options.Data = options.DATA, *, json: options.Json = False) ->
 def compact_(data: options.Data = options.DATA, *, json: options.Json = False) -> None:
     """Compress what is not compressed yet, and write damaged files anew from their whole records.
 
-    The damaged files are kept in the folder `set-aside`. No whole record is lost, and older replies of a key stay.
+    The damaged files are kept in the folder `set-aside`. No whole record is lost, and older replies of a key stay. In a
+    store, small files are merged as well, and what is missing there is put back from this machine.
     """
     with Cache(options.existing(data)) as cache, cache.writer("cache compact") as writer:
         done = compact(cache, writer)
@@ -213,5 +219,58 @@ def compact_(data: options.Data = options.DATA, *, json: options.Json = False) -
     print_line(
         f"{done.closed} files compressed, {done.repaired} repaired: {done.after:,} bytes instead of {done.before:,}"
     )
+    if done.merged:
+        print_line(f"{done.merged} small files were merged")
     if done.lost:
         say(f"{done.lost} damaged records are out of use; next: intel-grapher fetch asks again for what is missing")
+
+
+@app.command("sync")
+def sync(data: options.Data = options.DATA, *, json: options.Json = False) -> None:
+    """Bring this machine's copy of a store's replies up to date, and write there what it lacks.
+
+    Every command that reads replies brings them first, and every one that adds some writes them. This does both, after
+    a command that could not.
+    """
+    with Cache(data) as cache:
+        mirror = _mirror(cache)
+        with cache.writer("cache sync"):
+            pass
+        segments = mirror.shared.read().segments
+    if json:
+        print_json({"url": mirror.url, "folder": str(data), "segments": len(segments)})
+    else:
+        print_line(f"{mirror.url} and {data} have the same {counted(len(segments), 'file')} of replies")
+
+
+@app.command("orphans")
+def orphans_(
+    data: options.Data = options.DATA,
+    *,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove them from the store.")] = False,
+    json: options.Json = False,
+) -> None:
+    """List what a store has and nothing names any more: uploads that were cut off, files that others replaced.
+
+    That is for what lies there for a week, by the store's clock: nobody is about to name it, or still reads it.
+    """
+    with Cache(data) as cache:
+        objects = _mirror(cache).objects
+    found = orphans(objects)
+    if remove:
+        objects.delete(each.name for each in found)
+    if json:
+        print_json({"orphans": [{**each._asdict(), "modified": times.text(int(each.modified))} for each in found]})
+        return
+    print_table(
+        ("name", "size", "modified"), [(each.name, each.size, times.text(int(each.modified))) for each in found]
+    )
+    if found:
+        say(f"{counted(len(found), 'orphan')} removed" if remove else "--remove removes them")
+
+
+def _mirror(cache: Cache) -> Mirror:
+    """Return the mirror of a store that a cache is. Raises UsageError for a folder."""
+    if cache.mirror is None:
+        raise UsageError(f"{cache.root} is a folder: name the store with --data s3://BUCKET/PREFIX")
+    return cache.mirror
