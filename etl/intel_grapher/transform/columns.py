@@ -106,8 +106,8 @@ class Columns:
         self._first, *rest = self.keys.values()
         self._second = rest[0] if rest else None
         self.properties: dict[str, Column] = {}
-        self.replies: list[int] = []
-        self.lengths: list[int] = []
+        self.replies: list[int] | array[int] = []
+        self.lengths: list[int] | array[int] = []
         self.rows = 0
 
     def add(self, reply: int, fact: Fact, rows: int, starts: str, ends: str) -> None:
@@ -161,7 +161,11 @@ class Columns:
 
     def repeated(self, values: pa.Array) -> pa.Array:
         """Return a value for each row, from a value for each fact, or for each of the first facts."""
-        return _runs(values, self.ends[: len(values)])
+        return values if len(values) == self.rows else _runs(values, self.ends[: len(values)])
+
+    def of_replies(self, values: pa.Array) -> pa.Array:
+        """Return a value for each row, from a value for each reply of the batch."""
+        return self.repeated(values.take(as_arrow(array("i", self.replies))))
 
     def reply_of(self, row: int) -> int:
         """Return the number of the reply that a row came from."""
@@ -191,15 +195,21 @@ class DecodedColumns(Columns):
         self,
         what: Kind[Any] | Relationship[Any, Any],
         sides: Sequence[DecodedColumn],
-        replies: list[int],
-        lengths: list[int],
+        replies: pa.Array,
+        lengths: pa.Array,
         properties: dict[str, DecodedColumn],
     ) -> None:
         super().__init__(what)
         self._taken = dict(zip(self.sides, sides, strict=True))
         self.keys = cast("dict[str, Strings]", {**self._taken})  # of which only array() and one_a_fact are used
-        self.replies, self.lengths, self.rows = replies, lengths, sum(lengths)
+        self.replies, self.lengths, self.rows = _integers(replies), _integers(lengths), pc.sum(lengths).as_py() or 0
+        self._ends = pc.cumulative_sum(lengths)
         self._told = properties
+
+    @cached_property
+    def ends(self) -> array[int]:
+        """Return the end of each fact's rows."""
+        return _integers(self._ends)
 
     def codes(self, values: Mapping[Type, Values]) -> Iterator[tuple[tuple[str, ...], Type, pa.Array]]:
         """Yield each distinct property column, as the other columns do."""
@@ -330,6 +340,13 @@ class Numbering:
 def as_arrow(codes: array[int]) -> pa.Array:
     """Return an `array("i")` as int32[n], without a copy."""
     return pa.Array.from_buffers(pa.int32(), len(codes), [None, pa.py_buffer(codes)])
+
+
+def _integers(values: pa.Array) -> array[int]:
+    """Return int32[n] as an `array("i")`; no Python object is made for a single one."""
+    found = array("i")
+    found.frombytes(memoryview(values.buffers()[1])[found.itemsize * values.offset :][: found.itemsize * len(values)])
+    return found
 
 
 def _runs(values: pa.Array, ends: array[int]) -> pa.Array:

@@ -211,8 +211,8 @@ def _at_asked(made: Decoded, interning: Interning) -> list[bool]:
 def columns(made: Decoded, fact: TracedFact, first: int) -> DecodedColumns | None:
     """Return what a mapping says in one place, replies numbered from `first`; None where a key is missing."""
     rows = fact.rows
-    lengths = made.lengths(rows) if rows.of else pa.array([1] * made.table.num_rows, pa.int32())
-    places = pc.add(pc.indices_nonzero(lengths), first).to_pylist()
+    lengths = made.lengths(rows) if rows.of else pa.repeat(pa.scalar(1, pa.int32()), made.table.num_rows)
+    places = pc.add(pc.indices_nonzero(lengths), first).cast(pa.int32())
 
     def taken(value: MemberColumn | Constant) -> DecodedColumn:
         path = made.trace.path(value) if isinstance(value, MemberColumn) else ""
@@ -222,7 +222,7 @@ def columns(made: Decoded, fact: TracedFact, first: int) -> DecodedColumns | Non
     if any(side.values.null_count or side.values.type != pa.string() for side in sides):
         return None
     told = {name: taken(value) for name, value in fact.properties.items()}
-    return DecodedColumns(fact.what, sides, places, list(filter(None, lengths.to_pylist())), told)
+    return DecodedColumns(fact.what, sides, places, lengths.filter(pc.greater(lengths, 0)), told)
 
 
 def fits(body: bytes | msgspec.Raw, status: int) -> bool:

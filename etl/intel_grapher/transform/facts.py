@@ -301,7 +301,7 @@ class Batch:
         made = {
             **{name: pa.nulls(columns.rows, pa.int32()) for name in columns.sides},
             **({"row": counted(columns.rows)} if _can_fail(what) else {}),
-            "fetched_at": columns.repeated(fetched.take(pa.array(columns.replies, pa.int32()))),
+            "fetched_at": columns.of_replies(fetched),
             **self._arrays(columns),
         }
         labels_of_sides = []
