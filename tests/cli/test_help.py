@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -39,14 +40,34 @@ def test_an_example_is_of_its_command_and_has_options_that_there_are(name: str) 
         assert re.search(rf"(?<!\S){option}(?![\w-])", told), option
 
 
-@pytest.mark.parametrize("name", ["run", "watch", "fetch", "look", "plan"])
-def test_what_is_common_is_on_one_screen_and_the_rest_under_a_heading(name: str) -> None:
+def test_what_is_common_is_on_one_screen_and_the_rest_under_a_heading() -> None:
     environment = {**os.environ, "COLUMNS": "80", "TYPER_USE_RICH": "1", "NO_COLOR": "1"}
-    command = [sys.executable, "-m", "intel_grapher", name, "--help"]
-    told = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout.splitlines()
-    common = next(number for number, line in enumerate(told) if MORE in line)
-    assert common <= SCREEN
-    assert not any("--processes" in line for line in told[:common])
+    started = subprocess.run(
+        [sys.executable, "-c", PRINTS_HELP, json.dumps(COMMANDS)],
+        capture_output=True, text=True, check=True, env=environment,
+    )  # fmt: skip
+    pages: dict[str, str] = json.loads(started.stdout)
+    assert len(pages) == len(COMMANDS)
+    for name, page in pages.items():
+        told = page.splitlines()
+        assert "╭─ Options" in page or name in {"cache", "fetch", "keys", "config", "maltego", "neo4j"}, name
+        common = next((number for number, line in enumerate(told) if MORE in line), len(told))
+        assert common <= SCREEN or not name, name  # without a name: the list of all commands
+        assert not any("--processes" in line for line in told[:common]) or common == len(told), name
+        assert not re.search(r"<(bool|str|int|float|list|file|dir|path)|\[\[", page), name
+
+
+PRINTS_HELP = """
+import contextlib, io, json, sys
+from intel_grapher.cli import main
+pages = {}
+for words in json.loads(sys.argv[1]):
+    sys.argv = ["intel-grapher", *words, "--help"]
+    with contextlib.redirect_stdout(io.StringIO()) as page, contextlib.suppress(SystemExit):
+        main()
+    pages[" ".join(words)] = page.getvalue()
+print(json.dumps(pages))
+"""
 
 
 @pytest.mark.parametrize(

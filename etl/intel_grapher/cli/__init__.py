@@ -116,6 +116,13 @@ class MainGroup(typer.core.TyperGroup):
         self.commands = LazyCommands()  # type: ignore[assignment]
         convert_plainly(self)
 
+    def get_params(self, ctx: Any) -> Any:  # noqa: ANN401 - typer's own click
+        """Return the options, and `--help`; a flag has no value, so the help tells none."""
+        found = super().get_params(ctx)
+        for flag in (each for each in found if each.metavar is None and getattr(each, "is_flag", False)):
+            flag.metavar = ""
+        return found
+
     def parse_args(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - typer's own click
         """Take `look` for the command where none is named, but an indicator, an option of its, or a text is."""
         at = _position_of_command(args)

@@ -64,20 +64,10 @@ def add(
     import_: options.EarlyImport = options.IMPORT,
     json: options.Json = False,
 ) -> None:
-    """Put replies from elsewhere into the cache.
+    """Put replies from elsewhere into the cache: files, lists, archives, reports.
 
-    Without --source and --endpoint, the two folders above a file name them. Without --key, a reply goes by what it says
-    that it is about, or else by its file's name up to the first `__` or to its extension; a name that may be no key is
-    refused. A list of indicators goes by the place of its file. A reply that the cache has already is left as it is.
-
-    A file is one reply. A .jsonl or .ndjson file has one reply a line, a JSON array one an item: with its key, as
-    {"key":…,"body":…} or as the cache itself writes it, or bare, with --key-from. Of a HAR file, the entries that ask a
-    known source are replies. What curl -i prints is a reply with its status and time. STIX bundles, MISP events,
-    OpenIOC and Maltego graphs are known by their form. An evidence bundle is verified first. Archives and packed files
-    are looked into, one in another: .gz .bz2 .xz .zst .zip .tar.
-
-    A report (PDF, DOCX, HTML, e-mail, Markdown or other prose) is told by its content, and kept whole. What it mentions
-    waits for `cache review`. --source reports says that files are reports, whatever they look like.
+    Without --source and --endpoint, the two folders above a file name them, or its form does. Without --key, a reply
+    goes by what it says that it is about, or by its file's name. A reply that the cache has already is left as it is.
     """
     _refuse_misuse(key, key_from, columns)
     registry = Registry.installed()

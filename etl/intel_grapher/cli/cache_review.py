@@ -60,7 +60,7 @@ class Decisions:
 @options.grouped
 def review_command(
     report: Annotated[
-        str, typer.Argument(metavar="[REPORT]", help="A report: its key, its digest's beginning, its file, its title.")
+        str, typer.Argument(metavar="REPORT", help="A report: its key, its digest's beginning, its file, its title.")
     ] = "",
     decisions: Decisions = Decisions(),
     author: Author = None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +62,22 @@ EXAMPLES = {
     "neo4j status": "neo4j status",
 }
 """A line for each command, after `intel-grapher`."""
+NOTES = {
+    "cache add": """
+A file is one reply. A .jsonl or .ndjson file has one reply a line, a JSON array one an item: with its key, as
+{"key":…,"body":…} or as the cache itself writes it, or bare, with --key-from. Of a HAR file, the entries that ask a
+known source are replies. What curl -i prints is a reply with its status and time. STIX bundles, MISP events, OpenIOC
+and Maltego graphs are known by their form. An evidence bundle is verified first. Archives and packed files are looked
+into, one in another: .gz .bz2 .xz .zst .zip .tar.
+
+A file's name is a key up to the first `__` or to its extension; a name that may be no key is refused. A list of
+indicators goes by the place of its file.
+
+A report (PDF, DOCX, HTML, e-mail, Markdown or other prose) is told by its content, and kept whole. What it mentions
+waits for `cache review`. --source reports says that files are reports, whatever they look like.
+""",
+}
+"""What the help of a command says below its options."""
 RARE = frozenset(
     {
         *("--domain", "--email", "--hash", "--ip", "--user", "--skip-bad", "--requests", "--pages", "--negative-age"),
@@ -91,6 +109,14 @@ RARE = frozenset(
     }
 )
 """Options that few need at first."""
+RARE_OF = {
+    "export": {"--parameter", "--on", "--dry-run", "--event", "--max-age", "--unjudged", "--max-tlp", "--title"},
+    "cache review": {"--leave", "--author"},
+    "cache export": {"--entries", "--sign"},
+}
+"""Likewise, of one command."""
+COMMON_OF = {"export": {"--format"}}
+"""Options that are rare elsewhere, and not with this command."""
 FEW = 8
 """A command with no more options than these has one list."""
 
@@ -105,6 +131,11 @@ def _value_of(option: Any) -> str:  # noqa: ANN401 - typer's own click
     return "PATH" if kind in {Path, list[Path]} else "TEXT"
 
 
+def _wrapped(text: str) -> str:
+    """Return a text with one line a paragraph: lines are as long as the code's, and a terminal wraps them anew."""
+    return "\n\n".join(" ".join(part.split()) for part in text.strip().split("\n\n"))
+
+
 def dressed(command: Any, name: str) -> Any:  # noqa: ANN401 - typer's own click
     """Return a command with its example, and with its rare options under a heading of their own.
 
@@ -114,17 +145,28 @@ def dressed(command: Any, name: str) -> Any:  # noqa: ANN401 - typer's own click
         for own, each in command.commands.items():
             dressed(each, f"{name} {own}")
     if name in EXAMPLES and not command.epilog:
-        command.epilog = f"Example: intel-grapher {EXAMPLES[name]}"
-    # A docstring's lines are as long as the code's; a terminal wraps them anew.
-    command.help = "\n\n".join(" ".join(part.split()) for part in (command.help or "").split("\n\n"))
+        command.epilog = _wrapped(f"{NOTES.get(name, '')}\n\nExample: intel-grapher {EXAMPLES[name]}")
+    command.help = _wrapped(command.help or "")
     convert_plainly(command)
     options = [each for each in command.params if getattr(each, "param_type_name", "") == "option"]
     for option in options:
         if option.metavar is None:
             option.metavar = _value_of(option)
         option.show_envvar = False  # README's table of settings has them, with what wins
-    if len(options) > FEW:
+    rare = (RARE | RARE_OF.get(name, set())) - COMMON_OF.get(name, set())
+    if len(options) > FEW or name in RARE_OF:
         for option in options:
-            if RARE & set(option.opts):
+            if rare & set(option.opts):
                 option.rich_help_panel = MORE
+    for argument in (each for each in command.params if each not in options):
+        argument.display_type_rich = lambda ctx: None  # noqa: ARG005 - the name in capitals says more than its type
+    command.get_help_option = partial(_help_option, command.get_help_option)
     return command
+
+
+def _help_option(made: Callable[[Any], Any], ctx: Any) -> Any:  # noqa: ANN401 - typer's own click
+    """Return the option `--help`, which takes no value."""
+    option = made(ctx)
+    if option is not None:
+        option.metavar = ""
+    return option
