@@ -16,15 +16,18 @@ from loopback import Answer, Asked, Loopback, found, source
 from places import ROOT
 from redis import Redis
 from redis_server import RedisServer, serving
+from s3_server import S3Server
 
 from intel_grapher.cache import Cache
 from intel_grapher.errors import CacheError, UsageError
 from intel_grapher.fetch import redis_ledger
 from intel_grapher.fetch.account import Claim, Permit
 from intel_grapher.fetch.ledgers import open_ledger
+from intel_grapher.objects import place
 from intel_grapher.source import DAYS, Rate
 
 FETCHER = ROOT / "tests" / "support" / "fetcher.py"
+STORE = "s3://bucket/case"
 CANARY = "canary-8c21f0"
 JITTER = 0.08  # seconds by which two busy cores may bring two requests closer together than they were sent
 
@@ -43,16 +46,31 @@ def fetcher(
     hosts: Sequence[str],
     *rates: str,
     lease: int = 6,
+    data: str = "",
 ) -> subprocess.Popen[str]:
-    """Start a fetch with a cache of its own, as on a machine of its own."""
+    """Start a fetch with a cache of its own, as on a machine of its own; `data` is the URL of a store."""
     folder.mkdir()
     (folder / "hosts").write_text("\n".join(hosts))
     process = subprocess.Popen(
-        [sys.executable, str(FETCHER), service.home, str(folder / "data"), server.url, str(folder / "hosts"), *rates],
+        [
+            sys.executable,
+            str(FETCHER),
+            service.home,
+            data or str(folder / "data"),
+            server.url,
+            str(folder / "hosts"),
+            *rates,
+        ],
         stdout=subprocess.DEVNULL,
         stderr=stack.enter_context((folder / "log").open("w")),
         text=True,
-        env={**os.environ, "LOOPBACK_KEY": CANARY, "QUEUE": "q", "LEASE": str(lease)},
+        env={
+            **os.environ,
+            "LOOPBACK_KEY": CANARY,
+            "QUEUE": "q",
+            "LEASE": str(lease),
+            "XDG_DATA_HOME": str(folder),
+        },
     )
     stack.callback(process.wait)
     stack.callback(process.kill)
@@ -102,6 +120,30 @@ def test_four_fetches_keep_to_one_limit_through_a_kill_and_a_restart(
     dump = b"".join(path.read_bytes() for path in (tmp_path / "redis").rglob("*") if path.is_file())
     assert CANARY.encode() not in dump
     assert b"h1.example.net" not in dump
+
+
+def test_machines_over_one_list_and_one_store_end_with_all_of_it_there(
+    service: Loopback, server: RedisServer, s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert s3
+    service.script = lambda _: Answer(found("192.0.2.1").body, delay=0.03)
+    hosts = [f"h{number}.example.net" for number in range(60)]
+    folders = [tmp_path / name for name in "abc"]
+    with ExitStack() as stack:
+        fetchers = [fetcher(stack, service, server, each, hosts, lease=3, data=STORE) for each in folders]
+        while len(service.asked) < 20:
+            time.sleep(0.01)
+        fetchers[0].kill()
+        codes = [each.wait(timeout=90) for each in fetchers[1:]]
+    assert codes == [0, 0], [(folder / "log").read_text()[-2000:] for folder in folders]
+    monkeypatch.setenv("XDG_DATA_HOME", str(folders[0]))
+    with Cache(place(STORE, "data")) as cache, cache.writer():
+        pass  # the next command on the machine whose fetch was killed pushes what that had kept
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "another"))
+    with Cache(place(STORE, "data")) as cache:
+        there = [reply.key for segment in cache.segments() for reply in cache.replies(segment)]
+    assert set(there) == set(hosts)
+    assert len(there) - len(hosts) <= 8  # what the killed one had kept, and not said so, was asked again
 
 
 def test_what_another_fetch_asks_is_waited_for_and_taken_over_when_it_is_gone(
