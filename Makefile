@@ -20,7 +20,7 @@ FLAGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: newcomer prove test-long test-page bench-transform bench-fetch bench-load bench-intake bench-export bench-edit bench-ask bench-ui screenshots moving-picture help setup fetch transform load run test lint format types docs docs-check docs-site golden check clean
+.PHONY: newcomer prove test-long test-scale test-page bench-scale bench-transform bench-fetch bench-load bench-intake bench-export bench-edit bench-ask bench-ui screenshots moving-picture help setup fetch transform load run test lint format types docs docs-check docs-site golden check clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,16 @@ test: .venv/dev ## Run the tests (TESTS=tests/cache: a part)
 
 test-long: .venv/dev ## Run the longer searches for faults
 	$(PYTEST) -m long $(TESTS)
+
+# pyspark is half a gigabyte, so it is not among what all tests need.
+.venv/spark: tests/requirements-spark.txt | .venv/dev
+	$(call alive,Setting up Spark (once; a minute or so),$(PIP) --requirement $<)
+	@touch $@
+
+SCALE := tests/fetch/test_ledger.py tests/fetch/test_shared.py tests/test_objects.py tests/test_set_copy.py \
+	tests/cache/test_listing.py tests/cache/test_mirror.py tests/transform/test_spark*.py
+test-scale: .venv/spark ## Run what takes a store, a Redis or a Spark, the long ones too: each a real server on loopback
+	$(PYTEST) $(SCALE)
 
 prove: .venv/dev ## Break it on purpose: kills, power cuts, failed writes, flipped bits (FLAGS="--long --seed 7")
 	$(BIN)/python tests/prove $(FLAGS)
