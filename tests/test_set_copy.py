@@ -12,7 +12,7 @@ from transforming import transform
 
 from intel_grapher import diff, sets
 from intel_grapher.cache import Cache, Entry
-from intel_grapher.errors import NotPushedError, StoreError
+from intel_grapher.errors import NotPushedError, StoreError, TransformError
 from intel_grapher.files import FORMATS, Files, Group
 from intel_grapher.load import Embedded, load
 from intel_grapher.objects import Objects, place
@@ -170,3 +170,26 @@ def test_what_is_damaged_or_foreign_is_refused(on: OnMachine, tmp_path: Path) ->
         shared.objects.put_new(NAMES, content)
         with pytest.raises(StoreError, match=r"not what intel-grapher writes|later version"):
             addresses(on("four"))
+
+
+def test_a_reader_of_a_set_that_another_takes_the_place_of_spoils_no_file(on: OnMachine, tmp_path: Path) -> None:
+    publish(tmp_path, on("one"), 1)
+    reading = Files(on("two"))
+    reading.manifest()
+    publish(tmp_path, on("one"), 2)
+    Files(on("two")).manifest()  # by another process there
+    with pytest.raises(TransformError, match="made anew while it was read"):
+        reading.parts(Group("IPAddress"))
+    assert addresses(on("two")) == ["192.0.2.1", "192.0.2.2"]
+
+
+def test_files_that_could_not_be_written_to_the_store_are_read_here(
+    on: OnMachine, s3: S3Server, tmp_path: Path
+) -> None:
+    publish(tmp_path, on("one"), 1)
+    folder = on("one")
+    s3.refuses = {"PUT"}
+    with pytest.raises(NotPushedError):
+        publish(tmp_path, folder, 2, formats=PARQUET)
+    assert addresses(folder) == ["192.0.2.1", "192.0.2.2"]
+    assert not Files(folder).has(Group("IPAddress"), "csv")

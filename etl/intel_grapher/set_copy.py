@@ -21,8 +21,10 @@ import hashlib
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import get_ident
 from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
@@ -42,14 +44,10 @@ _EARLIER: Final = ".import.sets"
 _AT_ONCE: Final = (MANIFEST, "rejects.jsonl")
 _Id = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{16}\Z")]
 _Digest = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
-_Path = Annotated[
-    str,
-    msgspec.Meta(
-        pattern=r"\A(manifest\.json|rejects\.jsonl|(nodes|relationships)/[A-Za-z0-9_-]+(\.[0-9]+)?\.(parquet|csv))\Z"
-    ),
-]
+_FILE: Final = r"(manifest\.json|rejects\.jsonl|(nodes|relationships)/[A-Za-z0-9_-]+(\.[0-9]+)?\.(parquet|csv))"
+_Path = Annotated[str, msgspec.Meta(pattern=rf"\A{_FILE}\Z")]
 """A file's path in a set's folder. What a listing says becomes a path, so nothing else is taken."""
-_Object = Annotated[str, msgspec.Meta(pattern=r"\Asets/[0-9a-f]{16}/[\w/.-]+\Z")]
+_Object = Annotated[str, msgspec.Meta(pattern=rf"\Asets/[0-9a-f]{{16}}/{_FILE}\Z")]
 _pulled: set[Path] = set()
 
 
@@ -189,11 +187,28 @@ class SetCopy:
         return sorted(path for path in found if "." not in path[len(head) : -len(suffix) - 1])
 
     def bring(self, path: str) -> Path:
-        """Return a file of the set, which is read from the store unless it is there."""
+        """Return a file of the set, which is read from the store unless it is there.
+
+        Raises TransformError where another process has put another set in the folder since this one was first read.
+        """
         local = self.folder / path
-        if not local.exists():
-            local.parent.mkdir(parents=True, exist_ok=True)
-            self._read(self._state().files[path], local)
+        if local.exists():
+            return local
+        files = self._state().files
+        new = self.folder.with_name(f".{self.folder.name}.{os.getpid()}-{get_ident()}.part")
+        self._read(files[path], new)
+        with disk.failing(local, TransformError, "What was there is as it was."):
+            folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:  # by the descriptor, so that the file goes to no folder that is put in place meanwhile
+                with os.fdopen(os.open(MANIFEST, os.O_RDONLY, dir_fd=folder), "rb") as manifest:
+                    if hashlib.file_digest(manifest, "sha256").hexdigest() != files[MANIFEST].sha256:
+                        raise TransformError(f"{self.folder} was made anew while it was read: run the command again")
+                with suppress(FileExistsError):
+                    os.mkdir(local.parent.name, dir_fd=folder)
+                os.rename(new, path, dst_dir_fd=folder)
+            finally:
+                os.close(folder)
+                new.unlink(missing_ok=True)
         return local
 
     def push(self, most: int, *, is_kept: bool) -> None:
@@ -201,6 +216,8 @@ class SetCopy:
 
         Raises NotPushedError where that fails.
         """
+        self._copied = None
+        disk.remove(_state_of(self.folder))  # what is in the folder is the copy of no set yet
         try:
             present = self.shared.names()[:1]
             if not present:

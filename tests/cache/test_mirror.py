@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from loopback import NOTHING, Loopback, source
 from obstore.store import MemoryStore
 from s3_server import CREDENTIALS, CUTS, Cut, S3Server
 from small_cache import entry
@@ -19,7 +20,11 @@ from intel_grapher.cache.envelope import ALL_AREAS
 from intel_grapher.cache.listing import Listed, Listing, SharedListing
 from intel_grapher.cache.mirror import Mirror
 from intel_grapher.cache.upkeep import FEWEST, missing
+from intel_grapher.cli.fetch import exit_code
 from intel_grapher.errors import NotPushedError, StoreError
+from intel_grapher.fetch.asking import Indicator
+from intel_grapher.fetch.run import fetch
+from intel_grapher.fetch.summary import Summary
 from intel_grapher.objects import GRACE_SECONDS, Objects, local_folder, place, url_of
 from intel_grapher.orphans import orphans
 
@@ -378,3 +383,26 @@ def test_a_slow_push_writes_again_what_may_have_been_taken_for_an_orphan(
     monkeypatch.setattr(SharedListing, "add", add_late)
     machines.add("one", 1)
     assert machines.held("two") == hosts(1)
+
+
+def test_a_fetch_that_can_not_push_says_so_and_its_exit_code_is_that_of_a_part(
+    service: Loopback, s3: S3Server, shared: Machines, capsys: pytest.CaptureFixture[str]
+) -> None:
+    service.script = lambda _: NOTHING
+    hosts: list[Indicator] = [("domain", f"host{number}.example.net") for number in range(3)]
+
+    def asked() -> Summary:
+        with shared.cache("one") as cache:
+            return fetch(cache, [source(service.home)], hosts)
+
+    s3.refuses = {"PUT"}
+    summary = asked()
+    assert "All replies are kept in" in summary.unpushed
+    assert summary.total.not_found == 3
+    assert exit_code(summary, []) == 3
+    assert "refuses" in capsys.readouterr().err
+    s3.refuses = set()
+    summary = asked()
+    assert summary.total.cached == 3, "what is in the mirror alone is not asked again"
+    assert not summary.unpushed
+    assert len(shared.held("two")) == 3

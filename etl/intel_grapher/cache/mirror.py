@@ -86,12 +86,7 @@ class Mirror:
             for segment in list_segments(self.root, ALL_AREAS) if close else []:
                 if not segment.closed:
                     writer.close(segment)
-            listing = self.shared.read()
-            new = [
-                each
-                for each in self._closed()
-                if self.name(each) not in listing.segments and self.name(each) not in listing.retired
-            ]
+            new = self._unpushed()
             if new:
                 self._prove()
             for start in range(0, len(new), _BATCH):
@@ -105,6 +100,11 @@ class Mirror:
                 "does `intel-grapher cache sync`."
             ) from error
         return len(new)
+
+    def lags(self) -> bool:
+        """Tell whether the mirror has what the store lacks, as after a command that could not push."""
+        is_open = any(not each.closed and each.size for each in list_segments(self.root, ALL_AREAS))
+        return is_open or bool(self._unpushed())
 
     @contextmanager
     def pushing(self, writer: Writer) -> Iterator[None]:
@@ -137,6 +137,11 @@ class Mirror:
             except NotPushedError:
                 if is_whole:  # else it would cover what ended the block
                     raise
+
+    def _unpushed(self) -> list[Segment]:
+        listing = self.shared.read()
+        held = [(self.name(segment), segment) for segment in self._closed()]
+        return [segment for name, segment in held if name not in listing.segments and name not in listing.retired]
 
     @staticmethod
     def name(segment: Segment) -> str:

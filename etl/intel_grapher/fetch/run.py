@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Lock, Thread
@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from intel_grapher.cache import Cache, Entry, FailedBody, Writer
-from intel_grapher.errors import NotPushedError
+from intel_grapher.errors import BusyError, NotPushedError, StoreError
 from intel_grapher.fetch import forecast, http
 from intel_grapher.fetch.account import Ledger, Queue
 from intel_grapher.fetch.asking import Freshness, Indicator, KeyQuestion, secrets
@@ -201,8 +201,17 @@ class Run:
             raise self._errors[0]
         for tally in self.summary.sources.values():
             tally.seconds_to_go = 0.0
+        self._catch_up()
         self._progress(self.summary)
         return self.summary
+
+    def _catch_up(self) -> None:
+        """Where nothing was asked, let a writer push at its end what an earlier fetch could not."""
+        mirror = self._cache.mirror
+        if self._writer is None and not self._closed and mirror is not None:
+            with suppress(StoreError, BusyError):  # then the next one tries it
+                if mirror.lags():
+                    self._stack.enter_context(self._cache.writer("fetch"))
 
     def _sync(self) -> None:
         if self._writer is not None:
