@@ -104,8 +104,9 @@ def one_neo4j(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalNeo4j]:
         if os.environ.get("CI") == "true":
             raise
         pytest.skip(f"NO NEO4J TO TEST WITH: {error}")
-    with (server.home / "conf" / "neo4j.conf").open("a", encoding="utf-8") as settings:
-        settings.write(STARTS_FAST)
+    for name in ("neo4j.conf", "neo4j-admin.conf"):
+        with (server.home / "conf" / name).open("a", encoding="utf-8") as settings:
+            settings.write(STARTS_FAST)
     yield server
     server.down()
 

@@ -14,7 +14,8 @@ from load_samples import HOSTILE, SAMPLE, Rows, cypher, day, write
 
 from intel_grapher.errors import LoadError, UsageError
 from intel_grapher.files import Group
-from intel_grapher.load import Embedded, Server, connected, load, verify
+from intel_grapher.load import Embedded, Server, connected, load, loading, verify
+from intel_grapher.neo4j.server import LocalNeo4j
 
 pytestmark = pytest.mark.neo4j
 EVERYTHING: Rows = {
@@ -34,7 +35,12 @@ def test_three_ways_hold_the_same_graph(tmp_path: Path, server: Server) -> None:
     bolt = load(files, server, method="bolt")
     by_bolt = values(server)
     refuses_a_second_of_a_key(server)
-    admin = load(files, server, method="admin", replace=True)
+    assert server.local is not None
+    server.local.down()
+    said: list[str] = []
+    stopped = LocalNeo4j(server.local.home, heap="512m", page_cache="64m", say=said.append)
+    admin = load(files, stopped.connection(), method="admin", replace=True)
+    assert sum("Starting" in each for each in said) == 1
     assert embedded.parity == bolt.parity == admin.parity
     assert admin.parity.equal
     assert (bolt.method, admin.method) == ("bolt", "admin")
@@ -203,6 +209,25 @@ def test_no_server_wrong_password_no_such_method(tmp_path: Path, server: Server)
         load(files, Server(server.uri, "neo4j", "wrong"))
     with pytest.raises(UsageError, match="--replace"):
         load(files, server, method="bolt", replace=True)
+
+
+def test_a_server_that_is_down_is_not_started_before_an_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def up(_: LocalNeo4j) -> Server:
+        raise LoadError("it was started")
+
+    monkeypatch.setattr(LocalNeo4j, "up", up)
+    files = write(tmp_path / "import", SAMPLE)
+    server = Server("bolt://127.0.0.1:1", "neo4j", "x", LocalNeo4j(tmp_path / "none"))
+    with pytest.raises(LoadError, match="it was started"):  # few rows are merged
+        load(files, server)
+    monkeypatch.setattr(loading, "ADMIN_FROM", 1)
+    with pytest.raises(LoadError, match="no local Neo4j"):
+        load(files, server)
+    (tmp_path / "none" / "data" / "databases" / "neo4j").mkdir(parents=True)
+    with pytest.raises(LoadError, match="it was started"):  # to see what it holds
+        load(files, server)
+    with pytest.raises(LoadError, match="no local Neo4j"):
+        load(files, server, replace=True)
 
 
 def test_admin_replaces_nothing_unasked(tmp_path: Path, server: Server) -> None:

@@ -59,14 +59,19 @@ def test_a_batch_goes_by_ids_only_where_all_are_known(tmp_path: Path) -> None:
         assert some.parameters == keyed.parameters
 
 
+NODE = {Group("SubDomain"): 2}
+"""The id of a label's node, where it is not 1."""
+
+
 class Flaky:
     """A database of a node a label, and of some relationships, that is away the first times it is asked."""
 
     READERS: ClassVar[int] = 1
 
-    def __init__(self, away: int, ties: Sequence[tuple[int, int]] = ()) -> None:
+    def __init__(self, away: int, ties: Sequence[tuple[int, int]] = (), *, reads_types: bool = False) -> None:
         self.away = away
         self.ties = ties
+        self.reads_types = reads_types
         self.asked: list[Group] = []
 
     def texts(self, group: Group) -> Iterator[pa.Table]:
@@ -77,7 +82,7 @@ class Flaky:
             for start, end in self.ties:
                 yield pa.table([[start], [end], [f"{start} to {end}"]], schema=text_schema(group))
         else:
-            yield pa.table([[1], [f"the {group}"], ["text"]], schema=text_schema(group))
+            yield pa.table([[NODE.get(group, 1)], [f"the {group}"], ["text"]], schema=text_schema(group))
 
     def rows(self, group: Group) -> Iterator[pa.RecordBatch]:
         raise NotImplementedError(group)
@@ -120,6 +125,21 @@ def test_relationships_are_read_by_the_ids_of_their_ends(monkeypatch: pytest.Mon
     one = summed("the Domain", "the IPAddress", "1 to 1")
     assert content(database, RESOLVES, begun=bool(away)) == Content(2, f"{2 * int(one.checksum, 16) % (1 << 64):016x}")
     assert len(database.asked) == len(set(database.asked)) + away  # a label is read once, whoever asks for it
+
+
+@pytest.mark.parametrize("away", [0, 1])
+def test_relationships_of_one_type_are_read_together_where_a_database_gives_whole_types(away: int) -> None:
+    database = Flaky(away, ties=[(1, 1), (2, 1), (3, 1)], reads_types=True)
+    both = [RESOLVES, Group("SubDomain", "RESOLVES", "IPAddress")]
+    with reader(database) as reading:
+        reading.begin(*both)
+        found = [reading.content(group) for group in both]
+        assert found == [reading.content(group) for group in both]
+    expected = [
+        summed(f"the {group.start}", "the IPAddress", f"{NODE.get(Group(group.start), 1)} to 1") for group in both
+    ]
+    assert found == expected
+    assert len(database.asked) == 4 + 2 * away  # three labels, and the type once; what failed is read group by group
 
 
 def test_what_was_not_begun_when_its_block_ends_is_not_read() -> None:

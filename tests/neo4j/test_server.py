@@ -17,7 +17,7 @@ from places import ROOT
 
 from intel_grapher.errors import BusyError, LoadError
 from intel_grapher.lock import locked
-from intel_grapher.neo4j.home import BOLT, HTTP, YOURS, Home
+from intel_grapher.neo4j.home import BOLT, HTTP, LATE_C2, OPENED, YOURS, Home
 from intel_grapher.neo4j.java import RELEASES, choose
 from intel_grapher.neo4j.server import LocalNeo4j, Server, connect, connection_from_environment
 
@@ -100,7 +100,8 @@ def test_a_reused_process_number_is_not_the_server(tmp_path: Path) -> None:
     assert server.down() is False
 
 
-def test_settings_keep_the_users_own_and_ports_that_are_free(tmp_path: Path) -> None:
+def test_settings_keep_the_users_own_and_ports_that_are_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("intel_grapher.neo4j.home.SECONDS_TO_LET_GO", 0.2)
     home = Home(tmp_path, "700m", "64m")
     home.make_folders()
     home.write_settings("only.this.release=knows\n")
@@ -108,12 +109,17 @@ def test_settings_keep_the_users_own_and_ports_that_are_free(tmp_path: Path) -> 
     assert "only.this.release=knows\n" in conf.read_text()
     assert re.search(r"^server\.memory\.heap\.max_size=700m$", conf.read_text(), re.MULTILINE)
     conf.write_text(conf.read_text() + "server.memory.heap.max_size=3g\ndb.logs.query.enabled=OFF\n")
+    commands = home.conf / "neo4j-admin.conf"
+    commands.write_text(commands.read_text() + "server.jvm.additional=-Xss2m\n")
     bolt, http = home.address(BOLT), home.address(HTTP)
     home.write_settings("")
     assert (home.address(BOLT), home.address(HTTP)) == (bolt, http)
     ours, _, yours = conf.read_text().partition(YOURS)
     assert yours == "\nserver.memory.heap.max_size=3g\ndb.logs.query.enabled=OFF\n"
     assert "max_size" not in ours
+    ours, _, yours = commands.read_text().partition(YOURS)
+    assert yours == "\nserver.jvm.additional=-Xss2m\n"
+    assert ours.count("server.jvm.additional") == len((*OPENED, *LATE_C2))
 
     assert bolt is not None
     host, _, port = bolt.partition(":")

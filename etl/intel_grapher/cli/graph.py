@@ -41,9 +41,9 @@ Limit = Annotated[int, typer.Option(min=1, help="How many neighbours of each kin
 Hub = Annotated[int, typer.Option(min=1, help="A node with more neighbours than these is not entered.")]
 
 
-def target(name: str, db: Path, data: Path) -> Embedded | Server:
+def target(name: str, db: Path, data: Path, *, starts: bool = True) -> Embedded | Server:
     """Return the graph that --to or --on names, as `targets.target` does."""
-    return targets.target(name, db, data, say)
+    return targets.target(name, db, data, say, starts=starts)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,7 +48,7 @@ class LoadSettings:
     def target(self, db: Path, data: Path) -> Embedded | Server:
         """Return the graph to load into; the embedded one with the memory that it may use."""
         memory = options.byte_size(self.memory)
-        target = graph.target(self.to, db, data)
+        target = graph.target(self.to, db, data, starts=False)
         return replace(target, memory=memory) if isinstance(target, Embedded) and memory else target
 
 

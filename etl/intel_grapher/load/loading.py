@@ -170,17 +170,24 @@ def _send(
 
 
 def _chosen(manifest: Manifest, server: Server, method: Method, *, replace: bool) -> tuple[Server, Method, str]:
-    """Return the server, running if it is ours, the method that was asked for or fits, and the reason."""
+    """Return the server, the method that was asked for or fits, and the reason.
+
+    One of our own is running then, unless the import would only stop it again.
+    """
     if method == "copy":
         raise UsageError("Neo4j is loaded by admin or bolt, not by copy: leave --method away, or say --to embedded")
     if method == "bolt" and replace:
         raise UsageError("over Bolt a database is added to, not replaced: leave --replace or --method bolt away")
-    if server.local is not None:
-        server = server.local.up()
-    with connected(server) as database:
-        nodes = database.nodes()
+    local, nodes = server.local, 0
+    is_down = local is not None and not local.status().running
+    if not (is_down and local is not None and (replace or local.is_empty)):
+        server = local.up() if local else server
+        with connected(server) as database:
+            nodes = database.nodes()
     rows = sum(content.rows for _, content in manifest.groups())
     picked, why = _pick(server, nodes, rows, replace=replace) if method == "auto" else (method, "it was asked for")
+    if picked == "bolt" and local is not None:
+        server = local.up()
     if picked == "admin" and nodes and not replace:
         raise LoadError(f"{server} holds {nodes} nodes, and admin replaces them all: say --replace, or --method bolt")
     return server, picked, why

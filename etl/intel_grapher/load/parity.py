@@ -108,7 +108,7 @@ class DatabaseReader:
         self._pool = ThreadPoolExecutor(database.READERS)
         self._ended = Event()
         self._lock = Lock()
-        self._begun: dict[Group, Future[Content]] = {}  # by the pool, in turn
+        self._begun: dict[Group, Future[dict[Group, Content]]] = {}  # by the pool, in turn
         self._read: dict[Group, Future[Content]] = {}  # by whoever needed it first
 
     def __enter__(self) -> Self:
@@ -119,48 +119,59 @@ class DatabaseReader:
         self._ended.set()
         self._pool.shutdown(cancel_futures=True)
 
-    def begin(self, group: Group) -> None:
-        """Queue a group to be read. Its rows, and those of its nodes, must not change any more."""
-        if group not in self._begun:
-            self._begun[group] = self._pool.submit(self._once, group)
+    def begin(self, *groups: Group) -> None:
+        """Queue groups to be read, together if they are of one type. Their rows, and their nodes, must not change."""
+        new = [group for group in groups if group not in self._begun]
+        if new:
+            reading = self._pool.submit(self._once, new)
+            self._begun |= dict.fromkeys(new, reading)
 
     def content(self, group: Group) -> Content:
         """Return the row count and checksum of a group in the database."""
         self.begin(group)
         # A server that was away then may be back: if it isn't, reading tells so again, and not in a thread.
         with suppress(Exception):
-            return self._begun[group].result()
-        return self._once(group)
+            return self._begun[group].result()[group]
+        return self._once([group])[group]
 
-    def _once(self, group: Group) -> Content:
-        """Read a group, unless it is read or another thread is at it; what failed is read again."""
+    def _once(self, groups: list[Group]) -> dict[Group, Content]:
+        """Read groups, unless they are read or another thread is at it; what failed is read again."""
         with self._lock:
-            read = self._read.get(group)
-            if first := read is None or (read.done() and read.exception() is not None):
-                read = self._read[group] = Future()
+            first = [
+                group
+                for group in groups
+                if (read := self._read.get(group)) is None or (read.done() and read.exception() is not None)
+            ]
+            self._read |= {group: Future() for group in first}
         if first:
             try:
-                read.set_result(self._content(group))
+                contents = self._contents(first)
             except BaseException as wrong:
-                read.set_exception(wrong)
+                for group in first:
+                    self._read[group].set_exception(wrong)
                 raise
-        return read.result()
+            for group, content in contents.items():
+                self._read[group].set_result(content)
+        return {group: self._read[group].result() for group in groups}
 
-    def _content(self, group: Group) -> Content:
+    def _contents(self, groups: list[Group]) -> dict[Group, Content]:
+        """Read one group, or several of one type, of which the database yields all relationships."""
+        one = groups[0]
+        contents = dict.fromkeys(groups, NOTHING)
         with self.connection.cursor() as cursor:  # an engine of its own would cost a small group more than all else
-            if group.type:
-                for label in {group.start, group.end}:
-                    self._once(Group(label))
+            if one.type:
+                for label in sorted({label for group in groups for label in group.labels}):
+                    self._once([Group(label)])
             else:
-                cursor.execute(f"CREATE OR REPLACE TABLE {_keys(group.start)} (id BIGINT, key VARCHAR)")
-            whole = NOTHING
-            found = takewhile(lambda _: not self._ended.is_set(), self.database.texts(group))
+                cursor.execute(f"CREATE OR REPLACE TABLE {_keys(one.start)} (id BIGINT, key VARCHAR)")
+            found = takewhile(lambda _: not self._ended.is_set(), self.database.texts(one))
             for table in gathered(found):  # one by one: what DuckDB itself draws from, it reports errors of as its own
                 cursor.register("found", table)
-                whole += checksum(cursor, _whole_texts(group))
-                if not group.type:
-                    cursor.execute(f"INSERT INTO {_keys(group.start)} SELECT id, key FROM found")  # noqa: S608 - a name
-            return whole
+                for group in groups:
+                    contents[group] += checksum(cursor, _whole_texts(group))
+                if not one.type:
+                    cursor.execute(f"INSERT INTO {_keys(one.start)} SELECT id, key FROM found")  # noqa: S608 - a name
+            return contents
 
 
 def gathered(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
@@ -230,8 +241,8 @@ def compare(files: Files, reading: DatabaseReader, progress: Progress) -> Parity
     total, done = sum(each.rows for each in expected.values()), 0
     compared: dict[Group, Compared] = {}
     progress("parity", 0, total)
-    for group in expected:
-        reading.begin(group)
+    for together in _read_together(expected, database):
+        reading.begin(*together)
     for group, wanted in expected.items():
         compared[group] = _compare(files, group, reading, wanted)
         done += wanted.rows
@@ -241,6 +252,14 @@ def compare(files: Files, reading: DatabaseReader, progress: Progress) -> Parity
         if other.differs:
             compared[group] = other
     return Parity((*compared.values(), *_strays(database, compared)))
+
+
+def _read_together(groups: Iterable[Group], database: Database) -> list[list[Group]]:
+    """Return the groups in their order, those of one type together where the database reads whole types."""
+    found: dict[str, list[Group]] = {}
+    for group in groups:
+        found.setdefault(group.type if group.type and database.reads_types else str(group), []).append(group)
+    return list(found.values())
 
 
 def spilling() -> AbstractContextManager[duckdb.DuckDBPyConnection]:

@@ -21,6 +21,10 @@ class Database(Protocol):
 
     READERS: ClassVar[int]
 
+    @property
+    def reads_types(self) -> bool:
+        """True if `texts` yields all relationships of a group's type, whatever they join."""
+
     def others(self, known: Mapping[Group, int]) -> Iterator[Group]:
         """Yield every other group of the schema that may have rows, given how many the known ones have."""
 
@@ -28,7 +32,7 @@ class Database(Protocol):
         """Yield a group's rows in batches that have the columns and types of `group.arrow`, in any order."""
 
     def texts(self, group: Group) -> Iterator[pa.Table]:
-        """Yield a group's rows in tables with the columns of `text_schema`, in any order."""
+        """Yield a group's rows (`reads_types`: its type's) in tables with the columns of `text_schema`, unordered."""
 
     def types(self) -> dict[str, int]:
         """Return the number of relationships of each type, whichever labels they join."""

@@ -14,9 +14,12 @@ EMBEDDED, NEO4J = "embedded", "neo4j"
 """What graphs are called."""
 
 
-def target(name: str, db: Path, data: Path, say: Callable[[str], None] = lambda _text: None) -> Embedded | Server:
-    """Return the graph of a name. A Neo4j is that of NEO4J_URI, else the local one, started if need be.
+def target(
+    name: str, db: Path, data: Path, say: Callable[[str], None] = lambda _text: None, *, starts: bool = True
+) -> Embedded | Server:
+    """Return the graph of a name. A Neo4j is that of NEO4J_URI, else the local one, started if it `starts`.
 
+    A load does that itself, unless it would only have to stop the server again.
     `say` is told what is done for that. Raises UsageError for another name, and LoadError if no Neo4j is known. A local
     Neo4j is not made here, because that downloads packages: `intel-grapher neo4j up` does it.
     """
@@ -33,4 +36,4 @@ def target(name: str, db: Path, data: Path, say: Callable[[str], None] = lambda 
             "no Neo4j is known: make a local one with `intel-grapher neo4j up`, "
             "or name yours with NEO4J_URI, NEO4J_USER and NEO4J_PASSWORD"
         )
-    return local.up()
+    return local.up() if starts else local.connection()

@@ -1,6 +1,7 @@
 """The folder of a local Neo4j: what lies where, its settings, its ports, its password.
 
     HOME/conf/neo4j.conf      written here; what stands below its last comment is the user's and stays
+    HOME/conf/neo4j-admin.conf    likewise, for Neo4j's own commands
     HOME/password             of the user neo4j, 0600
     HOME/lib                  a link to the release's jars, which all servers of a user share
     HOME/data logs run import plugins
@@ -50,7 +51,17 @@ internal.server.bolt.thread_pool_shutdown_wait_time=1s
 """
 OPENED = ("java.base/java.nio", "java.base/java.io", "java.base/sun.nio.ch")
 """What Neo4j reaches into for its page cache and its logs; where it may not, it takes a slower way."""
-JVM = "".join(f"server.jvm.additional=--add-opens={each}=ALL-UNNAMED\n" for each in OPENED)
+LATE_C2 = (
+    "-XX:+IgnoreUnrecognizedVMOptions",
+    "-XX:Tier4InvocationThreshold=50000",
+    "-XX:Tier4MinInvocationThreshold=6000",
+    "-XX:Tier4CompileThreshold=150000",
+    "-XX:Tier4BackEdgeThreshold=400000",
+)
+"""A method is compiled thoroughly after ten times the usual calls: that takes a fifth off a start and short work."""
+JVM = "".join(
+    f"server.jvm.additional={each}\n" for each in (*(f"--add-opens={each}=ALL-UNNAMED" for each in OPENED), *LATE_C2)
+)
 
 
 def library(version: str) -> Path:
@@ -113,12 +124,12 @@ class Home:
 
     def address(self, connector: str) -> str | None:
         """Return HOST:PORT of a connector (BOLT or HTTP) as the settings have it; None without settings."""
-        _, values = self._settings()
+        _, values = _read(self.conf / "neo4j.conf")
         return values.get(connector)
 
     def write_settings(self, more: str) -> None:
         """Write the settings and some more, with the ports they had if those are free; what the user added stays."""
-        yours, values = self._settings()
+        yours, values = _read(self.conf / "neo4j.conf")
         had = [values.get(BOLT, f"{HOST}:{BOLT_PORT}"), values.get(HTTP, f"{HOST}:{HTTP_PORT}")]
         bolt_port, http_port = _free_ports([int(each.rpartition(":")[2]) for each in had])
         ours = SETTINGS.format(
@@ -134,15 +145,8 @@ class Home:
         won = _keys(yours)
         kept = [line for line in (ours + more).splitlines() if line.partition("=")[0] not in won]
         _write(self.conf / "neo4j.conf", "\n".join(kept) + f"\n{JVM}\n{YOURS}\n{yours}")
-        _write(self.conf / "neo4j-admin.conf", JVM)
-
-    def _settings(self) -> tuple[str, dict[str, str]]:
-        """Return the user's own lines, and the value of every setting."""
-        try:
-            text = (self.conf / "neo4j.conf").read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return "", {}
-        return text.partition(f"{YOURS}\n")[2], _keys(text)
+        admin, _ = _read(self.conf / "neo4j-admin.conf")
+        _write(self.conf / "neo4j-admin.conf", f"{JVM}\n{YOURS}\n{admin}")
 
     # --- the password -----------------------------------------------------------------------------------------------
 
@@ -164,6 +168,15 @@ class Home:
                 f"delete {self.root} and load again"
             )
         _write(self.password_file, f"n{secrets.token_urlsafe(24)}\n")
+
+
+def _read(path: Path) -> tuple[str, dict[str, str]]:
+    """Return the user's own lines in a file of settings, and the value of every setting."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return "", {}
+    return text.partition(f"{YOURS}\n")[2], _keys(text)
 
 
 def _mebibytes(size: str) -> int:

@@ -87,6 +87,11 @@ class LocalNeo4j:
             uri=f"bolt://{address}" if address else None,
         )
 
+    @property
+    def is_empty(self) -> bool:
+        """True if its database was never made: it has not been started, and nothing was imported."""
+        return not (self._home.data / "databases" / DATABASE).exists()
+
     def connection(self) -> Server:
         """Return how to reach this server, running or not; LoadError where none was ever made."""
         uri, password = self.status().uri, self._home.password()

@@ -60,7 +60,9 @@ def main(root: Path, folder: Path) -> None:
     Thread(target=_read, args=(requests,), daemon=True).start()
     try:
         with reachable(kept) as path:
-            serve(Cache(root), path, path / own.name, requests)
+            cache = Cache(root)
+            cache.mirror = None  # the process that writes has brought it up to date
+            serve(cache, path, path / own.name, requests)
     finally:
         end()
 

@@ -137,6 +137,7 @@ class EmbeddedStore:
     """An open embedded graph, read-only. `connection` takes Cypher; close it, or use it as a context."""
 
     READERS: ClassVar[int] = 2
+    reads_types = False
 
     def __init__(self, store: Path, memory: int = 0) -> None:
         self._database = ladybug.Database(store, buffer_pool_size=memory and max(memory, LEAST_POOL), read_only=True)

@@ -217,20 +217,21 @@ def _row(group: Group) -> str:
     return ", ".join(f"{value} AS {quote(to)}" for value, to in zip(columns, group.arrow.names, strict=True))
 
 
-def texts(group: Group) -> str:
+def texts(group: Group, *, whole_type: bool = False) -> str:
     """Return the query for the texts of a group's rows, lists of CHUNK of them at a time, from id `$first` to `$last`.
 
+    `whole_type`: for those of all relationships of the group's type, whatever they join.
     Its columns are those of `Database.texts`. Long lists cost the driver a hundredth of what as many rows of a dozen
     values do; to look up the keys of both ends costs the server two thirds of what all the rest does.
     """
     own = _own(group)
     columns = ", ".join(f"collect({value}) AS {quote(to)}" for to, value in _text_columns(group).items())
     pattern = "(a)-[r]->(b)" if group.type else "(n)"
-    is_ = (
-        f"type(r) = {_literal(group.type)} AND a:{quote(group.start)} AND b:{quote(group.end)}"
-        if group.type
-        else f"n:{quote(group.start)}"
-    )
+    if group.type:
+        is_ = f"type(r) = {_literal(group.type)}"
+        is_ += "" if whole_type else f" AND a:{quote(group.start)} AND b:{quote(group.end)}"
+    else:
+        is_ = f"n:{quote(group.start)}"
     return (
         f"CYPHER 5 UNWIND range($first, $last, {CHUNK}) AS first\n"
         f"CALL (first) {{ MATCH {pattern} WHERE id({own}) IN range(first, first + {CHUNK - 1}) AND {is_}\n"
@@ -239,10 +240,11 @@ def texts(group: Group) -> str:
     )
 
 
-def texts_of_rows(group: Group) -> str:
-    """Return the query for the texts of a group's rows, one by one, with the same columns."""
+def texts_of_rows(group: Group, *, whole_type: bool = False) -> str:
+    """Return the query for the same texts, one by one, with the same columns."""
     columns = ", ".join(f"{value} AS {quote(to)}" for to, value in _text_columns(group).items())
-    return f"CYPHER 5 MATCH {_pattern(group)} {_own_once(group)} RETURN {columns}"
+    pattern = f"(a)-[r:{quote(group.type)}]->(b)" if group.type and whole_type else _pattern(group)
+    return f"CYPHER 5 MATCH {pattern} {_own_once(group)} RETURN {columns}"
 
 
 def ids(group: Group) -> str:

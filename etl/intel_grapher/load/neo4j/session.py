@@ -55,13 +55,18 @@ def open_session(driver: neo4j.Driver) -> neo4j.Session:
 
 
 class Neo4jSession:
-    """An open session with a server; its driver opens more of them, for what goes on at the same time."""
+    """An open session with a server; its driver opens more of them, for what goes on at the same time.
+
+    `reads_types`: relationships are read back by whole types, which saves the server a look at the labels of both ends.
+    Where somebody else may have written relationships of our types, it reads those that join our labels alone.
+    """
 
     READERS: ClassVar[int] = 1  # of which each reads with several sessions
 
     def __init__(self, driver: neo4j.Driver, session: neo4j.Session) -> None:
         self._driver = driver
         self.session = session
+        self.reads_types = False
 
     def another(self) -> neo4j.Session:
         """Return a session beside this one; the caller closes it."""
@@ -140,11 +145,12 @@ class Neo4jSession:
             if not rows:
                 return
             if last - first > _SPARSE * rows + cypher.CHUNK:
-                found = (record.values() for record in session.run(cypher.texts_of_rows(group)))
+                query = cypher.texts_of_rows(group, whole_type=self.reads_types)
+                found = (record.values() for record in session.run(query))
                 while some := list(islice(found, _READ)):
                     yield _table(text_schema(group), zip(*some, strict=True), group)
                 return
-        query = cypher.texts(group)
+        query = cypher.texts(group, whole_type=self.reads_types)
 
         def read(start: int) -> list[pa.Table]:
             with self.another() as session:
