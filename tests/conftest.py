@@ -19,6 +19,7 @@ from intel_grapher.cache import Cache
 from intel_grapher.errors import LoadError
 from intel_grapher.load import Server
 from intel_grapher.neo4j.server import LocalNeo4j, connect
+from intel_grapher.source import Endpoint
 
 STARTS_FAST = """
 server.jvm.additional=-XX:TieredStopAtLevel=1
@@ -28,13 +29,22 @@ server.jvm.additional=-XX:+UseSerialGC
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a folder there that is the user's alone
 ROOM = 6 << 30
+SMALL = (
+    "tests/keys/",
+    "tests/sources/",
+    "tests/test_structure.py",
+    "tests/transform/test_linear.py",
+    "tests/test_times.py",
+)
+"""Files of very many tests that take a few milliseconds each."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep together, in one process of a parallel run, the tests that share a Neo4j and those that share a page.
 
-    Each process would otherwise start a server and a browser of its own.
+    Each process would otherwise start a server and a browser of its own. So are a source's contract tests, which
+    compare its endpoints, and many small tests of a file, each of which would otherwise be handed out on its own.
     """
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
@@ -42,6 +52,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("neo4j"))
         elif "browser" in fixtures or "sites" in fixtures:
             item.add_marker(pytest.mark.xdist_group("page"))
+        elif isinstance(item, pytest.Function) and isinstance(
+            endpoint := getattr(item, "callspec", None) and item.callspec.params.get("endpoint"), Endpoint
+        ):
+            item.add_marker(pytest.mark.xdist_group(f"contract of {endpoint.source.name}"))
+        elif item.nodeid.startswith(SMALL):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
 
 
 def pytest_configure() -> None:

@@ -46,7 +46,7 @@ ENTRIES = [
 ]
 
 
-def judged(folder: Path) -> Path:
+def judged(folder: Path, sources: str = "*") -> Path:
     """Make cache and files of the campaign with these entries; return the folder of the files."""
-    flatten(campaign(folder, *ENTRIES, load=False))
+    flatten(campaign(folder, *ENTRIES, sources=sources, load=False))
     return folder / "import"

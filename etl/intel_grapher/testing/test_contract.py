@@ -242,6 +242,7 @@ def typed_samples(endpoint: Endpoint, samples: Samples) -> Iterator[tuple[Reply,
             continue
 
 
+@cache
 def default(field: Field) -> Any:  # noqa: ANN401 - of any type
     for each in msgspec.structs.fields(field[0]):
         if each.name == field[1]:
