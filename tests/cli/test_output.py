@@ -127,6 +127,7 @@ WIDE = (
     ("sources",),
     ("cache", "list"),
     ("cache", "coverage"),
+    ("config", "show"),
     ("look", "--offline", "--no-graph", "example.com", "cdn-update.example"),
 )
 
@@ -144,6 +145,17 @@ def test_a_terminal_of_any_width_shows_whole_keys(loaded: Desk, words: tuple[str
         told.append(plain.split())
     words_of = [{word for word in each if len(word) > 20} for each in told]
     assert words_of[0] >= {word for word in words_of[2] if not word.endswith((",", ";", ":"))} or words[0] == "show"
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_what_the_doctor_finds_takes_a_line_and_its_remedy_another(loaded: Desk, width: int) -> None:
+    terminal = Desk(loaded.folder, more={"COLUMNS": str(width), "CLICOLOR_FORCE": "1", "TERM": "xterm"})
+    ran = terminal.run("doctor")
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", ran.out)
+    assert ran.code == 0, ran.err
+    assert "ok     embedded graph: data/graph holds what the files do\n" in plain
+    assert "note   key of Shodan: none\n       set SHODAN_API_KEY to ask it\n" in plain
+    assert len(plain.splitlines()) < 2.5 * len(loaded.run("doctor").out.splitlines())
 
 
 def test_a_long_hash_is_whole_at_60_columns(loaded: Desk) -> None:

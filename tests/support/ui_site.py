@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, expect
 
 TOKEN = "X-Intel-Grapher-Token"  # noqa: S105 - a header's name
 AXE = ROOT / ".venv" / "js" / "node_modules" / "axe-core" / "axe.min.js"
+FRAMES = 4  # in which nothing happens where a page has come to rest: one answer may lead to the next question
 PATIENCE = 180.0  # seconds: a machine at other work
 
 expect.set_options(timeout=30_000)  # a machine at other work, a Neo4j that plans its first questions
@@ -174,9 +175,16 @@ def grow(page: Page) -> None:
 
 
 def idle(page: Page) -> None:
-    """Wait until nothing is asked, nothing is laid out, and what is there is drawn."""
-    page.wait_for_function("() => !document.documentElement.hasAttribute('data-asking') && !app.layout.running")
-    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    """Wait until for some frames nothing is asked, laid out or taken in, and the camera stands still."""
+    page.evaluate("window.restful = 0")
+    page.wait_for_function(
+        """frames => {
+          const busy = document.documentElement.hasAttribute("data-asking") || app.layout.running || (app.jobs.busy && !app.jobs.working);
+          window.restful = busy || app.picture.sigma.getCamera().isAnimated() ? 0 : window.restful + 1;
+          return window.restful > frames;
+        }""",
+        arg=FRAMES,
+    )
 
 
 def fill(page: Page, **fields: str) -> None:

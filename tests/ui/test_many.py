@@ -114,7 +114,6 @@ def test_layouts_keep_nodes_apart_and_in_their_places(browser: Browser, site: Si
             page.locator("#layout-kind").select_option(kind)
             page.click("#layout")
             idle(page)
-            page.wait_for_timeout(50)
             assert page.evaluate(
                 "[app.model.node('Domain:example.com').x, app.model.node('Domain:example.com').y]"
             ) == pytest.approx(pinned)

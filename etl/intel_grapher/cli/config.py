@@ -8,7 +8,7 @@ import typer
 
 from intel_grapher import credentials, settings
 from intel_grapher.cli import options
-from intel_grapher.cli.output import print_json, print_table, say
+from intel_grapher.cli.output import is_terminal, print_json, print_table, say
 from intel_grapher.registry import Registry
 
 MASKED = "…"
@@ -49,7 +49,12 @@ def show(context: typer.Context, *, json: options.Json = False) -> None:
         files = [{"path": str(path), "there": path.exists()} for path in looked_at]
         print_json({"settings": rows, "files": files})
         return
-    print_table(("setting", "value", "from", "variable", "flag"), [tuple(row.values()) for row in rows])
+    if is_terminal():  # where the names of variables and flags would take the room of values: README has them
+        names = {str(path): path.name for path in looked_at}
+        shown = [(row["setting"], row["value"], names.get(str(row["from"]), row["from"])) for row in rows]
+        print_table(("setting", "value", "from"), shown)
+    else:
+        print_table(("setting", "value", "from", "variable", "flag"), [tuple(row.values()) for row in rows])
     for path in looked_at:
         say(f"looked at {path}: {'there' if path.exists() else 'not there'}")
 

@@ -15,7 +15,7 @@ from intel_grapher import disk, schema, times
 from intel_grapher.cache import Cache, quarantined, strangers, verify
 from intel_grapher.cli import options
 from intel_grapher.cli.next_command import runnable
-from intel_grapher.cli.output import print_json, print_table, say
+from intel_grapher.cli.output import is_terminal, print_json, print_table, say
 from intel_grapher.errors import GrapherError, NothingYetError
 from intel_grapher.fetch.asking import secrets
 from intel_grapher.fetch.failures import failed
@@ -28,6 +28,7 @@ from intel_grapher.verdict import UNAUTHORIZED
 
 LITTLE_ROOM = 1 << 30
 OK, NOTE, FAULT = "ok", "note", "fault"
+STATE = 7  # cells of the column that has it
 FIRST = "intel-grapher run example.com"
 """What makes the files and the graph where there is nothing to make them of yet."""
 
@@ -66,11 +67,25 @@ def doctor(
     ]
     if json:
         print_json({"findings": [finding._asdict() for finding in findings]})
+    elif is_terminal():
+        _show(findings)
     else:
         print_table(Finding._fields, ([*each[:-1], runnable(each.remedy)] for each in findings))
     if any(finding.state == FAULT for finding in findings):
         say("something needs mending: see the remedies above")
         raise typer.Exit(1)
+
+
+def _show(findings: list[Finding]) -> None:
+    """Show each finding on a line of a terminal, as far as its width goes, and the remedy beneath it."""
+    from intel_grapher.cli.terminal import Screen  # noqa: PLC0415 - it builds on what prints
+
+    screen = Screen()
+    for each in findings:
+        screen.field(each.state, f"{each.what}: {each.found}", indent=0, column=STATE)
+        if each.remedy:
+            screen.field("", runnable(each.remedy), indent=0, column=STATE)
+    screen.print()
 
 
 def _or_fault(what: str, findings: Iterator[Finding]) -> Iterator[Finding]:

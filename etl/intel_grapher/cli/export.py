@@ -143,7 +143,8 @@ def _warning_list(path: Path) -> WarningList:
     try:
         return warning_lists.read(path)
     except (OSError, ValueError, msgspec.MsgspecError) as wrong:
-        raise UsageError(f"the warning list {path} can't be read: {wrong}") from wrong
+        why = (isinstance(wrong, OSError) and wrong.strerror) or wrong
+        raise UsageError(f"the warning list {path} can't be read: {why}") from wrong
 
 
 class _Drawn(msgspec.Struct):

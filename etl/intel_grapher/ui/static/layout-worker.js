@@ -37,6 +37,8 @@ const MARGIN = 5; // units around a node
 const ROW = 38; // units between two leaves of a tree
 const COLUMN = 260; // units between two of its levels: a label has room
 const LONG = 1800; // units of the time axis
+const SMALL = 1000; // nodes: so many are laid out to the end, however busy the machine is
+const LEAST = 50; // turns of ForceAtlas2 that a small picture has, likewise
 const OVERLAP = { ratio: 1, expansion: 1.05, gridSize: 40, margin: MARGIN, speed: 2 };
 let run = 0;
 
@@ -60,14 +62,17 @@ function force(mine, task) {
   task = { ...task, nodes: nodes.slice() }; // where the fixed ones are, in units
   for (let i = 0; i < nodes.length; i += NODE) [nodes[i], nodes[i + 1]] = [nodes[i] / FORCE, nodes[i + 1] / FORCE];
   const until = performance.now() + seconds * 1000;
+  let left = nodes.length / NODE > SMALL ? 0 : LEAST;
   const step = () => {
     if (mine !== run) return null;
     const slice = performance.now() + 45;
-    do iterate(settings, nodes, edges);
-    while (performance.now() < slice);
+    do {
+      iterate(settings, nodes, edges);
+      left -= 1;
+    } while (performance.now() < slice);
     let moved = 0;
     for (let i = 0; i < nodes.length; i += NODE) moved += Math.abs(nodes[i + 2]) + Math.abs(nodes[i + 3]);
-    const ended = performance.now() > until || Number.isNaN(moved);
+    const ended = (performance.now() > until && left <= 0) || Number.isNaN(moved);
     if (!ended) {
       if (!calm) post(mine, taken(nodes), false);
       return setTimeout(step, calm ? 0 : 12);
@@ -104,7 +109,7 @@ const wideOf = (count) => (count < 60 ? 2.5 : count < 600 ? 3.5 : count < 3000 ?
 
 // Moves nodes apart that lie upon each other; those that are fixed are in the others' way, and stay.
 function part({ nodes, radii, count = radii.length }, places) {
-  const until = performance.now() + Math.max(4, Math.min(2500, 2 * radii.length));
+  const until = radii.length > SMALL ? performance.now() + 2500 : Infinity;
   const matrix = new Float32Array(3 * radii.length);
   const wide = wideOf(count);
   radii.forEach((radius, i) => matrix.set([places[2 * i], places[2 * i + 1], wide * radius], 3 * i));
