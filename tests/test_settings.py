@@ -158,6 +158,10 @@ def test_a_workspace_names_a_store_only_after_its_user_has(tmp_path: Path, monke
     keep(tmp_path / settings.FILE, 'data = "s3://bucket/case"\n')
     with pytest.raises(UsageError, match="such files travel"):
         values(tmp_path)
+    for words in (["cache", "list", "--data", "s3://bucket/case"], ["load", "--import=s3://bucket/case"]):
+        assert settings.resolve(tmp_path, {}, words)[0].value == "s3://bucket/case", "it is named right now"
+    with pytest.raises(UsageError, match="such files travel"):
+        settings.resolve(tmp_path, {}, ["cache", "list", "--data", "s3://bucket/another"])
     objects.place("s3://bucket/case", "data")
     assert values(tmp_path)["data"] == ("s3://bucket/case", str(tmp_path / settings.FILE))
     keep(tmp_path / settings.FILE, 'data = "ftp://bucket/case"\n')

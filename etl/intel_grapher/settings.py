@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -89,17 +89,18 @@ def workspace(folder: Path) -> Path | None:
     return next((each for each in (folder, *folder.parents) if (each / FILE).is_file()), None)
 
 
-def resolve(folder: Path, environment: Mapping[str, str]) -> list[Value]:
-    """Return the value of each setting for a command that runs in `folder`, flags aside.
+def resolve(folder: Path, environment: Mapping[str, str], words: Sequence[str] = ()) -> list[Value]:
+    """Return the value of each setting for a command that runs in `folder`, flags aside; `words` are the command's.
 
     Paths of a workspace are relative to it, and returned relative to `folder`. Raises UsageError for a file that can't
     be read, and for what is no setting.
     """
     root = workspace(folder)
     known = {setting.name: setting for setting in SETTINGS}
-    of_workspace = {} if root is None else _read(root / FILE, known, root, folder)
+    named = {*environment.values(), *(word.rpartition("=")[2] for word in words), *words}
+    of_workspace = {} if root is None else _read(root / FILE, known, root, folder, named=named)
     user_path = credentials.config_folder() / USER_FILE
-    of_user = _read(user_path, known, None, folder) if user_path.is_file() else {}
+    of_user = _read(user_path, known, None, folder, named=named) if user_path.is_file() else {}
     found = []
     for name, setting in known.items():
         if value := environment.get(setting.variable, ""):
@@ -115,9 +116,9 @@ def resolve(folder: Path, environment: Mapping[str, str]) -> list[Value]:
     return found
 
 
-def as_environment(folder: Path, environment: Mapping[str, str]) -> dict[str, str]:
+def as_environment(folder: Path, environment: Mapping[str, str], words: Sequence[str] = ()) -> dict[str, str]:
     """Return the variables that stand for the files' settings and the workspace's keys; those that are set stay."""
-    values = resolve(folder, environment)
+    values = resolve(folder, environment, words)
     found = {it.setting.variable: it.value for it in values if it.origin not in {"environment", "default"} and it.value}
     root = workspace(folder)
     if root is not None and credentials.WORKSPACE_FILE not in environment and (root / credentials.FILE).exists():
@@ -152,8 +153,13 @@ def workspace_file() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _read(path: Path, known: Mapping[str, Setting], root: Path | None, folder: Path) -> dict[str, str]:
-    """Return the settings of a file by name; `root` is the workspace, None for the user's file."""
+def _read(
+    path: Path, known: Mapping[str, Setting], root: Path | None, folder: Path, *, named: Collection[str]
+) -> dict[str, str]:
+    """Return the settings of a file by name; `root` is the workspace, None for the user's file.
+
+    `named` has the URLs of stores that the user names now.
+    """
     try:
         if path.stat().st_uid not in {os.geteuid(), 0}:
             raise UsageError(
@@ -176,11 +182,13 @@ def _read(path: Path, known: Mapping[str, Setting], root: Path | None, folder: P
                 f"{path}: {name!r} can't be set by a workspace, for such files travel: set it in "
                 f"{credentials.config_folder() / USER_FILE}, or as {setting.variable}"
             )
-        values[name] = _text(path, setting, value, root, folder)
+        values[name] = _text(path, setting, value, root, folder, named=named)
     return values
 
 
-def _text(path: Path, setting: Setting, value: object, root: Path | None, folder: Path) -> str:
+def _text(
+    path: Path, setting: Setting, value: object, root: Path | None, folder: Path, *, named: Collection[str]
+) -> str:
     """Return a file's value as an environment variable has it. Raises UsageError for one of another type."""
     if setting.kind == "switch":
         if not isinstance(value, bool):
@@ -193,7 +201,7 @@ def _text(path: Path, setting: Setting, value: object, root: Path | None, folder
     if "://" in str(value):
         from intel_grapher import objects  # noqa: PLC0415 - each start reads settings, and few name a store
 
-        if root is not None and not objects.local_folder(str(value)).is_dir():
+        if root is not None and value not in named and not objects.local_folder(str(value)).is_dir():
             raise UsageError(
                 f"{path}: {setting.name} = {value!r} would share what you ask about, and such files travel. Name the "
                 f"URL yourself once, as in `intel-grapher cache list --data {value}`, and it is taken from then on"

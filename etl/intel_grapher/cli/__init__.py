@@ -241,9 +241,9 @@ def root(
     if quiet:
         os.environ[QUIET] = "1"
     context.obj = dict(os.environ)
-    os.environ.update(settings.as_environment(Path.cwd(), os.environ))
+    os.environ.update(settings.as_environment(Path.cwd(), os.environ, sys.argv))
     if verbose:
-        for value in settings.resolve(Path.cwd(), context.obj):
+        for value in settings.resolve(Path.cwd(), context.obj, sys.argv):
             if value.origin != "default":
                 say(f"{value.setting.name} = {value.value} ({value.origin})")
 
