@@ -20,7 +20,7 @@ FLAGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: newcomer prove test-long test-scale test-page bench-scale bench-transform bench-fetch bench-load bench-intake bench-export bench-edit bench-ask bench-ui screenshots moving-picture help setup fetch transform load run test lint format types docs docs-check docs-site golden check clean
+.PHONY: newcomer prove test-long test-scale test-page bench-scale bench-transform bench-fetch bench-load bench-intake bench-export bench-edit bench-growth bench-ask bench-ui screenshots moving-picture help setup fetch transform load run test lint format types docs docs-check docs-site golden check clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -156,6 +156,9 @@ bench-export: .venv/dev ## Measure the exports against bare writers of the same 
 
 bench-edit: .venv/dev ## Measure edits of a large graph against building it as a whole (SIZE=small|full)
 	$(BIN)/python benchmarks/edit.py $(or $(SIZE),small)
+
+bench-growth: .venv/dev ## Measure how work grows with the rows, and draw docs/performance.svg (SIZE=small|full)
+	$(BIN)/python benchmarks/growth.py $(or $(SIZE),small) $(GRAPH)
 
 bench-ask: .venv/dev ## Measure questions from a cold process, and how commands start (SIZE=small|full)
 	$(BIN)/python benchmarks/ask.py $(or $(SIZE),small) $(GRAPH)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import shlex
@@ -148,3 +149,10 @@ def test_what_is_said_of_others_is_dated_has_its_thread_and_its_test() -> None:
 
 def test_the_notebook_that_a_page_leads_to_is_one() -> None:
     assert json.loads((DOCS / "graph.ipynb").read_text())["nbformat"] == 4
+
+
+def test_the_picture_of_performance_is_drawn_from_its_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    growth = importlib.import_module("growth")
+    figures = json.loads((ROOT / "docs" / "performance.json").read_text())
+    assert (ROOT / "docs" / "performance.svg").read_text() == growth.draw(figures)

@@ -36,6 +36,8 @@ else:
 LIMIT = 1000
 TOGETHER = 10_000  # rows that are read together
 TIMEOUT = 30.0
+MOST_POOL = 1 << 30
+"""Bytes of the buffer pool for questions of our own; a larger one takes longer to open, and no question less."""
 
 
 class Graph(Protocol):
@@ -149,7 +151,7 @@ class _OpenedWhenAsked:
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the engine's connection has
         if self._store is None:
-            self._store = open_embedded(self._target.place, memory=self._target.memory)
+            self._store = open_embedded(self._target.place, memory=min(self._target.memory, MOST_POOL))
         return getattr(self._store.connection, name)
 
     def close(self) -> None:

@@ -97,9 +97,11 @@ def _build(files: Files, manifest: Manifest, target: Embedded, new: Path, progre
     groups = list(manifest.groups())
     total, done = sum(content.rows for _, content in groups), 0
     copies = [WriteStatement(copy_statement(files, group), content.rows) for group, content in groups]
+    begin, commit = WriteStatement("BEGIN TRANSACTION"), WriteStatement("COMMIT")
+    made = [begin, *map(WriteStatement, tables()), commit]  # by themselves, each table is a commit
     if total <= FEW:
-        copies = [WriteStatement("BEGIN TRANSACTION"), *copies, WriteStatement("COMMIT")]
-    statements = [*map(WriteStatement, tables()), *copies, WriteStatement("CHECKPOINT")]
+        copies = [begin, *copies, commit]
+    statements = [*made, *copies, WriteStatement("CHECKPOINT")]
     for rows in run(new / STORE, statements, memory):
         done += rows
         if rows:

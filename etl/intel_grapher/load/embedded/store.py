@@ -208,7 +208,11 @@ class EmbeddedStore:
         near = f"abs(2 * offset(id(n)) - (2 * $first + {SLICE - 1})) <= {SLICE - 1}"
         query = f"MATCH {_match(group)} WHERE {near} RETURN {columns}"
         firsts = range(0, self._last[group.start] + 1, SLICE)
-        return prefetched(lambda first: _run(connection, query, first=first), firsts)
+
+        def read(first: int) -> pa.Table:
+            return _run(connection, query, first=first)
+
+        return prefetched(read, firsts) if len(firsts) > 1 else map(read, firsts)  # a thread for one costs more
 
     def _count(self, query: str) -> int:
         return int(_run(self.connection, query)[0][0].as_py())
