@@ -15,7 +15,7 @@ import fcntl
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from io import BufferedReader, BufferedWriter
@@ -112,8 +112,13 @@ def sync(path: Path) -> None:
 def sync_tree(folder: Path) -> None:
     """Make a folder and all files and folders in it durable, SYNC_THREADS at a time: each waits for the disk."""
     paths = [path for path in folder.rglob("*") if not path.is_symlink() and (path.is_file() or path.is_dir())]
+    sync_all([*paths, folder])
+
+
+def sync_all(paths: Iterable[Path]) -> None:
+    """Make files and folders durable, SYNC_THREADS at a time."""
     with ThreadPoolExecutor(SYNC_THREADS) as pool:
-        list(pool.map(sync, [*paths, folder]))
+        list(pool.map(sync, paths))
 
 
 def write_atomically(path: Path, data: bytes, mode: int = 0o666) -> None:

@@ -47,7 +47,10 @@ def main(root: Path, folder: Path) -> None:
     os.nice(LOWEST)
     with suppress(AttributeError, OSError):  # Linux has a policy below all priorities
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-    kept = kept_folder(disk.real(folder))
+    folder = disk.real(folder)
+    if not folder.name:  # the root of the file system, which is no place for flat files
+        return
+    kept = kept_folder(folder)
     disk.refuse_links(kept.parent, kept.name).mkdir(exist_ok=True)
     own = kept / f".early.{os.getpid()}"
 

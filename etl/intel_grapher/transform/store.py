@@ -239,7 +239,8 @@ class Store:
                 index.groups[name] = state
         for segment, staged in kept.staged:
             index.staged[staged.name] = None if segment.closed else OpenSegment.of(segment)
-        disk.sync_tree(self.folder)
+        # These alone: what a fetch stages meanwhile may be moved at any moment.
+        disk.sync_all([*(self.folder / name for name in (*index.checksums, *index.staged)), self.folder])
         data = msgspec.json.encode(index)
         disk.write_atomically(self.folder / INDEX, data + b"\n" + sha256(data).hexdigest().encode() + b"\n")
         self.index = index
