@@ -78,6 +78,13 @@ def test_what_is_no_list_is_refused(tmp_path: Path, name: str, body: bytes) -> N
     assert lists.faults[0].startswith(f"{name}: ")
 
 
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="has no device without an end")
+def test_a_file_without_an_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warning_lists, "LARGEST", 1 << 20)
+    with pytest.raises(ValueError, match="more than 1 MiB"):
+        warning_lists.read(Path("/dev/zero"))
+
+
 def test_a_folder_is_read_again_when_it_has_changed(tmp_path: Path) -> None:
     lists = WarningLists(tmp_path / "lists")
     assert (lists.current(), lists.version) == ([], 0)

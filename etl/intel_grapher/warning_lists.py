@@ -161,9 +161,10 @@ def _read(paths: Iterable[Path]) -> tuple[list[WarningList], list[str]]:
 
 def read(path: Path) -> WarningList:
     """Return the list that a file holds. Raises OSError, ValueError or MsgspecError where it holds none."""
-    if path.stat().st_size > LARGEST:
+    with path.open("rb") as file:
+        body = file.read(LARGEST + 1)  # a device or a pipe does not say how much it has
+    if len(body) > LARGEST:
         raise ValueError(f"it has more than {LARGEST >> 20} MiB")
-    body = path.read_bytes()
     if path.suffix == ".json" or body.lstrip().startswith(b"{"):
         return _misp(body)
     return text(path.stem, body.decode("utf-8-sig"))

@@ -180,7 +180,7 @@ def idle(page: Page) -> None:
     page.wait_for_function(
         """frames => {
           const busy = document.documentElement.hasAttribute("data-asking") || app.layout.running || (app.jobs.busy && !app.jobs.working);
-          window.restful = busy || app.picture.sigma.getCamera().isAnimated() ? 0 : window.restful + 1;
+          window.restful = busy || app.picture.sigma.getCamera().isAnimated() ? 0 : (window.restful || 0) + 1;
           return window.restful > frames;
         }""",
         arg=FRAMES,
