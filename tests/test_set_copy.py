@@ -10,7 +10,7 @@ import pytest
 from s3_server import CUTS, Cut, S3Server
 from transforming import transform
 
-from intel_grapher import diff, sets
+from intel_grapher import Workspace, diff, sets
 from intel_grapher.cache import Cache, Entry
 from intel_grapher.errors import NotPushedError, StoreError, TransformError
 from intel_grapher.files import FORMATS, Files, Group
@@ -193,3 +193,16 @@ def test_files_that_could_not_be_written_to_the_store_are_read_here(
         publish(tmp_path, folder, 2, formats=PARQUET)
     assert addresses(folder) == ["192.0.2.1", "192.0.2.2"]
     assert not Files(folder).has(Group("IPAddress"), "csv")
+
+
+def test_a_workspace_in_python_works_on_a_store(on: OnMachine, tmp_path: Path) -> None:
+    on("one")
+    with Cache(place(URL, "data")) as cache, cache.writer() as writer:
+        body = b'{"ip":"192.0.2.1","ports":[80]}'
+        writer.add(Entry(source="internetdb", endpoint="ip", key="192.0.2.1", fetched_at=1, status=200, body=body))
+    on("two")
+    workspace = Workspace(tmp_path, data=URL, import_=URL)
+    assert workspace.transform().replies == 1
+    on("three")
+    workspace = Workspace(tmp_path, data=URL, import_=URL, db=tmp_path / "graph")
+    assert workspace.load().parity.equal

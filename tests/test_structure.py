@@ -108,7 +108,7 @@ LAYERS = {
     "watch": BELOW | {"judgement"},
     "api": BELOW | {"judgement", "cards", "demo", "pipeline", "settings", "tables"},
     "__init__": {"api"},
-    "mcp": {"errors", "times", "schema", "ask", "cards", "api"},
+    "mcp": {"errors", "times", "schema", "cache", "objects", "ask", "cards", "api"},
     "cli": BELOW
     | {"watch", "labels", "judgement", "cards", "demo", "api", "mcp", "pipeline", "settings", "ui", "export", "push"}
     | {"maltego", "orphans", "warnings"},

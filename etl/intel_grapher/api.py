@@ -33,7 +33,7 @@ from intel_grapher.ask.explore import HUB, Step
 from intel_grapher.ask.path import Paths
 from intel_grapher.ask.pool import GraphPool
 from intel_grapher.ask.rank import Ranking, Tie
-from intel_grapher.cache import Cache
+from intel_grapher.cache import Cache, is_there
 from intel_grapher.cards.card import Card
 from intel_grapher.cards.known import KnownNode, known_node
 from intel_grapher.cards.looking import look as look_at
@@ -156,7 +156,8 @@ class Workspace:
         self.folder = Path(folder).absolute()
         if not self.folder.is_dir():
             raise UsageError(f"there is no folder {self.folder}: `intel-grapher init` lays a workspace out")
-        values = {it.setting.name: it.value for it in settings.resolve(self.folder, os.environ)}
+        named = [str(each) for each in (data, import_) if each]
+        values = {it.setting.name: it.value for it in settings.resolve(self.folder, os.environ, named)}
         self.data = self.folder / objects.place(data or values["data"], "data")
         self.import_ = self.folder / objects.place(import_ or values["import"], "import")
         self.db = self.folder / (db or values["db"])
@@ -391,11 +392,13 @@ class Workspace:
         return FetchOptions(freshness=ages, hops=following, requests=how.get("requests"), ledger=users_ledger())
 
     def _require_replies(self) -> None:
-        if not self.data.is_dir():
-            raise NoRepliesError(f"there is no cache at {self.data}", "begin it with fetch")
+        if not is_there(self.data):
+            raise NoRepliesError(f"there is no cache at {objects.shown(self.data)}", "begin it with fetch")
         with Cache(self.data) as cache:
             if not cache.segments():
-                raise NoRepliesError(f"there is no reply in the cache at {self.data}", "begin with fetch")
+                raise NoRepliesError(
+                    f"there is no reply in the cache at {objects.shown(self.data)}", "begin with fetch"
+                )
 
     @contextmanager
     def _settings(self) -> Iterator[None]:

@@ -23,9 +23,11 @@ from intel_grapher import schema, times
 from intel_grapher.api import Workspace
 from intel_grapher.ask import LIMIT
 from intel_grapher.ask.documents import paths_document, ranking_document
+from intel_grapher.cache import is_there
 from intel_grapher.cards.card import card_document
 from intel_grapher.cards.known import known_document
 from intel_grapher.errors import GrapherError, NoRepliesError, UsageError
+from intel_grapher.objects import shown
 
 P = ParamSpec("P")
 SECONDS: Final = 20.0
@@ -151,8 +153,10 @@ class Tools:
 
     def _require_cache(self) -> None:
         """Raise NoRepliesError where there is no cache: opening it would make one."""
-        if not self._workspace.data.is_dir():
-            raise NoRepliesError(f"there is no cache at {self._workspace.data}", "a person begins it with a fetch")
+        if not is_there(self._workspace.data):
+            raise NoRepliesError(
+                f"there is no cache at {shown(self._workspace.data)}", "a person begins it with a fetch"
+            )
 
 
 def _within(number: int, most: int) -> int:

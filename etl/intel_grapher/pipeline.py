@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from intel_grapher.analyst.overrides import overrides_of
-from intel_grapher.cache import Cache
+from intel_grapher.cache import Cache, is_there
 from intel_grapher.early import mapped_early
 from intel_grapher.errors import BusyError
 from intel_grapher.fetch.asking import Indicator
@@ -119,7 +119,7 @@ def retraction(data: Path, target: Embedded | Server) -> Retraction | None:
 
     None for the embedded graph, which is brought to what the files hold, and where there is no cache.
     """
-    if isinstance(target, Embedded) or not data.is_dir():
+    if isinstance(target, Embedded) or not is_there(data):
         return None
     with Cache(data) as cache:
         return Retraction(*overrides_of(cache).stale)

@@ -53,7 +53,7 @@ from intel_grapher.cache.imports import Imported, Standing, ToldReply, import_re
 from intel_grapher.cache.index import Found, Holding
 from intel_grapher.cache.marks import Import, Marks
 from intel_grapher.cache.segment import Corruption, Record, Segment, strangers
-from intel_grapher.cache.store import Cache
+from intel_grapher.cache.store import Cache, is_there
 from intel_grapher.cache.undo import Rehearsal, bring_back, drop, take_back
 from intel_grapher.cache.writer import Writer
 
@@ -83,6 +83,7 @@ __all__ = [
     "compact",
     "drop",
     "import_replies",
+    "is_there",
     "quarantined",
     "strangers",
     "take_back",

@@ -17,9 +17,17 @@ from intel_grapher.cache.segment import OnCorruption, Segment, list_folder, list
 from intel_grapher.cache.writer import SEGMENT_BYTES, OnWritten, Writer
 from intel_grapher.errors import BadValue, CacheError
 from intel_grapher.lock import locked
+from intel_grapher.objects import url_of
 
 _NO_PARAMS: Final[dict[str, str]] = {}
 Held = dict[tuple[str, str, str], tuple[int, int]]
+
+
+def is_there(root: Path) -> bool:
+    """Tell whether there is a cache at a place: of a store, which is brought to this machine, or in a folder."""
+    if url_of(root):
+        Cache(root).segments()
+    return root.is_dir()
 
 
 class Cache:
