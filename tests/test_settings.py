@@ -169,6 +169,16 @@ def test_a_workspace_names_a_store_only_after_its_user_has(tmp_path: Path, monke
         values(tmp_path)
 
 
+@pytest.mark.parametrize("text", ["s3:/bucket/case", "./s3:/bucket/case", "below/s3:/bucket/case"])
+def test_a_workspace_names_no_store_by_what_is_one_only_as_a_path(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+    keep(tmp_path / settings.FILE, f'data = "{text}"\n')
+    with pytest.raises(UsageError, match="such files travel"):
+        values(tmp_path / "below" if text.startswith("below") else tmp_path)
+
+
 def test_a_users_own_file_names_a_store(home: Path, tmp_path: Path) -> None:
     keep(home / settings.USER_FILE, 'import = "s3://bucket/case"\n')
     assert values(tmp_path)["import"] == ("s3://bucket/case", str(home / settings.USER_FILE))

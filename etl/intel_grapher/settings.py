@@ -198,18 +198,24 @@ def _text(
         raise UsageError(f'{path}: {setting.name} is a text, such as {setting.name} = "{setting.default or "7d"}"')
     if setting.kind != "path":
         return str(value)
-    if "://" in str(value):
+    place = Path(str(value)).expanduser()
+    is_url = "://" in str(value)
+    if not is_url and root is not None and not place.is_absolute():
+        value = str(value) if root == folder else os.path.relpath(root / place, folder)
+        place = Path(value)
+    if ":/" in str(place):  # as a path, s3://bucket is s3:/bucket
         from intel_grapher import objects  # noqa: PLC0415 - each start reads settings, and few name a store
 
-        if root is not None and value not in named and not objects.local_folder(str(value)).is_dir():
-            raise UsageError(
-                f"{path}: {setting.name} = {value!r} would share what you ask about, and such files travel. Name the "
-                f"URL yourself once, as in `intel-grapher cache list --data {value}`, and it is taken from then on"
-            )
-        return str(value)
-    place = Path(str(value)).expanduser()
+        if is_url or objects.is_url(place):
+            if root is not None and value not in named and not objects.local_folder(str(value)).is_dir():
+                raise UsageError(
+                    f"{path}: {setting.name} = {value!r} would share what you ask about, and such files travel. Name "
+                    f"the URL yourself once, as in `intel-grapher cache list --data {value}`, and it is taken from "
+                    "then on"
+                )
+            return str(value)
     if place.is_absolute():
         return str(place)
     if root is None:
         raise UsageError(f"{path}: {setting.name} must begin with / or ~, for this file goes with no folder")
-    return str(value) if root == folder else os.path.relpath(root / place, folder)
+    return str(value)

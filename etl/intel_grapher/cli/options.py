@@ -94,6 +94,7 @@ EarlyImport = Annotated[
     typer.Option(
         "--import",
         envvar="INTEL_GRAPHER_IMPORT",
+        callback=_folder,
         help="Folder or s3:// URL of the flat files: what is large is mapped for it.",
     ),
 ]
