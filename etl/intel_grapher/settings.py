@@ -196,26 +196,30 @@ def _text(
         return "1" if value else ""
     if isinstance(value, bool) or not isinstance(value, str | int) or not str(value):
         raise UsageError(f'{path}: {setting.name} is a text, such as {setting.name} = "{setting.default or "7d"}"')
-    if setting.kind != "path":
-        return str(value)
-    place = Path(str(value)).expanduser()
-    is_url = "://" in str(value)
+    return _place(path, setting, str(value), root, folder, named=named) if setting.kind == "path" else str(value)
+
+
+def _place(path: Path, setting: Setting, value: str, root: Path | None, folder: Path, *, named: Collection[str]) -> str:
+    """Return a file's path or URL as an environment variable has it. Raises UsageError for what can't be one."""
+    place = Path(value).expanduser()
+    is_url = "://" in value
     if not is_url and root is not None and not place.is_absolute():
-        value = str(value) if root == folder else os.path.relpath(root / place, folder)
+        value = value if root == folder else os.path.relpath(root / place, folder)
         place = Path(value)
     if ":/" in str(place):  # as a path, s3://bucket is s3:/bucket
         from intel_grapher import objects  # noqa: PLC0415 - each start reads settings, and few name a store
 
         if is_url or objects.is_url(place):
-            if root is not None and value not in named and not objects.local_folder(str(value)).is_dir():
+            url = value if is_url else str(place)
+            if root is not None and value not in named and not objects.local_folder(url).is_dir():
                 raise UsageError(
                     f"{path}: {setting.name} = {value!r} would share what you ask about, and such files travel. Name "
                     f"the URL yourself once, as in `intel-grapher cache list --data {value}`, and it is taken from "
                     "then on"
                 )
-            return str(value)
+            return value
     if place.is_absolute():
         return str(place)
     if root is None:
         raise UsageError(f"{path}: {setting.name} must begin with / or ~, for this file goes with no folder")
-    return str(value)
+    return value

@@ -406,3 +406,30 @@ def test_a_fetch_that_can_not_push_says_so_and_its_exit_code_is_that_of_a_part(
     assert summary.total.cached == 3, "what is in the mirror alone is not asked again"
     assert not summary.unpushed
     assert len(shared.held("two")) == 3
+
+
+def test_what_is_missing_in_the_store_keeps_no_other_segment_away(machines: Machines) -> None:
+    machines.add("one", *range(3), segment_bytes=1)
+    names = [Mirror.name(segment) for segment in machines.cache("one").segments()]
+    machines.objects.delete(names[:2])
+    with pytest.raises(StoreError, match=rf"{names[0]} is missing in the store, and so are 1 more. Run .*compact"):
+        machines.held("two")
+    assert (machines.folder / "two/data" / names[2]).exists()
+    with machines.cache("one") as cache, cache.writer() as writer:
+        assert compact(cache, writer).repaired == 2
+    assert machines.held("two") == hosts(*range(3))
+
+
+def test_a_mirror_is_of_one_store_and_not_of_another_with_its_url(machines: Machines, tmp_path: Path) -> None:
+    machines.add("one", 1)
+    emptied, replaced = Objects(URL, MemoryStore()), Objects(URL, MemoryStore())
+    Machines(tmp_path / "other", replaced).add("two", 2)
+    for objects in (emptied, replaced):
+        before = [each.name for each in objects.names()]
+        other = Machines(tmp_path, objects)
+        with pytest.raises(StoreError, match=r"is not the store that it was: .* endpoint"):
+            other.add("one", 3)
+        assert [each.name for each in objects.names()] == before
+    (tmp_path / "one/data/listing/store").unlink()  # as the message says
+    Machines(tmp_path, replaced).add("one", 4)
+    assert Machines(tmp_path, replaced).held("three") == hosts(1, 2, 4)

@@ -13,6 +13,7 @@ import typer
 from command import THREE, Desk
 from typer.testing import CliRunner
 
+from intel_grapher import objects
 from intel_grapher.cli import COMMANDS, LazyCommands, options
 from intel_grapher.cli.options import grouped
 from intel_grapher.errors import UsageError
@@ -146,3 +147,11 @@ def test_a_size_is_read(text: str | None, size: int | None) -> None:
 def test_what_is_no_size_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="is not a size; write it as"):
         options.byte_size(text)
+
+
+@pytest.mark.parametrize("kind", [options.Data, options.Import, options.HubsImport, options.EarlyImport])
+def test_each_option_for_a_place_takes_a_url(kind: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    (option,) = kind.__metadata__  # type: ignore[attr-defined]
+    folder = option.callback(Path("s3://bucket/case"))
+    assert folder.parent == objects.local_folder("s3://bucket/case")

@@ -16,6 +16,7 @@ What no listing names is an **orphan**: an upload that was cut off, a page of a 
 from __future__ import annotations
 
 import hashlib
+import secrets
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -109,8 +110,11 @@ class _PageName(msgspec.Struct, frozen=True, array_like=True):
 
 
 class _Names(msgspec.Struct, frozen=True, kw_only=True):
+    """What the listing is: `store` tells the store from another one at the same URL."""
+
     kind: Literal["intel-grapher cache"]
     version: int
+    store: str = ""
     pages: list[_PageName] = []
     segments: list[Listed] = []
     retired: list[Retired] = []
@@ -122,10 +126,11 @@ _NOTHING: Final = _Names(kind="intel-grapher cache", version=VERSION)
 class Listing:
     """What one reading of the listing gave: the segments that count, by name, and since when others are retired.
 
-    `pages` are the names of its pages.
+    `pages` are the names of its pages, `store` is what tells the store from others; empty where there is no listing.
     """
 
     def __init__(self, root: _Names, pages: Iterable[_Page]) -> None:
+        self.store = root.store
         parts = [*pages, _Page(root.segments, root.retired)]
         self.pages = [page.name for page in root.pages]
         self.retired = {each.name: each.since for part in parts for each in part.retired}
@@ -180,6 +185,7 @@ class SharedListing:
             after = self._paged(
                 msgspec.structs.replace(
                     after,
+                    store=after.store or secrets.token_hex(8),
                     segments=[*after.segments, *segments],
                     retired=[*after.retired, *(Retired(name, now) for name in retired)],
                 )

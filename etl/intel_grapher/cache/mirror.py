@@ -37,6 +37,7 @@ _SLOW_SECONDS: Final = GRACE_SECONDS / 7
 _THREADS: Final = 8
 _BATCH: Final = 64
 _PROOF: Final = "proven"
+_STORE: Final = "store"
 _pulled: dict[Path, float] = {}
 
 
@@ -62,7 +63,7 @@ class Mirror:
         """
         if not at_once and time.monotonic() - _pulled.get(self.root, -FRESH_SECONDS) < FRESH_SECONDS:
             return
-        self.take(self.shared.read(), wanted)
+        self.take(self._read(), wanted)
         _pulled[self.root] = time.monotonic()
 
     def take(self, listing: Listing, wanted: Callable[[Listed], bool] = lambda _: True) -> None:
@@ -73,9 +74,15 @@ class Mirror:
             for place in sorted({each.segment().path.parent for each in lacking}):
                 disk.refuse_links(self.root, *place.parts).mkdir(parents=True, exist_ok=True)
             with ThreadPoolExecutor(_THREADS) as pool:
-                list(pool.map(self._bring, lacking))
+                brought = list(pool.map(self._bring, lacking))
             for name in listing.retired.keys() & held.keys():
                 (self.root / name).unlink(missing_ok=True)
+        missing = [each.name for each, is_there in zip(lacking, brought, strict=True) if not is_there]
+        if missing:
+            raise StoreError(
+                f"{self.url}/{missing[0]} is missing in the store{_and_more(missing)}. Run `intel-grapher cache "
+                "compact` on a machine that has it, or put it back from a copy; `intel-grapher cache verify` lists all."
+            )
 
     def push(self, writer: Writer, *, close: bool = True) -> int:
         """Write what the store lacks, and return how many segments that were; `close` closes what is open first.
@@ -151,12 +158,43 @@ class Mirror:
     def _closed(self) -> list[Segment]:
         return [segment for segment in list_segments(self.root, ALL_AREAS) if segment.closed]
 
-    def _bring(self, listed: Listed) -> None:
-        """Write a segment to the mirror. One that is damaged in the store comes as it is: `verify` then lists it."""
-        content = self.objects.get(listed.name)
-        if not listed.is_content(content):
-            content = self.objects.get(listed.name)
-        disk.write_atomically(self.root / listed.name, content)
+    def _read(self) -> Listing:
+        """Return the listing, if it is still that of the store that this is the mirror of."""
+        listing = self.shared.read()
+        self._know(listing)
+        return listing
+
+    def _know(self, listing: Listing) -> None:
+        """Remember which store a listing is of. Raises StoreError where that is not the one of before.
+
+        What is in the mirror would else be read and written as if it were of the other one.
+        """
+        path = self.root / PAGES / _STORE
+        known = ""
+        with suppress(OSError, UnicodeDecodeError), disk.open_reading(path) as file:
+            known = file.read().decode()
+        if known and known != listing.store:
+            raise StoreError(
+                f"{self.url} is not the store that it was: it has been emptied or replaced, or the endpoint is another "
+                f"one. To read what is there now, move {self.root.parent} away. To write this machine's replies there, "
+                f"remove {path}."
+            )
+        if listing.store != known:
+            with disk.failing(path, CacheError, "What is there stays in use."):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                disk.write_atomically(path, listing.store.encode())
+
+    def _bring(self, listed: Listed) -> bool:
+        """Write a segment to the mirror; False where the store has it no more.
+
+        One that is damaged in the store comes as it is: `verify` then lists it.
+        """
+        found = self.objects.find(listed.name)
+        if found is not None and not listed.is_content(found.content):
+            found = self.objects.find(listed.name)
+        if found is not None:
+            disk.write_atomically(self.root / listed.name, found.content)
+        return found is not None
 
     def _put(self, writer: Writer, segments: list[Segment]) -> None:
         """Write segments to the store, then let the listing name them. A damaged one is written anew before."""
@@ -169,7 +207,7 @@ class Mirror:
         with ThreadPoolExecutor(_THREADS) as pool:
             for _ in range(2):
                 list(pool.map(lambda each: self.objects.put_new(each[0].name, each[1]), named))
-                self.shared.add(listed for listed, _ in named)
+                self._know(self.shared.add(listed for listed, _ in named))
                 if time.time() - begun < _SLOW_SECONDS:  # else somebody may have taken them for orphans meanwhile
                     break
         if len(named) < len(contents):
@@ -189,3 +227,7 @@ def mirror_at(root: Path) -> Mirror | None:
     """Return the mirror whose folder `root` is; None for a folder that is none."""
     url = url_of(root)
     return None if url is None else Mirror(root, Objects(url))
+
+
+def _and_more(names: list[str]) -> str:
+    return f", and so are {len(names) - 1:,} more" if len(names) > 1 else ""

@@ -12,13 +12,13 @@ import typer
 
 from intel_grapher import keys, times
 from intel_grapher.cache import Cache, Holding, compact, strangers, verify
-from intel_grapher.cache.mirror import Mirror
+from intel_grapher.cache.mirror import Mirror, mirror_at
 from intel_grapher.cache.upkeep import missing
 from intel_grapher.cli import cache_add, cache_export, cache_imports, cache_review, options, terminal
 from intel_grapher.cli.cache_add import Endpoint, SourceName
 from intel_grapher.cli.output import is_terminal, print_json, print_line, print_table, say
 from intel_grapher.cli.terminal import DIM, HEADING, Screen, counted, day, span
-from intel_grapher.errors import BadValue, NotFoundError, UsageError
+from intel_grapher.errors import BadValue, NotFoundError, StoreError, UsageError
 from intel_grapher.orphans import orphans
 from intel_grapher.registry import Registry
 from intel_grapher.source import Source
@@ -190,10 +190,15 @@ def _counts(by_reason: Counter[str]) -> str:
 @app.command("verify")
 def verify_(data: options.Data = options.DATA, *, json: options.Json = False) -> None:
     """Check every record of the cache against its checksum."""
-    with Cache(options.existing(data)) as cache:
-        problems = verify(cache)
-        if cache.mirror is not None:
-            problems += missing(cache.mirror)
+    mirror = mirror_at(data)
+    stored = [] if mirror is None else list(missing(mirror))
+    try:
+        with Cache(options.existing(data)) as cache:
+            problems = [*verify(cache), *stored]
+    except StoreError:
+        if not stored:
+            raise
+        problems = stored
     if json:
         print_json({"problems": problems})
     for problem in problems:
