@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -45,6 +45,16 @@ class SparkProcesses:
         )
         self._processes.append(process)
         return process
+
+    def executors(self) -> list[int]:
+        """Return the processes that run tasks: those that the workers have started."""
+        ours = {process.pid for process in self._processes}
+        found = []
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):  # it has ended
+                if int(path.read_text().rpartition(")")[2].split()[1]) in ours:
+                    found.append(int(path.parent.name))
+        return sorted(found)
 
     def end(self) -> None:
         """End all of them; workers end their executors."""

@@ -242,10 +242,16 @@ def _pair(bound: Key, group: Group, facts: _SegmentFacts) -> int:
 
 
 def write(
-    batches: Batches, job: MergeJob, root: Path, sources: Sequence[str], formats: Sequence[str]
+    batches: Batches, job: MergeJob, root: Path, *, sources: Sequence[str], formats: Sequence[str], sort: bool
 ) -> Iterator[pa.RecordBatch]:
-    """Write merged rows, sorted by their keys, to the parts of their groups below a root; yield WRITTEN_SCHEMA."""
+    """Write merged rows to the parts of their groups below a root; yield WRITTEN_SCHEMA.
+
+    They come sorted by their keys; with `sort`, they are sorted here, where the engine keeps no order.
+    """
     prepare_arrow()
+    if sort and (some := list(batches)):
+        whole = pa.Table.from_batches(some)
+        batches = whole.sort_by([("start_key", "ascending"), ("end_key", "ascending")]).to_batches()
     work = root / "work" / secrets.token_hex(8)
     parts: dict[tuple[int, int], _Part] = {}
     with connect(SQL_BYTES, work, 1) as connection:

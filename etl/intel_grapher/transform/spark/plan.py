@@ -20,8 +20,8 @@ from intel_grapher.transform.merge import words_of
 from intel_grapher.transform.rules import SPARK, aggregate
 from intel_grapher.transform.staged import Staged, groups_of, keys_of
 
-SAMPLED = 4096  # rows of which one is sampled
-PART_FACTS = 1 << 20  # facts that one part is merged from
+SAMPLED = 2048  # rows of which one is sampled
+PART_FACTS = 1 << 19  # facts that one part is merged from
 OWN_JOB_FACTS = 1 << 20  # from which on a group has a job with no other columns than its own
 TASK_FACTS = 1 << 19  # of small segments that are read in one task
 _COLUMNS = {Type.TEXT: "string", Type.TEXTS: "array<string>", Type.INTEGER: "bigint", Type.TIMESTAMP: "bigint"}

@@ -11,6 +11,7 @@ import msgspec
 from intel_grapher.analyst.overrides import Overrides, gives_facts, overrides_of
 from intel_grapher.cache import Cache
 from intel_grapher.cache.segment import Segment
+from intel_grapher.errors import TransformError
 from intel_grapher.files import NOTHING, Content, Files, Group, GroupWriter, Manifest
 from intel_grapher.registry import Registry
 from intel_grapher.sql import connect
@@ -78,19 +79,20 @@ class SparkRun:
         frames = []
         for job in planned:
             read = partial(executors.read, job=job, staged=staged, sources=sources, overrides=overrides)
-            write = partial(executors.write, job=job, root=root, sources=sources, formats=formats)
-            rows = cluster.over(len(job.tasks), read, job.schema)
-            merged = (
-                cluster.by_number(rows, job.partitions, "part")
-                .groupBy(*ORDER)
-                .agg(*cluster.expressions(job.aggregates))
+            write = partial(
+                executors.write, job=job, root=root, sources=sources, formats=formats, sort=cluster.is_remote
             )
-            frames.append(cluster.mapped(merged.sortWithinPartitions(*ORDER), write, executors.WRITTEN_SCHEMA))
+            rows = cluster.over(len(job.tasks), read, job.schema)
+            merged = cluster.merged(rows, ORDER, job.aggregates, job.partitions)
+            frames.append(cluster.mapped(merged, write, executors.WRITTEN_SCHEMA))
         tasks = sum(len(job.tasks) + job.partitions for job in planned)
         found: defaultdict[Group, dict[int | None, Content]] = defaultdict(dict)
         for written in cluster.collected("merge", frames, tasks):
             for row in written:
-                found[Group.parse(row["name"])][row["part"]] = Content(row["rows"], row["checksum"])
+                parts = found[Group.parse(row["name"])]
+                if row["part"] in parts:
+                    raise TransformError(f"two tasks wrote one part of {row['name']}: this engine mixes partitions")
+                parts[row["part"]] = Content(row["rows"], row["checksum"])
         return found
 
     def _begin(self, group: Group, parts: dict[int | None, Content]) -> None:

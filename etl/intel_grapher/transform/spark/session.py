@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from intel_grapher.errors import TransformError, UsageError
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame, Row, SparkSession
+    from pyspark.sql import DataFrame, Row, SparkSession
 
 PATIENCE: Final = 120.0  # seconds without a task that runs
 POLL: Final = 0.2  # seconds
@@ -66,17 +66,16 @@ class Cluster:
         """Return the rows that a function makes of the Arrow batches of each partition."""
         return rows.mapInArrow(lambda batches: function(batches), schema)  # noqa: PLW0108 - a partial has no name
 
-    def by_number(self, rows: DataFrame, partitions: int, column: str) -> DataFrame:
-        """Return rows in partitions by the numbers in a column."""
+    def merged(self, rows: DataFrame, keys: Sequence[str], aggregates: Iterable[str], partitions: int) -> DataFrame:
+        """Return rows merged by SQL aggregates, sorted by `keys` in partitions by the numbers in the column `part`."""
         from pyspark.sql import functions  # noqa: PLC0415 - an extra
 
-        return rows.repartitionById(partitions, functions.col(column))
-
-    def expressions(self, texts: Iterable[str]) -> list[Column]:
-        """Return SQL expressions as columns."""
-        from pyspark.sql import functions  # noqa: PLC0415 - an extra
-
-        return [functions.expr(text) for text in texts]
+        columns, part = [functions.expr(text) for text in aggregates], functions.col("part")
+        if self.is_remote:  # Sail has no partitions by number, and groups by a hash of all keys
+            merged = rows.groupBy(*keys).agg(*columns).repartition(partitions, part)
+        else:
+            merged = rows.repartitionById(partitions, part).groupBy(*keys).agg(*columns)
+        return merged.sortWithinPartitions(*keys)
 
     def collected(self, step: str, frames: Sequence[DataFrame], tasks: int) -> list[list[Row]]:
         """Return the rows of frames that are made at the same time, by `tasks` tasks in all."""
