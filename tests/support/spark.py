@@ -39,10 +39,11 @@ class SparkProcesses:
             "SPARK_HOME": str(home), "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_DAEMON_MEMORY": "256m",
             "SPARK_DAEMON_JAVA_OPTS": QUICK, "SPARK_WORKER_DIR": str(self.folder), "PYSPARK_PYTHON": sys.executable,
         }  # fmt: skip
-        log = (self.folder / f"{len(self._processes)}.log").open("wb")
-        process = subprocess.Popen(
-            [str(home / "bin" / "spark-class"), *arguments], env=environment, stdout=log, stderr=log, cwd=self.folder
-        )
+        with (self.folder / f"{len(self._processes)}.log").open("wb") as log:
+            process = subprocess.Popen(
+                [str(home / "bin" / "spark-class"), *arguments],
+                env=environment, stdout=log, stderr=log, cwd=self.folder,
+            )  # fmt: skip
         self._processes.append(process)
         return process
 
