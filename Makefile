@@ -151,6 +151,9 @@ benchmarks/out/packages-intake: benchmarks/requirements-intake.txt | .venv/dev
 bench-intake: .venv/dev benchmarks/out/packages-intake ## Measure reading reports against kept extractors: precision, recall
 	$(BIN)/python benchmarks/intake.py
 
+bench-scale: .venv/spark ## Measure the transform on one machine and on Spark clusters on loopback (SIZE=small|full)
+	$(BIN)/python benchmarks/scale.py $(or $(SIZE),small)
+
 bench-export: .venv/dev ## Measure the exports against bare writers of the same facts (SIZE=small|full)
 	$(BIN)/python benchmarks/export.py $(or $(SIZE),small)
 

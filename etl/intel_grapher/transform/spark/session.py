@@ -5,9 +5,11 @@ Spark's own settings come from where its users have them (`spark-defaults.conf` 
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -16,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -147,9 +150,9 @@ def connected(master: str, progress: Callable[[str, int, int], None]) -> Iterato
         descriptor, log = tempfile.mkstemp(prefix="intel-grapher-spark-", suffix=".log")
         spark = None
         try:
-            with _heard_by(descriptor):
+            with _heard_by(descriptor), _own_interrupts():
                 spark = _started(master, SparkSession)
-            with _in_plain_words():
+            with _in_plain_words(), _without_py4j_logs():
                 yield Cluster(spark, progress)
         except TransformError as failure:
             raise TransformError(f"{failure}. Spark's messages are in {log}") from failure
@@ -220,6 +223,36 @@ def _heard_by(descriptor: int) -> Iterator[None]:
     finally:
         os.dup2(own, 2)
         os.close(own)
+
+
+@contextmanager
+def _own_interrupts() -> Iterator[None]:
+    """Keep the handler of Ctrl-C, which a session replaces by one that may call Java within a call of Java."""
+    if current_thread() is not main_thread():
+        yield
+        return
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+@contextmanager
+def _without_py4j_logs() -> Iterator[None]:
+    """Leave out what py4j logs of calls that an interrupt has ended."""
+
+    def is_wanted(record: logging.LogRecord) -> bool:
+        return "py4j" not in record.pathname
+
+    loggers = logging.getLogger(), logging.getLogger("py4j"), logging.getLogger("py4j.clientserver")
+    for logger in loggers:
+        logger.addFilter(is_wanted)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeFilter(is_wanted)
 
 
 def _remove(log: str) -> None:
