@@ -17,7 +17,7 @@ from intel_grapher.cache import Cache, Entry
 
 NAMES = 120_000
 SEGMENT_BYTES = 200_000
-SIGNS = {"read": ".other.stage/[0-9a-f]*", "merge": ".other.new/work/*/*/*.parquet"}
+SIGNS = {"read": ".other.stage/[0-9a-f]*", "merge": ".other.new/*/*/*/*.parquet"}
 """What there is when a step has begun."""
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("spark")]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -132,7 +133,7 @@ class SparkSegments(Segments):
             if segment.size > room:
                 tasks.append([])
                 room = TASK_BYTES
-            tasks[-1].append((index, segment))
+            tasks[-1].append((index, replace(segment, path=segment.path.absolute())))
             room -= segment.size
         registry, overriding, folder = self._registry, self._overriding, self._kept.absolute()
         if not tasks:
