@@ -135,3 +135,33 @@ def test_without_the_package_the_message_names_it(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "obstore", None)
     with pytest.raises(GrapherError, match=r"pip install 'intel-grapher\[store\]'"):
         Objects(URL)
+
+
+@pytest.mark.parametrize(
+    ("url", "variables", "message"),
+    [
+        (URL, {"AWS_ENDPOINT_URL": "192.0.2.1:9000"}, "AWS_ENDPOINT_URL, is written as https://HOST:PORT"),
+        (URL, {"AWS_PROFILE": "nope", "AWS_ACCESS_KEY_ID": ""}, r"~/.aws can't be read: .*\(nope\)"),
+        ("az://bucket/case", {}, "can't be opened: .*Account must be specified"),
+    ],
+    ids=["an endpoint without a scheme", "an unknown profile", "no account"],
+)
+def test_settings_of_a_store_that_are_of_no_use_are_said(
+    url: str, variables: dict[str, str], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {**CREDENTIALS, **variables}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError, match=message):
+        Objects(url)
+
+
+def test_a_file_of_aws_without_credentials_leaves_the_machines_role(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws/config").write_text("[default]\nregion = eu-west-1\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in CREDENTIALS:
+        monkeypatch.delenv(name, raising=False)
+    assert Objects(URL).url == URL

@@ -62,6 +62,7 @@ _CODE: Final = re.compile(r"<Code>([^<]{1,100})</Code>")
 _MESSAGE: Final = re.compile(r"<Message>([^<]{1,200})</Message>")
 _PREAMBLE: Final = re.compile(r"^Generic \w+ error: (Error performing \w+ in \S+ - )?")
 _URL: Final = re.compile(r"https?://\S+")
+_ENDPOINT: Final = re.compile(r"https?://[^/\s?#@]+(/[^\s?#@]*)?")
 _CONNECT: Final = timedelta(seconds=10)
 _REQUEST: Final = timedelta(minutes=5)
 _SCHEME: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:(?=/|$)")
@@ -311,9 +312,10 @@ def _obstore() -> Any:  # noqa: ANN401 - a module
 
 
 def _opened(url: str) -> Any:  # noqa: ANN401 - its type depends on the URL
-    """Return obstore's store for a URL."""
+    """Return obstore's store for a URL. Raises UsageError for settings in the environment that are of no use."""
     _obstore()
-    from obstore.store import from_url  # noqa: PLC0415 - an extra
+    from obstore.exceptions import BaseError  # noqa: PLC0415 - an extra
+    from obstore.store import from_url  # noqa: PLC0415
 
     opened: Any = from_url
     options: dict[str, Any] = {"timeout": _REQUEST, "connect_timeout": _CONNECT}
@@ -322,15 +324,24 @@ def _opened(url: str) -> Any:  # noqa: ANN401 - its type depends on the URL
         endpoint = next(filter(None, (os.environ.get(name) for name in _ENDPOINTS)), None)
         more = {"credential_provider": provider} if (provider := _profile()) else {}
         if endpoint:
+            if not _ENDPOINT.fullmatch(endpoint):
+                raise UsageError("the endpoint of the store, AWS_ENDPOINT_URL, is written as https://HOST:PORT")
             more["endpoint"] = endpoint
             options["allow_http"] = endpoint.startswith("http://")
-    return opened(url, client_options=options, retry_config={"max_retries": 0}, **more)
+    try:
+        return opened(url, client_options=options, retry_config={"max_retries": 0}, **more)
+    except BaseError as error:
+        raise UsageError(
+            f"{url} can't be opened: {_reason(error)}. Set what the store's own tools read in the environment "
+            "(docs/scale.md)"
+        ) from error
 
 
 def _profile() -> Any:  # noqa: ANN401 - of boto3
     """Return what reads the credentials of AWS's own files, where these are to be used; None for the environment's.
 
-    Raises UsageError where boto3, which reads them, is not installed.
+    None also where the files have no credentials, only a region: then it is the machine's role. Raises UsageError where
+    boto3, which reads them, is not installed, or does not find the profile.
     """
     if os.environ.get("AWS_ACCESS_KEY_ID") or os.environ.get("AWS_SKIP_SIGNATURE"):
         return None
@@ -338,13 +349,18 @@ def _profile() -> Any:  # noqa: ANN401 - of boto3
         return None
     try:
         from boto3 import Session  # noqa: PLC0415 - only for those who have such files
+        from botocore.exceptions import BotoCoreError  # noqa: PLC0415
         from obstore.auth.boto3 import Boto3CredentialProvider  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise UsageError(
             "the credentials in ~/.aws are read by the package boto3: pip install boto3, or set AWS_ACCESS_KEY_ID and "
             "AWS_SECRET_ACCESS_KEY"
         ) from error
-    return Boto3CredentialProvider(Session())
+    try:
+        session = Session()
+        return None if session.get_credentials() is None else Boto3CredentialProvider(session)
+    except BotoCoreError as error:
+        raise UsageError(f"the credentials in ~/.aws can't be read: {_reason(error)}") from error
 
 
 def local_folder(url: str) -> Path:
