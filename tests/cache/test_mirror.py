@@ -20,8 +20,9 @@ from intel_grapher.cache.envelope import ALL_AREAS
 from intel_grapher.cache.listing import Listed, Listing, SharedListing
 from intel_grapher.cache.mirror import Mirror
 from intel_grapher.cache.upkeep import FEWEST, missing
+from intel_grapher.cache.writer import Writer
 from intel_grapher.cli.fetch import exit_code
-from intel_grapher.errors import NotPushedError, StoreError
+from intel_grapher.errors import CacheError, NotPushedError, StoreError
 from intel_grapher.fetch.asking import Indicator
 from intel_grapher.fetch.run import fetch
 from intel_grapher.fetch.summary import Summary
@@ -433,3 +434,23 @@ def test_a_mirror_is_of_one_store_and_not_of_another_with_its_url(machines: Mach
     (tmp_path / "one/data/listing/store").unlink()  # as the message says
     Machines(tmp_path, replaced).add("one", 4)
     assert Machines(tmp_path, replaced).held("three") == hosts(1, 2, 4)
+
+
+def test_a_fault_of_the_disk_does_not_end_the_pushing(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
+    push, calls = Mirror.push, []
+
+    def failing(mirror: Mirror, writer: Writer, *, close: bool = True) -> int:
+        calls.append(close)
+        if len(calls) == 1:
+            raise CacheError("the disk is full")
+        return push(mirror, writer, close=close)
+
+    monkeypatch.setattr(Mirror, "push", failing)
+    monkeypatch.setattr("intel_grapher.cache.mirror.PUSH_SECONDS", 0.01)
+    with machines.cache("one") as cache, cache.writer() as writer:
+        writer.add_once(entry(1))
+        deadline = time.monotonic() + 20
+        while len(calls) < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert len(calls) >= 2
+    assert machines.held("two") == hosts(1)

@@ -26,7 +26,7 @@ from intel_grapher.cache.envelope import ALL_AREAS
 from intel_grapher.cache.listing import PAGES, Listed, Listing, SharedListing
 from intel_grapher.cache.segment import Segment, list_segments
 from intel_grapher.cache.writer import Writer
-from intel_grapher.errors import CacheError, NotPushedError, StoreError
+from intel_grapher.errors import CacheError, GrapherError, NotPushedError, StoreError
 from intel_grapher.objects import GRACE_SECONDS, Objects, url_of
 
 PUSH_SECONDS: Final = 300.0
@@ -126,7 +126,7 @@ class Mirror:
                 is_full = self.filled.wait(PUSH_SECONDS)
                 self.filled.clear()
                 if not ended.is_set():
-                    with suppress(NotPushedError):
+                    with suppress(GrapherError):  # also a full disk: the attempt at the end says so
                         self.push(writer, close=not is_full)
 
         thread = Thread(target=push_on, name="push", daemon=True)
