@@ -17,7 +17,8 @@ from pathlib import Path
 import ladybug
 
 from intel_grapher.files import Files
-from intel_grapher.load import Embedded, embedded, load
+from intel_grapher.load import Embedded, load
+from intel_grapher.load.embedded import statements
 from intel_grapher.neo4j.server import LocalNeo4j
 
 MEMORY = 2 << 30
@@ -54,10 +55,10 @@ def bare_copy(files: Files, store: Path) -> Steps:
     steps = Steps()
     database = ladybug.Database(store, buffer_pool_size=MEMORY)
     connection = ladybug.Connection(database)
-    for statement in embedded.tables():
+    for statement in statements.tables():
         connection.execute(statement)
     for group, _ in files.manifest().groups():
-        connection.execute(embedded.copy_statement(files, group))
+        connection.execute(statements.copy_statement(files, group))
     connection.execute("CHECKPOINT")
     connection.close()
     database.close()
