@@ -104,7 +104,7 @@ LAYERS = {
     "orphans": {"cache", "files", "objects"},
     "demo": {"errors", "settings"},
     "pipeline": BELOW,
-    "ui": BELOW | {"pipeline", "export", "labels", "warnings"},
+    "ui": BELOW | {"pipeline", "export", "labels", "unused", "warnings"},
     "watch": BELOW | {"judgement"},
     "api": BELOW | {"judgement", "cards", "demo", "pipeline", "settings", "tables"},
     "__init__": {"api"},

@@ -3,6 +3,9 @@
 A command uses half of what it would import: a question to the graph needs no Arrow, the help no HTTP. Modules name what
 they use at their top all the same. After `defer`, a module of DEFERRED is empty when it is imported, and is filled when
 something in it is looked up. `from duckdb import X` looks at once, and defers nothing.
+
+`importlib.util.LazyLoader` does less: it fills a package as soon as a module of it is imported, and before
+Python 3.12.3 is not safe where several threads look at once.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from typing import Any
 
 UNUSED = frozenset({"numpy", "pandas"})
 
@@ -27,18 +28,21 @@ def leave_out() -> None:
     sys.meta_path.insert(0, Unused())
 
 
-def beginning(prepare: Callable[..., None], *arguments: object) -> tuple[bool, bytes]:
+def beginning(prepare: Callable[..., Any], *arguments: object) -> tuple[bool, bytes]:
     """Return arguments of `begin`, which then calls `prepare` with these in a process that this one starts."""
     import pickle  # noqa: PLC0415 - most commands start none
 
     return any(isinstance(finder, Unused) for finder in sys.meta_path), pickle.dumps((prepare, arguments))
 
 
-def begin(is_without: bool, prepared: bytes) -> None:  # noqa: FBT001 - it comes as `beginning` gave it
-    """Prepare a new process. It leaves out what its parent leaves out, before it imports anything else of ours."""
+def begin(is_without: bool, prepared: bytes) -> Any:  # noqa: ANN401, FBT001 - it comes as `beginning` gave it
+    """Prepare a new process, and return what `prepare` does.
+
+    It leaves out what its parent leaves out, before it imports anything else of ours.
+    """
     if is_without:
         leave_out()
     import pickle  # noqa: PLC0415 - likewise
 
     prepare, arguments = pickle.loads(prepared)  # noqa: S301 - our own, by way of a pipe
-    prepare(*arguments)
+    return prepare(*arguments)

@@ -35,7 +35,8 @@ FRESH_SECONDS: Final = 5.0
 """So long what was pulled is read without asking the store again."""
 _SLOW_SECONDS: Final = GRACE_SECONDS / 7
 _THREADS: Final = 8
-_BATCH: Final = 64
+_BATCH: Final = 8
+"""Segments that are in memory at once: 32 MiB each, or less."""
 _PROOF: Final = "proven"
 _STORE: Final = "store"
 _pulled: dict[Path, float] = {}

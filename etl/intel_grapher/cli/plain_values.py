@@ -44,6 +44,8 @@ def convert_plainly(command: Any) -> None:  # noqa: ANN401 - typer's own click
     def get_converted(ctx: Any) -> Any:  # noqa: ANN401 - typer's own click
         parameters = get_params(ctx)
         for each in parameters:
+            if not hasattr(getattr(each, "type_descriptor", None), "parameter_info"):
+                continue  # a later Typer converts in another way
             vars(each).setdefault("get_runtime_param", partial(PlainFirst, each))
         return parameters
 

@@ -11,6 +11,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from intel_grapher.unused import begin, beginning
+
 LARGEST = 1 << 30  # bytes of memory; a process that holds more ends with its task, so that the system has them back
 READY = "ready"
 
@@ -24,7 +26,7 @@ class Worker:
     def __init__(self, prepare: Callable[[], Work], name: str) -> None:
         context = multiprocessing.get_context("spawn")
         self._connection, other = context.Pipe()
-        self._process = context.Process(target=_serve, args=(other, prepare), name=name)
+        self._process = context.Process(target=_serve, args=(other, *beginning(prepare)), name=name)
         self._process.start()
         other.close()
         atexit.register(self.terminate)  # else the interpreter would wait for it
@@ -57,9 +59,9 @@ class Worker:
         atexit.unregister(self.terminate)
 
 
-def _serve(connection: Connection, prepare: Callable[[], Work]) -> None:
+def _serve(connection: Connection, is_without: bool, prepared: bytes) -> None:  # noqa: FBT001 - as `beginning` gave it
     """Do tasks until the other end is closed, or one has used much memory."""
-    work = prepare()
+    work: Work = begin(is_without, prepared)
     while _resident() < LARGEST:
         try:
             connection.send(READY)
