@@ -111,7 +111,7 @@ LAYERS = {
     "mcp": {"errors", "times", "schema", "cache", "objects", "ask", "cards", "api"},
     "cli": BELOW
     | {"watch", "labels", "judgement", "cards", "demo", "api", "mcp", "pipeline", "settings", "ui", "export", "push"}
-    | {"maltego", "orphans", "warnings"},
+    | {"deferred", "maltego", "orphans", "warnings"},
     "deferred": set(),
     "__main__": {"cli", "deferred", "unused"},
 }

@@ -42,6 +42,14 @@ def defer() -> None:
     sys.meta_path.insert(0, DeferringFinder())
 
 
+def settle() -> None:
+    """Fill all that is deferred, and defer nothing more: for a command whose threads would meet within imports."""
+    while waiting := [module for module in list(sys.modules.values()) if type(module) is DeferredModule]:
+        for module in waiting:
+            fill(module)
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, DeferringFinder)]
+
+
 class DeferredModule(ModuleType):
     """A module that is empty until something in it is looked up. A thread that looks while another fills it waits."""
 
@@ -85,14 +93,19 @@ class PlainTypingLoader(SourceFileLoader):
 
 
 class LoadedLoader:
-    """Gives a module that is there already."""
+    """Gives a module that is there already, and which `loader` has loaded."""
+
+    def __init__(self, loader: object) -> None:
+        self.loader = loader
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         """Return the module."""
         return sys.modules[spec.name]
 
     def exec_module(self, module: ModuleType) -> None:
-        """Leave the module as it is."""
+        """Leave the module as it is, with its own loader."""
+        if module.__spec__ is not None:
+            module.__spec__.loader = self.loader  # type: ignore[assignment] # it came from there
 
 
 class DeferringFinder:
@@ -111,7 +124,11 @@ class DeferringFinder:
             return spec
         parent = fullname.rpartition(".")[0]
         if parent in DEFERRED and fill(sys.modules[parent]) and fullname in sys.modules:
-            return ModuleSpec(fullname, LoadedLoader())  # type: ignore[arg-type] # a package imports modules of its own
+            # The package has imported it just now. Python would take the module's own spec, and load it a second time.
+            loaded = sys.modules[fullname].__spec__
+            if loaded is not None and not isinstance(loaded.loader, LoadedLoader | DeferringLoader):
+                loaded.loader = LoadedLoader(loaded.loader)  # type: ignore[assignment] # a loader in all but its base
+            return loaded
         return None
 
 

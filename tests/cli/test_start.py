@@ -75,7 +75,7 @@ def deferring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(sys, "modules", dict(sys.modules))
     (tmp_path / "late").mkdir()
     (tmp_path / "late" / "__init__.py").write_text(
-        "import sys\nfrom late import outer\n\nsys.filled.append(__name__)\nanswer = outer.answer\n"
+        "import sys\nfrom late.outer import Once, answer\n\nsys.filled.append(__name__)\n"
     )
     (tmp_path / "late" / "inner.py").write_text("from late import answer\n")
     (tmp_path / "late" / "outer.py").write_text("class Once: ...\n\n\nanswer = 42\n")
@@ -113,8 +113,10 @@ def test_a_module_in_a_package_is_filled_after_its_package() -> None:
 def test_a_module_that_is_not_deferred_fills_its_package_and_is_imported_once() -> None:
     outer = importlib.import_module("late.outer")
     assert filled() == ["late"]
-    assert outer is sys.modules["late"].outer
-    assert outer.Once is sys.modules["late"].outer.Once
+    assert outer is sys.modules["late"].outer is sys.modules["late.outer"]
+    assert outer.Once is sys.modules["late"].Once
+    assert outer.__spec__ is not None
+    assert type(outer.__spec__.loader).__name__ == "SourceFileLoader"
 
 
 @pytest.mark.usefixtures("deferring")
@@ -135,6 +137,42 @@ def test_what_can_not_be_imported_says_so_at_each_look() -> None:
     for _ in range(2):
         with pytest.raises(ImportError, match="not today"):
             _ = broken.answer
+
+
+ONCE = """
+import sys
+from collections import Counter
+from importlib.machinery import ExtensionFileLoader, SourceFileLoader
+ran = Counter()
+def counted(run):
+    def exec_module(self, module):
+        ran[module.__name__] += 1
+        run(self, module)
+    return exec_module
+SourceFileLoader.exec_module = counted(SourceFileLoader.exec_module)
+from intel_grapher import deferred
+deferred.defer()
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection
+from neo4j.exceptions import Neo4jError
+from pyarrow.compute import sum
+from intel_grapher.cli import COMMANDS
+from importlib import import_module
+for name in COMMANDS:
+    import_module(f"intel_grapher.cli.{name}")
+deferred.settle()
+import urllib3.exceptions, urllib3.util.retry, requests.adapters
+assert requests.adapters.MaxRetryError is urllib3.exceptions.MaxRetryError is urllib3.util.retry.MaxRetryError
+assert not [name for name, module in sys.modules.items() if type(module) is deferred.DeferredModule]
+assert not [finder for finder in sys.meta_path if isinstance(finder, deferred.DeferringFinder)]
+print([name for name, times in ran.items() if times > 1])
+"""
+
+
+def test_no_module_is_run_twice_and_in_the_end_all_are_filled() -> None:
+    ran = subprocess.run([sys.executable, "-c", ONCE], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (0, "[]\n"), ran.stderr
 
 
 # --- values -----------------------------------------------------------------------------------------------------------

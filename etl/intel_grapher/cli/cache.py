@@ -98,9 +98,9 @@ def show(
     *,
     json: options.Json = False,
 ) -> None:
-    """Print the replies that the cache holds for a key, the newest first, one envelope a line.
+    """Print the replies that the cache holds for a key, newest first.
 
-    Those that were taken back come last, and say so.
+    There is one envelope a line. Those that were taken back come last, and say so.
     """
     lines: list[dict[str, object]] = []
     known = Registry.installed().named(source).name if source else None
@@ -232,7 +232,7 @@ def compact_(data: options.Data = options.DATA, *, json: options.Json = False) -
 
 @app.command("sync")
 def sync(data: options.Data = options.DATA, *, json: options.Json = False) -> None:
-    """Bring this machine's copy of a store's replies up to date, and write there what it lacks.
+    """Bring a store's replies here, and write there what it lacks.
 
     Every command that reads replies brings them first, and every one that adds some writes them. This does both, after
     a command that could not.
@@ -255,9 +255,10 @@ def orphans_(
     remove: Annotated[bool, typer.Option("--remove", help="Remove them from the store.")] = False,
     json: options.Json = False,
 ) -> None:
-    """List what a store has and nothing names any more: uploads that were cut off, files that others replaced.
+    """List what a store has and nothing there names any more.
 
-    That is for what lies there for a week, by the store's clock: nobody is about to name it, or still reads it.
+    That is: uploads that were cut off and files that others replaced, a week ago by the store's clock. Nobody is about
+    to name them then, or still reads them.
     """
     with Cache(data) as cache:
         objects = _mirror(cache).objects

@@ -25,9 +25,10 @@ Ids = Annotated[list[str], typer.Argument(metavar="ID", help="An import's id, or
 
 
 def imports(data: options.Data = options.DATA, *, json: options.Json = False) -> None:
-    """List what `cache add` brought in: when, from where, what it gave, and whether it was taken back.
+    """List what each `cache add` brought in.
 
-    What was taken out with `cache remove SOURCE ENDPOINT KEY` is listed as well.
+    That is: when, from where, what it gave, and whether it was taken back. What was taken out with
+    `cache remove SOURCE ENDPOINT KEY` is listed as well.
     """
     with Cache(options.existing(data)) as cache:
         rows = [_document(each) for each in cache.marks.imports.values()]

@@ -10,8 +10,11 @@ from typing import Any
 import typer.core
 
 from intel_grapher.cli.plain_values import convert_plainly
+from intel_grapher.deferred import settle
 
 MORE = "More options"
+QUICK = frozenset({"show", "path", "rank", "query", "queries", "schema", "sources", "plan"})
+"""Commands that answer in one thread: what they do not use is never imported."""
 EXAMPLES = {
     "demo": "demo",
     "init": "init investigation",
@@ -26,6 +29,8 @@ EXAMPLES = {
     "sources": "sources",
     "cache add": "cache add kept-replies/",
     "cache list": "cache list",
+    "cache sync": "cache sync --data s3://bucket/case-1",
+    "cache orphans": "cache orphans --data s3://bucket/case-1",
     "cache show": "cache show example.com --source threatcrowd",
     "cache coverage": "cache coverage",
     "cache imports": "cache imports",
@@ -105,7 +110,18 @@ RARE = frozenset(
             "--columns",
         ),
         *("--fetched-at", "--key-from", "--include", "--exclude"),
-        *("--queue", "--format", "--prune", "--no-pager", "--no-graph", "--all", "--signed-by", "--url"),
+        *(
+            "--queue",
+            "--engine",
+            "--master",
+            "--format",
+            "--prune",
+            "--no-pager",
+            "--no-graph",
+            "--all",
+            "--signed-by",
+            "--url",
+        ),
     }
 )
 """Options that few need at first."""
@@ -115,7 +131,7 @@ RARE_OF = {
     "cache export": {"--entries", "--sign"},
 }
 """Likewise, of one command."""
-COMMON_OF = {"export": {"--format"}}
+COMMON_OF = {"export": {"--format"}, "transform": {"--engine", "--master"}}
 """Options that are rare elsewhere, and not with this command."""
 FEW = 8
 """A command with no more options than these has one list."""
@@ -136,6 +152,19 @@ def _wrapped(text: str) -> str:
     return "\n\n".join(" ".join(part.split()) for part in text.strip().split("\n\n"))
 
 
+def _settle_first(command: Any, name: str) -> None:  # noqa: ANN401 - typer's own click
+    """Let a command that is not QUICK fill all that was deferred before it runs."""
+
+    def invoke(ctx: Any) -> Any:  # noqa: ANN401 - typer's own click
+        settle()
+        return run(ctx)
+
+    run = command.invoke
+    is_run = not isinstance(command, typer.core.TyperGroup) or command.invoke_without_command
+    if is_run and name.partition(" ")[0] not in QUICK:
+        command.invoke = invoke
+
+
 def dressed(command: Any, name: str) -> Any:  # noqa: ANN401 - typer's own click
     """Return a command with its example, and with its rare options under a heading of their own.
 
@@ -148,6 +177,7 @@ def dressed(command: Any, name: str) -> Any:  # noqa: ANN401 - typer's own click
         command.epilog = _wrapped(f"{NOTES.get(name, '')}\n\nExample: intel-grapher {EXAMPLES[name]}")
     command.help = _wrapped(command.help or "")
     convert_plainly(command)
+    _settle_first(command, name)
     options = [each for each in command.params if getattr(each, "param_type_name", "") == "option"]
     for option in options:
         if option.metavar is None:
