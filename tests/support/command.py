@@ -110,8 +110,9 @@ def _ran(code: object, out: str, err: str) -> Ran:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Return every file below a folder, by its relative path."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """Return every file below a folder, by its relative path, but for locks: they name who had them last."""
+    paths = (path for path in folder.rglob("*") if path.is_file() and not path.name.endswith(".lock"))
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
 def install(folder: Path, module: str, code: str, entry: str = "source") -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,7 +45,9 @@ def spark() -> Iterator[Any]:
         "spark.driver.extraJavaOptions": QUICK, "spark.log.level": "ERROR",
         "spark.ui.showConsoleProgress": "false",
     }  # fmt: skip
+    handler = signal.getsignal(signal.SIGINT)
     started = SparkSession.builder.master(LOCAL).config(map=settings).getOrCreate()
+    signal.signal(signal.SIGINT, handler)  # Spark has taken it, for all tests that come
     yield started
     started.stop()
 

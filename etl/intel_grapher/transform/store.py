@@ -38,6 +38,8 @@ from intel_grapher.transform.staged import Staged, layout
 VERSION = 1
 INDEX = "index"
 BATCH_ROWS = 1 << 17
+TICK = 0.02
+"""Seconds by which the time of a file that is written now may lie before that of the clock."""
 
 
 def kept_folder(folder: Path) -> Path:
@@ -170,7 +172,7 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.index = _read(folder)
-        self._opened = time.time()
+        self._opened = time.time() - TICK
 
     def previous(
         self,
