@@ -249,14 +249,15 @@ class Store:
         self.clean(staged for _, staged in kept.staged)
 
     def clean(self, staged: Iterable[Staged]) -> None:
-        """Remove every file but the index, those that it knows, some staged segments, and what has come meanwhile.
+        """Remove every file but the index, those that it knows, some staged segments, and those that came meanwhile.
 
-        A fetch that is under way stages segments too (`early_process`).
+        A fetch that is under way stages segments too (`early_process`). Keys and rows, LABEL.N.…, are a run's alone.
         """
         known = {INDEX, *self.index.checksums, *(each.name for each in staged)}
         for path in self.folder.iterdir():
             with suppress(FileNotFoundError):  # moved by the process that made it
-                if path.name not in known and path.lstat().st_mtime < self._opened:
+                is_of_a_run = "." in path.name[1:] and not path.name.startswith(".")
+                if path.name not in known and (is_of_a_run or path.lstat().st_mtime < self._opened):
                     disk.remove(path)
 
     def keys_of(self, labels: Iterable[str]) -> dict[str, Keys]:
