@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from ports import free_port
 
 QUICK = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 """Options of Java that halve what little work costs, and slow down much of it."""
@@ -28,7 +29,7 @@ class SparkProcesses:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._processes: list[subprocess.Popen[bytes]] = []
-        self.master = f"spark://127.0.0.1:{_free()}"
+        self.master = f"spark://127.0.0.1:{free_port()}"
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start a class of Spark's."""
@@ -83,12 +84,6 @@ def standalone(folder: Path, workers: int = 2) -> Iterator[SparkProcesses]:
         yield cluster
     finally:
         cluster.end()
-
-
-def _free() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def _answering(port: int) -> None:
