@@ -286,7 +286,9 @@ def content(connection: duckdb.DuckDBPyConnection, relation: str, group: Group) 
 
 
 def content_of_table(connection: duckdb.DuckDBPyConnection, rows: pa.Table, group: Group) -> Content:
-    """Return what `content` does, of an Arrow table in a seventh less: its moments and lists are no work for DuckDB."""
+    """Return what `content` does, of an Arrow table: its moments and lists are no work for DuckDB, a seventh less."""
+    if rows.num_rows <= FEW:
+        return content_of_few(rows, group)
     made = rows
     for place, field in enumerate(rows.schema):
         if pa.types.is_timestamp(field.type):

@@ -28,6 +28,11 @@ def leave_out() -> None:
     sys.meta_path.insert(0, Unused())
 
 
+def bring_back() -> None:
+    """Let this process import them after all: for a library that asks whether they are there."""
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, Unused)]
+
+
 def beginning(prepare: Callable[..., Any], *arguments: object) -> tuple[bool, bytes]:
     """Return arguments of `begin`, which then calls `prepare` with these in a process that this one starts."""
     import pickle  # noqa: PLC0415 - most commands start none

@@ -15,6 +15,7 @@ from intel_grapher.model import Label, NodeRef, Property
 
 ORDERED = 5000  # sorting more neighbours than these before the first is shown would make one wait
 FEW = 50  # so many pairs of nodes are sooner asked one by one than out of all neighbours of a hub
+NONE: Mapping[str, int] = {}
 
 Group = tuple[str, str, str]
 """A kind of neighbour: the relationship's type, "->", "<-" or "--" as seen from the node, and the other's label."""
@@ -121,7 +122,7 @@ def neighbours(
     return [Neighbour(type_, direction, other_name, row[0], _known(properties, row[1:])) for row in answer.rows]
 
 
-def show(graph: Graph, label: Label, key: str, *, limit: int, more: Mapping[str, int] | None = None) -> Shown | None:
+def show(graph: Graph, label: Label, key: str, *, limit: int, more: Mapping[str, int] = NONE) -> Shown | None:
     """Return a node with at most `limit` neighbours of each kind; None where it is not in the graph.
 
     `more` has higher limits for neighbours of some labels.
@@ -133,8 +134,7 @@ def show(graph: Graph, label: Label, key: str, *, limit: int, more: Mapping[str,
     each_ = [
         neighbour
         for group, many in found.items()
-        for most in (max(limit, (more or {}).get(group[2], 0)),)
-        for neighbour in neighbours(graph, label, key, group, many=many, limit=most)
+        for neighbour in neighbours(graph, label, key, group, many=many, limit=max(limit, more.get(group[2], 0)))
     ]
     return Shown(label.name, key, properties, each_, found)
 

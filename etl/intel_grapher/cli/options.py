@@ -167,11 +167,9 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
 
 def existing(data: Path) -> Path:
     """Return the folder of the raw cache. Raises NoRepliesError if there is none: a typo is no empty cache."""
-    if objects.url_of(data):
-        from intel_grapher.cache import Cache  # noqa: PLC0415 - not every command takes it
+    from intel_grapher.cache import is_there  # noqa: PLC0415 - not every command takes it
 
-        Cache(data).segments()  # what is in the store comes to this machine
-    if not data.is_dir():
+    if not is_there(data):
         raise NoRepliesError(
             f"there is no cache at {objects.shown(data)}", "name it with --data, or begin it with fetch or cache add"
         )

@@ -23,7 +23,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from intel_grapher.files import FEW, NOTHING, Content, Group, content_of_few, content_of_table
+from intel_grapher.files import NOTHING, Content, Group, content_of_table
 from intel_grapher.model import Merge
 from intel_grapher.sql import connect, quoted
 from intel_grapher.transform.facts import ALIASES
@@ -309,8 +309,6 @@ class Merger:
 
     def content(self, group: Group, rows: pa.Table) -> Content:
         """Return the content of rows that have the columns of a group's files."""
-        if rows.num_rows <= FEW:
-            return content_of_few(rows, group)
         with self._connection.cursor() as cursor:
             return content_of_table(cursor, rows, group)
 

@@ -29,7 +29,7 @@ import pyarrow.parquet as pq
 
 from intel_grapher import disk, sets
 from intel_grapher.errors import GrapherError, NoGraphError
-from intel_grapher.files import FEW, NOTHING, Content, Files, Group, Manifest, content, content_of_few
+from intel_grapher.files import NOTHING, Content, Files, Group, Manifest, content, content_of_table
 from intel_grapher.load.embedded.engine import WriteStatement, run
 from intel_grapher.load.embedded.statements import create_statement, delete_statement, set_statement
 from intel_grapher.load.embedded.store import (
@@ -288,8 +288,4 @@ def _compared(
 
 def _named(connection: duckdb.DuckDBPyConnection, graph: EmbeddedStore, change: GroupChange) -> Content:
     """Return what the graph has of the rows that a change names."""
-    rows = graph.rows_named(change.group, change.named)
-    if rows.num_rows <= FEW:
-        return content_of_few(rows, change.group)
-    connection.register("rows_named", rows)
-    return content(connection, "rows_named", change.group)
+    return content_of_table(connection, graph.rows_named(change.group, change.named), change.group)

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from intel_grapher.analyst.overrides import Overrides
 from intel_grapher.cache.segment import Segment
 from intel_grapher.errors import TransformError
-from intel_grapher.files import FEW, NOTHING, Files, Group, GroupWriter, content, content_of_few
+from intel_grapher.files import NOTHING, Files, Group, GroupWriter, content_of_table
 from intel_grapher.registry import Registry
 from intel_grapher.sql import connect
 from intel_grapher.transform.fingerprint import code_of
@@ -299,11 +299,7 @@ class _Part:
         ends = dict(zip(group.keys, (rows["start_key"], rows["end_key"]), strict=False))
         made = published(group, ends, properties, source_names(rows, sources)).select(group.arrow.names)
         self._writer.write(made)
-        if made.num_rows <= FEW:
-            self._content += content_of_few(made.cast(group.arrow), group)
-        else:
-            self._connection.register("made", made.cast(group.arrow))
-            self._content += content(self._connection, "made", group)
+        self._content += content_of_table(self._connection, made.cast(group.arrow), group)
 
     def close(self, root: Path) -> tuple[str, int | None, int, str]:
         """Move the files to their places below a root, and return what is in them."""

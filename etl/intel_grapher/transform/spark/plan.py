@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -27,6 +27,7 @@ TASK_FACTS = 1 << 19  # of small segments that are read in one task
 _COLUMNS = {Type.TEXT: "string", Type.TEXTS: "array<string>", Type.INTEGER: "bigint", Type.TIMESTAMP: "bigint"}
 
 Key = tuple[str, ...]
+T = TypeVar("T")
 
 
 class StagedSummary(msgspec.Struct):
@@ -171,14 +172,18 @@ def _bounds(sample: list[Key], parts: int) -> list[Key]:
 def _tasks(groups: Iterable[Group], summaries: Sequence[StagedSummary]) -> list[list[int]]:
     """Return the segments with facts about some groups, those with few facts together."""
     names = {str(group) for group in groups} | {keys_of(group.start) for group in groups if not group.type}
-    tasks: list[list[int]] = []
+    facts = [sum(one.staged.rows(name) for name in one.staged.tables if name in names) for one in summaries]
+    return together(((index, count) for index, count in enumerate(facts) if count), TASK_FACTS)
+
+
+def together(sizes: Iterable[tuple[T, int]], most: int) -> list[list[T]]:
+    """Return items in lists, in their order: as many in each as have a size of `most` in all, but one at least."""
+    found: list[list[T]] = []
     room = 0
-    for index, summary in enumerate(summaries):
-        facts = sum(summary.staged.rows(name) for name in summary.staged.tables if name in names)
-        if facts > room or not tasks:
-            tasks.append([])
-            room = TASK_FACTS
-        if facts:
-            tasks[-1].append(index)
-            room -= facts
-    return [task for task in tasks if task]
+    for item, size in sizes:
+        if size > room or not found:
+            found.append([])
+            room = most
+        found[-1].append(item)
+        room -= size
+    return found

@@ -127,14 +127,9 @@ class SparkSegments(Segments):
         return msgspec.structs.replace(known, staged=staged) if known else executors.summary(staged, plan.SAMPLED)
 
     def _made(self, segments: list[Segment]) -> dict[Segment, Staged]:
-        tasks: list[list[tuple[int, Segment]]] = []
-        room = 0
-        for index, segment in sorted(enumerate(segments), key=lambda each: -each[1].size):
-            if segment.size > room:
-                tasks.append([])
-                room = TASK_BYTES
-            tasks[-1].append((index, replace(segment, path=segment.path.absolute())))
-            room -= segment.size
+        absolute = [replace(segment, path=segment.path.absolute()) for segment in segments]
+        largest_first = sorted(enumerate(absolute), key=lambda each: -each[1].size)
+        tasks = plan.together(((each, each[1].size) for each in largest_first), TASK_BYTES)
         registry, overriding, folder = self._registry, self._overriding, self._kept.absolute()
         if not tasks:
             return {}

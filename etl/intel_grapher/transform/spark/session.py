@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from intel_grapher.errors import TransformError, UsageError
+from intel_grapher.unused import bring_back
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Row, SparkSession
@@ -133,8 +134,7 @@ def connected(master: str, progress: Callable[[str, int, int], None]) -> Iterato
     cluster is missing.
     """
     check(master)
-    # pyspark asks whether numpy is there, and a command says that it may not be asked for (`intel_grapher.__main__`).
-    sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__name__ != "Unused"]
+    bring_back()  # pyspark asks whether numpy is there
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of pandas 3, which mapInArrow does not use
         from pyspark.sql import SparkSession  # noqa: PLC0415 - an extra
