@@ -6,6 +6,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -131,14 +132,17 @@ def layer(module: str) -> str:
     return LAYER_OF.get(module) or LAYER_OF.get(name, name)
 
 
-def imports(path: Path) -> Iterator[str]:
-    """Yield the full names of what a module imports, wherever in it."""
+@cache
+def imports(path: Path) -> list[str]:
+    """Return the full names of what a module imports, wherever in it."""
+    names: list[str] = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            yield from (each.name for each in node.names)
+            names += (each.name for each in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             assert not node.level, f"{path}: imports by full names"
-            yield from (f"{node.module}.{each.name}" for each in node.names)
+            names += (f"{node.module}.{each.name}" for each in node.names)
+    return names
 
 
 def own_imports(path: Path) -> Iterator[str]:
