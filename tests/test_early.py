@@ -198,7 +198,7 @@ def test_a_registry_made_by_hand_and_a_small_machine_start_none(
 ) -> None:
     monkeypatch.setattr(early, "START_BYTES", 0)
     for registry, memory in ((Registry([]), 1 << 40), (REGISTRY, early.LEAST_MEMORY - 1)):
-        monkeypatch.setattr(early, "_memory", lambda memory=memory: memory)
+        monkeypatch.setattr(early, "memory", lambda memory=memory: memory)
         with mapped_early(cache, tmp_path / "import", registry) as mapping, cache.writer() as writer:
             writer.add(reply(1))
         assert not mapping.has_begun
@@ -210,6 +210,19 @@ def test_on_a_disk_that_is_short_of_room_nothing_is_kept(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=early_process.FREE_BYTES - 1))
     early_process.serve(cache, tmp_path, tmp_path / "own", SimpleQueue())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_of_two_segments_with_one_number_each_is_mapped_by_its_name(cache: Cache) -> None:
+    with cache.writer() as writer:
+        writer.add(reply(1))
+    (ours,) = cache.segments()
+    other = ours.path.with_name("000001-1-0123456789abcdef.jsonl.zst")
+    other.write_bytes(b"of another machine, in a mirror")
+    place = (ours.area, ours.source, ours.endpoint)
+    for path in (other, ours.path):
+        found = early_process.segment_named(cache.root, *place, path.name)
+        assert found is not None
+        assert found.path == path
 
 
 def test_an_interrupt_waits_for_nothing(cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,6 @@ START_BYTES have been written, so that a small fetch starts none, and it ends wi
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ from threading import Condition, Thread
 from typing import Final
 
 from intel_grapher.cache import Cache, Segment
+from intel_grapher.machine import memory
 from intel_grapher.registry import Registry
 
 START_BYTES: Final = 32 << 20
@@ -130,7 +130,7 @@ class EarlyMapping:
                 return
             with suppress(OSError):  # it has ended
                 while (segment := self._next()) is not None:
-                    request = [segment.area, segment.source, segment.endpoint, segment.number]
+                    request = [segment.area, segment.source, segment.endpoint, segment.path.name]
                     requests.write(json.dumps(request).encode() + b"\n")
                     if not answers.readline():
                         break
@@ -165,7 +165,7 @@ def mapped_early(cache: Cache, folder: Path, registry: Registry, *, waits: bool 
     is mapped for a registry that can't be sent to another process, nor where memory is short.
     """
     early = EarlyMapping(cache.root, folder, start=START_BYTES, quiet=QUIET_SECONDS)
-    if registry.is_portable and _memory() >= LEAST_MEMORY:
+    if registry.is_portable and memory() >= LEAST_MEMORY:
         cache.written = early.note
     begun, grace = time.monotonic(), 0.0
     try:
@@ -174,8 +174,3 @@ def mapped_early(cache: Cache, folder: Path, registry: Registry, *, waits: bool 
             grace = min(GRACE_SECONDS, GRACE_SHARE * (time.monotonic() - begun))
     finally:
         early.end(grace)
-
-
-def _memory() -> int:
-    """Return the machine's memory in bytes."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -21,10 +21,10 @@ from intel_grapher.load.embedded import (
     EmbeddedStore,
     open_embedded,
     open_manifest,
-    quarter_of_memory,
 )
 from intel_grapher.load.neo4j import session
 from intel_grapher.load.quote import quote
+from intel_grapher.machine import quarter_of_memory
 from intel_grapher.neo4j.connection import Server
 
 if TYPE_CHECKING:

@@ -13,8 +13,9 @@ import ladybug
 from intel_grapher.ask.engines import EmbeddedGraph, Graph, Neo4jGraph
 from intel_grapher.ask.sandbox import Sandbox
 from intel_grapher.load import Embedded, Server, open_embedded
-from intel_grapher.load.embedded import MANIFEST, STORE, EmbeddedStore, quarter_of_memory
+from intel_grapher.load.embedded import MANIFEST, STORE, EmbeddedStore
 from intel_grapher.load.neo4j.session import open_driver, open_session
+from intel_grapher.machine import quarter_of_memory
 
 if TYPE_CHECKING:
     import neo4j

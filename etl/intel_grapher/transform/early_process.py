@@ -1,7 +1,7 @@
 """The process that maps segments while others are still written; `intel_grapher.early` starts it, and says which.
 
 Arguments: the cache, and the folder of the flat files. Each line of standard input is the JSON list [area, source,
-endpoint, number] of a segment; each is answered by a line when it is done. The process ends when standard input does,
+endpoint, file] of a segment; each is answered by a line when it is done. The process ends when standard input does,
 that is, with the process that started it, however that ends.
 
 A staged file is made in a folder of this process's own, and moved into the kept folder when it is whole, under a name
@@ -86,7 +86,7 @@ def serve(cache: Cache, kept: Path, own: Path, requests: SimpleQueue[bytes]) -> 
     overriding = Overriding(overrides_of(cache), cache.marks)
     mapper = Mapper(registry, overriding, own, interned(WORKER_BYTES - SEGMENT_BYTES))
     while shutil.disk_usage(kept).free >= FREE_BYTES:
-        segment = _segment(cache.root, *json.loads(requests.get()))
+        segment = segment_named(cache.root, *json.loads(requests.get()))
         # A transform may remove the folder of this process; a segment may be closed while it is read.
         with suppress(FileNotFoundError, CacheError):
             if segment is not None and gives_facts(segment):
@@ -103,11 +103,11 @@ def stage_early(segment: Segment, mapper: Mapper, place: Path, own: Path) -> Non
             Path(staged.path).rename(place.with_name(staged.name))
 
 
-def _segment(root: Path, area: str, source: str, endpoint: str, number: int) -> Segment | None:
-    """Return a segment as it is now; None where it is gone."""
+def segment_named(root: Path, area: str, source: str, endpoint: str, name: str) -> Segment | None:
+    """Return a segment as it is now; None where it is gone: when it is closed, its new name is told."""
     folder = root / area / source / endpoint
     like = Segment(folder, area, source, endpoint, 0, 0)  # type: ignore[arg-type]
-    return next((each for each in list_folder(folder, like) if each.number == number), None)
+    return next((each for each in list_folder(folder, like) if each.path.name == name), None)
 
 
 if __name__ == "__main__":

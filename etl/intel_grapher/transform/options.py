@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from intel_grapher import sets
+from intel_grapher.machine import quarter_of_memory
 
 
 @dataclass
@@ -22,7 +23,7 @@ class Options:
 
     formats: tuple[str, ...] = ("parquet", "csv")
     processes: int = field(default_factory=lambda: os.cpu_count() or 1)
-    memory: int = field(default_factory=lambda: os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4)
+    memory: int = field(default_factory=quarter_of_memory)
     progress: Callable[[str, int, int], None] = lambda _step, _done, _total: None
     as_of: int | None = None
     seen_since: dict[str, int] = field(default_factory=dict)

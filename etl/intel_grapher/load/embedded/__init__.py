@@ -23,7 +23,6 @@ from intel_grapher.load.embedded.store import (
     EmbeddedStore,
     open_embedded,
     open_manifest,
-    quarter_of_memory,
 )
 
 __all__ = [
@@ -33,5 +32,4 @@ __all__ = [
     "EmbeddedStore",
     "open_embedded",
     "open_manifest",
-    "quarter_of_memory",
 ]

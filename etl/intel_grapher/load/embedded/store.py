@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from intel_grapher.load.embedded.statements import rows_statement, text
 from intel_grapher.load.prefetch import prefetched
 from intel_grapher.load.quote import quote
 from intel_grapher.load.row_diff import text_schema
+from intel_grapher.machine import quarter_of_memory
 from intel_grapher.model import Property, Type
 
 STORE = "graph.lbug"
@@ -28,11 +28,6 @@ LOG = f"{STORE}.wal"
 SLICE = 1 << 17  # nodes whose rows are read back together, so that memory is bounded
 LEAST_POOL = 64 << 20
 _ATTEMPTS = 5  # at opening a graph that is replaced meanwhile
-
-
-def quarter_of_memory() -> int:
-    """Return a quarter of this machine's memory, in bytes."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
 
 
 @dataclass(frozen=True)
