@@ -6,8 +6,11 @@ import pickle
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from obstore.exceptions import GenericError
+from obstore.store import MemoryStore
 from s3_server import CREDENTIALS, CUTS, Cut, S3Server
 
 from intel_grapher.errors import GrapherError, StoreError, UsageError
@@ -99,6 +102,8 @@ def test_what_a_store_refuses_is_said_without_a_secret(s3: S3Server, monkeypatch
         ("az://container/a?sig=hunter2", "has no secrets"),
         ("s3://", "names no bucket"),
         ("s3:", "names no bucket"),
+        ("s3:bucket/a", "write s3://bucket/a$"),
+        ("GS:user:hunter2@bucket/a", "write gs://bucket/a$"),
         ("s3://../a", "names no bucket"),
         ("s3://bucket/a/../b", "a prefix has"),
         ("s3://bucket/a//b", "a prefix has"),
@@ -116,6 +121,7 @@ def test_urls_have_one_form() -> None:
     assert checked("gs://bucket/") == "gs://bucket"
     assert is_url("s3://bucket")
     assert is_url(Path("s3://bucket/a"))
+    assert is_url("s3:bucket/a")
     assert checked(str(Path("s3://bucket/a"))) == "s3://bucket/a"
     assert not any(map(is_url, ("data", "/data", "a:b", "a:/b", "./s3:/bucket")))
 
@@ -153,6 +159,34 @@ def test_settings_of_a_store_that_are_of_no_use_are_said(
         monkeypatch.setenv(name, value)
     with pytest.raises(UsageError, match=message):
         Objects(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "variable"),
+    [
+        ("s3://bucket/a", "AWS_ACCESS_KEY_ID"),
+        ("gs://bucket/a", "GOOGLE_APPLICATION_CREDENTIALS"),
+        ("az://bucket/a", "AZURE_STORAGE_ACCOUNT"),
+    ],
+)
+def test_without_credentials_the_stores_own_variables_are_named(
+    url: str, variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def get(*_: object) -> None:
+        raise GenericError("Error performing GET http://169.254.169.254/metadata in 1s")
+
+    objects = Objects(url, MemoryStore())
+    monkeypatch.setattr("intel_grapher.objects._obstore", lambda: SimpleNamespace(get=get))
+    with pytest.raises(StoreError, match=f"no credentials.*{variable}") as refused:
+        objects.find("a")
+    assert ("AWS" in str(refused.value)) is url.startswith("s3:")
+
+
+def test_a_folder_whose_name_begins_like_a_url_stays_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "s3:bucket").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert not is_url("s3:bucket/a")
+    assert is_url("s3://bucket/a")
 
 
 def test_a_file_of_aws_without_credentials_leaves_the_machines_role(

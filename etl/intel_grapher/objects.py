@@ -63,9 +63,14 @@ _MESSAGE: Final = re.compile(r"<Message>([^<]{1,200})</Message>")
 _PREAMBLE: Final = re.compile(r"^Generic \w+ error: (Error performing \w+ in \S+ - )?")
 _URL: Final = re.compile(r"https?://\S+")
 _ENDPOINT: Final = re.compile(r"https?://[^/\s?#@]+(/[^\s?#@]*)?")
+_CREDENTIALS: Final = {
+    "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile",
+    "gs": "GOOGLE_APPLICATION_CREDENTIALS",
+    "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+}
 _CONNECT: Final = timedelta(seconds=10)
 _REQUEST: Final = timedelta(minutes=5)
-_SCHEME: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:(?=/|$)")
+_SCHEME: Final = re.compile(rf"({'|'.join(SCHEMES)}):|[a-zA-Z][a-zA-Z0-9+.-]+:(?=/|$)", re.IGNORECASE)
 _BUCKET: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{1,221}")
 _NAME: Final = re.compile(r"(?!\.\.?(/|$))[\w.@=+:-]+(/(?!\.\.?(/|$))[\w.@=+:-]+)*", re.ASCII)
 _AWS_FILES: Final = (Path(".aws/credentials"), Path(".aws/config"))
@@ -90,10 +95,11 @@ class Version(NamedTuple):
 def is_url(place: str | Path) -> bool:
     """Tell whether a place is a URL, not a path: any text with `scheme://`, also where a Path has made that `scheme:/`.
 
-    A folder that is called `scheme:` stays one.
+    So is `s3:bucket`, which `checked` refuses. A folder that is called `scheme:`, or `s3:bucket`, stays one.
     """
-    match = _SCHEME.match(str(place))
-    return match is not None and (str(place).startswith(f"{match[0]}//") or not Path(match[0]).exists())
+    text = str(place)
+    match = _SCHEME.match(text)
+    return match is not None and (text.startswith(f"{match[0]}//") or not Path(text.partition("/")[0]).exists())
 
 
 def checked(url: str) -> str:
@@ -102,6 +108,9 @@ def checked(url: str) -> str:
     shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
     if parts.scheme not in SCHEMES:
         raise UsageError(f"{shown} is not the URL of an object store: it begins with s3://, gs:// or az://")
+    if not parts.netloc and parts.path[:1] not in {"", "/"}:
+        meant = f"{parts.scheme}://{parts.path.rpartition('@')[2]}"
+        raise UsageError(f"a URL has // after {parts.scheme}: and there is no folder of that name: write {meant}")
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise UsageError(
             f"a URL has no secrets here: write {shown}, and set the credentials as the store's own tools read them "
@@ -277,7 +286,7 @@ class Objects:
                 if _METADATA.search(str(error)):
                     raise StoreError(
                         f"{self.url}: there are no credentials. Set those of the store in the environment, such as "
-                        "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile (docs/scale.md)."
+                        f"{_CREDENTIALS[self.url[:2]]} (docs/scale.md)."
                     ) from error
                 if attempt == ATTEMPTS:
                     raise StoreError(

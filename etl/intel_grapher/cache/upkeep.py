@@ -31,14 +31,12 @@ FEWEST: Final = 8
 
 def missing(mirror: Mirror) -> Iterator[Problem]:
     """Yield what the listing names and the store has not, or not as it was written: by names and sizes."""
-    listing = mirror.shared.read()
-    sizes = {each.name: each.size for each in mirror.objects.names()}
-    for each in listing.segments.values():
-        if sizes.get(each.name) != each.size:
+    for each, size in _listed(mirror):
+        if size != each.size:
             is_there = (mirror.root / each.name).exists()
             yield Problem(
                 f"{mirror.url}/{each.name}",
-                "it is damaged in the store" if each.name in sizes else "it is missing in the store",
+                "it is missing in the store" if size is None else "it is damaged in the store",
                 "`intel-grapher cache compact` puts it back from this machine, if it is whole here."
                 if is_there
                 else "Put it back from a copy, or run `intel-grapher cache compact` on a machine that has it.",
@@ -48,10 +46,8 @@ def missing(mirror: Mirror) -> Iterator[Problem]:
 
 def mend(mirror: Mirror) -> list[Segment]:
     """Put back what is damaged or missing on one side and whole on the other, and return these segments."""
-    listing = mirror.shared.read()
-    sizes = {each.name: each.size for each in mirror.objects.names()}
     mended = []
-    for each in listing.segments.values():
+    for each, size in _listed(mirror):
         segment = each.segment(mirror.root)
         try:
             content = segment.content()
@@ -64,7 +60,7 @@ def mend(mirror: Mirror) -> list[Segment]:
                     segment.path.parent.mkdir(parents=True, exist_ok=True)
                     disk.write_atomically(segment.path, stored.content)
                 mended.append(segment)
-        elif sizes.get(each.name) != each.size:
+        elif size != each.size:
             mirror.objects.delete([each.name])
             mirror.objects.put_new(each.name, content)
             mended.append(segment)
@@ -94,6 +90,14 @@ def merge(mirror: Mirror, marks: Marks) -> int:
                 size += batch[-1].size
             retired += _merged(mirror, batch)
     return retired
+
+
+def _listed(mirror: Mirror) -> Iterator[tuple[Listed, int | None]]:
+    """Yield each segment that the listing names, and how many bytes the store has of it; None where it has none."""
+    listing = mirror.shared.read()
+    sizes = {each.name: each.size for each in mirror.objects.names()}
+    for each in listing.segments.values():
+        yield each, sizes.get(each.name)
 
 
 def _merged(mirror: Mirror, batch: list[Segment]) -> int:
