@@ -96,7 +96,7 @@ class Transform:
         if not group.type:
             key = pl.col(group.keys[0])
             derived["algorithm"] = pl.when(key.str.len_bytes() == 32).then(pl.lit("md5")).otherwise(pl.lit("sha256"))
-            derived["port"] = key.str.extract(r":(\d+)/").cast(pl.Int64)
+            derived["port"] = key.str.extract(r":(\d+)").cast(pl.Int64)
             derived["transport"] = pl.lit(None, pl.String)
         columns = [
             (pl.col(each.name) if each.name in has else derived.get(each.name, pl.lit(None))).cast(TYPES[each.type])
