@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
+import msgspec
 import pytest
 from s3_server import CUTS, Cut, S3Server
 from transforming import transform
 
-from intel_grapher import Workspace, diff, sets
+from intel_grapher import Workspace, diff, set_copy, sets
 from intel_grapher.cache import Cache, Entry
 from intel_grapher.errors import NotPushedError, StoreError, TransformError
 from intel_grapher.files import FORMATS, Files, Group
 from intel_grapher.load import Embedded, load
+from intel_grapher.lock import locked
 from intel_grapher.objects import Objects, place
-from intel_grapher.set_copy import NAMES, SharedSets
+from intel_grapher.set_copy import NAMES, SetCopy, SharedSets
 from intel_grapher.tables import read_tables
 from intel_grapher.transform import Options
 
@@ -32,7 +37,7 @@ def on(s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OnMachi
     assert s3
 
     def begin(machine: str) -> Path:
-        monkeypatch.setattr("intel_grapher.set_copy._pulled", set())
+        monkeypatch.setattr("intel_grapher.set_copy._looked", {})
         monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / machine))
         return place(URL, "import")
 
@@ -87,7 +92,7 @@ def test_earlier_sets_are_compared_and_only_what_changed_is_written(
     known = sets.published(copy)
     assert len(known) == 3
     assert [each.published_at for each in known] == [
-        each.published_at // 10**9 for each in SharedSets(Objects(URL)).names()
+        each.published_at // 10**9 for each in SharedSets(Objects(URL)).read().counting
     ]
     before = sets.previous(copy)
     assert before is not None
@@ -100,10 +105,10 @@ def test_earlier_sets_are_compared_and_only_what_changed_is_written(
 
 def test_the_same_rows_again_are_no_new_set(on: OnMachine, s3: S3Server, tmp_path: Path) -> None:
     publish(tmp_path, on("one"), 1)
-    before = SharedSets(Objects(URL)).names()
+    before = SharedSets(Objects(URL)).read().counting
     s3.requests.clear()
     publish(tmp_path, on("two"))
-    assert SharedSets(Objects(URL)).names() == before
+    assert SharedSets(Objects(URL)).read().counting == before
     assert all(path.endswith("files.json") for method, path in s3.requests if method == "PUT")
 
 
@@ -158,7 +163,7 @@ def test_a_read_that_is_cut_is_done_by_the_next(
 def test_what_is_damaged_or_foreign_is_refused(on: OnMachine, tmp_path: Path) -> None:
     publish(tmp_path, on("one"), 1)
     shared = SharedSets(Objects(URL))
-    file = shared.files(shared.names()[0])["nodes/IPAddress.parquet"]
+    file = shared.files(shared.read().sets[0])["nodes/IPAddress.parquet"]
     shared.objects.delete([file.object])
     with pytest.raises(StoreError, match="is not there"):
         addresses(on("two"))
@@ -180,6 +185,84 @@ def test_a_reader_of_a_set_that_another_takes_the_place_of_spoils_no_file(on: On
     Files(on("two")).manifest()  # by another process there
     with pytest.raises(TransformError, match="made anew while it was read"):
         reading.parts(Group("IPAddress"))
+    assert addresses(on("two")) == ["192.0.2.1", "192.0.2.2"]
+
+
+def test_a_process_that_runs_long_sees_a_new_set(
+    on: OnMachine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(tmp_path, on("one"), 1)
+    copy = on("two")
+    assert addresses(copy) == ["192.0.2.1"]
+    publish(tmp_path, on("one"), 2)
+    copy = on("two")
+    long_ago = time.monotonic() - set_copy.FRESH_SECONDS
+    monkeypatch.setattr(set_copy, "_looked", {copy: long_ago})  # as in the process that read it before
+    reading = Files(copy)
+    with locked(copy.with_name(".import.lock"), URL):
+        reading.manifest()
+        assert addresses(copy) == ["192.0.2.1"], "what another process is at work on stays"
+    monkeypatch.setattr(set_copy, "_looked", {copy: long_ago})
+    assert addresses(copy) == ["192.0.2.1", "192.0.2.2"]
+    with pytest.raises(TransformError, match=rf"^{URL} was made anew while it was read"):
+        reading.parts(Group("IPAddress"))
+
+
+def test_two_processes_that_bring_the_same_set_to_a_new_machine_both_have_it(on: OnMachine, tmp_path: Path) -> None:
+    publish(tmp_path, on("one"), 1)
+    copy = on("two")
+    first, second = Files(copy), SetCopy(copy, Objects(URL))
+    assert second.find("nodes/IPAddress", "parquet") == []  # begun before the first has brought anything
+    brought = Event()
+
+    def bring() -> None:
+        with locked(copy.with_name(".import.lock"), URL):
+            brought.set()
+            time.sleep(0.2)
+        brought.clear()
+        first.parts(Group("IPAddress"))
+        brought.set()
+
+    with ThreadPoolExecutor() as pool:
+        done = pool.submit(bring)
+        assert brought.wait(10)
+        first.manifest()
+        done.result()
+    (path,) = first.parts(Group("IPAddress"))
+    before = path.stat().st_ino
+    second.pull(at_once=True)
+    assert path.stat().st_ino == before, "it is not taken away to be brought again"
+
+
+@pytest.mark.parametrize("is_emptied", [True, False])
+def test_a_copy_is_of_one_store_and_not_of_another_with_its_url(
+    on: OnMachine, tmp_path: Path, *, is_emptied: bool
+) -> None:
+    publish(tmp_path, on("one"), 1)
+    objects = Objects(URL)
+    objects.delete([NAMES])
+    if not is_emptied:
+        publish(tmp_path, on("other"), 2)
+    on("one")
+    with pytest.raises(StoreError, match=r"is not the store that it was: .*remove (.*\.import\.store)\.") as refused:
+        Files(on("one")).manifest()
+    with pytest.raises(StoreError, match="is not the store that it was"):
+        publish(tmp_path, on("one"), 3)
+    assert (objects.find(NAMES) is None) is is_emptied
+    Path(str(refused.value).rpartition("remove ")[2].removesuffix(".")).unlink()  # as the message says
+    publish(tmp_path, on("one"), 4)
+    assert len(SharedSets(objects).read().counting) == (1 if is_emptied else 2)
+
+
+def test_names_of_an_earlier_version_get_what_tells_their_store_when_they_change(on: OnMachine, tmp_path: Path) -> None:
+    publish(tmp_path, on("one"), 1)
+    shared = SharedSets(Objects(URL))
+    shared.objects.update(
+        NAMES, lambda content: msgspec.json.encode({**msgspec.json.decode(content or b""), "store": ""})
+    )
+    assert addresses(on("two")) == addresses(on("one")) == ["192.0.2.1"]
+    publish(tmp_path, on("two"), 2)
+    assert shared.read().store
     assert addresses(on("two")) == ["192.0.2.1", "192.0.2.2"]
 
 

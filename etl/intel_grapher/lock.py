@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,28 +13,37 @@ from intel_grapher import disk
 from intel_grapher.errors import BusyError, GrapherError
 
 _HOLDER_BYTES = 200
+_POLL = 0.05  # seconds
 
 
 @contextmanager
-def locked(path: Path, what: str, command: str = "", *, failure: type[GrapherError] = GrapherError) -> Iterator[int]:
+def locked(
+    path: Path,
+    what: str,
+    command: str = "",
+    *,
+    failure: type[GrapherError] = GrapherError,
+    patience: float = 0.0,
+) -> Iterator[int]:
     """Hold the lock file at `path` while at work on `what`; yield its descriptor, which a child process may inherit.
 
     `command` is what a second process is told is running. The file stays behind, because removing it would let two
-    processes lock two files of one name. Raises BusyError naming the holder; `failure` where the file can't be written,
-    or is a symbolic link.
+    processes lock two files of one name. Raises BusyError naming the holder, after `patience` seconds; `failure` where
+    the file can't be written, or is a symbolic link.
     """
     with disk.failing(path, failure, "Nothing was changed."):
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = disk.open_own(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
     try:
         with disk.failing(path, failure, "Nothing was changed."):
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise BusyError(
-                    f"{what} is in use by process {_read_holder(descriptor)}: wait until it ends, or stop it; nothing "
-                    "needs to be unlocked"
-                ) from error
+            until = time.monotonic() + patience
+            while not _is_free(descriptor):
+                if time.monotonic() >= until:
+                    raise BusyError(
+                        f"{what} is in use by process {_read_holder(descriptor)}: wait until it ends, or stop it; "
+                        "nothing needs to be unlocked"
+                    )
+                time.sleep(_POLL)
         _write_holder(descriptor, f"{os.getpid()} ({command})" if command else str(os.getpid()))
         yield descriptor
     finally:
@@ -79,6 +89,15 @@ def holder(path: Path) -> str:
     finally:
         os.close(descriptor)
     return ""
+
+
+def _is_free(descriptor: int) -> bool:
+    """Lock a file, and tell whether that was possible."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _write_holder(descriptor: int, text: str) -> None:

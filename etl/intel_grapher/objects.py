@@ -372,6 +372,26 @@ def _profile() -> Any:  # noqa: ANN401 - of boto3
         raise UsageError(f"the credentials in ~/.aws can't be read: {_reason(error)}") from error
 
 
+def remember(path: Path, url: str, store: str, way_on: str) -> None:
+    """Keep in a file what tells a store from others at its URL, if it is the one of before.
+
+    Raises StoreError where it is another one: what this machine has of the one would be taken for the other's. `way_on`
+    says what to do then.
+    """
+    known = ""
+    with suppress(OSError, UnicodeDecodeError), disk.open_reading(path) as file:
+        known = file.read(_LONGEST_MARK).decode()
+    if known and known != store:
+        raise StoreError(
+            f"{url} is not the store that it was: it has been emptied or replaced, or the endpoint is another one. "
+            f"{way_on}"
+        )
+    if store != known:
+        with disk.failing(path, StoreError, "What is there stays in use."):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            disk.write_atomically(path, store.encode())
+
+
 def local_folder(url: str) -> Path:
     """Return the folder of this user in which a store's replies and files lie on this machine; it may not be there.
 

@@ -26,7 +26,7 @@ def orphans(objects: Objects) -> list[Stat]:
     listing, sets = SharedListing(objects).read(), SharedSets(objects)
     named = {*listing.pages, *listing.segments}
     named |= {name for name, since in listing.retired.items() if since >= long_ago}
-    for each in sets.all_names():
+    for each in sets.read().sets:
         if not each.since or each.since >= long_ago:
             named |= {f"sets/{each.id}/files.json", *(file.object for file in sets.files(each).values())}
     return sorted(each for each in found if each.name not in named)

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -30,9 +31,9 @@ from typing import Annotated, Final, Literal, TypeVar
 import msgspec
 
 from intel_grapher import disk
-from intel_grapher.errors import NotPushedError, StoreError, TransformError
+from intel_grapher.errors import BusyError, NotPushedError, StoreError, TransformError
 from intel_grapher.lock import locked
-from intel_grapher.objects import GRACE_SECONDS, Objects, url_of
+from intel_grapher.objects import GRACE_SECONDS, Objects, remember, url_of
 
 T = TypeVar("T")
 NAMES: Final = "sets.json"
@@ -48,7 +49,11 @@ _FILE: Final = r"(manifest\.json|rejects\.jsonl|(nodes|relationships)/[A-Za-z0-9
 _Path = Annotated[str, msgspec.Meta(pattern=rf"\A{_FILE}\Z")]
 """A file's path in a set's folder. What a listing says becomes a path, so nothing else is taken."""
 _Object = Annotated[str, msgspec.Meta(pattern=rf"\Asets/[0-9a-f]{{16}}/{_FILE}\Z")]
-_pulled: set[Path] = set()
+FRESH_SECONDS: Final = 5.0
+"""So long what a store names is not asked for again by this process."""
+_PATIENCE: Final = 30.0
+"""Seconds to wait for another process that brings the first set to this machine."""
+_looked: dict[Path, float] = {}
 
 
 class SetFile(msgspec.Struct, frozen=True, array_like=True):
@@ -73,10 +78,24 @@ class SetName(msgspec.Struct, frozen=True):
     since: int = 0
 
 
-class _SetNames(msgspec.Struct, frozen=True):
+class SetNames(msgspec.Struct, frozen=True):
+    """The sets in a store: the present one first, and those that a reader may still have begun to read.
+
+    `store` tells the store from others at its URL; empty where an earlier version wrote this.
+    """
+
     kind: Literal["intel-grapher files"]
     version: int
     sets: list[SetName]
+    store: str = ""
+
+    @property
+    def counting(self) -> list[SetName]:
+        """The sets that count."""
+        return [each for each in self.sets if not each.since]
+
+
+_NOTHING: Final = SetNames("intel-grapher files", VERSION, [])
 
 
 class _Copied(msgspec.Struct, frozen=True):
@@ -92,14 +111,10 @@ class SharedSets:
     def __init__(self, objects: Objects) -> None:
         self.objects = objects
 
-    def names(self) -> list[SetName]:
-        """Return the sets that count, the present one first."""
-        return [each for each in self.all_names() if not each.since]
-
-    def all_names(self) -> list[SetName]:
-        """Return the sets, the present one first, and those that a reader may still have begun to read."""
+    def read(self) -> SetNames:
+        """Return the names as they are now; none where there are none yet."""
         found = self.objects.find(NAMES)
-        return [] if found is None else self._names(found.content)
+        return _NOTHING if found is None else self._names(found.content)
 
     def files(self, named: SetName) -> dict[str, SetFile]:
         """Return the files of a set by their path in its folder."""
@@ -109,8 +124,8 @@ class SharedSets:
             raise StoreError(f"{self.objects.url}/{name} is damaged: its checksum differs. Transform again.")
         return _decoded(content, dict[_Path, SetFile], f"{self.objects.url}/{name}")
 
-    def publish(self, files: dict[str, SetFile], published_at: int, most: int, *, is_kept: bool) -> SetName:
-        """Let the store name a set whose files are there; of earlier ones it then names at most `most`.
+    def publish(self, files: dict[str, SetFile], published_at: int, most: int, *, is_kept: bool) -> SetNames:
+        """Let the store name a set whose files are there, and return the names; of earlier ones at most `most` count.
 
         A set with the time of the present one takes its place. Readers see the one or the other as a whole.
         """
@@ -120,27 +135,27 @@ class SharedSets:
         self.objects.put_new(f"sets/{new.id}/files.json", content)
 
         def change(present: bytes | None) -> bytes:
-            names = [] if present is None else self._names(present)
-            if present is not None and names[:1] == [new]:
+            names = _NOTHING if present is None else self._names(present)
+            if present is not None and names.sets[:1] == [new]:
                 return present
-            earlier, now = [each for each in names if each.id != new.id], int(time.time())
+            earlier, now = [each for each in names.sets if each.id != new.id], int(time.time())
             kept = [each for each in earlier if each.is_kept and not each.since and each.published_at != published_at]
             gone = [
                 msgspec.structs.replace(each, since=each.since or now)
                 for each in earlier
                 if each not in kept[:most] and (not each.since or each.since > now - GRACE_SECONDS)
             ]
-            return msgspec.json.encode(_SetNames("intel-grapher files", VERSION, [new, *kept[:most], *gone]))
+            store = names.store or secrets.token_hex(8)
+            return msgspec.json.encode(msgspec.structs.replace(names, store=store, sets=[new, *kept[:most], *gone]))
 
-        self.objects.update(NAMES, change)
-        return new
+        return self._names(self.objects.update(NAMES, change))
 
-    def _names(self, content: bytes) -> list[SetName]:
+    def _names(self, content: bytes) -> SetNames:
         where = f"{self.objects.url}/{NAMES}"
-        names = _decoded(content, _SetNames, where)
+        names = _decoded(content, SetNames, where)
         if names.version > VERSION:
             raise StoreError(f"{where} was written by a later version of intel-grapher: install that one.")
-        return names.sets
+        return names
 
 
 class SetCopy:
@@ -151,27 +166,31 @@ class SetCopy:
         self.shared = SharedSets(objects)
         self._is_present = is_present
         self._copied: _Copied | None = None
+        self._is_pulled = False
 
     def pull(self, *, at_once: bool = False) -> None:
-        """Let the folder be the present set of the store, once for each process, unless it is that of an earlier one.
+        """Let the folder be the present set of the store, unless it is that of an earlier one.
 
-        Raises BusyError while another process reads it.
+        That is done once: what this object reads is of one set. While another process is at work there, the set that
+        is there stays; `at_once` raises BusyError then. The store is not asked again within FRESH_SECONDS, unless
+        `at_once`.
         """
-        if not self._is_present or (self.folder in _pulled and not at_once):
+        if not self._is_present or (self._is_pulled and not at_once):
             return
-        names = self.shared.names()
-        if names and (self._state().id != names[0].id or not (self.folder / MANIFEST).exists()):
-            with locked(self.folder.parent / f".{self.folder.name}.lock", str(self.folder), failure=TransformError):
-                self._take(self.folder, names[0], self._state())
-        _pulled.add(self.folder)
+        if at_once or time.monotonic() - _looked.get(self.folder, -FRESH_SECONDS) >= FRESH_SECONDS:
+            counting = self._read().counting
+            if counting and not self._has(counting[0]):
+                self._bring(counting[0], at_once=at_once)
+            _looked[self.folder] = time.monotonic()
+        self._is_pulled = True
 
     def pull_earlier(self, place: Path) -> None:
         """Let `place` have a folder for each earlier set of the store: a copy that has its manifest, at least."""
-        names = {_folder_name(each): each for each in self.shared.names()[1:]}
+        names = {_folder_name(each): each for each in self._read().counting[1:]}
         held = [path for path in place.glob("[!.]*") if path.is_dir()] if place.is_dir() else []
         if {path.name for path in held} == names.keys() and all(_read_state(each).id for each in held):
             return
-        with locked(place / ".lock", str(place), failure=TransformError):
+        with locked(place / ".lock", self.shared.objects.url, failure=TransformError, patience=_PATIENCE):
             for path in held:
                 if path.name not in names:
                     disk.remove(path)
@@ -192,24 +211,32 @@ class SetCopy:
         Raises TransformError where another process has put another set in the folder since this one was first read.
         """
         local = self.folder / path
-        if local.exists():
-            return local
         files = self._state().files
+        while not local.exists():  # the folder may just have been replaced by one of the same set
+            self._place(path, files)
+        if _read_state(self.folder).id != self._state().id:
+            raise self._made_anew()
+        return local
+
+    def _place(self, path: str, files: dict[str, SetFile]) -> None:
+        """Read a file of the set from the store, and put it in the folder, if that is still the set's."""
         new = self.folder.with_name(f".{self.folder.name}.{os.getpid()}-{get_ident()}.part")
-        self._read(files[path], new)
-        with disk.failing(local, TransformError, "What was there is as it was."):
+        self._fetch(files[path], new)
+        with disk.failing(self.folder / path, TransformError, "What was there is as it was."):
             folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
             try:  # by the descriptor, so that the file goes to no folder that is put in place meanwhile
                 with os.fdopen(os.open(MANIFEST, os.O_RDONLY, dir_fd=folder), "rb") as manifest:
                     if hashlib.file_digest(manifest, "sha256").hexdigest() != files[MANIFEST].sha256:
-                        raise TransformError(f"{self.folder} was made anew while it was read: run the command again")
+                        raise self._made_anew()
                 with suppress(FileExistsError):
-                    os.mkdir(local.parent.name, dir_fd=folder)
+                    os.mkdir(path.partition("/")[0], dir_fd=folder)
                 os.rename(new, path, dst_dir_fd=folder)
             finally:
                 os.close(folder)
                 new.unlink(missing_ok=True)
-        return local
+
+    def _made_anew(self) -> TransformError:
+        return TransformError(f"{self.shared.objects.url} was made anew while it was read: run the command again")
 
     def push(self, most: int, *, is_kept: bool) -> None:
         """Write the set in the folder to the store, and let that name it: only files that the present one lacks.
@@ -219,7 +246,7 @@ class SetCopy:
         self._copied = None
         disk.remove(_state_of(self.folder))  # what is in the folder is the copy of no set yet
         try:
-            present = self.shared.names()[:1]
+            present = self._read().counting[:1]
             if not present:
                 self.shared.objects.prove_conditions()
             there = {each.sha256: each for named in present for each in self.shared.files(named).values()}
@@ -233,13 +260,45 @@ class SetCopy:
             with ThreadPoolExecutor(_THREADS) as pool:
                 list(pool.map(lambda name: self.shared.objects.put_file(files[name].object, self.folder / name), new))
             published_at = (self.folder / MANIFEST).stat().st_mtime_ns
-            named = self.shared.publish(files, published_at, most, is_kept=is_kept)
+            names = self.shared.publish(files, published_at, most, is_kept=is_kept)
+            self._know(names)
         except StoreError as error:
             raise NotPushedError(
                 f"{error} The files are made, and lie in {self.folder}: `intel-grapher transform` writes them to the "
                 "store when that can be reached."
             ) from error
-        self._write_state(self.folder, _Copied(named.id, files))
+        self._write_state(self.folder, _Copied(names.sets[0].id, files))
+
+    def _read(self) -> SetNames:
+        """Return what the store names, if it is still the one that this is the copy of."""
+        names = self.shared.read()
+        self._know(names)
+        return names
+
+    def _know(self, names: SetNames) -> None:
+        if names.store or not names.sets:
+            path = self.folder.with_name(f".{self.folder.name}.store")
+            remember(path, self.shared.objects.url, names.store, f"To go on with what is there now, remove {path}.")
+
+    def _has(self, named: SetName) -> bool:
+        return self._state().id == named.id and (self.folder / MANIFEST).exists()
+
+    def _bring(self, named: SetName, *, at_once: bool) -> None:
+        """Put the copy of a set in place, unless another process does or has."""
+        is_first = not (self.folder / MANIFEST).exists()
+        try:
+            with locked(
+                self.folder.with_name(f".{self.folder.name}.lock"),
+                self.shared.objects.url,
+                failure=TransformError,
+                patience=_PATIENCE if is_first else 0,
+            ):
+                self._copied = None
+                if not self._has(named):
+                    self._take(self.folder, named, self._state())
+        except BusyError:
+            if is_first or at_once:
+                raise
 
     def _state(self) -> _Copied:
         if self._copied is None:
@@ -261,7 +320,7 @@ class SetCopy:
             for path, file in files.items():
                 (new / path).parent.mkdir(exist_ok=True)
                 if path in _AT_ONCE:
-                    self._read(file, new / path)
+                    self._fetch(file, new / path)
                 elif path in old.files and old.files[path].sha256 == file.sha256 == _digest(folder / path):
                     os.link(folder / path, new / path)
             os.utime(new / MANIFEST, ns=(named.published_at, named.published_at))
@@ -269,7 +328,7 @@ class SetCopy:
             disk.swap_in(new, folder)
             self._write_state(folder, _Copied(named.id, files))
 
-    def _read(self, file: SetFile, path: Path) -> None:
+    def _fetch(self, file: SetFile, path: Path) -> None:
         """Write a file of the store to a path, if it is the one that was listed."""
         new = path.with_name(f".{path.name}.{os.getpid()}.new")
         with disk.failing(path, TransformError, "What was there is as it was."):

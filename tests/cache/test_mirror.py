@@ -17,7 +17,7 @@ from small_cache import entry
 
 from intel_grapher.cache import Cache, compact, verify
 from intel_grapher.cache.envelope import ALL_AREAS
-from intel_grapher.cache.listing import Listed, Listing, SharedListing
+from intel_grapher.cache.listing import ROOT, Listed, Listing, SharedListing
 from intel_grapher.cache.mirror import Mirror
 from intel_grapher.cache.upkeep import FEWEST, missing
 from intel_grapher.cache.writer import Writer
@@ -434,6 +434,45 @@ def test_a_mirror_is_of_one_store_and_not_of_another_with_its_url(machines: Mach
     (tmp_path / "one/data/listing/store").unlink()  # as the message says
     Machines(tmp_path, replaced).add("one", 4)
     assert Machines(tmp_path, replaced).held("three") == hosts(1, 2, 4)
+
+
+def test_a_listing_without_an_id_tells_its_store_by_what_it_named_first(
+    machines: Machines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("intel_grapher.cache.listing.PAGE", 3)
+    machines.add("one", 1)
+    objects = Objects(URL, MemoryStore())
+    for each in machines.objects.names():
+        objects.put_new(each.name, machines.objects.get(each.name))
+    without = {**msgspec.json.decode(objects.get(ROOT)), "store": ""}
+    objects.update(ROOT, lambda _: msgspec.json.encode(without))
+    earlier = Machines(tmp_path / "earlier", objects)
+    other = Machines(tmp_path / "earlier", Objects(URL, MemoryStore()))
+    Machines(tmp_path / "other", other.objects).add("one", 1000)
+    assert earlier.held("one") == hosts(1)
+    with pytest.raises(StoreError, match="is not the store that it was"):
+        other.held("one")
+    earlier.add("two", *range(2, 5), segment_bytes=1)
+    assert len(SharedListing(objects).read().pages) == 1
+    assert earlier.held("one") == hosts(*range(1, 5)), "it is still that store"
+
+
+def test_a_store_that_is_replaced_while_a_command_runs_gets_none_of_its_replies(
+    machines: Machines, tmp_path: Path
+) -> None:
+    machines.add("one", 1)
+    replaced = Objects(URL, MemoryStore())
+    Machines(tmp_path / "other", replaced).add("two", 2)
+
+    def work() -> None:
+        with machines.cache("one") as cache, cache.writer() as writer:
+            writer.add(entry(3))
+            assert cache.mirror is not None
+            cache.mirror.objects = cache.mirror.shared.objects = replaced
+
+    with pytest.raises(NotPushedError, match="is not the store that it was"):
+        work()
+    assert len(SharedListing(replaced).read().segments) == 1
 
 
 def test_a_fault_of_the_disk_does_not_end_the_pushing(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:

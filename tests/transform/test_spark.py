@@ -40,7 +40,7 @@ def spark() -> Iterator[Any]:
     os.environ["PYSPARK_PYTHON"] = sys.executable
     from pyspark.sql import SparkSession  # noqa: PLC0415 - not everywhere
 
-    settings = {
+    settings: dict[str, bool | float | int | str | None] = {  # as pyspark types it
         "spark.ui.enabled": "false", "spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.extraJavaOptions": QUICK, "spark.log.level": "ERROR",
         "spark.ui.showConsoleProgress": "false",

@@ -16,7 +16,6 @@ What no listing names is an **orphan**: an upload that was cut off, a page of a 
 from __future__ import annotations
 
 import hashlib
-import secrets
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -110,7 +109,7 @@ class _PageName(msgspec.Struct, frozen=True, array_like=True):
 
 
 class _Names(msgspec.Struct, frozen=True, kw_only=True):
-    """What the listing is: `store` tells the store from another one at the same URL."""
+    """What the listing is: `store` tells the store from another one at the same URL, if it has been written."""
 
     kind: Literal["intel-grapher cache"]
     version: int
@@ -127,11 +126,12 @@ class Listing:
     """What one reading of the listing gave: the segments that count, by name, and since when others are retired.
 
     `pages` are the names of its pages, `store` is what tells the store from others; empty where there is no listing.
+    That is the checksum of the segment that was listed first, which stays: a listing is only ever added to.
     """
 
     def __init__(self, root: _Names, pages: Iterable[_Page]) -> None:
-        self.store = root.store
         parts = [*pages, _Page(root.segments, root.retired)]
+        self.store = root.store or next((each.sha256[:16] for part in parts for each in part.segments), "")
         self.pages = [page.name for page in root.pages]
         self.retired = {each.name: each.since for part in parts for each in part.retired}
         self.segments = {each.name: each for part in parts for each in part.segments if each.name not in self.retired}
@@ -179,13 +179,14 @@ class SharedListing:
         def changed(content: bytes | None) -> bytes:
             nonlocal after
             after = _NOTHING if content is None else self._names(content)
-            segments, retired = change(self._listing(after))
+            listing = self._listing(after)
+            segments, retired = change(listing)
             if content is not None and not segments and not retired:
                 return content
             after = self._paged(
                 msgspec.structs.replace(
                     after,
-                    store=after.store or secrets.token_hex(8),
+                    store=listing.store or next((each.sha256[:16] for each in segments), ""),
                     segments=[*after.segments, *segments],
                     retired=[*after.retired, *(Retired(name, now) for name in retired)],
                 )

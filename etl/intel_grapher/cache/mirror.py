@@ -27,7 +27,7 @@ from intel_grapher.cache.listing import PAGES, Listed, Listing, SharedListing
 from intel_grapher.cache.segment import Segment, list_segments
 from intel_grapher.cache.writer import Writer
 from intel_grapher.errors import CacheError, GrapherError, NotPushedError, StoreError
-from intel_grapher.objects import GRACE_SECONDS, Objects, url_of
+from intel_grapher.objects import GRACE_SECONDS, Objects, remember, url_of
 
 PUSH_SECONDS: Final = 300.0
 """So often a command that goes on writing pushes: what a machine that never comes back can take along."""
@@ -147,7 +147,7 @@ class Mirror:
                     raise
 
     def _unpushed(self) -> list[Segment]:
-        listing = self.shared.read()
+        listing = self._read()
         held = [(self.name(segment), segment) for segment in self._closed()]
         return [segment for name, segment in held if name not in listing.segments and name not in listing.retired]
 
@@ -166,24 +166,13 @@ class Mirror:
         return listing
 
     def _know(self, listing: Listing) -> None:
-        """Remember which store a listing is of. Raises StoreError where that is not the one of before.
-
-        What is in the mirror would else be read and written as if it were of the other one.
-        """
+        """Remember which store a listing is of. Raises StoreError where that is not the one of before."""
         path = self.root / PAGES / _STORE
-        known = ""
-        with suppress(OSError, UnicodeDecodeError), disk.open_reading(path) as file:
-            known = file.read().decode()
-        if known and known != listing.store:
-            raise StoreError(
-                f"{self.url} is not the store that it was: it has been emptied or replaced, or the endpoint is another "
-                f"one. To read what is there now, move {self.root.parent} away. To write this machine's replies there, "
-                f"remove {path}."
-            )
-        if listing.store != known:
-            with disk.failing(path, CacheError, "What is there stays in use."):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                disk.write_atomically(path, listing.store.encode())
+        way_on = (
+            f"To read what is there now, move {self.root.parent} away. To write this machine's replies there, remove "
+            f"{path}."
+        )
+        remember(path, self.url, listing.store, way_on)
 
     def _bring(self, listed: Listed) -> bool:
         """Write a segment to the mirror; False where the store has it no more.
