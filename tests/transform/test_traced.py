@@ -36,7 +36,7 @@ from intel_grapher.schema import (
     registered,
 )
 from intel_grapher.source import Endpoint, Outcome, Rate, Source
-from intel_grapher.testing.columns import both_ways
+from intel_grapher.testing.columns import all_ways
 from intel_grapher.transform.facts import Batch, Reply
 from intel_grapher.transform.traced import _module, trace
 from intel_grapher.verdict import Verdict
@@ -240,8 +240,8 @@ WHOLE = {
 )
 def test_columns_give_what_a_reply_gives_by_itself(body: object) -> None:
     made = source.endpoints["plain"]
-    columns, singly = both_ways(made, kept(made, WHOLE, body, body, {"files": ["c" * 40]}))
-    assert columns == singly
+    columns, lines, singly = all_ways(made, kept(made, WHOLE, body, body, {"files": ["c" * 40]}))
+    assert columns == lines == singly
 
 
 NOTES = [
@@ -280,8 +280,8 @@ def test_loops_and_conditions_give_what_they_give_reply_by_reply(all_seen: list[
     for name in ("looped", "chosen", "unnamed"):
         made = source.endpoints[name]
         bodies = [{"seen": seen, "files": [str(len(seen)) * 32], "score": 3} for seen in all_seen]
-        columns, singly = both_ways(made, kept(made, *bodies))
-        assert columns == singly
+        columns, lines, singly = all_ways(made, kept(made, *bodies))
+        assert columns == lines == singly
 
 
 def test_a_reply_is_taken_in_columns_if_what_was_asked_for_is_surely_a_node(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -368,8 +368,8 @@ def test_a_judge_that_looks_into_a_list_is_asked_about_each_reply() -> None:
     looking.get("/plain")(plain)
     made = looking.endpoints["plain"]
     assert trace(made)
-    columns, singly = both_ways(made, kept(made, WHOLE, {"files": ["b" * 32]}))
-    assert columns == singly
+    columns, lines, singly = all_ways(made, kept(made, WHOLE, {"files": ["b" * 32]}))
+    assert columns == lines == singly
     assert columns.outcomes == {"found": 1, "not found": 1}
 
 
@@ -390,10 +390,10 @@ def test_a_judge_sees_a_text_as_it_is_where_it_looks_at_it(judge: Callable[[Stat
     judging.get("/status")(status)
     made = judging.endpoints["status"]
     assert trace(made)
-    columns, singly = both_ways(
+    columns, lines, singly = all_ways(
         made, kept(made, *({"status": each, "score": 3} for each in ("missing", "ok", "", "x")))
     )
-    assert columns == singly
+    assert columns == lines == singly
 
 
 def test_where_a_bad_value_is_the_columns_tell(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -425,8 +425,8 @@ def test_samples_and_real_replies_give_the_same_in_columns(endpoint: Endpoint) -
     for name in (endpoint.source.name, *endpoint.source.also):
         for path in sorted((FIXTURES / name / endpoint.name).glob("*")):
             replies += kept(endpoint, path.read_bytes(), key=path.name.removesuffix(".json").partition("__")[0])
-    columns, singly = both_ways(endpoint, replies)
-    assert columns == singly
+    columns, lines, singly = all_ways(endpoint, replies)
+    assert columns == lines == singly
     for reply in replies:
-        columns, singly = both_ways(endpoint, [reply])
-        assert columns == singly
+        columns, lines, singly = all_ways(endpoint, [reply])
+        assert columns == lines == singly

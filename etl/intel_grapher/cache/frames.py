@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Final
 
+from intel_grapher.errors import BadValue
+
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
@@ -23,7 +25,7 @@ _OPTIONS: Final[dict[int, int]] = {
     zstd.CompressionParameter.checksum_flag: 1,
 }
 
-__all__ = ["FRAME_BYTES", "blocks", "frames", "uncompressed", "zstd"]
+__all__ = ["FRAME_BYTES", "blocks", "frames", "lines_in_parts", "uncompressed", "zstd"]
 
 
 def frames(lines: Iterable[bytes]) -> Iterator[bytes]:
@@ -62,6 +64,26 @@ def blocks(data: bytes, only: int | None = None) -> Iterator[tuple[int, bytes | 
             end, size = (len(data) if following < 0 else following), 0
         offset += size
         position = end
+
+
+def lines_in_parts(data: bytes, size: int) -> Iterator[list[bytes]]:
+    """Yield the lines of all frames without their newlines, about `size` bytes of them at once.
+
+    Raises BadValue where a frame is damaged or does not consist of whole lines.
+    """
+    part: list[bytes] = []
+    taken = 0
+    for _, block in blocks(data):
+        *lines, last = (block or b"").split(b"\n")
+        if last or not lines:
+            raise BadValue("no whole lines")
+        part += lines
+        taken += len(block or b"")
+        if taken >= size:
+            yield part
+            part, taken = [], 0
+    if part:
+        yield part
 
 
 def uncompressed(data: bytes) -> bytes:

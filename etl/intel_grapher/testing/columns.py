@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from intel_grapher.cache.envelope import Entry, encode
 from intel_grapher.source import Endpoint
 from intel_grapher.testing.validity import facts_of
 from intel_grapher.transform.facts import Batch, Reject, Reply
@@ -19,12 +20,27 @@ class OneWay(NamedTuple):
     outcomes: Counter[str]
 
 
-def both_ways(endpoint: Endpoint, replies: Sequence[Reply]) -> tuple[OneWay, OneWay]:
-    """Return what replies give in columns and what they give one by one."""
-    columns, singly = Batch(endpoint, 0), Batch(endpoint, 0)
+def all_ways(endpoint: Endpoint, replies: Sequence[Reply]) -> tuple[OneWay, OneWay, OneWay]:
+    """Return what replies give in columns, in columns with their envelopes, and one by one."""
+    columns, lines, singly = Batch(endpoint, 0), Batch(endpoint, 0), Batch(endpoint, 0)
     columns.add(*replies, in_columns=True)
+    lines.add_lines([_line(endpoint, reply) for reply in replies], in_columns=True)
     singly.add(*replies, in_columns=False)
-    return _given(columns), _given(singly)
+    return _given(columns), _given(lines), _given(singly)
+
+
+def _line(endpoint: Endpoint, reply: Reply) -> bytes:
+    """Return a reply as the cache keeps it, without the newline."""
+    kept = Entry(
+        source=endpoint.source.name,
+        endpoint=endpoint.name,
+        key=reply.key,
+        fetched_at=reply.fetched_at,
+        status=reply.status,
+        body=bytes(reply.content),
+        params=dict(reply.params),
+    )
+    return encode(kept)[:-1]
 
 
 def _given(batch: Batch) -> OneWay:

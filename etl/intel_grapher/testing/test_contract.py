@@ -16,7 +16,7 @@ from intel_grapher import reading
 from intel_grapher.cache.envelope import Entry, decode, encode
 from intel_grapher.errors import BadValue
 from intel_grapher.source import Endpoint, Outcome
-from intel_grapher.testing.columns import both_ways
+from intel_grapher.testing.columns import all_ways
 from intel_grapher.testing.samples import Samples
 from intel_grapher.testing.spoiling import spoiled
 from intel_grapher.testing.validity import Mapped, faults, mapped
@@ -356,7 +356,7 @@ def test_read_in_columns_spoiled_replies_give_the_same_facts_and_rejects(endpoin
     def compare(data: st.DataObject) -> None:
         drawn = data.draw(st.lists(st.sampled_from(whole), min_size=1, max_size=3))
         replies = [kept(each, data.draw(spoiled(bytes(each.content), lines=False))) for each in drawn]
-        columns, singly = both_ways(endpoint, [*replies, *(kept(each, bytes(each.content)) for each in drawn)])
-        assert columns == singly
+        columns, lines, singly = all_ways(endpoint, [*replies, *(kept(each, bytes(each.content)) for each in drawn)])
+        assert columns == lines == singly
 
     compare()

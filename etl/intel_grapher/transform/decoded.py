@@ -5,13 +5,15 @@ character, a number that is no 64-bit integer, or a list in place of an object f
 then read one by one, as all others are (`reading`). What it lets pass is looked for here: what is null or missing where
 a value must be, and bytes that are no UTF-8. A reply with such a thing is read by itself, and so is every one that a
 source judges to have found nothing.
+
+Where a file of the cache is the one that was written, its lines are decoded with their envelopes, which nothing else
+looks at then: each is what `envelope.encode` made of valid JSON.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial, reduce
-from itertools import repeat
 from typing import Any, NamedTuple, NoReturn
 
 import msgspec
@@ -24,24 +26,36 @@ from intel_grapher.model import Kind
 from intel_grapher.reading import FEW
 from intel_grapher.schema import service_name
 from intel_grapher.source import Endpoint, Outcome
-from intel_grapher.transform.columns import DecodedColumn, DecodedColumns
+from intel_grapher.transform.columns import DecodedColumn, DecodedColumns, counted
 from intel_grapher.transform.interning import Interning
 from intel_grapher.transform.traced import Constant, FactRows, Field, MemberColumn, TextFunction, Trace, TracedFact
 
 OK = 200
 
 
-class Decoded(NamedTuple):
-    """Replies that found something, as a table (a row each), and what was asked for in each (string[n]).
+class Records(NamedTuple):
+    """Lines of the cache, a row each: what was asked for (string), when the reply came (epoch seconds), the reply.
 
-    `found` tells of every reply that was decoded whether it is one of them. `made` has what functions of what was asked
-    for give (string[n]), and which items of a list rows are (bool[items]), once that has been asked for.
+    `fits` (bool) tells which replies may be decoded with others, as `fits` does.
+    """
+
+    asked: pa.Array
+    fetched_at: pa.Array
+    bodies: pa.StructArray
+    fits: pa.Array
+
+
+class Decoded(NamedTuple):
+    """Replies that found something, in columns (a row each), and what was asked for in each (string[n]).
+
+    `found` (bool) tells of every reply that was decoded whether it is one of them. `made` has what functions of what
+    was asked for give (string[n]), and which items of a list rows are (bool[items]), once that has been asked for.
     """
 
     trace: Trace
-    table: pa.Table
+    table: pa.RecordBatch
     asked: pa.Array
-    found: list[bool]
+    found: pa.Array
     made: dict[Callable[..., str] | FactRows, pa.Array]
 
     def lengths(self, rows: FactRows) -> pa.Array:
@@ -114,7 +128,7 @@ class Decoded(NamedTuple):
         return _filled(pc.struct_field(items, field.encoded), field)
 
     def _member(self, name: str) -> pa.Array:
-        return self.table[self.trace.fields[name].encoded].combine_chunks()
+        return self.table[self.trace.fields[name].encoded]
 
     def _with(self, values: pa.Array, rows: FactRows) -> pa.Array:
         return values.filter(pc.greater(self.lengths(rows), 0)) if rows.of else values
@@ -141,18 +155,30 @@ def _of_keys(function: Callable[..., str], keys: pa.Array) -> pa.Array:
     return pc.replace_with_mask(made, unknown, rest)
 
 
-def decoded(
-    endpoint: Endpoint, trace: Trace, asked: Sequence[str], bodies: Sequence[msgspec.Raw], interning: Interning
-) -> Decoded | None:
-    """Return the replies that found something as columns; None where all have to be read by themselves.
+def read_records(trace: Trace, lines: Sequence[bytes]) -> Records | None:
+    """Return lines of a file of the cache that is the one that was written; None where each is to be read by itself."""
+    if max(map(len, lines)) > FEW or not lines[0].startswith(b"{"):  # the decoder crashes on null in its place
+        return None
+    members = [("key", pa.string()), ("fetched_at", pa.timestamp("s", "UTC")), ("status", pa.int64())]
+    table = _read(lines, pa.schema([*members, ("body", pa.struct(trace.schema))]))
+    if table is None or table.num_rows != len(lines) or any(table[name].null_count for name, _ in members):
+        return None
+    fits = pc.and_(pc.equal(table["status"], OK), pc.is_valid(table["body"]))
+    return Records(table["key"], table["fetched_at"].cast(pa.int64()), table["body"], fits)
 
-    `bodies` are valid JSON on one line each, as the cache keeps it. What was asked for is a node by each of these
-    replies: one of which that is not sure has to be read by itself.
-    """
-    text = b"\n".join(bodies)
+
+def read_bodies(trace: Trace, bodies: Sequence[msgspec.Raw]) -> pa.RecordBatch | None:
+    """Return replies that fit; None where they have to be read by themselves."""
+    table = _read(bodies, trace.schema)
+    return None if table is None or table.num_rows != len(bodies) else table
+
+
+def _read(lines: Sequence[bytes | msgspec.Raw], schema: pa.Schema) -> pa.RecordBatch | None:
+    """Return JSON on one line each, as a row each; None where it can't be read that way. Each must be an object."""
+    text = b"\n".join(lines)
     if not _is_utf8(text):
         return None
-    options = pyarrow.json.ParseOptions(explicit_schema=trace.schema, unexpected_field_behavior="ignore")
+    options = pyarrow.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
     try:
         table = pyarrow.json.read_json(
             pa.BufferReader(text),
@@ -161,32 +187,36 @@ def decoded(
         )
     except pa.ArrowInvalid:
         return None
-    if table.num_rows != len(bodies):
-        return None
+    return table.to_batches()[0]  # of one block
+
+
+def decoded(
+    endpoint: Endpoint, trace: Trace, asked: pa.Array, bodies: pa.RecordBatch, interning: Interning
+) -> Decoded | None:
+    """Return the replies that found something as columns; None where all have to be read by themselves.
+
+    What was asked for (string[n]) is a node by each of these replies: one of which that is not sure has to be read by
+    itself.
+    """
     try:
-        found = _found(endpoint, trace, table)
+        found = _found(endpoint, trace, bodies)
     except _UnknownError:
         return None
-    for row in _faulty(trace, table):
-        found[row] = False
-    made = Decoded(trace, table, pa.array(asked, pa.string()), found, {})
-    if not trace.is_tied:
-        if not all(found):  # else a key that must be there may be missing
-            made = _those(made, found)
-        at = _at_asked(made, interning)
-        places = [place for place, is_found in enumerate(found) if is_found]
-        for place, is_at in zip(places, at, strict=True):
-            found[place] = is_at
-        return made if all(at) else _those(made, at)._replace(found=found)
-    return made if all(found) else _those(made, found)
+    found = pc.and_(found, _has_all(trace, bodies))
+    made = _those(Decoded(trace, bodies, asked, found, {}), found)
+    if trace.is_tied:
+        return made
+    at = _at_asked(made, interning)  # of those that were found: else a key that must be there may be missing
+    return _those(made, at)._replace(found=pc.replace_with_mask(found, found, at))
 
 
-def _those(made: Decoded, which: list[bool]) -> Decoded:
-    mask = pa.array(which, pa.bool_())
-    return Decoded(made.trace, made.table.filter(mask), made.asked.filter(mask), made.found, {})
+def _those(made: Decoded, which: pa.Array) -> Decoded:
+    if pc.all(which).as_py():
+        return made
+    return Decoded(made.trace, made.table.filter(which), made.asked.filter(which), made.found, {})
 
 
-def _at_asked(made: Decoded, interning: Interning) -> list[bool]:
+def _at_asked(made: Decoded, interning: Interning) -> pa.Array:
     """Return of which replies a fact makes what was asked for a node, as `asked.is_at` tells."""
 
     def has_key(kind: Kind[Any], raws: pa.Array) -> pa.Array:
@@ -204,8 +234,7 @@ def _at_asked(made: Decoded, interning: Interning) -> list[bool]:
         elif what.check is None:
             other = pc.if_else(is_asked[0], has_key(what.end, firsts[1]), has_key(what.start, firsts[0]))
             at = pc.or_(at, pc.and_(pc.or_(*is_asked), other))
-    at_asked: list[bool] = at.to_pylist()
-    return at_asked
+    return at
 
 
 def columns(made: Decoded, fact: TracedFact, first: int) -> DecodedColumns | None:
@@ -247,21 +276,22 @@ def _is_utf8(text: bytes) -> bool:
     return True
 
 
-def _faulty(trace: Trace, table: pa.Table) -> Iterator[int]:
-    """Yield the rows in which something is null or missing that must be there."""
+def _has_all(trace: Trace, table: pa.RecordBatch) -> pa.Array:
+    """Return of which replies nothing is null or missing that must be there (bool[n])."""
+    has_all = pa.repeat(pa.scalar(value=True), table.num_rows)
     for field in trace.fields.values():
-        column = table[field.encoded].combine_chunks()
-        if field.is_required:
-            yield from pc.indices_nonzero(pc.is_null(column)).to_pylist()
+        column = table[field.encoded]
+        if field.is_required and column.null_count:
+            has_all = pc.and_(has_all, pc.is_valid(column))
         if not field.is_list:
             continue
         items = pc.list_flatten(column)
-        faulty = pc.is_null(items)
-        for member in field.items.values():
-            if not member.may_be_null:
-                faulty = pc.or_(faulty, pc.is_null(pc.struct_field(items, member.encoded)))
-        if pc.any(faulty).as_py():
-            yield from pc.list_parent_indices(column).filter(faulty).to_pylist()
+        members = [pc.struct_field(items, each.encoded) for each in field.items.values() if not each.may_be_null]
+        faulty = [pc.is_null(each) for each in (items, *members) if each.null_count]
+        if faulty:
+            rows = pc.list_parent_indices(column).filter(reduce(pc.or_, faulty))
+            has_all = pc.and_not(has_all, pc.is_in(counted(table.num_rows), rows.cast(pa.int32())))
+    return has_all
 
 
 class _UnknownError(BaseException):
@@ -299,8 +329,8 @@ _SOME_TEXT = _Text()
 _TEXTS = (str, str | None)
 
 
-def _found(endpoint: Endpoint, trace: Trace, table: pa.Table) -> list[bool]:
-    """Return which replies found something, and not nothing at all. Each distinct combination is judged once.
+def _found(endpoint: Endpoint, trace: Trace, table: pa.RecordBatch) -> pa.Array:
+    """Return which replies found something, and not nothing at all (bool[n]). Each distinct combination is judged once.
 
     Most judges only look whether there is a text, and not which one. Raises _UnknownError if one looks into a list.
     """
@@ -310,22 +340,25 @@ def _found(endpoint: Endpoint, trace: Trace, table: pa.Table) -> list[bool]:
         return _judged(endpoint, trace, table, in_full=True)
 
 
-def _judged(endpoint: Endpoint, trace: Trace, table: pa.Table, *, in_full: bool) -> list[bool]:
+def _judged(endpoint: Endpoint, trace: Trace, table: pa.RecordBatch, *, in_full: bool) -> pa.Array:
     columns = []
+    codes = pa.repeat(pa.scalar(0, pa.int64()), table.num_rows)
     for field in trace.fields.values():
-        column = table[field.encoded].combine_chunks()
+        column = table[field.encoded]
         if field.is_list:
             column = pc.greater(pc.fill_null(pc.list_value_length(column), 0), 0)
         elif _is_by_presence(field, in_full=in_full):
             column = pc.greater(pc.binary_length(column), 0)
-        columns.append(column.to_pylist())
-    known: dict[tuple[Any, ...], bool] = {}
-    found = []
-    for row in zip(*columns, strict=True) if columns else repeat((), table.num_rows):
-        if row not in known:
-            known[row] = _is_found(endpoint, trace, row, in_full=in_full)
-        found.append(known[row])
-    return found
+        columns.append(column)
+        encoded = column.dictionary_encode("encode")
+        codes = pc.add(pc.multiply(codes, len(encoded.dictionary)), encoded.indices)
+        codes = codes.dictionary_encode().indices.cast(pa.int64())
+    combined = codes.dictionary_encode()
+    firsts = pc.index_in(combined.dictionary, codes)
+    rows = zip(*(column.take(firsts).to_pylist() for column in columns), strict=True) if columns else [()]
+    return pa.array([_is_found(endpoint, trace, row, in_full=in_full) for row in rows], pa.bool_()).take(
+        combined.indices
+    )
 
 
 def _is_by_presence(field: Field, *, in_full: bool) -> bool:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import reduce
-from itertools import product
+from itertools import compress, product
 from typing import Any, NamedTuple, cast
 
 import msgspec
@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from intel_grapher import reading, reject_paths
-from intel_grapher.cache.envelope import Envelope
+from intel_grapher.cache.envelope import Envelope, decode, decode_all
 from intel_grapher.errors import BadValue, SourceError
 from intel_grapher.files import Group
 from intel_grapher.model import Fact, Kind, LeftOut, Relationship, Type
@@ -107,7 +107,8 @@ class Batch:
     def _start(self) -> None:
         self._columns: dict[Any, Columns] = {}
         self._decoded: list[Columns] = []
-        self._replies: list[Reply] = []
+        self._replies: list[Reply | bytes] = []  # a line for one that was read in columns
+        self._fetched_at: list[int] = []
         self._missed: dict[int, Missed] = {}  # by reply
 
     def add(self, *replies: Reply, in_columns: bool | None = None) -> None:
@@ -117,16 +118,40 @@ class Batch:
         are enough of them.
         """
         endpoint = self.endpoint
-        canonical = self._canonical(replies)
+        canonical = self._canonical(pa.array([reply.key for reply in replies], pa.string())).to_pylist()
         is_worth = len(replies) >= WORTH_TRACING if in_columns is None else in_columns
         traced = trace(endpoint) if is_worth else None
-        taken = set[int]() if traced is None else self._take_in_columns(traced, replies, canonical)
+        taken = set[int]() if traced is None else self._add_in_columns(traced, replies, canonical)
         for place, (reply, is_canonical) in enumerate(zip(replies, canonical, strict=True)):
             if place not in taken:
                 verdict = judged(endpoint, reply.status, reply.content)
                 self.take(reply, verdict, asked=reply.key if is_canonical else None)
 
-    def _take_in_columns(self, traced: Trace, replies: Sequence[Reply], canonical: Sequence[bool]) -> set[int]:
+    def add_lines(self, lines: Sequence[bytes], *, in_columns: bool | None = None) -> list[int]:
+        """Take lines of a file of the cache that is the one that was written, and return when each reply came.
+
+        Those taken `in_columns`, as in `add`, are decoded with their envelopes. Raises BadValue where one is no
+        envelope.
+        """
+        is_worth = len(lines) >= WORTH_TRACING if in_columns is None else in_columns
+        traced = trace(self.endpoint) if is_worth else None
+        records = decoded.read_records(traced, lines) if traced else None
+        if traced is None or records is None:
+            replies = list(map(Reply.of, decode_all(b"\n".join(lines))))
+            self.add(*replies, in_columns=in_columns)
+            return [reply.fetched_at for reply in replies]
+        fetched_at: list[int] = records.fetched_at.to_pylist()
+        fits = pc.and_(records.fits, self._canonical(records.asked))
+        bodies = pa.RecordBatch.from_struct_array(records.bodies.filter(fits))
+        found = self._take_in_columns(traced, records.asked.filter(fits), bodies)
+        taken = [False] * len(lines) if found is None else pc.replace_with_mask(fits, fits, found).to_pylist()
+        self._replies += compress(lines, taken)
+        self._fetched_at.extend(compress(fetched_at, taken))
+        rest = [line for line, is_taken in zip(lines, taken, strict=True) if not is_taken]
+        self.add(*map(Reply.of, decode_all(b"\n".join(rest))), in_columns=False)
+        return fetched_at
+
+    def _add_in_columns(self, traced: Trace, replies: Sequence[Reply], canonical: Sequence[bool]) -> set[int]:
         """Take replies that found something, as columns, and return which ones that could be done with."""
         fitting = [
             place
@@ -135,20 +160,28 @@ class Batch:
         ]
         taken: set[int] = set()
         for places in _parts(fitting, replies):
-            keys = [replies[place].key for place in places]
-            bodies = [cast("msgspec.Raw", replies[place].content) for place in places]
-            made = decoded.decoded(self.endpoint, traced, keys, bodies, self.interning)
-            if made is None:
-                continue
-            found = [place for place, is_found in zip(places, made.found, strict=True) if is_found]
-            columns = [decoded.columns(made, fact, len(self._replies)) for fact in traced.facts]
-            if any(each is None for each in columns):
-                continue
-            self._decoded += [each for each in columns if each is not None and each.rows]
-            self._replies += [replies[place] for place in found]
-            self.outcomes[Outcome.FOUND.value] += len(found)
-            taken.update(found)
+            asked = pa.array([replies[place].key for place in places], pa.string())
+            bodies = decoded.read_bodies(traced, [cast("msgspec.Raw", replies[place].content) for place in places])
+            found = None if bodies is None else self._take_in_columns(traced, asked, bodies)
+            if found is not None:
+                having = list(compress(places, found.to_pylist()))
+                self._replies += (replies[place] for place in having)
+                self._fetched_at.extend(replies[place].fetched_at for place in having)
+                taken.update(having)
         return taken
+
+    def _take_in_columns(self, traced: Trace, asked: pa.Array, bodies: pa.RecordBatch) -> pa.Array | None:
+        """Take the facts of replies that found something, which get the next numbers, and return which ones (bool[n]).
+
+        Returns None where all of them have to be read by themselves.
+        """
+        made = decoded.decoded(self.endpoint, traced, asked, bodies, self.interning)
+        columns = [made and decoded.columns(made, fact, len(self._replies)) for fact in traced.facts]
+        if made is None or any(each is None for each in columns):
+            return None
+        self._decoded += [each for each in columns if each is not None and each.rows]
+        self.outcomes[Outcome.FOUND.value] += made.table.num_rows
+        return made.found
 
     def take(self, reply: Reply, verdict: Verdict, asked: str | None = None) -> list[Fact]:
         """Take one reply with its verdict, and return the facts that its mapping gives.
@@ -170,14 +203,10 @@ class Batch:
             self._list(reply, (fault[:3] for fault in verdict.faults), more)
         return facts
 
-    def _canonical(self, replies: Sequence[Reply]) -> list[bool]:
-        """Tell of each reply's key whether it is known to be canonical as it stands; nearly all are."""
+    def _canonical(self, keys: pa.Array) -> pa.Array:
+        """Return of which keys it is known that they are canonical as they stand (bool[n]); nearly all are."""
         plain = self.endpoint.kinds[0].plain
-        if plain is None:
-            return [False] * len(replies)
-        keys = pa.array([reply.key for reply in replies], pa.string())
-        canonical: list[bool] = pc.is_valid(plain(keys)).to_pylist()
-        return canonical
+        return pc.is_valid(plain(keys)) if plain else pa.repeat(pa.scalar(value=False), len(keys))
 
     def _map(self, reply: Reply, verdict: Verdict, asked: str | None) -> list[Fact]:
         if not verdict.is_answer:
@@ -194,6 +223,7 @@ class Batch:
                 raise BadValue(f"the mapping failed: {type(wrong).__name__}") from wrong
             number = len(self._replies)
             self._replies.append(reply)
+            self._fetched_at.append(reply.fetched_at)
             is_node = bool(self.endpoint.untied)
             for fact, rows, starts, ends in facts:
                 if rows:
@@ -260,10 +290,11 @@ class Batch:
         """Return the facts collected since the last call. Bad values are added to `rejects`."""
         filled = [*self._columns.values(), *self._decoded]
         numbering = Numbering(self.interning, filled)
-        fetched = pa.array([reply.fetched_at for reply in self._replies], pa.int64())
+        fetched = pa.array(self._fetched_at, pa.int64())
         found = [made for columns in filled for made in self._tables(columns, numbering, fetched)]
         for number, missed in self._missed.items():
-            reply = self._replies[number]
+            kept = self._replies[number]
+            reply = kept if isinstance(kept, Reply) else Reply.of(decode(kept, check=False))
             self._list(reply, missed.located(bytes(reply.content)) or self._located(reply, missed.noted), missed.more)
         self._start()
         self.interning.trim()

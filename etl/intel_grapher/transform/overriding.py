@@ -44,6 +44,10 @@ class Overriding:
         overrides = self._overrides
         return sorted(overrides.nodes_out), sorted(overrides.relationships_out), sorted(overrides.same.items())
 
+    def all_count(self, segment: Segment) -> bool:
+        """Tell whether all of a segment's replies count, as they are."""
+        return segment.source != SOURCE and not self._marks.inputs(segment)
+
     def replies(self, segment: Segment, on_corruption: OnCorruption, content: bytes | None = None) -> list[Envelope]:
         """Return what counts of a segment's replies. `content` are its bytes, where they have been read."""
         found = self._marks.in_use(segment, on_corruption, content)

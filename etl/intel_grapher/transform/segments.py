@@ -107,7 +107,7 @@ class Segments:
                 endpoint,
                 path,
                 interning,
-                replies_of=self._overriding.replies,
+                overriding=self._overriding,
                 leaves_out=leaves_out,
             )
             part.outcomes |= +outcomes

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -18,12 +19,15 @@ import msgspec
 import pyarrow as pa
 
 from intel_grapher.cache.envelope import Envelope
-from intel_grapher.cache.segment import Corruption, OnCorruption, Segment
+from intel_grapher.cache.frames import lines_in_parts
+from intel_grapher.cache.segment import Corruption, Segment
+from intel_grapher.errors import BadValue
 from intel_grapher.files import Group
 from intel_grapher.reading import shown
 from intel_grapher.source import Endpoint
-from intel_grapher.transform.facts import Batch, Reject, Reply
+from intel_grapher.transform.facts import DECODED_BYTES, Batch, Reject, Reply
 from intel_grapher.transform.interning import Interning
+from intel_grapher.transform.overriding import Overriding
 
 REJECTS = "rejects"
 NO_MAPPING = "no mapping"
@@ -116,35 +120,59 @@ def stage(
     path: Path,
     interning: Interning,
     *,
-    replies_of: Callable[[Segment, OnCorruption, bytes], list[Envelope]],
-    leaves_out: Callable[[Envelope], bool] = lambda _: False,
+    overriding: Overriding,
+    leaves_out: Callable[[Envelope], bool] | None = None,
 ) -> Staged:
     """Map the replies of one segment, write what they give to the file at `path`, and return its footer.
 
     `content` are the segment's bytes as they were read; nothing else is read, so that the file's name covers it.
-    `replies_of` returns those of its replies that count (`Overriding.replies`). Those of which `leaves_out` is true do
-    not count either.
+    Replies that `overriding` leaves out do not count, nor do those of which `leaves_out` is true.
     """
     damage: list[Corruption] = []
-    replies = [Reply.of(each) for each in replies_of(segment, damage.append, content) if not leaves_out(each)]
-    times = [reply.fetched_at for reply in replies]
-    oldest, newest = min(times, default=0), max(times, default=0)
+    unmapped: list[Reject] = []
+    batch = Batch(endpoint, 0, interning) if endpoint else None
+    all_count = leaves_out is None and overriding.all_count(segment)
+    times = _take_whole(segment, content, batch) if batch and all_count else None
+    if times is None:
+        found_replies = overriding.replies(segment, damage.append, content)
+        replies = [Reply.of(each) for each in found_replies if not (leaves_out and leaves_out(each))]
+        times = [reply.fetched_at for reply in replies]
+        if endpoint:
+            batch = Batch(endpoint, 0, interning)
+            batch.add(*replies)
+        else:
+            unmapped = [_unmapped(segment, reply) for reply in replies]
     found = Staged(
-        segment.source, len(replies), {}, len(damage), oldest, newest, content_crc=zlib.crc32(content), path=str(path)
+        segment.source,
+        len(times),
+        dict(+(batch.outcomes if batch else Counter({NO_MAPPING: len(unmapped)}))),
+        len(damage),
+        min(times, default=0),
+        max(times, default=0),
+        content_crc=zlib.crc32(content),
+        path=str(path),
     )
-    batch, unmapped = None, list[Reject]()
-    if endpoint is not None:
-        batch = Batch(endpoint, 0, interning)
-        batch.add(*replies)
-        found.outcomes = dict(batch.outcomes)
-    elif replies:
-        unmapped = [_unmapped(segment, reply) for reply in replies]
-        found.outcomes = {NO_MAPPING: len(replies)}
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     with pa.OSFile(str(temporary), "wb") as file:
         _write(file, found, batch, unmapped)
     temporary.rename(path)
     return found
+
+
+def _take_whole(segment: Segment, content: bytes, batch: Batch) -> list[int] | None:
+    """Take all replies of a closed segment, and return when they came; None where its records must be read one by one.
+
+    The batch is of no use then.
+    """
+    if not segment.closed or not segment.is_whole(content):
+        return None
+    times: list[int] = []
+    try:
+        for lines in lines_in_parts(content, DECODED_BYTES):
+            times += batch.add_lines(lines)
+    except BadValue:
+        return None
+    return times if len(times) == segment.records else None
 
 
 def _unmapped(segment: Segment, reply: Reply) -> Reject:
