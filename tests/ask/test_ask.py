@@ -13,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from intel_grapher import ask, schema
-from intel_grapher.ask import documents, find, look, readonly
+from intel_grapher.ask import cypher, documents, find, look, readonly
 from intel_grapher.ask import path as paths_
 from intel_grapher.ask import rank as ranking
 from intel_grapher.ask import saved as questions
 from intel_grapher.ask.engines import Graph
+from intel_grapher.ask.explore import Explorer
 from intel_grapher.errors import NotFoundError, UsageError
 from intel_grapher.model import NodeRef
 
@@ -86,6 +87,27 @@ def test_a_path_to_itself_is_empty_and_to_nowhere_an_error(graph: Graph) -> None
     assert paths_.paths(graph, EXAMPLE, EXAMPLE).found == [[]]
     with pytest.raises(NotFoundError, match=r"nobody\.example is not in the graph"):
         paths_.paths(graph, EXAMPLE, NodeRef("Domain", "nobody.example"))
+
+
+def test_steps_are_what_is_stored_where_a_type_points_either_way_and_of_hubs_too(graph: Graph) -> None:
+    labels = [schema.LABELS[name] for name in ("Domain", "SubDomain", "Hash", "IPAddress")]
+    nodes = [
+        NodeRef(label.name, row[0])
+        for label in labels
+        for row in graph.ask(f"MATCH (n:{label.name}) RETURN n.{label.key} AS key ORDER BY key LIMIT 12").rows
+    ]
+    steps = {step for node in nodes for step in Explorer(graph).around(node)}
+    assert {cypher.only_direction(step.start.label, step.type, step.end.label) for step in steps} == {"->", "<-", None}
+    for node in nodes:
+        shown = ask.show(graph, schema.LABELS[node.label], node.key, limit=1000)
+        assert shown is not None
+        ties = {
+            (each.type, each.direction, each.label, each.key)
+            for each in shown.neighbours
+            if schema.RELATIONSHIPS[each.type].is_tie and NodeRef(each.label, each.key) != node
+        }
+        for explorer in (Explorer(graph), Explorer(graph, hub=1)):
+            assert {(each.type, each.direction, *each.end) for each in explorer.around(node, seed=True)} == ties
 
 
 def test_rank_puts_what_few_share_before_what_many_do(graph: Graph) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 from intel_grapher import schema
-from intel_grapher.ask import cypher
+from intel_grapher.ask import cypher, look
 from intel_grapher.ask.engines import Graph
 from intel_grapher.errors import NotFoundError
 from intel_grapher.model import NodeRef
@@ -46,9 +47,7 @@ class Explorer:
 
     def present(self, node: NodeRef) -> None:
         """Raise NotFoundError unless the node is in the graph."""
-        label = schema.LABELS[node.label]
-        question = f"MATCH {cypher.keyed('n', label, 'key')} RETURN count(n) AS many"
-        if not self.graph.ask(question, {"key": node.key}).rows[0][0]:
+        if not look.there(self.graph, [node]):
             raise NotFoundError(f"{node.label} {node.key} is not in the graph: fetch it, then transform and load")
 
     def degree(self, node: NodeRef) -> int:
@@ -68,17 +67,39 @@ class Explorer:
         """Return the steps from a node; none from a hub, unless it is a `seed`, of which some are returned."""
         if node in self._around:
             return self._around[node]
-        if not seed and self.is_hub(node):
+        if node in self.hubs and not seed:
             return []
         if len(self._around) >= BUDGET or time.monotonic() > self._until:
             self.given_up = True
             return []
-        steps: dict[Step, None] = {}
-        most = max(self.hub, HUB) + 1
-        for direction, question in cypher.around(self.graph, schema.LABELS[node.label], most, ties=True):
-            for type_, label, key in self.graph.ask(question, {"key": node.key}, limit=most).rows:
-                other = NodeRef(label, key)
-                if type_ in schema.RELATIONSHIPS and label in schema.LABELS and other != node:
-                    steps[Step(node, type_, cypher.seen_from(type_, direction), other)] = None
+        label, most = schema.LABELS[node.label], max(self.hub, HUB) + 1
+        rows = self.graph.ask(cypher.ties(self.graph, label, most), {"key": node.key}, limit=most).rows
+        if len(rows) > self.hub and not seed:
+            self.hubs.add(node)
+            return []
+        if len(rows) < most:
+            self._degrees[node] = len(rows)
+        steps = _steps(node, rows) if len(rows) < most else None
+        if steps is None:
+            steps = set()
+            for direction, question in cypher.around(self.graph, label, most, ties=True):
+                rows = self.graph.ask(question, {"key": node.key}, limit=most).rows
+                steps |= _steps(node, rows, direction) or set()
         self._around[node] = sorted(steps)
         return self._around[node]
+
+
+def _steps(node: NodeRef, rows: Iterable[Sequence[Any]], direction: str = "") -> set[Step] | None:
+    """Return the steps from a node that rows tell, all in a direction.
+
+    Without one, each in the only direction that it can have; None where one may have either.
+    """
+    steps = set()
+    for type_, other in filter(None, map(cypher.neighbour, rows)):
+        way = direction or cypher.only_direction(node.label, type_, other.label)
+        if other == node:
+            continue
+        if way is None:
+            return None
+        steps.add(Step(node, type_, cypher.seen_from(type_, way), other))
+    return steps

@@ -169,9 +169,9 @@ def between(graph: Graph, nodes: Iterable[NodeRef], new: Iterable[NodeRef] | Non
 def _touching(graph: Graph, one: NodeRef, among: Container[NodeRef]) -> Iterator[tuple[NodeRef, str, NodeRef]]:
     """Yield the relationships of a node with some others, as they are stored."""
     for direction, question in cypher.around(graph, schema.LABELS[one.label], ORDERED):
-        for type_, label, key in graph.ask(question, {"key": one.key}, limit=ORDERED).rows:
-            other = NodeRef(label, key)
-            if type_ in schema.RELATIONSHIPS and other in among:
+        rows = graph.ask(question, {"key": one.key}, limit=ORDERED).rows
+        for type_, other in filter(None, map(cypher.neighbour, rows)):
+            if other in among:
                 yield (one, type_, other) if direction == "->" else (other, type_, one)
 
 
