@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,9 +18,13 @@ from transforming import transform
 from intel_grapher import Workspace, diff, set_copy, sets
 from intel_grapher.cache import Cache, Entry
 from intel_grapher.errors import NotPushedError, StoreError, TransformError
+from intel_grapher.fetch.degrees import in_files
 from intel_grapher.files import FORMATS, Files, Group
 from intel_grapher.load import Embedded, load
+from intel_grapher.load.neo4j import admin
 from intel_grapher.lock import locked
+from intel_grapher.neo4j.connection import Server
+from intel_grapher.neo4j.server import LocalNeo4j
 from intel_grapher.objects import Objects, place
 from intel_grapher.set_copy import NAMES, SetCopy, SharedSets
 from intel_grapher.tables import read_tables
@@ -264,6 +269,32 @@ def test_names_of_an_earlier_version_get_what_tells_their_store_when_they_change
     publish(tmp_path, on("two"), 2)
     assert shared.read().store
     assert addresses(on("two")) == ["192.0.2.1", "192.0.2.2"]
+
+
+def test_what_is_a_hub_is_read_from_the_store(on: OnMachine, tmp_path: Path) -> None:
+    publish(tmp_path, on("one"), 1)
+    of = in_files(on("two"))
+    assert of is not None
+    assert of(["192.0.2.1"]) == {"192.0.2.1": 1}
+
+
+def test_an_import_into_a_local_server_has_the_files_of_a_store(
+    on: OnMachine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(tmp_path, on("one"), 1)
+    files = Files(on("two"))
+    given: list[Path] = []
+
+    def admin_(*arguments: str) -> None:
+        given.extend(Path(path) for each in arguments for path in re.findall(r"/[^,=]+\.csv", each))
+        assert all(path.stat().st_size for path in given)
+        raise KeyboardInterrupt
+
+    local = LocalNeo4j(tmp_path / "neo4j")
+    monkeypatch.setattr(local, "admin", admin_)
+    with pytest.raises(KeyboardInterrupt):
+        admin.replace(files, files.manifest(), Server("bolt://127.0.0.1:1", "", "", local), lambda *_: None)
+    assert len(given) > 2
 
 
 def test_files_that_could_not_be_written_to_the_store_are_read_here(

@@ -91,7 +91,7 @@ LAYERS = {
     "early": {"machine", "cache", "registry"},
     "fetch": {
         *("errors", "registry", "lock", "sql", "keys", "times", "model", "schema", "source", "reading", "verdict"),
-        *("cache", "credentials"),
+        *("cache", "credentials", "files"),
     },
     "neo4j": {"errors", "disk", "lock", "credentials"},
     "load": {"errors", "machine", "disk", "lock", "sql", "model", "schema", "files", "neo4j"},

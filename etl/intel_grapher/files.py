@@ -151,6 +151,10 @@ class Files:
         self.root = root
         self._copy = copy_at(root)
 
+    def __str__(self) -> str:
+        """Return what a user calls the set: its folder, or the URL of the store that this is the copy of."""
+        return shown(self.root)
+
     def path(self, group: Group, suffix: str, part: int | None = None) -> Path:
         """Return where a group's file of that format lies, or that part of it."""
         number = "" if part is None else f".{part:05}"
@@ -186,9 +190,7 @@ class Files:
         try:
             return msgspec.json.decode(path.read_bytes(), type=Manifest)
         except FileNotFoundError as missing:
-            raise NoFilesError(
-                f"there are no flat files in {shown(self.root)}", "run `intel-grapher transform` first"
-            ) from missing
+            raise NoFilesError(f"there are no flat files in {self}", "run `intel-grapher transform` first") from missing
         except (OSError, msgspec.MsgspecError) as wrong:
             raise TransformError(f"{path} can't be read ({wrong}): run `intel-grapher transform` again") from wrong
 

@@ -223,10 +223,21 @@ class Objects:
             for each in batch:
                 yield Stat(each["path"], each["size"], each["last_modified"].timestamp())
 
+    def stat(self, name: str) -> Stat | None:
+        """Return what a listing says of an object, as it is now; None where there is none."""
+        try:
+            found = self._sent(partial(_obstore().head, self._store, name))
+        except FileNotFoundError:
+            return None
+        return Stat(name, found["size"], found["last_modified"].timestamp())
+
     def now(self) -> float:
         """Return the store's time, in epoch seconds: when a small object, PROBE, was written just now."""
         self._sent(partial(_obstore().put, self._store, PROBE, _PROBED))
-        return float(self._sent(partial(_obstore().head, self._store, PROBE))["last_modified"].timestamp())
+        there = self.stat(PROBE)
+        if there is None:
+            raise StoreError(f"{self.url}/{PROBE} was written, and is not there. Run the command again.")
+        return there.modified
 
     def delete(self, names: Iterable[str]) -> None:
         """Remove objects; one that is not there counts as removed."""
@@ -277,8 +288,8 @@ class Objects:
                 return send()
             except (PermissionDeniedError, UnauthenticatedError) as error:
                 raise StoreError(
-                    f"{self.url} refuses: {_reason(error)}. Give these credentials the right to read, list and write "
-                    "there, or use others."
+                    f"{self.url} refuses: {_reason(error)}. Give these credentials the right to do that there "
+                    "(docs/scale.md), or use others."
                 ) from error
             except GenericError as error:
                 if _NOT_IMPLEMENTED.search(str(error)):

@@ -119,7 +119,7 @@ def read_tables(files: Files, groups: Sequence[str] = ()) -> GraphTables:
             continue
         if files.manifest() == manifest:
             return found
-    raise TransformError(f"the files in {files.root} are made anew again and again: read them when that has ended")
+    raise TransformError(f"the files in {files} are made anew again and again: read them when that has ended")
 
 
 def _read(files: Files, manifest: Manifest, groups: Sequence[str]) -> GraphTables:

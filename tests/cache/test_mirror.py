@@ -6,7 +6,9 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -26,8 +28,8 @@ from intel_grapher.errors import CacheError, NotPushedError, StoreError
 from intel_grapher.fetch.asking import Indicator
 from intel_grapher.fetch.run import fetch
 from intel_grapher.fetch.summary import Summary
-from intel_grapher.objects import GRACE_SECONDS, Objects, local_folder, place, url_of
-from intel_grapher.orphans import orphans
+from intel_grapher.objects import GRACE_SECONDS, Objects, Stat, local_folder, place, url_of
+from intel_grapher.orphans import orphans, remove
 
 URL = "s3://bucket/case"
 
@@ -297,9 +299,107 @@ def test_orphans_are_what_nothing_names_for_a_week(machines: Machines, monkeypat
     found = [each.name for each in orphans(machines.objects)]
     assert len(found) == FEWEST + 1
     assert stray in found
-    machines.objects.delete(found)
+    assert [each.name for each in remove(machines.objects, orphans(machines.objects))] == found
+    assert orphans(machines.objects) == []
     assert machines.held("new") == hosts(*range(FEWEST))
     assert machines.objects.find("notes/of-somebody.txt") is not None
+
+
+@pytest.fixture
+def orphan(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> list[Stat]:
+    """Return the one orphan: what machine `two` has uploaded, and could not name. A grace is a moment here."""
+    add = SharedListing.add
+
+    def fail(*_: object, **__: object) -> Listing:
+        raise StoreError("cut off")
+
+    monkeypatch.setattr("intel_grapher.objects.GRACE_SECONDS", 0.1)
+    monkeypatch.setattr("intel_grapher.orphans.GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(SharedListing, "add", fail)
+    with pytest.raises(NotPushedError):
+        machines.add("two", 1)
+    monkeypatch.setattr(SharedListing, "add", add)
+    time.sleep(0.15)
+    found = orphans(machines.objects)
+    assert len(found) == 1
+    return found
+
+
+def test_an_orphan_that_is_named_after_they_were_found_is_not_removed(machines: Machines, orphan: list[Stat]) -> None:
+    machines.add("two", 2)
+    time.sleep(0.15)
+    assert remove(machines.objects, orphan) == []
+    assert machines.held("new") == hosts(1, 2)
+
+
+def test_an_orphan_that_is_written_anew_to_be_named_is_not_removed(
+    machines: Machines, orphan: list[Stat], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = SharedListing.add
+    removed: list[Stat] = []
+
+    def late(shared: SharedListing, *how: Any) -> Listing:  # noqa: ANN401 - as `add` takes them
+        removed.extend(remove(machines.objects, orphan))
+        return add(shared, *how)
+
+    monkeypatch.setattr(SharedListing, "add", late)
+    machines.add("two", 2)
+    assert removed == []
+    assert machines.held("new") == hosts(1, 2)
+
+
+def test_an_orphan_that_is_named_at_its_deletion_is_put_back(
+    machines: Machines, orphan: list[Stat], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delete = Objects.delete
+
+    def late(objects: Objects, names: list[str]) -> None:
+        monkeypatch.setattr(Objects, "delete", delete)
+        machines.add("two", 2)
+        delete(objects, names)
+
+    monkeypatch.setattr(Objects, "delete", late)
+    assert remove(machines.objects, orphan) == []
+    assert machines.held("new") == hosts(1, 2)
+
+
+@pytest.mark.usefixtures("orphan")
+def test_what_was_there_before_it_is_named_is_looked_at_once_more(
+    machines: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = SharedListing.add
+
+    def late(shared: SharedListing, segments: Iterable[Listed]) -> Listing:
+        named = list(segments)
+        machines.objects.delete([each.name for each in named])  # by who took them for orphans
+        monkeypatch.setattr(SharedListing, "add", add)
+        return add(shared, named)
+
+    monkeypatch.setattr(SharedListing, "add", late)
+    machines.add("two", 2)
+    assert machines.held("new") == hosts(1, 2)
+
+
+def test_a_segment_that_is_retired_while_it_is_read_is_read_to_its_end(
+    machines: Machines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(FEWEST):
+        machines.add("one", number)
+    reading = machines.cache("one")
+    segments = reading.segments()
+    found = reading.newest("dns", "a", "host3.example")
+    with machines.cache("one") as cache, cache.writer() as writer:
+        assert compact(cache, writer).merged == FEWEST
+    assert machines.held("one") == hosts(*range(FEWEST)), "nobody else sees it"
+    keys = [reply.key for segment in segments for reply in reading.replies(segment)]
+    assert sorted(keys) == hosts(*range(FEWEST))
+    assert found is not None
+    assert reading.read(found).key == "host3.example"
+    monkeypatch.setattr("intel_grapher.cache.retired.SECONDS", -1)
+    machines.held("one")
+    assert not [path for path in (tmp_path / "one/data/retired").rglob("*") if path.is_file()]
+    with pytest.raises(CacheError, match=r"is gone\. Run the command again"):
+        segments[0].content()
 
 
 PUSHER = """

@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -14,6 +15,7 @@ from intel_grapher.fetch.asking import Indicator
 from intel_grapher.fetch.hops import Hops
 from intel_grapher.fetch.plan import plan
 from intel_grapher.fetch.run import FetchOptions, fetch
+from intel_grapher.files import Content, Manifest
 from intel_grapher.keys import detect
 from intel_grapher.model import Facts
 from intel_grapher.schema import RESOLVES, Address, Hostname
@@ -160,6 +162,8 @@ def test_degrees_come_from_the_flat_files(tmp_path: Path) -> None:
     (folder / "relationships").mkdir(parents=True)
     table = pa.table({"start": ["a.example.com", "b.example.com", "b.example.com"], "end": ["8.0.0.1"] * 3})
     pq.write_table(table, folder / "relationships" / "Domain-RESOLVES-IPAddress.parquet")
+    made = Manifest(1, "", {}, {"Domain-RESOLVES-IPAddress": Content(3, "")}, {}, 0, {}, 0, [])
+    (folder / "manifest.json").write_bytes(msgspec.json.encode(made))
     of = degrees.in_files(folder)
     assert of is not None
     assert of(["8.0.0.1", "b.example.com", "'; DROP"]) == {"8.0.0.1": 2, "b.example.com": 1}

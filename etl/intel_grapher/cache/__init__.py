@@ -27,6 +27,7 @@ The folder (`data/`):
     imports/cache/log/000001.jsonl                                     imports and marks, in the same form
     set-aside/raw/threatcrowd/domain/000002-5d41402a.torn              a torn line
     set-aside/raw/threatcrowd/domain/000001.jsonl                      a corrupt segment, as it was
+    retired/raw/threatcrowd/domain/000001-1-9f86d081884c7d65.jsonl.zst in a mirror: others took its place (`retired`)
 
 The bytes:
 

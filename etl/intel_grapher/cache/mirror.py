@@ -5,10 +5,11 @@
       data/                                       the mirror: a cache's folder like any other
       data/listing/                               copies of the listing's pages
 
-`pull` brings the closed segments that the mirror lacks, and takes away those that are retired. `push` closes what is
-open, writes the segments that the store lacks, and then lets the listing name them. A command that is killed, or that
-the store fails, leaves its replies in the mirror, and the next one that writes there pushes them. Two machines may give
-two segments one number: they keep their names, which have a checksum, and number and name tell their order everywhere.
+`pull` brings the closed segments that the mirror lacks, and retires those that others took the place of. `push` closes
+what is open, writes the segments that the store lacks, and then lets the listing name them. A command that is killed,
+or that the store fails, leaves its replies in the mirror, and the next one that writes there pushes them. Two machines
+may give two segments one number: they keep their names, which have a checksum, and number and name tell their order
+everywhere.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from threading import Event, Thread
 from typing import Final
 
 from intel_grapher import disk
+from intel_grapher.cache import retired
 from intel_grapher.cache.envelope import ALL_AREAS
 from intel_grapher.cache.listing import PAGES, Listed, Listing, SharedListing
 from intel_grapher.cache.segment import Segment, list_segments
@@ -77,7 +79,8 @@ class Mirror:
             with ThreadPoolExecutor(_THREADS) as pool:
                 brought = list(pool.map(self._bring, lacking))
             for name in listing.retired.keys() & held.keys():
-                (self.root / name).unlink(missing_ok=True)
+                retired.retire(self.root / name)
+            retired.clean(self.root)
         missing = [each.name for each, is_there in zip(lacking, brought, strict=True) if not is_there]
         if missing:
             raise StoreError(
@@ -196,9 +199,10 @@ class Mirror:
         named = [(Listed.of(*each), each[1]) for each in contents if each[0].is_whole(each[1])]
         with ThreadPoolExecutor(_THREADS) as pool:
             for _ in range(2):
-                list(pool.map(lambda each: self.objects.put_new(each[0].name, each[1]), named))
+                are_new = list(pool.map(lambda each: self.objects.put_new(each[0].name, each[1]), named))
                 self._know(self.shared.add(listed for listed, _ in named))
-                if time.time() - begun < _SLOW_SECONDS:  # else somebody may have taken them for orphans meanwhile
+                # Else somebody may have taken them for orphans, and removed them before they were named.
+                if all(are_new) and time.time() - begun < _SLOW_SECONDS:
                     break
         if len(named) < len(contents):
             self.push(writer, close=False)

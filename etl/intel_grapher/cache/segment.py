@@ -23,6 +23,7 @@ from typing import Final
 import msgspec
 
 from intel_grapher import disk
+from intel_grapher.cache import retired
 from intel_grapher.cache.envelope import (
     ALL_AREAS,
     CHECKSUM_DIFFERS,
@@ -126,14 +127,15 @@ class Segment:
     def content(self) -> bytes:
         """Return the file's bytes: of a closed segment the compressed ones, of an open one the first `size`.
 
-        Where an open segment has been closed since it was listed, they come from its successor. Raises CacheError
-        where the file is gone or can't be read.
+        Where an open segment has been closed since it was listed, they come from its successor, and where a closed one
+        has been retired, from where that lies. Raises CacheError where the file is gone or can't be read.
         """
         try:
             with disk.open_reading(self.path) as file:
                 return file.read() if self.closed else file.read(self.size)
         except FileNotFoundError as error:
-            return uncompressed(self._successor(error).content())[: self.size]
+            found = self._successor(error).content()
+            return found if self.closed else uncompressed(found)[: self.size]
         except OSError as error:
             raise unreadable(self.path, error) from error
 
@@ -203,7 +205,9 @@ class Segment:
         return b""
 
     def _successor(self, error: FileNotFoundError) -> "Segment":
-        """Return the closed segment that an open one has become; CacheError where there is none."""
+        """Return the closed segment that an open one has become, or a closed one as retired; CacheError without one."""
+        if self.closed and (place := retired.place_of(self.path)).exists():
+            return replace(self, path=place)
         listed = [] if self.closed else list_folder(self.path.parent, self)
         successors = [segment for segment in listed if segment.closed and segment.number == self.number]
         if len(successors) != 1:  # in a mirror, a segment of another machine may have that number

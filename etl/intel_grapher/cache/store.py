@@ -3,12 +3,14 @@
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 import msgspec
 
+from intel_grapher.cache import retired
 from intel_grapher.cache.envelope import Area, Envelope, decode, digest
 from intel_grapher.cache.index import Found, Holding, Index
 from intel_grapher.cache.marks import Marks, read_marks
@@ -17,7 +19,7 @@ from intel_grapher.cache.segment import OnCorruption, Segment, list_folder, list
 from intel_grapher.cache.writer import SEGMENT_BYTES, OnWritten, Writer
 from intel_grapher.errors import BadValue, CacheError
 from intel_grapher.lock import locked
-from intel_grapher.objects import url_of
+from intel_grapher.objects import shown, url_of
 
 _NO_PARAMS: Final[dict[str, str]] = {}
 Held = dict[tuple[str, str, str], tuple[int, int]]
@@ -85,7 +87,7 @@ class Cache:
 
         Raises BusyError, naming the process, where another one holds the cache; CacheError where it can't be written.
         """
-        with locked(self.root / ".lock", str(self.root), command, failure=CacheError):
+        with locked(self.root / ".lock", shown(self.root), command, failure=CacheError):
             if self._opened is not None and self._opened.in_memory:
                 self.close()
             self._bring(at_once=True)
@@ -199,4 +201,6 @@ class Cache:
         listed = list_folder(folder, like) if folder.is_dir() else []
         number = found.segment[: len(found.segment) - len(found.segment.lstrip("0123456789"))]
         listed = [segment for segment in listed if segment.path.name.startswith((f"{number}.", f"{number}-"))]
-        return [segment for segment in listed if segment.path.name == found.segment] or listed
+        exact = [segment for segment in listed if segment.path.name == found.segment]
+        place = retired.place_of(folder / found.segment)
+        return exact or [*listed, *([replace(like, path=place, records=0)] if place.exists() else [])]

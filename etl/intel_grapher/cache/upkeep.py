@@ -116,10 +116,12 @@ def _merged(mirror: Mirror, batch: list[Segment]) -> int:
             content = path.read_bytes()
             name = f"{folder.relative_to(mirror.root)}/{path.name}"
             listed = Listed.named(name, content)
-            mirror.objects.put_new(name, content)
+            is_new = mirror.objects.put_new(name, content)
             listing = mirror.shared.replace([mirror.name(each) for each in batch], listed)
             if listing is None:
                 return 0
+            if not is_new:  # it may have been removed as an orphan before it was named
+                mirror.objects.put_new(name, content)
             path.rename(folder / path.name)
             mirror.take(listing)
         finally:

@@ -19,7 +19,7 @@ from intel_grapher.cli.cache_add import Endpoint, SourceName
 from intel_grapher.cli.output import is_terminal, print_json, print_line, print_table, say
 from intel_grapher.cli.terminal import DIM, HEADING, Screen, counted, day, span
 from intel_grapher.errors import BadValue, NotFoundError, StoreError, UsageError
-from intel_grapher.orphans import orphans
+from intel_grapher.orphans import orphans, remove
 from intel_grapher.registry import Registry
 from intel_grapher.source import Source
 from intel_grapher.transform.coverage import Coverage, coverage, document
@@ -252,7 +252,7 @@ def sync(data: options.Data = options.DATA, *, json: options.Json = False) -> No
 def orphans_(
     data: options.Data = options.DATA,
     *,
-    remove: Annotated[bool, typer.Option("--remove", help="Remove them from the store.")] = False,
+    is_removed: Annotated[bool, typer.Option("--remove", help="Remove them from the store.")] = False,
     json: options.Json = False,
 ) -> None:
     """List what a store has and nothing there names any more.
@@ -263,8 +263,8 @@ def orphans_(
     with Cache(data) as cache:
         objects = _mirror(cache).objects
     found = orphans(objects)
-    if remove:
-        objects.delete(each.name for each in found)
+    if is_removed:
+        found = remove(objects, found)
     if json:
         print_json({"orphans": [{**each._asdict(), "modified": times.text(int(each.modified))} for each in found]})
         return
@@ -272,7 +272,7 @@ def orphans_(
         ("name", "size", "modified"), [(each.name, each.size, times.text(int(each.modified))) for each in found]
     )
     if found:
-        say(f"{counted(len(found), 'orphan')} removed" if remove else "--remove removes them")
+        say(f"{counted(len(found), 'orphan')} removed" if is_removed else "--remove removes them")
 
 
 def _mirror(cache: Cache) -> Mirror:

@@ -81,8 +81,8 @@ def _before(text: str | None, import_: Path) -> Path:
     found = sets.previous(import_)
     if found is None:
         raise NotFoundError(
-            f"no set before {import_} is kept yet: it is the first, or was made with --sets 0; transform again when "
-            "there are new replies, or name two folders"
+            f"no set before {Files(import_)} is kept yet: it is the first, or was made with --sets 0; transform again "
+            "when there are new replies, or name two folders"
         )
     say(f"compared with the set of {times.text(found.published_at)}")
     return found.folder
@@ -95,7 +95,9 @@ def _named(text: str, import_: Path) -> Path:
     moment = options.timestamp("diff", text) or 0
     known = sets.published(import_)
     if not known:
-        raise UsageError(f"{text!r} is no folder, and {import_} has no set of flat files: intel-grapher transform")
+        raise UsageError(
+            f"{text!r} is no folder, and {Files(import_)} has no set of flat files: intel-grapher transform"
+        )
     found = sets.as_of(import_, moment)
     if found is None:
         found = known[-1]

@@ -144,7 +144,7 @@ def _files(import_: Path, data: Path, *, deep: bool) -> Iterator[Finding]:
     if manifest.schema != schema.VERSION:
         yield Finding("files", FAULT, "they are of another schema than this program's", again)
         return
-    yield Finding("files", OK, f"{sum(content.rows for _, content in manifest.groups())} rows in {import_}")
+    yield Finding("files", OK, f"{sum(content.rows for _, content in manifest.groups())} rows in {files}")
     if deep:
         with duckdb.connect() as connection:
             for group, stated in manifest.groups():

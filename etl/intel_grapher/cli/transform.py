@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from intel_grapher import objects
 from intel_grapher.cache import Cache
 from intel_grapher.cli import options
 from intel_grapher.cli.options import grouped
@@ -135,7 +136,9 @@ def transformed(
 def require_replies(data: Path) -> None:
     """Raise NoRepliesError if there is no cache at that place, or no reply in it."""
     if not has_replies(data):
-        raise NoRepliesError(f"no reply is kept in {data}", "begin with intel-grapher fetch, or cache add")
+        raise NoRepliesError(
+            f"no reply is kept in {objects.shown(data)}", "begin with intel-grapher fetch, or cache add"
+        )
 
 
 def has_replies(data: Path) -> bool:

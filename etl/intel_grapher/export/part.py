@@ -157,15 +157,15 @@ def opened(files: Files, memory: int = MEMORY) -> Iterator[Part]:
     """
     manifest = files.manifest()
     if manifest.schema != schema.VERSION:
-        raise TransformError(f"{files.root} has schema {manifest.schema}, this program {schema.VERSION}: {AGAIN}")
+        raise TransformError(f"{files} has schema {manifest.schema}, this program {schema.VERSION}: {AGAIN}")
     for group, content in manifest.groups():
         if content.rows and not files.has(group):
             path = files.path(group, "parquet")
             raise TransformError(f"{path} is not there, and an export reads Parquet: {AGAIN}, without --format csv")
-    with spilling(TransformError, f"{files.root} can't be exported", AGAIN, memory=memory) as connection:
+    with spilling(TransformError, f"{files} can't be exported", AGAIN, memory=memory) as connection:
         yield Part(files, manifest, connection)
     if files.manifest() != manifest:
-        raise TransformError(f"{files.root} was made anew during the export, which may mix old and new: run it again")
+        raise TransformError(f"{files} was made anew during the export, which may mix old and new: run it again")
 
 
 def plain(expression: str, type_: Type) -> str:

@@ -135,10 +135,10 @@ def _held(files: Files) -> Iterator[Manifest]:
     """Keep a transform from putting other files in place meanwhile, and yield the manifest of these."""
     manifest = files.manifest()
     root = disk.real(files.root)
-    with unchanged(root.parent / f".{root.name}.lock", str(root), failure=LoadError):
+    with unchanged(root.parent / f".{root.name}.lock", str(files), failure=LoadError):
         again = "run `intel-grapher transform` again"
         if manifest.schema != schema.VERSION:
-            raise LoadError(f"{root} has schema {manifest.schema}, this program {schema.VERSION}: {again}")
+            raise LoadError(f"{files} has schema {manifest.schema}, this program {schema.VERSION}: {again}")
         for group, content in manifest.groups():
             if not files.has(group):
                 path = files.path(group, "parquet")

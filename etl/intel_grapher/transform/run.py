@@ -58,7 +58,7 @@ def transform(cache: Cache, folder: Path, registry: Registry, options: Options |
     if copy is not None:
         copy.pull(at_once=True)  # a set that says the same as the present one keeps its time
     try:
-        with locked(folder.parent / f".{folder.name}.lock", str(folder), failure=TransformError):
+        with locked(folder.parent / f".{folder.name}.lock", str(Files(folder)), failure=TransformError):
             disk.recover(folder)
             _refuse_foreign(folder)
             disk.remove(new)
@@ -84,7 +84,7 @@ def transform(cache: Cache, folder: Path, registry: Registry, options: Options |
     except BrokenProcessPool as dead:
         raise TransformError(
             f"a process that read replies was ended from outside, perhaps for want of memory: run it again, with a "
-            f"smaller --memory or --processes 1; what was at {folder} is as it was"
+            f"smaller --memory or --processes 1; what was at {Files(folder)} is as it was"
         ) from dead
     except (OSError, pa.ArrowException, duckdb.Error) as error:
         raise TransformError(

@@ -59,6 +59,8 @@ def _import(files: Files, manifest: Manifest, local: LocalNeo4j) -> None:
     for part in ("databases", "transactions"):  # what a killed import left
         shutil.rmtree(local.home / "data" / part / STORE, ignore_errors=True)
     # Through links of plain names: the importer takes commas and patterns in paths for its own.
+    for group, _ in manifest.groups():
+        files.parts(group, "csv")  # of a set in a store, they come when they are asked for
     with tempfile.TemporaryDirectory(prefix="intel-grapher-") as folder:
         for part in ("nodes", "relationships"):
             (Path(folder) / part).symlink_to(files.root.absolute() / part)

@@ -27,9 +27,7 @@ def arguments(files: Files, manifest: Manifest) -> list[str]:
     # Types in order, so that the ids of each lie together: parity reads them from the first to the last.
     groups = sorted((group for group, _ in manifest.groups()), key=lambda group: group.type)
     if all(group.type for group in groups):
-        raise LoadError(
-            f"{files.root} has no nodes, and neo4j-admin imports nothing of nothing: load with --method bolt"
-        )
+        raise LoadError(f"{files} has no nodes, and neo4j-admin imports nothing of nothing: load with --method bolt")
     several = [
         str(part)
         for group, content in manifest.groups()
