@@ -12,14 +12,14 @@ import pytest
 from intel_grapher.analyst.overrides import Overrides
 from intel_grapher.cache import Cache
 from intel_grapher.cache.envelope import Entry, encode
-from intel_grapher.cache.frames import frames, lines_in_parts
+from intel_grapher.cache.frames import frames
 from intel_grapher.cache.segment import Segment
 from intel_grapher.errors import BadValue
 from intel_grapher.registry import Registry
-from intel_grapher.transform import decoded, facts, staged
+from intel_grapher.transform import facts, json_rows, staged
 from intel_grapher.transform.interning import Interning
 from intel_grapher.transform.overriding import Overriding
-from intel_grapher.transform.staged import Staged, stage
+from intel_grapher.transform.staged import Staged, stage, whole_texts
 
 REGISTRY = Registry.installed()
 OVERRIDING = Overriding(Overrides())
@@ -110,7 +110,7 @@ REFUSED: dict[str, object] = {
 def test_replies_of_any_sort_are_staged_as_they_are_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     segment = closed(tmp_path / "data", [*(line(number, report(number)) for number in range(20)), *ODD])
     singly = given(segment, tmp_path / "singly", one_by_one=True)
-    monkeypatch.setattr(decoded, "read_bodies", lambda *_: pytest.fail("the envelopes were decoded by themselves"))
+    monkeypatch.setattr(json_rows, "read_bodies", lambda *_: pytest.fail("the envelopes were decoded by themselves"))
     assert given(segment, tmp_path / "whole", one_by_one=False) == singly
     assert singly[0].outcomes == {"found": 25, "not found": 3, "unreadable": 4}
     assert singly[0].damaged == 0
@@ -151,9 +151,18 @@ def test_what_is_not_the_file_that_was_written_is_read_line_by_line(tmp_path: Pa
 def test_lines_come_whole_in_parts(size: int) -> None:
     lines = [line(number, {**report(number), "permalink": "x" * 20_000}) for number in range(150)]
     content = b"".join(frames(lines))
-    parts = list(lines_in_parts(content, size))
-    assert [each + b"\n" for part in parts for each in part] == lines
+    parts = list(whole_texts(content, size))
+    assert b"".join(parts) == b"".join(lines)
     assert len(parts) > 1
-    for damaged in (content[:-1], content + content[1:], b"".join(frames([*lines, b"x"]))):
+    middle = len(content) // 2
+    flipped = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+    for damaged in (content[:-1], content + content[1:], flipped):
         with pytest.raises(BadValue):
-            list(lines_in_parts(damaged, size))
+            list(whole_texts(damaged, size))
+
+
+def test_text_without_its_last_newline_is_no_lines() -> None:
+    endpoint = REGISTRY.endpoint("threatcrowd", "ip")
+    assert endpoint
+    with pytest.raises(BadValue):
+        facts.Batch(endpoint, 0).add_lines(line(1, report(1))[:-1])

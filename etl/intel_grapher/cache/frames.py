@@ -25,7 +25,7 @@ _OPTIONS: Final[dict[int, int]] = {
     zstd.CompressionParameter.checksum_flag: 1,
 }
 
-__all__ = ["FRAME_BYTES", "blocks", "frames", "lines_in_parts", "uncompressed", "zstd"]
+__all__ = ["FRAME_BYTES", "blocks", "extents", "frames", "uncompressed", "zstd"]
 
 
 def frames(lines: Iterable[bytes]) -> Iterator[bytes]:
@@ -66,24 +66,15 @@ def blocks(data: bytes, only: int | None = None) -> Iterator[tuple[int, bytes | 
         position = end
 
 
-def lines_in_parts(data: bytes, size: int) -> Iterator[list[bytes]]:
-    """Yield the lines of all frames without their newlines, about `size` bytes of them at once.
-
-    Raises BadValue where a frame is damaged or does not consist of whole lines.
-    """
-    part: list[bytes] = []
-    taken = 0
-    for _, block in blocks(data):
-        *lines, last = (block or b"").split(b"\n")
-        if last or not lines:
-            raise BadValue("no whole lines")
-        part += lines
-        taken += len(block or b"")
-        if taken >= size:
-            yield part
-            part, taken = [], 0
-    if part:
-        yield part
+def extents(data: bytes) -> Iterator[tuple[int, int]]:
+    """Yield where each frame ends, and its uncompressed size. Raises BadValue where no whole frame begins."""
+    view = memoryview(data)
+    end = 0
+    while end < len(data):
+        end, size = _bounds(view, end)
+        if not size:
+            raise BadValue("no whole frame")
+        yield end, size
 
 
 def uncompressed(data: bytes) -> bytes:

@@ -24,13 +24,13 @@ def all_ways(endpoint: Endpoint, replies: Sequence[Reply]) -> tuple[OneWay, OneW
     """Return what replies give in columns, in columns with their envelopes, and one by one."""
     columns, lines, singly = Batch(endpoint, 0), Batch(endpoint, 0), Batch(endpoint, 0)
     columns.add(*replies, in_columns=True)
-    lines.add_lines([_line(endpoint, reply) for reply in replies], in_columns=True)
+    lines.add_lines(b"".join(_line(endpoint, reply) for reply in replies), in_columns=True)
     singly.add(*replies, in_columns=False)
     return _given(columns), _given(lines), _given(singly)
 
 
 def _line(endpoint: Endpoint, reply: Reply) -> bytes:
-    """Return a reply as the cache keeps it, without the newline."""
+    """Return a reply as a line of the cache."""
     kept = Entry(
         source=endpoint.source.name,
         endpoint=endpoint.name,
@@ -40,7 +40,7 @@ def _line(endpoint: Endpoint, reply: Reply) -> bytes:
         body=bytes(reply.content),
         params=dict(reply.params),
     )
-    return encode(kept)[:-1]
+    return encode(kept)
 
 
 def _given(batch: Batch) -> OneWay:

@@ -1,13 +1,7 @@
 """Replies decoded into columns, many at once, for mappings that are traced (`traced`).
 
-Arrow's reader of JSON is strict: a number for a text, a text for a number, a member that is there twice, half a
-character, a number that is no 64-bit integer, or a list in place of an object fail the whole read, and the replies are
-then read one by one, as all others are (`reading`). What it lets pass is looked for here: what is null or missing where
-a value must be, and bytes that are no UTF-8. A reply with such a thing is read by itself, and so is every one that a
-source judges to have found nothing.
-
-Where a file of the cache is the one that was written, its lines are decoded with their envelopes, which nothing else
-looks at then: each is what `envelope.encode` made of valid JSON.
+What the decoder lets pass (`json_rows`) is looked for here: what is null or missing where a value must be. A reply with
+such a thing is read by itself, and so is every one that a source judges to have found nothing.
 """
 
 from __future__ import annotations
@@ -19,30 +13,14 @@ from typing import Any, NamedTuple, NoReturn
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.json
 
 from intel_grapher.keys import plain
 from intel_grapher.model import Kind
-from intel_grapher.reading import FEW
 from intel_grapher.schema import service_name
 from intel_grapher.source import Endpoint, Outcome
 from intel_grapher.transform.columns import DecodedColumn, DecodedColumns, counted
 from intel_grapher.transform.interning import Interning
 from intel_grapher.transform.traced import Constant, FactRows, Field, MemberColumn, TextFunction, Trace, TracedFact
-
-OK = 200
-
-
-class Records(NamedTuple):
-    """Lines of the cache, a row each: what was asked for (string), when the reply came (epoch seconds), the reply.
-
-    `fits` (bool) tells which replies may be decoded with others, as `fits` does.
-    """
-
-    asked: pa.Array
-    fetched_at: pa.Array
-    bodies: pa.StructArray
-    fits: pa.Array
 
 
 class Decoded(NamedTuple):
@@ -155,41 +133,6 @@ def _of_keys(function: Callable[..., str], keys: pa.Array) -> pa.Array:
     return pc.replace_with_mask(made, unknown, rest)
 
 
-def read_records(trace: Trace, lines: Sequence[bytes]) -> Records | None:
-    """Return lines of a file of the cache that is the one that was written; None where each is to be read by itself."""
-    if max(map(len, lines)) > FEW or not lines[0].startswith(b"{"):  # the decoder crashes on null in its place
-        return None
-    members = [("key", pa.string()), ("fetched_at", pa.timestamp("s", "UTC")), ("status", pa.int64())]
-    table = _read(lines, pa.schema([*members, ("body", pa.struct(trace.schema))]))
-    if table is None or table.num_rows != len(lines) or any(table[name].null_count for name, _ in members):
-        return None
-    fits = pc.and_(pc.equal(table["status"], OK), pc.is_valid(table["body"]))
-    return Records(table["key"], table["fetched_at"].cast(pa.int64()), table["body"], fits)
-
-
-def read_bodies(trace: Trace, bodies: Sequence[msgspec.Raw]) -> pa.RecordBatch | None:
-    """Return replies that fit; None where they have to be read by themselves."""
-    table = _read(bodies, trace.schema)
-    return None if table is None or table.num_rows != len(bodies) else table
-
-
-def _read(lines: Sequence[bytes | msgspec.Raw], schema: pa.Schema) -> pa.RecordBatch | None:
-    """Return JSON on one line each, as a row each; None where it can't be read that way. Each must be an object."""
-    text = b"\n".join(lines)
-    if not _is_utf8(text):
-        return None
-    options = pyarrow.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
-    try:
-        table = pyarrow.json.read_json(
-            pa.BufferReader(text),
-            read_options=pyarrow.json.ReadOptions(use_threads=False, block_size=len(text) + 1),
-            parse_options=options,
-        )
-    except pa.ArrowInvalid:
-        return None
-    return table.to_batches()[0]  # of one block
-
-
 def decoded(
     endpoint: Endpoint, trace: Trace, asked: pa.Array, bodies: pa.RecordBatch, interning: Interning
 ) -> Decoded | None:
@@ -252,28 +195,6 @@ def columns(made: Decoded, fact: TracedFact, first: int) -> DecodedColumns | Non
         return None
     told = {name: taken(value) for name, value in fact.properties.items()}
     return DecodedColumns(fact.what, sides, places, lengths.filter(pc.greater(lengths, 0)), told)
-
-
-def fits(body: bytes | msgspec.Raw, status: int) -> bool:
-    """Tell whether a reply may be decoded with others: it is an object in JSON, not too large, and came as one.
-
-    The decoder crashes on a value that is null as a whole.
-    """
-    return isinstance(body, msgspec.Raw) and status == OK and _begins(memoryview(body))
-
-
-def _begins(body: memoryview) -> bool:
-    return 0 < body.nbytes <= FEW and body[0] == ord("{")
-
-
-def _is_utf8(text: bytes) -> bool:
-    if text.isascii():
-        return True
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _has_all(trace: Trace, table: pa.RecordBatch) -> pa.Array:

@@ -23,7 +23,7 @@ from intel_grapher.errors import BadValue, SourceError
 from intel_grapher.files import Group
 from intel_grapher.model import Fact, Kind, LeftOut, Relationship, Type
 from intel_grapher.source import NO_PARAMS, Endpoint, Outcome
-from intel_grapher.transform import decoded
+from intel_grapher.transform import decoded, json_rows
 from intel_grapher.transform.asked import begins_well, is_at
 from intel_grapher.transform.columns import Columns, Numbering, counted, is_column, property_of
 from intel_grapher.transform.interning import Interning
@@ -36,7 +36,7 @@ BEGUN = 1000  # bytes of a reply that is listed as a whole
 ALIASES = "+"  # joins the names of properties that share one column
 CHECK = "check"  # stands for the column of what a type's check refuses
 NONE: Mapping[str, int] = {}
-DECODED_BYTES = 8 << 20  # of the replies that are decoded as columns at once
+DECODED_BYTES = 16 << 20  # of the replies that are decoded as columns at once
 WORTH_TRACING = 100  # replies: to read a mapping's source takes as long as to map some dozens
 
 
@@ -107,7 +107,7 @@ class Batch:
     def _start(self) -> None:
         self._columns: dict[Any, Columns] = {}
         self._decoded: list[Columns] = []
-        self._replies: list[Reply | bytes] = []  # a line for one that was read in columns
+        self._replies: list[Reply | memoryview] = []  # a line for one that was read in columns
         self._fetched_at: list[int] = []
         self._missed: dict[int, Missed] = {}  # by reply
 
@@ -127,23 +127,26 @@ class Batch:
                 verdict = judged(endpoint, reply.status, reply.content)
                 self.take(reply, verdict, asked=reply.key if is_canonical else None)
 
-    def add_lines(self, lines: Sequence[bytes], *, in_columns: bool | None = None) -> list[int]:
+    def add_lines(self, text: bytes, *, in_columns: bool | None = None) -> list[int]:
         """Take lines of a file of the cache that is the one that was written, and return when each reply came.
 
         Those taken `in_columns`, as in `add`, are decoded with their envelopes. Raises BadValue where one is no
-        envelope.
+        envelope, or has no newline.
         """
+        lines = json_rows.lines_of(text)
         is_worth = len(lines) >= WORTH_TRACING if in_columns is None else in_columns
         traced = trace(self.endpoint) if is_worth else None
-        records = decoded.read_records(traced, lines) if traced else None
+        records = json_rows.read_records(traced.schema, text, lines) if traced else None
         if traced is None or records is None:
-            replies = list(map(Reply.of, decode_all(b"\n".join(lines))))
+            replies = list(map(Reply.of, decode_all(text)))
             self.add(*replies, in_columns=in_columns)
             return [reply.fetched_at for reply in replies]
         fetched_at: list[int] = records.fetched_at.to_pylist()
         fits = pc.and_(records.fits, self._canonical(records.asked))
-        bodies = pa.RecordBatch.from_struct_array(records.bodies.filter(fits))
-        found = self._take_in_columns(traced, records.asked.filter(fits), bodies)
+        asked, bodies = records.asked, records.bodies
+        if not pc.all(fits).as_py():
+            asked, bodies = asked.filter(fits), bodies.filter(fits)
+        found = self._take_in_columns(traced, asked, pa.RecordBatch.from_struct_array(bodies))
         taken = [False] * len(lines) if found is None else pc.replace_with_mask(fits, fits, found).to_pylist()
         self._replies += compress(lines, taken)
         self._fetched_at.extend(compress(fetched_at, taken))
@@ -156,12 +159,14 @@ class Batch:
         fitting = [
             place
             for place, (reply, is_canonical) in enumerate(zip(replies, canonical, strict=True))
-            if is_canonical and decoded.fits(reply.content, reply.status)
+            if is_canonical and json_rows.fits(reply.content, reply.status)
         ]
         taken: set[int] = set()
         for places in _parts(fitting, replies):
             asked = pa.array([replies[place].key for place in places], pa.string())
-            bodies = decoded.read_bodies(traced, [cast("msgspec.Raw", replies[place].content) for place in places])
+            bodies = json_rows.read_bodies(
+                traced.schema, [cast("msgspec.Raw", replies[place].content) for place in places]
+            )
             found = None if bodies is None else self._take_in_columns(traced, asked, bodies)
             if found is not None:
                 having = list(compress(places, found.to_pylist()))
@@ -294,7 +299,7 @@ class Batch:
         found = [made for columns in filled for made in self._tables(columns, numbering, fetched)]
         for number, missed in self._missed.items():
             kept = self._replies[number]
-            reply = kept if isinstance(kept, Reply) else Reply.of(decode(kept, check=False))
+            reply = kept if isinstance(kept, Reply) else Reply.of(decode(bytes(kept), check=False))
             self._list(reply, missed.located(bytes(reply.content)) or self._located(reply, missed.noted), missed.more)
         self._start()
         self.interning.trim()

@@ -12,14 +12,14 @@ from __future__ import annotations
 import os
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 import pyarrow as pa
 
 from intel_grapher.cache.envelope import Envelope
-from intel_grapher.cache.frames import lines_in_parts
+from intel_grapher.cache.frames import extents
 from intel_grapher.cache.segment import Corruption, Segment
 from intel_grapher.errors import BadValue
 from intel_grapher.files import Group
@@ -168,11 +168,27 @@ def _take_whole(segment: Segment, content: bytes, batch: Batch) -> list[int] | N
         return None
     times: list[int] = []
     try:
-        for lines in lines_in_parts(content, DECODED_BYTES):
-            times += batch.add_lines(lines)
+        for text in whole_texts(content, DECODED_BYTES):
+            times += batch.add_lines(text)
     except BadValue:
         return None
     return times if len(times) == segment.records else None
+
+
+def whole_texts(content: bytes, size: int) -> Iterator[bytes]:
+    """Yield the uncompressed content of a closed segment, about `size` bytes of whole frames at once.
+
+    Arrow decompresses many frames into one piece of memory. Raises BadValue where they are damaged.
+    """
+    begin = taken = 0
+    for end, uncompressed in extents(content):
+        taken += uncompressed
+        if taken >= size or end == len(content):
+            try:
+                yield pa.decompress(memoryview(content)[begin:end], taken, "zstd", asbytes=True)
+            except OSError as error:
+                raise BadValue("a damaged frame") from error
+            begin, taken = end, 0
 
 
 def _unmapped(segment: Segment, reply: Reply) -> Reject:
