@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from intel_grapher import schema
-from intel_grapher.files import NOTHING, SEPARATOR, Group, content, content_of_few, content_of_table
+from intel_grapher.files import FEW, NOTHING, SEPARATOR, Group, content, content_of_few, content_of_table
 from intel_grapher.model import Type
 
 ODD = {
@@ -31,6 +31,20 @@ def test_python_arrow_and_duckdb_find_one_checksum(group: Group) -> None:
         found = content(connection, "rows", group)
         assert content_of_few(rows, group) == found
         assert content_of_table(connection, rows, group) == found
+
+
+@pytest.mark.parametrize("group", GROUPS[::4], ids=str)
+@pytest.mark.parametrize("every", [1, 2, 3])
+def test_columns_without_any_value_count_for_nothing(group: Group, every: int) -> None:
+    count = 41 * 5
+    assert count > FEW, "else no engine sums them up"
+    columns = {name: pa.array([f"{name} {number}" for number in range(count)]) for name in group.keys}
+    for place, each in enumerate(group.properties):
+        values = pa.array(ODD[each.type], each.type.arrow)
+        columns[each.name] = pa.nulls(count, values.type) if place % every == 0 else pa.concat_arrays([values] * 41)
+    rows = pa.table(columns)
+    with duckdb.connect() as connection:
+        assert content_of_table(connection, rows, group) == content_of_few(rows, group)
 
 
 def test_no_rows_have_the_checksum_of_nothing() -> None:

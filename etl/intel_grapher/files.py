@@ -15,7 +15,7 @@ order: it is the sum modulo 2^64 of each row's hash, and that is the second half
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
 from hashlib import md5
 from pathlib import Path
@@ -33,7 +33,7 @@ from intel_grapher.errors import NoFilesError, TransformError
 from intel_grapher.model import Property, Type
 from intel_grapher.objects import shown
 from intel_grapher.set_copy import copy_at
-from intel_grapher.sql import exact, quoted
+from intel_grapher.sql import exact, literal, quoted
 
 ROW_GROUP = 1 << 17
 FEW = 200
@@ -264,11 +264,12 @@ def _csv_text(column: pa.Array) -> pa.Array:
     return column
 
 
-def row_text(group: Group, *, is_plain: bool = False) -> str:
+def row_text(group: Group, *, is_plain: bool = False, absent: Container[str] = ()) -> str:
     """Return the SQL expression of a row's text: its columns in order, parted by U+001F.
 
     Null is nothing, a moment its seconds since 1970 UTC, a list its items joined by `;`. If columns are plain
-    (`is_plain`), they have integers and texts in place of moments and lists.
+    (`is_plain`), they have integers and texts in place of moments and lists. Columns that are `absent` are null in all
+    rows, and are not read.
     """
 
     def text(name: str, type_: Type) -> str:
@@ -277,9 +278,15 @@ def row_text(group: Group, *, is_plain: bool = False) -> str:
         is_list = type_ is Type.TEXTS and not is_plain
         return f"array_to_string({name}, '{ARRAY_DELIMITER}')" if is_list else f"{name}::VARCHAR"
 
-    columns = [quoted(name) for name in group.keys]
-    columns += [f"coalesce({text(quoted(each.name), each.type)}, '')" for each in group.properties]
-    return f"concat_ws(chr({ord(SEPARATOR)}), {', '.join(columns)})"
+    columns = {name: quoted(name) for name in group.keys}
+    columns |= {each.name: text(quoted(each.name), each.type) for each in group.properties}
+    parts, before = list[str](), ""
+    for name, value in columns.items():
+        if name not in absent:
+            parts += [literal(before), value]
+            before = ""
+        before += SEPARATOR
+    return f"concat({', '.join([*parts[1:], literal(before[1:])])})"  # null counts for nothing there
 
 
 def content(connection: duckdb.DuckDBPyConnection, relation: str, group: Group) -> Content:
@@ -291,14 +298,16 @@ def content_of_table(connection: duckdb.DuckDBPyConnection, rows: pa.Table, grou
     """Return what `content` does, of an Arrow table: its moments and lists are no work for DuckDB, a seventh less."""
     if rows.num_rows <= FEW:
         return content_of_few(rows, group)
-    made = rows
+    made, absent = rows, set()
     for place, field in enumerate(rows.schema):
-        if pa.types.is_timestamp(field.type):
+        if rows[field.name].null_count == rows.num_rows:
+            absent.add(field.name)
+        elif pa.types.is_timestamp(field.type):
             made = made.set_column(place, field.name, rows[field.name].cast(pa.timestamp("s", "UTC")).cast(pa.int64()))
         elif pa.types.is_list(field.type):
             made = made.set_column(place, field.name, pc.binary_join(rows[field.name], ARRAY_DELIMITER))
     connection.register("plain", made)
-    return checksum(connection, f"SELECT {row_text(group, is_plain=True)} AS text FROM plain")
+    return checksum(connection, f"SELECT {row_text(group, is_plain=True, absent=absent)} AS text FROM plain")
 
 
 def content_of_few(rows: pa.Table, group: Group) -> Content:
