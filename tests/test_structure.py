@@ -86,7 +86,7 @@ LAYERS = {
     "analyst": {"errors", "tlp", "keys", "times", "intake", "model", "schema", "files", "cache", "entries"},
     "transform": {
         *("errors", "disk", "lock", "keys", "times", "model", "schema", "source", "registry", "reading", "files"),
-        *("cache", "entries", "analyst", "verdict", "sql", "unused", "machine"),
+        *("cache", "entries", "analyst", "verdict", "sql", "unused", "machine", "objects"),
     },
     "early": {"machine", "cache", "registry"},
     "fetch": {

@@ -15,7 +15,7 @@ everywhere.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -97,7 +97,7 @@ class Mirror:
             for segment in list_segments(self.root, ALL_AREAS) if close else []:
                 if not segment.closed:
                     writer.close(segment)
-            new = self._unpushed()
+            new = self.unnamed(self._closed())
             if new:
                 self._prove()
             for start in range(0, len(new), _BATCH):
@@ -115,7 +115,7 @@ class Mirror:
     def lags(self) -> bool:
         """Tell whether the mirror has what the store lacks, as after a command that could not push."""
         is_open = any(not each.closed and each.size for each in list_segments(self.root, ALL_AREAS))
-        return is_open or bool(self._unpushed())
+        return is_open or bool(self.unnamed(self._closed()))
 
     @contextmanager
     def pushing(self, writer: Writer) -> Iterator[None]:
@@ -149,10 +149,11 @@ class Mirror:
                 if is_whole:  # else it would cover what ended the block
                     raise
 
-    def _unpushed(self) -> list[Segment]:
+    def unnamed(self, segments: Iterable[Segment]) -> list[Segment]:
+        """Return those of some segments that the store does not name: they are open, or have still to be pushed."""
         listing = self._read()
-        held = [(self.name(segment), segment) for segment in self._closed()]
-        return [segment for name, segment in held if name not in listing.segments and name not in listing.retired]
+        known = listing.segments.keys() | listing.retired.keys()
+        return [segment for segment in segments if self.name(segment) not in known]
 
     @staticmethod
     def name(segment: Segment) -> str:

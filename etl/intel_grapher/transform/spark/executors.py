@@ -1,7 +1,8 @@
 """What Spark's executors run: mapping segments, reading staged facts, writing parts.
 
 Each function takes Arrow batches of task numbers, or of merged rows, and yields batches. The files lie in folders that
-all machines share. A task may run twice, on another machine too: what it writes is the same bytes, renamed into place.
+all machines share, but for the segments of a store, which are read from there. A task may run twice, on another machine
+too: what it writes is the same bytes, renamed into place.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ import shutil
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
 import msgspec
@@ -22,6 +26,7 @@ from intel_grapher.analyst.overrides import Overrides
 from intel_grapher.cache.segment import Segment
 from intel_grapher.errors import TransformError
 from intel_grapher.files import NOTHING, Files, Group, GroupWriter, content_of_table
+from intel_grapher.objects import Objects
 from intel_grapher.registry import Registry
 from intel_grapher.sql import connect
 from intel_grapher.transform.fingerprint import code_of
@@ -55,24 +60,41 @@ def stage(
     registry: Registry,
     overriding: Overriding,
     folder: Path,
+    store: str,
     code: str,
     sampled: int,
 ) -> Iterator[pa.RecordBatch]:
     """Find or make the staged file of each segment in a folder, and yield STAGED_SCHEMA.
 
-    One row of `sampled` is a sample. Raises TransformError where the driver has other code.
+    A segment whose file is not on this machine is read from the store of that URL. One row of `sampled` is a sample.
+    Raises TransformError where the driver has other code.
     """
     if code != own_code():
         raise TransformError("an executor has another intel-grapher, or another Python, than the driver")
     mapper = _mapper(registry, overriding, folder)
     for task in _tasks(batches):
-        found = [
-            (index, found_in(folder, segment, registry, overriding) or mapper.stage(segment))
-            for index, segment in tasks[task]
-        ]
+        found = []
+        for index, listed in tasks[task]:
+            with _here(listed, store) as segment:
+                found.append((index, found_in(folder, segment, registry, overriding) or mapper.stage(segment)))
         summaries = [msgspec.json.encode(summary(staged, sampled)) for _, staged in found]
         indices = pa.array([index for index, _ in found], pa.int32())
         yield pa.record_batch({"segment": indices, "summary": pa.array(summaries, pa.binary())})
+
+
+@contextmanager
+def _here(segment: Segment, store: str) -> Iterator[Segment]:
+    """Yield a segment whose file is on this machine: what the store has is what a mirror would bring."""
+    if not store or segment.path.exists():
+        yield segment
+        return
+    objects, name = Objects(store), "/".join(segment.path.parts[-4:])
+    content = objects.get(name)
+    with TemporaryDirectory(prefix="intel-grapher-") as folder:
+        path = Path(folder, name)
+        path.parent.mkdir(parents=True)
+        path.write_bytes(content if segment.is_whole(content) else objects.get(name))
+        yield replace(segment, path=path)
 
 
 def own_code() -> str:

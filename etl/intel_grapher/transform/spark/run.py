@@ -127,12 +127,15 @@ class SparkSegments(Segments):
         return msgspec.structs.replace(known, staged=staged) if known else executors.summary(staged, plan.SAMPLED)
 
     def _made(self, segments: list[Segment]) -> dict[Segment, Staged]:
+        mirror = self._cache.mirror
+        found = {} if mirror is None else super()._made(mirror.unnamed(segments))  # what only this machine has
+        segments = [segment for segment in segments if segment not in found]
         absolute = [replace(segment, path=segment.path.absolute()) for segment in segments]
         largest_first = sorted(enumerate(absolute), key=lambda each: -each[1].size)
         tasks = plan.together(((each, each[1].size) for each in largest_first), TASK_BYTES)
         registry, overriding, folder = self._registry, self._overriding, self._kept.absolute()
         if not tasks:
-            return {}
+            return found
         code = executors.own_code()
         frame = self._cluster.over(
             len(tasks),
@@ -142,12 +145,12 @@ class SparkSegments(Segments):
                 registry=registry,
                 overriding=overriding,
                 folder=folder,
+                store="" if mirror is None else mirror.url,
                 code=code,
                 sampled=plan.SAMPLED,
             ),
             executors.STAGED_SCHEMA,
         )
-        found: dict[Segment, Staged] = {}
         for row in self._cluster.collected("read", [frame], len(tasks))[0]:
             summary = msgspec.json.decode(bytes(row["summary"]), type=StagedSummary)
             self._summaries[summary.staged.name] = summary
