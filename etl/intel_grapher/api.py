@@ -62,6 +62,7 @@ from intel_grapher.load import Embedded, Loaded, Server, load, targets
 from intel_grapher.model import NodeRef
 from intel_grapher.pipeline import PipelineOptions, PipelineResult, Places
 from intel_grapher.registry import Registry
+from intel_grapher.retraction import retraction
 from intel_grapher.schema import BY_INDICATOR
 from intel_grapher.source import Source
 from intel_grapher.tables import ByGroup, GraphTables, read_tables
@@ -232,7 +233,7 @@ class Workspace:
         """
         with self._settings():
             target = self._target()
-            taken_out = pipeline.retraction(self.data, target)
+            taken_out = retraction(self.data, target)
             return load(Files(self.import_), target, prune=prune, retraction=taken_out)
 
     def run(

@@ -33,6 +33,8 @@ DEFERRED = frozenset(
     }
 )
 """Modules in Python, ours too; asyncio is for an interface of the embedded engine that no command uses."""
+OF_ONE_THREAD = frozenset({"rich.cells", "rich.text"})
+"""Those of them that no two threads look at, since only what prints does: `settle` leaves them. None is a package."""
 _IN_PLAIN_TYPING = "msgspec._utils"
 """It takes from typing_extensions what Python's typing has. That module takes longer to import than all of msgspec."""
 
@@ -43,8 +45,12 @@ def defer() -> None:
 
 
 def settle() -> None:
-    """Fill all that is deferred, and defer nothing more: for a command whose threads would meet within imports."""
-    while waiting := [module for module in list(sys.modules.values()) if type(module) is DeferredModule]:
+    """Fill what is deferred, and defer nothing more: for a command whose threads would meet within imports."""
+    while waiting := [
+        module
+        for name, module in list(sys.modules.items())
+        if type(module) is DeferredModule and name not in OF_ONE_THREAD
+    ]:
         for module in waiting:
             fill(module)
     sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, DeferringFinder)]

@@ -12,16 +12,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from intel_grapher.analyst.overrides import overrides_of
-from intel_grapher.cache import Cache, is_there
+from intel_grapher.cache import Cache
 from intel_grapher.early import mapped_early
 from intel_grapher.errors import BusyError
 from intel_grapher.fetch.asking import Indicator
 from intel_grapher.fetch.run import FetchOptions, fetch
 from intel_grapher.fetch.summary import Summary
 from intel_grapher.files import Files, Manifest
-from intel_grapher.load import Embedded, Loaded, Method, Retraction, Server, load
+from intel_grapher.load import Embedded, Loaded, LoadOptions, Server, load
 from intel_grapher.registry import Registry
+from intel_grapher.retraction import retraction
 from intel_grapher.source import Source
 from intel_grapher.transform import Options as TransformOptions
 from intel_grapher.transform import transform
@@ -44,15 +44,6 @@ class Places:
     data: Path
     import_: Path
     target: Embedded | Server
-
-
-@dataclass(frozen=True)
-class LoadOptions:
-    """How to load, as `load.load` takes it."""
-
-    method: Method = "auto"
-    replace: bool = False
-    prune: float | None = None
 
 
 @dataclass(frozen=True)
@@ -112,17 +103,6 @@ def run(
     loaded = _patiently(options, lambda: _loaded(places, options))
     options.finished(loaded)
     return PipelineResult(summary, manifest, loaded)
-
-
-def retraction(data: Path, target: Embedded | Server) -> Retraction | None:
-    """Return what analysts' entries took out, which a Neo4j may still hold because a load only adds to it.
-
-    None for the embedded graph, which is brought to what the files hold, and where there is no cache.
-    """
-    if isinstance(target, Embedded) or not is_there(data):
-        return None
-    with Cache(data) as cache:
-        return Retraction(*overrides_of(cache).stale)
 
 
 def _fetched(

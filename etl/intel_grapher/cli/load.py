@@ -18,8 +18,8 @@ from intel_grapher.cli.terminal import Screen
 from intel_grapher.errors import UsageError
 from intel_grapher.fetch.asking import Indicator
 from intel_grapher.files import Files
-from intel_grapher.load import SHARE, Embedded, Loaded, Method, Server, load
-from intel_grapher.pipeline import LoadOptions, retraction
+from intel_grapher.load import SHARE, Embedded, Loaded, LoadOptions, Method, Server, load
+from intel_grapher.retraction import retraction
 
 app = typer.Typer(add_completion=False)
 

@@ -201,13 +201,14 @@ def _versioned(document: Mapping[str, object]) -> dict[str, object]:
     return {"version": JSON_VERSION, **document}
 
 
-def is_terminal() -> bool:
-    """Return whether results go to a terminal, or are to look as if they did (CLICOLOR_FORCE)."""
+def is_terminal(*, stderr: bool = False) -> bool:
+    """Return whether results, or messages, go to a terminal, or are to look as if they did (CLICOLOR_FORCE)."""
+    stream = sys.stderr if stderr else sys.stdout
     if not OVERRULING & os.environ.keys():
         with suppress(ValueError):  # it is closed
-            if sys.stdout is None or not sys.stdout.isatty():
+            if stream is None or not stream.isatty():
                 return False  # as Rich would say, whose import this saves
-    return console(stderr=False).is_terminal
+    return console(stderr=stderr).is_terminal
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, pager: bool = False) -> None:
@@ -294,8 +295,7 @@ def progress(unit: str, *, hidden: bool = False) -> Iterator[Advance]:
 
     A bar shows the step's note, or its speed: `unit` a second, or MB a second for the step BYTES_STEP.
     """
-    screen = console(stderr=True)
-    if hidden or QUIET in os.environ or not screen.is_terminal:
+    if hidden or QUIET in os.environ or not is_terminal(stderr=True):
         yield lambda _step, _done, _total, _note="", /: None
         return
     from rich.progress import (  # noqa: PLC0415 - see above
@@ -310,7 +310,7 @@ def progress(unit: str, *, hidden: bool = False) -> Iterator[Advance]:
     notes = TextColumn("{task.fields[note]}")
     times_ = (TimeElapsedColumn(), TimeRemainingColumn())
     # Standard output is left alone: it may be a pipe, and what is printed there is no message beside the bars.
-    with Progress(*columns, notes, *times_, console=screen, transient=True, redirect_stdout=False) as bar:
+    with Progress(*columns, notes, *times_, console=console(stderr=True), transient=True, redirect_stdout=False) as bar:
         steps: dict[str, TaskID] = {}
 
         def advance(step: str, done: int, total: int, note: str = "", /) -> None:

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from intel_grapher.load.embedded import Embedded, EmbeddedStore, open_embedded
-    from intel_grapher.load.loading import Loaded, Method, load, verify
+    from intel_grapher.load.loading import Loaded, LoadOptions, Method, load, verify
     from intel_grapher.load.neo4j.prune import SHARE, Retraction
     from intel_grapher.load.neo4j.session import connected
     from intel_grapher.load.neo4j.writer import Refused
@@ -42,6 +42,7 @@ __all__ = [
     "Compared",
     "Embedded",
     "EmbeddedStore",
+    "LoadOptions",
     "Loaded",
     "Method",
     "Parity",

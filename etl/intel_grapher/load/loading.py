@@ -56,6 +56,15 @@ class Loaded:
     retracted: int = 0
 
 
+@dataclass(frozen=True)
+class LoadOptions:
+    """How to load, as `load` takes it."""
+
+    method: Method = "auto"
+    replace: bool = False
+    prune: float | None = None
+
+
 def load(
     files: Files,
     target: Embedded | Server,
