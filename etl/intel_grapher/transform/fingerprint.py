@@ -93,7 +93,7 @@ def code_of(*modules: str) -> str:
     digest = sha256(repr(sys.version_info[:2]).encode())  # unicodedata, among others, changes with it
     names, others = closure(modules)
     for name in sorted(names):
-        digest.update(name.encode() + b"\0" + _source(name))
+        digest.update(name.encode() + b"\0" + _source_digest(name))
     for other in sorted(others):
         digest.update(f"{other} {_version(other)}\0".encode())
     return digest.hexdigest()
@@ -119,8 +119,13 @@ def closure(modules: Iterable[str]) -> tuple[set[str], set[str]]:
     return names, others
 
 
-def imports(module: str) -> Iterator[str]:
-    """Yield the full names of the modules that a module imports, wherever in it."""
+@cache
+def imports(module: str) -> frozenset[str]:
+    """Return the full names of the modules that a module imports, wherever in it."""
+    return frozenset(_imports(module))
+
+
+def _imports(module: str) -> Iterator[str]:
     file = _file(module)
     package = module if file and file.name == "__init__.py" else module.rpartition(".")[0]
     for found in _IMPORT.finditer(_source(module).decode("utf-8", "replace")):
@@ -175,6 +180,11 @@ def _file(module: str) -> Path | None:
 def _source(module: str) -> bytes:
     file = _file(module)
     return file.read_bytes() if file else b""
+
+
+@cache
+def _source_digest(module: str) -> bytes:
+    return sha256(_source(module)).digest()
 
 
 @cache
