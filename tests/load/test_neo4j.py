@@ -29,7 +29,7 @@ EVERYTHING: Rows = {
 }
 
 
-def test_three_ways_hold_the_same_graph(tmp_path: Path, server: Server) -> None:
+def test_three_ways_hold_the_same_graph(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     files = write(tmp_path / "im,port [1] (x)", EVERYTHING)
     embedded = load(files, Embedded(tmp_path / "graph", 64 << 20))
     bolt = load(files, server, method="bolt")
@@ -39,11 +39,13 @@ def test_three_ways_hold_the_same_graph(tmp_path: Path, server: Server) -> None:
     server.local.down()
     said: list[str] = []
     stopped = LocalNeo4j(server.local.home, heap="512m", page_cache="64m", say=said.append)
-    admin = load(files, stopped.connection(), method="admin", replace=True)
+    monkeypatch.setattr(LocalNeo4j, "has_room_for", lambda _self, _database: False)  # then the check comes first
+    by_admin = load(files, stopped.connection(), method="admin", replace=True)
     assert sum("Starting" in each for each in said) == 1
-    assert embedded.parity == bolt.parity == admin.parity
-    assert admin.parity.equal
-    assert (bolt.method, admin.method) == ("bolt", "admin")
+    assert "Consistency check" in (stopped.home / "logs" / "neo4j-admin.log").read_text()
+    assert embedded.parity == bolt.parity == by_admin.parity
+    assert by_admin.parity.equal
+    assert (bolt.method, by_admin.method) == ("bolt", "admin")
     assert verify(files, server).equal
     assert values(server) == by_bolt
     refuses_a_second_of_a_key(server)
@@ -253,6 +255,29 @@ def test_an_import_that_differs_is_taken_back(tmp_path: Path, server: Server) ->
     csv.write_text(csv.read_text().replace("phishing", "fishing"))
     with pytest.raises(LoadError, match="1 changed"):
         load(other, server, method="admin", replace=True)
+    assert verify(files, server).equal
+
+
+DEGREE = 13  # where the first relationship's record says how many its start has; no query of parity asks for that
+
+
+def test_a_fault_that_only_the_check_finds_is_taken_back(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def spoil_and_copy(local: LocalNeo4j, database: str, to: str) -> None:
+        with (local.home / "data/databases" / database / "neostore.relationshipstore.db").open("r+b") as store:
+            store.seek(DEGREE)
+            store.write(b"\0\0\0\7")
+        copy(local, database, to)
+
+    files = write(tmp_path / "import", SAMPLE)
+    load(files, server, method="bolt")
+    copy = LocalNeo4j.copy
+    monkeypatch.setattr(LocalNeo4j, "copy", spoil_and_copy)
+    with pytest.raises(LoadError, match="database check"):
+        load(files, server, method="admin", replace=True)
+    assert server.local is not None
+    assert not list((server.local.home / "data").glob("*/intel-grapher-checked"))
     assert verify(files, server).equal
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import os
 import signal
 import subprocess
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from intel_grapher.errors import LoadError
@@ -18,6 +18,8 @@ INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
 """All that Neo4j's processes get of our environment: API keys and passwords stay out of it."""
 SECONDS_BETWEEN_LOOKS = 0.1
 LINES_SHOWN = 15
+Wait = Callable[[], subprocess.CompletedProcess[str]]
+"""What waits for a command's end and returns what it printed; LoadError where it failed."""
 
 
 class PortTakenError(LoadError):
@@ -36,7 +38,11 @@ class Commands:
 
         PortTakenError is raised where another program was quicker to take a port that was free just before.
         """
-        code = self._run("Neo4jCommand", "start", within=within)
+        with self._running("Neo4jCommand", "start") as process:
+            try:
+                code = process.wait(within)
+            except subprocess.TimeoutExpired:
+                code = None
         if code is None:
             raise LoadError(f"Neo4j did not start within {within:.0f} seconds\n{self.last_words()}")
         if code or server(self._home) is None:
@@ -46,7 +52,19 @@ class Commands:
 
     def admin(self, *arguments: str, lock: int) -> subprocess.CompletedProcess[str]:
         """Run `neo4j-admin`; the lock stays held as long as that works, even where we are killed."""
-        code = self._run("Neo4jAdminCommand", *arguments, lock=lock)
+        with self.admin_beside(*arguments, lock=lock) as wait:
+            return wait()
+
+    @contextmanager
+    def admin_beside(self, *arguments: str, lock: int) -> Iterator[Wait]:
+        """Run `neo4j-admin` while the block does; yield what waits for its end, and returns or raises as `admin` does.
+
+        Leaving the block ends it. Meanwhile another may be neither begun nor ended.
+        """
+        with self._running("Neo4jAdminCommand", *arguments, lock=lock) as process:
+            yield lambda: self._ended(arguments, process.wait())
+
+    def _ended(self, arguments: tuple[str, ...], code: int) -> subprocess.CompletedProcess[str]:
         log = self._log("Neo4jAdminCommand")
         printed = log.read_text(encoding="utf-8", errors="replace")
         if code:
@@ -65,14 +83,9 @@ class Commands:
     def _log(self, main: str) -> Path:
         return self._home.logs / ("neo4j-admin.log" if main == "Neo4jAdminCommand" else "neo4j-command.log")
 
-    def _run(
-        self,
-        main: str,
-        *arguments: str,
-        within: float = math.inf,
-        lock: int | None = None,
-    ) -> int | None:
-        """Return a command's exit code; None where it took longer than `within` seconds, and was ended."""
+    @contextmanager
+    def _running(self, main: str, *arguments: str, lock: int | None = None) -> Iterator[subprocess.Popen[bytes]]:
+        """Yield the process of a command, which is ended with the block."""
         command = [
             self._java.command,
             "-XX:TieredStopAtLevel=1",  # it only starts another Java, so it should start fast itself
@@ -100,10 +113,7 @@ class Commands:
             )
         try:
             _sign(lock, process.pid)
-            limit = time.monotonic() + within
-            while (code := process.poll()) is None and time.monotonic() < limit:
-                time.sleep(SECONDS_BETWEEN_LOOKS)
-            return code
+            yield process
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)

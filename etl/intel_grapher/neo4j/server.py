@@ -19,7 +19,7 @@ from intel_grapher.lock import locked
 from intel_grapher.neo4j.connection import DATABASE, USER, Server, connect, connection_from_environment
 from intel_grapher.neo4j.home import BOLT, PAGE_CACHE, Home, is_whole, library
 from intel_grapher.neo4j.java import Java, Release, choose
-from intel_grapher.neo4j.process import Commands, PortTakenError, end, server, stop
+from intel_grapher.neo4j.process import Commands, PortTakenError, Wait, end, server, stop
 from intel_grapher.neo4j.swap import StoreSwap
 
 if TYPE_CHECKING:
@@ -178,10 +178,33 @@ class LocalNeo4j:
         beside the live one, and its check, may run while the server does. LoadError has the end of the output and
         the path of its log.
         """
+        with self.admin_beside(*arguments) as wait:
+            return wait()
+
+    @contextmanager
+    def admin_beside(self, *arguments: str) -> Iterator[Wait]:
+        """Run `neo4j-admin` while the block does; yield what waits for it, and then returns or raises as `admin` does.
+
+        Leaving the block ends it. The server may be stopped and started meanwhile, but no other `neo4j-admin` be run.
+        """
         if not self._home.is_assembled:
             raise self._not_there()
-        with self.alone() as lock:
-            return self._commands.admin(*arguments, lock=lock)
+        with self.alone() as lock, self._commands.admin_beside(*arguments, lock=lock) as wait:
+            yield wait
+
+    def has_room_for(self, database: str) -> bool:
+        """Tell whether a copy of a database would leave as much room again on the disk."""
+        return self._stores.has_room_for(database)
+
+    def copy(self, database: str, to: str) -> None:
+        """Copy a database that nothing is at work on."""
+        with self.alone():
+            self._stores.copy(database, to)
+
+    def remove(self, database: str) -> None:
+        """Delete a database that lies beside the live one, if it is there."""
+        with self.alone():
+            self._stores.remove(database)
 
     def swap_in(self, database_from: str) -> None:
         """Put the imported database of that name in the live one's place, which is kept; the server must be down."""

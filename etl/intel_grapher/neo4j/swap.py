@@ -33,6 +33,22 @@ class StoreSwap:
         self._trash = data / "trash"
         self._note = data / "swap.json"
 
+    def has_room_for(self, database: str) -> bool:
+        """Tell whether a copy of a store would leave as much room again on the disk."""
+        files = (file for part in PARTS for file in (self.data / part / database).rglob("*"))
+        return shutil.disk_usage(self.data).free > 2 * sum(file.stat().st_size for file in files)
+
+    def copy(self, database: str, to: str) -> None:
+        """Copy a store that nothing is at work on; what is there under the other name goes."""
+        self.remove(to)
+        for part in PARTS:
+            shutil.copytree(self.data / part / database, self.data / part / to)
+
+    def remove(self, database: str) -> None:
+        """Delete a store beside the live one, or what is there of it."""
+        for part in PARTS:
+            shutil.rmtree(self.data / part / database, ignore_errors=True)
+
     def swap_in(self, new: str) -> None:
         """Put the store `new` in the live one's place, and keep that one.
 

@@ -1,13 +1,15 @@
-"""A local Neo4j by `neo4j-admin database import full`: into a store beside the live one, checked, swapped in, proved.
+"""A local Neo4j by `neo4j-admin database import full`: into a store beside the live one, swapped in, checked, proved.
 
 The server goes on serving the old store while the new one is made; it is down for the swap alone. The old store is
-kept until parity holds, and is swapped back where it does not.
+kept until the check and parity hold, and is swapped back where one does not. The check takes a copy of the new store,
+so that the server may start and parity may read meanwhile.
 """
 
 from __future__ import annotations
 
-import shutil
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from intel_grapher.errors import LoadError
@@ -21,6 +23,10 @@ from intel_grapher.neo4j.server import LocalNeo4j
 
 STORE = "intel-grapher-new"
 """The name of the database that is imported beside the live one."""
+CHECKED = "intel-grapher-checked"
+"""The name of its copy, which is checked."""
+SHARE = "40%"
+"""How much of the free memory the check may take beside its heap: the server starts meanwhile."""
 
 
 def replace(files: Files, manifest: Manifest, server: Server, progress: parity.Progress) -> parity.Parity:
@@ -38,26 +44,28 @@ def replace(files: Files, manifest: Manifest, server: Server, progress: parity.P
         progress("import", 0, total)
         _import(files, manifest, local)
         progress("check", 0, total)
-        local.admin("database", "check", STORE, f"--report-path={local.home / 'logs'}")
         running = local.status().running
-        local.down()
-        local.swap_in(STORE)
-        try:
-            progress("start", 0, total)
-            found = _prove(files, local.up(), progress)
-        except BaseException:
+        with _checked_meanwhile(local) as wait:
             local.down()
-            local.swap_back()
-            if running:
-                local.up()
-            raise
+            local.swap_in(STORE)
+            try:
+                progress("start", 0, total)
+                found = _prove(files, local.up(), progress)
+                progress("check", 0, total)
+                wait()
+            except BaseException:
+                local.down()
+                local.swap_back()
+                if running:
+                    local.up()
+                raise
         local.drop_old()
     return found
 
 
 def _import(files: Files, manifest: Manifest, local: LocalNeo4j) -> None:
-    for part in ("databases", "transactions"):  # what a killed import left
-        shutil.rmtree(local.home / "data" / part / STORE, ignore_errors=True)
+    for database in (STORE, CHECKED):  # what a killed load left
+        local.remove(database)
     # Through links of plain names: the importer takes commas and patterns in paths for its own.
     for group, _ in manifest.groups():
         files.parts(group, "csv")  # of a set in a store, they come when they are asked for
@@ -68,12 +76,35 @@ def _import(files: Files, manifest: Manifest, local: LocalNeo4j) -> None:
         local.admin(*arguments(Files(Path(folder)), manifest), f"--report-file={report}", STORE)
 
 
+@contextmanager
+def _checked_meanwhile(local: LocalNeo4j) -> Iterator[Callable[[], object]]:
+    """Check the imported store while the block works on it; yield what waits for that, and raises where it failed.
+
+    Where the disk has no room for a copy, the check comes before the block.
+    """
+
+    def command(database: str) -> tuple[str, ...]:
+        return "database", "check", database, f"--report-path={local.home / 'logs'}", f"--max-off-heap-memory={SHARE}"
+
+    if not local.has_room_for(STORE):
+        local.admin(*command(STORE))
+        yield lambda: None
+        return
+    try:
+        local.copy(STORE, CHECKED)
+        with local.admin_beside(*command(CHECKED)) as wait:
+            yield wait
+    finally:
+        local.remove(CHECKED)
+
+
 def _prove(files: Files, server: Server, progress: parity.Progress) -> parity.Parity:
     with connected(server) as database:
         database.reads_types = True  # what was imported is all that there is
+        found = parity.check(files, database, progress)  # before any constraint: then few labels are in use yet
+        if not found.equal:
+            lines = "\n  ".join(found.differences())
+            raise LoadError(f"the imported store differs from the files, and the earlier one is back:\n  {lines}")
+        progress("constraints", 0, 0)
         database.constrain()
-        found = parity.check(files, database, progress)
-    if not found.equal:
-        lines = "\n  ".join(found.differences())
-        raise LoadError(f"the imported store differs from the files, and the earlier one is back:\n  {lines}")
     return found

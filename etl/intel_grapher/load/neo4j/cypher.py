@@ -20,7 +20,6 @@ NAMES = (
     "UNION CALL db.relationshipTypes() YIELD relationshipType AS name RETURN name"
 )
 """The query for the names of all labels and relationship types that there are."""
-CHUNK = 5_000  # rows whose texts come back together
 _ROWS = "WITH [each IN $moments | datetime({epochSeconds: each})] AS moments\nUNWIND $rows AS row"
 _ENDS_BY_ID = "MATCH (a) WHERE id(a) = row[0]\nMATCH (b) WHERE id(b) = row[1]"
 
@@ -218,7 +217,7 @@ def _row(group: Group) -> str:
 
 
 def texts(group: Group, *, whole_type: bool = False) -> str:
-    """Return the query for the texts of a group's rows, lists of CHUNK of them at a time, from id `$first` to `$last`.
+    """Return the query for the texts of a group's rows from id `$first` to `$last`, as lists.
 
     `whole_type`: for those of all relationships of the group's type, whatever they join.
     Its columns are those of `Database.texts`. Long lists cost the driver a hundredth of what as many rows of a dozen
@@ -232,12 +231,8 @@ def texts(group: Group, *, whole_type: bool = False) -> str:
         is_ += "" if whole_type else f" AND a:{quote(group.start)} AND b:{quote(group.end)}"
     else:
         is_ = f"n:{quote(group.start)}"
-    return (
-        f"CYPHER 5 UNWIND range($first, $last, {CHUNK}) AS first\n"
-        f"CALL (first) {{ MATCH {pattern} WHERE id({own}) IN range(first, first + {CHUNK - 1}) AND {is_}\n"
-        f"{_own_once(group)}\n"
-        f"RETURN {columns} }}\nRETURN *"
-    )
+    rows = f"MATCH {pattern} WHERE id({own}) IN range($first, $last) AND {is_}"
+    return f"CYPHER 5 {rows}\n{_own_once(group)}\nRETURN {columns}"
 
 
 def texts_of_rows(group: Group, *, whole_type: bool = False) -> str:

@@ -25,7 +25,7 @@ else:
 
 _READ = 1 << 14  # rows read back together
 _READERS = 2  # sessions that read texts at the same time: the server answers each with one thread
-_SPAN = 4 * cypher.CHUNK  # ids that one of them is asked for at a time
+_SPAN = 10_000  # ids that one of them is asked for at a time: their texts come back together
 _SPARSE = 8  # ids a row: from there on, going through the ids costs more than it saves
 
 
@@ -144,7 +144,7 @@ class Neo4jSession:
             first, last, rows = session.run(cypher.ids(group)).single(strict=True).values()
             if not rows:
                 return
-            if last - first > _SPARSE * rows + cypher.CHUNK:
+            if last - first > _SPARSE * rows + _SPAN:
                 query = cypher.texts_of_rows(group, whole_type=self.reads_types)
                 found = (record.values() for record in session.run(query))
                 while some := list(islice(found, _READ)):
@@ -157,7 +157,8 @@ class Neo4jSession:
                 found = session.run(query, first=start, last=min(start + _SPAN - 1, last))
                 return [_table(text_schema(group), record.values(*text_schema(group).names), group) for record in found]
 
-        for several in prefetched(read, range(first, last + 1, _SPAN), _READERS):
+        yield from read(first)  # by one session alone, so that the query is planned once
+        for several in prefetched(read, range(first + _SPAN, last + 1, _SPAN), _READERS):
             yield from several
 
 
