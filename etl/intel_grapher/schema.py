@@ -13,7 +13,6 @@ from contextlib import suppress
 from hashlib import sha256
 from itertools import combinations
 from typing import Any, NewType
-from urllib.parse import urlsplit
 
 from intel_grapher import keys, labels
 from intel_grapher.errors import BadValue
@@ -224,16 +223,16 @@ def registered(asked: Hostname, *names: str | None) -> DomainName:
 
 def hosts(names: Iterable[Hostname], **seen: object) -> Fact:
     """Return that sub-domains lie beneath their domains; a name that is a Domain itself is passed over."""
-    found: list[tuple[DomainName, SubdomainName]] = []
-    for name in names:
-        try:
-            canonical = keys.hostname(name)
-        except BadValue:
-            found.append((DomainName(name), SubdomainName(name)))  # a reject tells
-            continue
-        if not keys.is_registrable(canonical):
-            found.append((registrable(Hostname(canonical)), SubdomainName(name)))
+    found = [(above, SubdomainName(name)) for name in names if (above := _above(name)) is not None]
     return HOSTS.each([domain for domain, _ in found], [name for _, name in found], **seen)
+
+
+def _above(name: Hostname) -> DomainName | None:
+    """Return the domain that a name lies beneath; None for a Domain, and what is no name as it is: a reject tells."""
+    with suppress(BadValue):
+        canonical = keys.hostname(name)
+        return None if keys.is_registrable(canonical) else registrable(Hostname(canonical))
+    return DomainName(name)
 
 
 def service_name(address: Address | Hostname, port: int, transport: str | None = None) -> ServiceName:
@@ -257,10 +256,7 @@ def byte_count(size: str | float | None) -> int | str | None:
 
 def on_hosts(links: Sequence[Link]) -> Fact:
     """Return the fact that these URLs lie on their hosts. What is no URL is passed over: its own reject tells."""
-    placed = []
-    for link in links:
-        with suppress(BadValue):
-            placed.append((link, Hostname(urlsplit(keys.url(link)).hostname or "")))
+    placed = [(link, Hostname(host)) for link in links if (host := keys.host_of(link)) is not None]
     return ON.each([link for link, _ in placed], [host for _, host in placed])
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
 import re
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import FunctionType
 
 import msgspec
@@ -38,7 +38,7 @@ from intel_grapher.schema import (
 from intel_grapher.source import Endpoint, Outcome, Rate, Source
 from intel_grapher.testing.columns import all_ways
 from intel_grapher.transform.facts import Batch, Reply
-from intel_grapher.transform.traced import _module, trace
+from intel_grapher.transform.traced import trace
 from intel_grapher.verdict import Verdict
 
 REGISTRY = Registry.installed()
@@ -162,20 +162,28 @@ def kept(endpoint: Endpoint, *bodies: object, key: str = NAME) -> list[Reply]:
     return replies
 
 
+KNOWN = {
+    "abuseipdb": "check blacklist",
+    "doh": "resolve",
+    "greynoise": "community ip context gnql riot",
+    "internetdb": "ip",
+    "otx": "passive_dns url_list",
+    "reports": "origin",
+    "shodan": "dns_domain",
+    "threatcrowd": "domain ip email file antivirus",
+    "threatminer": "domain_passive_dns domain_uris domain_samples domain_subdomains domain_reports host_whois "
+    "host_passive_dns host_uris host_samples host_reports sample_metadata sample_hosts sample_av_detections "
+    "sample_reports email",
+    "virustotal": "domains_resolutions ip_addresses_resolutions files_behaviour_summary",
+}
+
+
 def test_these_are_traced() -> None:
     assert {f"{endpoint.source.name}/{endpoint.name}" for endpoint in TRACED} == {
-        "doh/resolve",
-        "internetdb/ip",
-        "threatcrowd/antivirus",
-        "threatcrowd/domain",
-        "threatcrowd/email",
-        "threatcrowd/ip",
-        "threatminer/domain_samples",
-        "threatminer/email",
-        "threatminer/host_samples",
+        f"{name}/{endpoint}" for name, endpoints in KNOWN.items() for endpoint in endpoints.split()
     }
     traced = {name for name, endpoint in source.endpoints.items() if trace(endpoint)}
-    assert traced == {"plain", "chosen", "looped", "unnamed"}
+    assert traced == {"plain", "chosen", "looped", "otherwise", "unnamed"}
 
 
 def test_a_mapping_whose_source_is_not_what_runs_is_not_traced() -> None:
@@ -284,61 +292,176 @@ def test_loops_and_conditions_give_what_they_give_reply_by_reply(all_seen: list[
         assert columns == lines == singly
 
 
-def test_a_reply_is_taken_in_columns_if_what_was_asked_for_is_surely_a_node(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_asked_for_is_marked_where_no_fact_says_it(monkeypatch: pytest.MonkeyPatch) -> None:
     made = source.endpoints["looped"]
-    batch = Batch(made, 0)
-    singly: list[Reply] = []
-    monkeypatch.setattr(batch, "take", lambda reply, _verdict, **_: singly.append(reply))
-    named, first, bad, nothing = kept(
+    replies = kept(
         made,
         {"seen": [{"ipAddress": "-", "note": f"{NAME}."}]},
         {"seen": [{"ipAddress": "192.0.2.1", "note": "first"}]},
         {"seen": [{"ipAddress": "-", "note": "first"}]},
+        {"seen": [{"ipAddress": "-", "note": "www.example.net"}], "score": 3},
         {"score": 3},
     )
-    batch.add(named, first, bad, nothing, in_columns=True)
-    assert singly == [bad, nothing]
+    for reply in replies:
+        columns, lines, singly = all_ways(made, [reply])
+        assert columns == lines == singly
+    batch = Batch(made, 0)
+    monkeypatch.setattr(batch, "take", lambda *_, **__: pytest.fail("a reply was mapped by itself"))
+    batch.add(*replies, in_columns=True)
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "if one.note.startswith(reply.status): yield RESOLVES.each(asked, one.ip_address)",
-        "if one.note == reply.status: yield RESOLVES.each(asked, one.ip_address)",
-        "if one.note in reply.files: yield RESOLVES.each(asked, one.ip_address)",
-        "if one.note > 'a': yield RESOLVES.each(asked, one.ip_address)",
-        "if 'a' < one.note < 'b': yield RESOLVES.each(asked, one.ip_address)",
-        "if one.last_seen.endswith('Z'): yield RESOLVES.each(asked, one.ip_address)",
-        "if one.note == 3: yield RESOLVES.each(asked, one.ip_address)",
-        "if len(one.note): yield RESOLVES.each(asked, one.ip_address)",
-        "yield RESOLVES.each(asked, reply.files)",
-        "yield RESOLVES.each(asked, [each.ip_address for each in reply.seen])",
-        "yield RESOLVES.each(asked, one.note.zfill(3))",
-        "yield RESOLVES.each(asked, one.note.rpartition(' '))",
-        "yield RESOLVES.each(asked, one.note[2])",
-        "yield RESOLVES.each(asked, str(one.ip_address))",
-        "yield RESOLVES.each(asked, one)",
-        "asked = one.note; yield RESOLVES.each(asked, one.ip_address)",
-        "yield RESOLVES.each(asked, one.ip_address); break",
-        "yield RESOLVES.each(asked, one.ip_address); yield RESOLVES.each(asked, one.note)",
-        "yield HOSTNAME.each(asked)",
-    ],
-)
-def test_what_is_not_known_of_a_loop_is_not_traced(
-    statement: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+HEAD = """
+from itertools import combinations
+from test_traced import *
+
+LEVELS = {"first": "high", "second": "low"}
+
+
+def shout(text: str | None, how: str = "!") -> str | None:
+    return None if text is None else text.upper() + how
+
+
+def words(text: str) -> list[Hostname]:
+    return [Hostname(each) for each in text.split()]
+
+
+def told(asked: Hostname, one: Seen) -> Facts:
+    "Several statements."
+    if not one.note:
+        return
+    elif one.note == "-":
+        return
+    last = one.last_seen or "2020-01-01"
+    if one.note == "first":
+        yield RESOLVES.each(asked, one.ip_address, seen=last)
+        return
+    yield ALIAS_OF.each(Hostname(one.note), asked, seen=last)
+
+
+def level(one: Seen) -> str | None:
+    if one.note == "":
+        return None
+    if one.note in LEVELS:
+        return LEVELS.get(one.note)
+    return one.note + "."
+
+
+def mapping(asked: Hostname, reply: Report) -> Facts:
+    "A mapping."
+"""
+KNOWN_STATEMENTS = [
+    "for one in reply.seen: yield RESOLVES.each(asked, one.ip_address if one.note else Address('192.0.2.9'))",
+    "for one in reply.seen: yield RESOLVES.each(asked, one.ip_address, seen=one.last_seen or one.note or None)",
+    "for one in reply.seen: yield RESOLVES.each(Hostname(f'{one.note}.{asked}'), one.ip_address)",
+    "for one in reply.seen: yield RESOLVES.each(Hostname(one.note + '.example.org'), one.ip_address)",
+    "for one in reply.seen: yield RESOLVES.each(Hostname(one.note[1:]), one.ip_address)",
+    "for one in reply.seen: yield RESOLVES.each(asked, Address(one.note.partition(' ')[2]))",
+    "for one in reply.seen: yield HOSTNAME.each(Hostname(one.note), jarm=shout(one.last_seen), votes=len(one.note))",
+    "for one in reply.seen: yield HOSTNAME.each(Hostname(one.note), jarm=level(one))",
+    "for one in reply.seen: yield HOSTNAME.each(words(one.note), tags=words(one.note))",
+    "for one in reply.seen: yield from told(asked, one)",
+    "for one in reply.seen: yield from told(asked, one) if one.last_seen is None else told(registered(asked), one)",
+    "for one in reply.seen: yield ASSOCIATED.each(asked, reply.files, seen=one.last_seen)",
+    "yield ASSOCIATED.each(asked, [it for one in reply.seen if one.note for it in reply.files if it != one.note])",
+    "yield HOSTNAME.each(asked, tags=[*reply.files, *(one.note for one in reply.seen if one.note), reply.status])",
+    "yield HOSTNAME.each([Hostname(one.note) for one in reply.seen], tags=[[one.note] for one in reply.seen])",
+    "yield HOSTNAME.each(asked, tags=[name for name, holds in (('a', reply.score), ('b', reply.status)) if holds])",
+    "yield HOSTNAME.each(asked, votes=reply.score, seen=None); yield HOSTNAME.each(asked, jarm=reply.status)",
+    (
+        "pairs = [(one.note, one.ip_address) for one in reply.seen if one.note]\n"
+        "    yield RESOLVES.each([Hostname(name) for name, _ in pairs], [address for _, address in pairs])"
+    ),
+    (
+        "notes, addresses = [each.note for each in reply.seen], [each.ip_address for each in reply.seen]\n"
+        "    both = [Hostname(note) for note, address in zip(notes, addresses, strict=True) if address != note]\n"
+        "    if both: yield HOSTNAME.each(asked, votes=1)\n"
+        "    yield HOSTNAME.each(both)"
+    ),
+    "known = {'votes': reply.score, 'jarm': reply.status}\n    yield HOSTNAME.each(asked, **known)",
+    (
+        "given = [each for each in (reply.status, *reply.emails) if each]\n"
+        "    yield HOSTNAME.each([Hostname(each) for each in given])"
+    ),
+    (
+        "two = list(combinations([each for each in (reply.status, asked, '') if each], 2))\n"
+        "    yield ALIAS_OF.each([Hostname(one) for one, _ in two], [Hostname(other) for _, other in two])"
+    ),
+    (
+        "found = [(one, note) for one in reply.seen if (note := shout(one.note, '')) is not None and note != 'FIRST']\n"
+        "    yield RESOLVES.each([Hostname(note) for _, note in found], [one.ip_address for one, _ in found])"
+    ),
+    "if reply.score > 3 and not reply.files or reply.emails: yield OWNS.each(reply.emails, registered(asked))",
+    "if reply.status == 'ok': return\n    yield ASSOCIATED.each(asked, reply.files or [Digest(reply.status)])",
+]
+UNKNOWN_STATEMENTS = [
+    "for one in reply.seen:\n        if one.note in reply.files: yield RESOLVES.each(asked, one.ip_address)",
+    "for one in reply.seen:\n        if 'a' < one.note < 'b': yield RESOLVES.each(asked, one.ip_address)",
+    "for one in reply.seen: yield RESOLVES.each(asked, one)",
+    "for one in reply.seen: yield RESOLVES.each(asked, one.ip_address); break",
+    "for one in reply.seen: yield RESOLVES.each(asked, one.ip_address); asked = one.note",
+    "for one in reply.seen: last = one.note\n    yield HOSTNAME.each(Hostname(last))",
+    "if reply.score: name = asked\n    yield HOSTNAME.each(name)",
+    "yield HOSTNAME.each(asked, votes=len(reply.files))",
+    "yield HOSTNAME.each(Hostname(reply.files[0]))",
+    "yield HOSTNAME.each(asked, votes=1 << 64)",
+    "yield HOSTNAME.each(asked, tags=reply.status)",
+    "yield HOSTNAME.each(sorted(reply.emails))",
+    "yield HOSTNAME.each([*{each.note for each in reply.seen}])",
+    "yield ASSOCIATED.each([Hostname(each.note) for each in reply.seen], reply.files)",
+    "yield ASSOCIATED.each(asked, reply.files, seen=[each.last_seen for each in reply.seen])",
+    "yield HOSTNAME.each(asked, jarm=reply.status and (told := 'x'))",
+    "yield HOSTNAME.each(asked, jarm=LEVELS.setdefault(reply.status, 'x'))",
+    "yield HOSTNAME.each(asked, jarm=max(each.note for each in reply.seen))",
+    "yield HOSTNAME.each(asked, jarm=(lambda: reply.status)())",
+    "yield HOSTNAME.each(asked, nothing=1)",
+    "told(asked, reply.seen)",
+    "try: yield HOSTNAME.each(asked)\n    finally: pass",
+]
+
+
+@pytest.fixture(scope="module")
+def mappings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Endpoint]]:
+    """Return the function that returns an endpoint whose mapping has some statements."""
+    folder = tmp_path_factory.mktemp("mappings")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        patch.setitem(sys.modules, "test_traced", sys.modules[__name__])
+
+        def endpoint(statements: str) -> Endpoint:
+            name = f"mapping{hashlib.md5(statements.encode(), usedforsecurity=False).hexdigest()}"
+            (folder / f"{name}.py").write_text(f"{HEAD}    {statements}\n")
+            importlib.invalidate_caches()
+            made = Source(name, title="Made", home="https://made.example", limits=(Rate(1),), judge=judge)
+            made.get("/mapping")(importlib.import_module(name).mapping)
+            return made.endpoints["mapping"]
+
+        yield endpoint
+
+
+@pytest.mark.parametrize("statements", KNOWN_STATEMENTS)
+def test_what_is_known_gives_what_it_gives_reply_by_reply(
+    statements: str, mappings: Callable[[str], Endpoint], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setitem(sys.modules, "test_traced", sys.modules[__name__])
-    known = "yield RESOLVES.each(asked, one.ip_address)"
-    for name, said in (("known_loop", known), ("other_loop", statement)):
-        text = "from test_traced import *\n\ndef m(asked: Hostname, reply: Report) -> Facts:\n    'x'\n"
-        (tmp_path / f"{name}.py").write_text(f"{text}    for one in reply.seen:\n        {said}\n")
-        _module.cache_clear()
-        importlib.invalidate_caches()
-        made = Source(name.replace("_", ""), title="Looping", home="https://made.example", limits=(Rate(1),))
-        made.get("/m")(importlib.import_module(name).m)
-        assert (trace(made.endpoints["m"]) is not None) == (said is known)
-        del sys.modules[name]
+    made = mappings(statements)
+    dates = ["2024-01-02", "soon", None, ""]
+    all_seen = [{"ipAddress": f"192.0.2.{place}", "note": note} for place, note in enumerate(NOTES)]
+    dated = [{**each, "lastSeen": dates[place % 4]} for place, each in enumerate(all_seen)]
+    replies = kept(made, WHOLE, *({**WHOLE, "seen": [each], "score": place} for place, each in enumerate(dated)))
+    replies += kept(
+        made, {"seen": dated, "status": "-"}, {"seen": all_seen, "emails": ["a", ""]}, {"files": ["x", "y"]}
+    )
+    assert trace(made)
+    for some in (replies, *([each] for each in replies)):
+        columns, lines, singly = all_ways(made, some)
+        assert columns == lines == singly
+    batch = Batch(made, 0)
+    monkeypatch.setattr(batch, "take", lambda *_, **__: pytest.fail("a reply was mapped by itself"))
+    batch.add(*replies, in_columns=True)
+
+
+@pytest.mark.parametrize("statements", UNKNOWN_STATEMENTS)
+def test_what_is_not_known_is_not_traced(statements: str, mappings: Callable[[str], Endpoint]) -> None:
+    assert trace(mappings(statements)) is None
 
 
 def test_a_batch_is_read_in_columns_but_for_what_needs_a_look(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ from intel_grapher.keys.names import domain, hostname, is_registrable, registere
 from intel_grapher.keys.plain import without_transport
 from intel_grapher.keys.services import service, service_port, service_transport
 from intel_grapher.keys.texts import hashtag, list_item, mention, name_text, reference, text
-from intel_grapher.keys.urls import url
+from intel_grapher.keys.urls import host_of, url
 from intel_grapher.keys.withheld import malware, organization, own_contacts
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "domain",
     "email",
     "hashtag",
+    "host_of",
     "hostname",
     "ip_address",
     "is_registrable",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from contextlib import suppress
+from urllib.parse import urlsplit
 
 from intel_grapher.errors import BadValue
 from intel_grapher.keys.addresses import IPV4, bracketed, ip_address, port
@@ -62,6 +64,13 @@ def url(raw: str) -> str:
     if len(whole) > LONGEST_URL:
         raise BadValue(TOO_LONG)
     return whole
+
+
+def host_of(raw: str) -> str | None:
+    """Return the host that a URL lies on; None for what is no URL."""
+    with suppress(BadValue):
+        return urlsplit(url(raw)).hostname or ""
+    return None
 
 
 def is_plain_url(raw: str) -> bool:

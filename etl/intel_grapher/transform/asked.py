@@ -1,4 +1,4 @@
-"""Whether what was asked for is a node by what its reply says."""
+"""Whether what was asked for is a node by what its reply says, and whether it is a key."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from intel_grapher.errors import BadValue
 from intel_grapher.model import Fact, Kind, Relationship
+from intel_grapher.source import Endpoint
 
 
 def is_at(asked: str, fact: Fact) -> bool:
@@ -33,6 +34,14 @@ def begins_well(fact: Fact) -> bool:
     if isinstance(what, Relationship) and fact.ends is not None:
         return _has_key(what.start, fact.starts) and _has_key(what.end, fact.ends)
     return isinstance(what, Kind) and _has_key(what, fact.starts)
+
+
+def is_canonical(of: Endpoint | Kind[Any], key: str) -> bool:
+    """Tell whether a key that was asked for is in its canonical form."""
+    try:
+        return of.canonical(key) == key
+    except BadValue:
+        return False
 
 
 def _has_key(kind: Kind[Any], raws: str | Sequence[str]) -> bool:

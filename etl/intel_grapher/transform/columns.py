@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from itertools import accumulate, repeat
 from typing import Any, NamedTuple, cast
@@ -109,6 +109,7 @@ class Columns:
         self.replies: list[int] | array[int] = []
         self.lengths: list[int] | array[int] = []
         self.rows = 0
+        self.first_row = 0  # the number that a bad value of the first row goes by
 
     def add(self, reply: int, fact: Fact, rows: int, starts: str, ends: str) -> None:
         """Add the rows of a fact; `starts` and `ends` are its keys joined. A property that it lacks is None there."""
@@ -177,11 +178,15 @@ class Columns:
 
 
 class DecodedColumn(NamedTuple):
-    """Values that were decoded as a column: one for each fact, or one for each row. `path` is that of `Trace.path`."""
+    """Values that were decoded as a column: one for each fact, or one for each row.
+
+    `key` is the same where the values are. `path` returns the JSON path of a value, given its place and itself.
+    """
 
     values: pa.Array
     one_a_fact: bool
-    path: str
+    key: object
+    path: Callable[[int, object], str]
 
     def array(self) -> pa.Array:
         """Return the values."""
@@ -213,11 +218,11 @@ class DecodedColumns(Columns):
 
     def codes(self, values: Mapping[Type, Values]) -> Iterator[tuple[tuple[str, ...], Type, pa.Array]]:
         """Yield each distinct property column, as the other columns do."""
-        found: dict[tuple[str, int], tuple[list[str], Type, DecodedColumn]] = {}
+        found: dict[tuple[object, int], tuple[list[str], Type, DecodedColumn]] = {}
         for name, taken in self._told.items():
             names = ["first_seen", "last_seen"] if name == SEEN else [name]
             type_ = property_of(self.what, name).type
-            found.setdefault((taken.path or name, id(type_)), ([], type_, taken))[0].extend(names)
+            found.setdefault((taken.key, id(type_)), ([], type_, taken))[0].extend(names)
         for names, type_, taken in found.values():
             self._taken[min(names)] = taken
             codes = _codes(type_, taken.values, values[type_])
@@ -229,12 +234,10 @@ class DecodedColumns(Columns):
         A column of properties goes by the first name of those that share it.
         """
         taken = self._taken.get(column)
-        if taken is None or not taken.path:
+        if taken is None:
             return ""
-        fact = bisect_right(self.ends, row)
-        if taken.values[fact if taken.one_a_fact else row].as_py() != value:
-            return ""
-        return taken.path.replace("{}", str(row - (self.ends[fact] - self.lengths[fact])))
+        at = bisect_right(self.ends, row) if taken.one_a_fact else row
+        return taken.path(at, value) if taken.values[at].as_py() == value else ""
 
 
 def _codes(type_: Type, raws: list[Any] | pa.Array, known: Values) -> pa.Array:

@@ -6,131 +6,34 @@ such a thing is read by itself, and so is every one that a source judges to have
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial, reduce
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import reduce
 from typing import Any, NamedTuple, NoReturn
 
-import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from intel_grapher.keys import plain
 from intel_grapher.model import Kind
-from intel_grapher.schema import service_name
 from intel_grapher.source import Endpoint, Outcome
-from intel_grapher.transform.columns import DecodedColumn, DecodedColumns, counted
+from intel_grapher.transform.asked import is_canonical
+from intel_grapher.transform.columns import DecodedColumn, DecodedColumns
+from intel_grapher.transform.evaluated import Evaluated, UnlikeError
+from intel_grapher.transform.expressions import REPLIES, Constant, Expression, Member, Shape, Trace, TracedFact
 from intel_grapher.transform.interning import Interning
-from intel_grapher.transform.traced import Constant, FactRows, Field, MemberColumn, TextFunction, Trace, TracedFact
+from intel_grapher.transform.missed import MAX_NOTED
 
 
 class Decoded(NamedTuple):
-    """Replies that found something, in columns (a row each), and what was asked for in each (string[n]).
+    """Replies that found something, as columns. `found` (bool) tells of each that was decoded whether it is one.
 
-    `found` (bool) tells of every reply that was decoded whether it is one of them. `made` has what functions of what
-    was asked for give (string[n]), and which items of a list rows are (bool[items]), once that has been asked for.
+    `marks` has by kind those of which what was asked for is made a node, as no fact says it.
     """
 
     trace: Trace
-    table: pa.RecordBatch
-    asked: pa.Array
+    columns: Evaluated
     found: pa.Array
-    made: dict[Callable[..., str] | FactRows, pa.Array]
-
-    def lengths(self, rows: FactRows) -> pa.Array:
-        """Return how many of some rows there are in each reply (int32[n])."""
-        lengths = pc.fill_null(pc.list_value_length(self._member(rows.of)), 0)
-        if not rows.conditions:
-            return lengths
-        until = pa.concat_arrays([pa.array([0], pa.int32()), pc.cumulative_sum(self._mask(rows).cast(pa.int32()))])
-        ends = pc.cumulative_sum(lengths)
-        return pc.subtract(until.take(ends), until.take(pc.subtract(ends, lengths)))
-
-    def values(self, value: MemberColumn | Constant, rows: FactRows) -> pa.Array:
-        """Return a column: a value for each of its rows, or for each reply in which there is one of `rows`."""
-        if isinstance(value, Constant):
-            return self._with(pa.array([value.value] * self.table.num_rows), rows)
-        if value.of:
-            return self._items(value)
-        if value.function:
-            if value.function not in self.made:
-                self.made[value.function] = _of_keys(value.function, self.asked)
-            return self._with(self.made[value.function], rows)
-        if not value.member:
-            return self._with(self.asked, rows)
-        field = self.trace.fields[value.member]
-        return self._with(_filled(self._member(value.member), field), rows)
-
-    def firsts(self, value: MemberColumn, rows: FactRows) -> pa.Array:
-        """Return the first of a fact's keys in each reply (string[n]); null where the fact has no row there."""
-        has = pc.greater(self.lengths(rows), 0) if rows.of else pa.array([True] * self.table.num_rows, pa.bool_())
-        values = self.values(value, rows)
-        if values.type != pa.string():
-            return pa.nulls(len(has), pa.string())
-        if value.of:
-            lengths = self.lengths(rows)
-            values = values.take(pc.subtract(pc.cumulative_sum(lengths), lengths).filter(has))
-        return pc.replace_with_mask(pa.nulls(len(has), pa.string()), has, values)
-
-    def _items(self, value: MemberColumn) -> pa.Array:
-        field, is_row = self.trace.fields[value.of], self._mask(value.rows)
-
-        def those(items: pa.Array) -> pa.Array:
-            return items.filter(is_row) if value.rows.conditions else items
-
-        if value.function:
-            items = those(pc.list_flatten(self._member(value.of)))
-            asked = those(self.asked.take(pc.list_parent_indices(self._member(value.of))))
-            arguments = [items if argument else asked for argument in value.arguments]
-            is_service = value.function is service_name and value.arguments == ("", value.of)
-            if is_service and not pc.any(pc.match_substring(asked, ":")).as_py():  # what it does without IPv6 addresses
-                made = pc.binary_join_element_wise(asked, items.cast(pa.string()), ":")
-            else:
-                made = pa.array(map(value.function, *(each.to_pylist() for each in arguments)), pa.string())
-        else:
-            made = those(self._member_of(value.of, value.member if field.items else ""))
-        return _with_texts(made, value.texts) if value.texts else made
-
-    def _mask(self, rows: FactRows) -> pa.Array:
-        """Return which items of a list are the rows of a fact (bool[items])."""
-        if rows not in self.made and rows.conditions:
-            masks = [each.mask(partial(self._member_of, rows.of)) for each in rows.conditions]
-            self.made[rows] = reduce(pc.and_, masks)
-        return self.made.get(rows)
-
-    def _member_of(self, of: str, member: str) -> pa.Array:
-        """Return a member of all items of a list, or the items themselves."""
-        items = pc.list_flatten(self._member(of))
-        if not member:
-            return items
-        field = self.trace.fields[of].items[member]
-        return _filled(pc.struct_field(items, field.encoded), field)
-
-    def _member(self, name: str) -> pa.Array:
-        return self.table[self.trace.fields[name].encoded]
-
-    def _with(self, values: pa.Array, rows: FactRows) -> pa.Array:
-        return values.filter(pc.greater(self.lengths(rows), 0)) if rows.of else values
-
-
-def _filled(values: pa.Array, field: Field) -> pa.Array:
-    return values if field.default is None else values.fill_null(field.default)
-
-
-def _with_texts(texts: pa.Array, functions: Sequence[TextFunction]) -> pa.Array:
-    """Return what functions make of texts; each distinct one is looked at once."""
-    encoded = texts.dictionary_encode()
-    made = encoded.dictionary.to_pylist()
-    for function in functions:
-        made = list(map(function.of, made))
-    return pa.array(made, pa.string()).take(encoded.indices)
-
-
-def _of_keys(function: Callable[..., str], keys: pa.Array) -> pa.Array:
-    """Return what a function of KEY_FUNCTIONS gives for canonical names (string[n])."""
-    made = plain.registrable(keys)
-    unknown = pc.is_null(made)
-    rest = pa.array(map(function, keys.filter(unknown).to_pylist()), pa.string())
-    return pc.replace_with_mask(made, unknown, rest)
+    marks: dict[Kind[Any], list[int]]
 
 
 def decoded(
@@ -138,81 +41,167 @@ def decoded(
 ) -> Decoded | None:
     """Return the replies that found something as columns; None where all have to be read by themselves.
 
-    What was asked for (string[n]) is a node by each of these replies: one of which that is not sure has to be read by
-    itself.
+    `asked` is what was asked for (string[n]).
     """
+    replies = bodies.to_struct_array()
     try:
-        found = _found(endpoint, trace, bodies)
-    except _UnknownError:
+        found = pc.and_(_found(endpoint, trace, replies), _has_all(trace.reply, replies))
+        made = _those(Decoded(trace, Evaluated(replies, asked), found, {}), found)
+        unnamed = [] if trace.is_tied else _unnamed(made, interning)
+    except (UnlikeError, _UnknownError):
         return None
-    found = pc.and_(found, _has_all(trace, bodies))
-    made = _those(Decoded(trace, bodies, asked, found, {}), found)
-    if trace.is_tied:
-        return made
-    at = _at_asked(made, interning)  # of those that were found: else a key that must be there may be missing
-    return _those(made, at)._replace(found=pc.replace_with_mask(found, found, at))
+    for row in unnamed:
+        key = made.columns.asked[row].as_py()
+        kind = next((each for each in endpoint.kinds if each.labels and is_canonical(each, key)), None)
+        if kind is not None:
+            made.marks.setdefault(kind, []).append(row)
+    return made
 
 
 def _those(made: Decoded, which: pa.Array) -> Decoded:
     if pc.all(which).as_py():
         return made
-    return Decoded(made.trace, made.table.filter(which), made.asked.filter(which), made.found, {})
+    return made._replace(columns=Evaluated(made.columns.replies.filter(which), made.columns.asked.filter(which)))
 
 
-def _at_asked(made: Decoded, interning: Interning) -> pa.Array:
-    """Return of which replies a fact makes what was asked for a node, as `asked.is_at` tells."""
+def _unnamed(made: Decoded, interning: Interning) -> list[int]:
+    """Return the replies of which some fact says something, but none makes what was asked for a node.
+
+    That is what `asked.is_at` and `asked.begins_well` tell of the first row of each call.
+    """
+    columns = made.columns
+    numbers = pa.arange(0, len(columns.replies))
+    rows_of = [_firsts(columns, fact) for fact in made.trace.facts]
 
     def has_key(kind: Kind[Any], raws: pa.Array) -> pa.Array:
         encoded = raws.dictionary_encode()
         labels = interning.resolve(kind, encoded.dictionary).labels
         return pc.greater_equal(labels, 0).take(encoded.indices).fill_null(False)  # noqa: FBT003 - Arrow's own order
 
-    at = pa.array([False] * made.table.num_rows, pa.bool_())
-    for what, sides, _ in made.trace.facts:
-        rows = next((side.rows for side in sides if side.of), FactRows())
-        firsts = [made.firsts(side, rows) for side in sides]
-        is_asked = [pc.equal(first, made.asked).fill_null(False) for first in firsts]  # noqa: FBT003 - likewise
-        if isinstance(what, Kind):
-            at = pc.or_(at, is_asked[0])
-        elif what.check is None:
-            other = pc.if_else(is_asked[0], has_key(what.end, firsts[1]), has_key(what.start, firsts[0]))
-            at = pc.or_(at, pc.and_(pc.or_(*is_asked), other))
-    return at
+    def told(is_told: Callable[[TracedFact, list[pa.Array], pa.Array], pa.Array], among: pa.Array) -> pa.Array:
+        """Return of which replies among some a first row tells something."""
+        found = pa.array([], pa.int64())
+        for fact, rows in zip(made.trace.facts, rows_of, strict=True):
+            replies = columns.of_replies(fact.rows).take(rows).cast(pa.int64())
+            left = pc.and_not(pc.is_in(replies, value_set=among), pc.is_in(replies, value_set=found))
+            sides = [columns.values(side, fact.rows).take(rows.filter(left)) for side in fact.sides]
+            replies = replies.filter(left)
+            if len(replies) and all(side.type == pa.string() for side in sides):
+                found = pa.concat_arrays([found, replies.filter(is_told(fact, sides, replies)).unique()])
+        return found
+
+    def is_at(fact: TracedFact, sides: list[pa.Array], replies: pa.Array) -> pa.Array:
+        is_asked = [pc.equal(side, columns.asked.take(replies)).fill_null(False) for side in sides]  # noqa: FBT003 - likewise
+        if isinstance(fact.what, Kind):
+            return is_asked[0]
+        rows = pc.indices_nonzero(pc.or_(*is_asked))
+        holds = pc.and_not(is_asked[0], is_asked[0])
+        if fact.what.check is not None or not len(rows):
+            return holds
+        start, end = (side.take(rows) for side in sides)
+        ends = pc.if_else(is_asked[0].take(rows), has_key(fact.what.end, end), has_key(fact.what.start, start))
+        return pc.is_in(pa.arange(0, len(replies)), value_set=rows.filter(ends).cast(pa.int64()))
+
+    def begins_well(fact: TracedFact, sides: list[pa.Array], _: pa.Array) -> pa.Array:
+        kinds = [fact.what] if isinstance(fact.what, Kind) else [fact.what.start, fact.what.end]
+        return reduce(pc.and_, map(has_key, kinds, sides))
+
+    left = numbers.filter(pc.invert(pc.is_in(numbers, value_set=told(is_at, numbers))))
+    unnamed: list[int] = told(begins_well, left).to_pylist() if len(left) else []
+    return sorted(unnamed)
 
 
-def columns(made: Decoded, fact: TracedFact, first: int) -> DecodedColumns | None:
-    """Return what a mapping says in one place, replies numbered from `first`; None where a key is missing."""
-    rows = fact.rows
-    lengths = made.lengths(rows) if rows.of else pa.repeat(pa.scalar(1, pa.int32()), made.table.num_rows)
-    places = pc.add(pc.indices_nonzero(lengths), first).cast(pa.int32())
+def _firsts(made: Evaluated, fact: TracedFact) -> pa.Array:
+    """Return those rows of a fact that are the first of their call (int64)."""
+    rows = pa.arange(0, made.count(fact.rows))
+    calls = made.above(fact.rows, fact.calls)
+    if calls is not None and len(calls):
+        rows = pc.indices_nonzero(pa.concat_arrays([pa.array([True]), pc.not_equal(calls[1:], calls[:-1])]))
+    for before in fact.before:
+        others = made.above(before, fact.calls)
+        if others is None:
+            return rows[:0]
+        mine = rows if calls is None else calls.take(rows)
+        rows = rows.filter(pc.invert(pc.is_in(mine.cast(pa.int64()), value_set=others.unique().cast(pa.int64()))))
+    return rows
 
-    def taken(value: MemberColumn | Constant) -> DecodedColumn:
-        path = made.trace.path(value) if isinstance(value, MemberColumn) else ""
-        return DecodedColumn(made.values(value, rows), isinstance(value, Constant) or not value.of, path)
 
-    sides = [taken(side) for side in fact.sides]
-    if any(side.values.null_count or side.values.type != pa.string() for side in sides):
+def columns(made: Decoded, first: int) -> list[DecodedColumns] | None:
+    """Return what a mapping says, replies numbered from `first`; None where they have to be read by themselves."""
+    found: list[DecodedColumns] = []
+    several = [what for what, times in Counter(id(fact.what) for fact in made.trace.facts).items() if times > 1]
+    rows = Counter[int]()
+    try:
+        for column in made.trace.columns:  # what a mapping makes, it may fail at, were it for nothing
+            made.columns.values(column, column.rows)
+        for fact in made.trace.facts:
+            told = _told(made.columns, fact, first)
+            if told is None:
+                return None
+            if id(fact.what) in several:
+                told.first_row = rows[id(fact.what)]
+                rows[id(fact.what)] += told.rows
+                if max(told.lengths, default=0) * len(made.trace.facts) > MAX_NOTED:
+                    return None  # of so many bad values the first would be listed
+            found.append(told)
+    except UnlikeError:
         return None
-    told = {name: taken(value) for name, value in fact.properties.items()}
-    return DecodedColumns(fact.what, sides, places, lengths.filter(pc.greater(lengths, 0)), told)
+    for kind, places in made.marks.items():
+        replies = pa.array(places, pa.int64())
+        asked = DecodedColumn(made.columns.asked.take(replies), True, kind, lambda *_: "")  # noqa: FBT003 - by position
+        lengths = pa.repeat(pa.scalar(1, pa.int32()), len(places))
+        found.append(DecodedColumns(kind, [asked], pc.add(replies, first).cast(pa.int32()), lengths, {}))
+    made.columns.forget()
+    return [each for each in found if each.rows]
 
 
-def _has_all(trace: Trace, table: pa.RecordBatch) -> pa.Array:
+def _told(made: Evaluated, fact: TracedFact, first: int) -> DecodedColumns | None:
+    """Return what a mapping says in one place; None where a key is missing."""
+    runs = pc.run_end_encode(made.of_replies(fact.rows).cast(pa.int64()))
+    ends = pa.concat_arrays([pa.array([0], pa.int32()), runs.run_ends])
+    replies, lengths = runs.values, pc.subtract(ends[1:], ends[:-1])
+
+    def taken(name: str, value: Expression | Constant) -> DecodedColumn:
+        if isinstance(value, Constant):
+            return DecodedColumn(pa.array([value.value] * len(replies)), True, name, lambda *_: "")  # noqa: FBT003 - by position
+        if value.rows is REPLIES:
+            values = made.values(value, REPLIES).take(replies)
+            return DecodedColumn(values, True, value, lambda at, raw: made.path(value, replies[at].as_py(), raw))  # noqa: FBT003 - likewise
+
+        def path(at: int, raw: object) -> str:
+            above = made.above(fact.rows, value.rows)
+            return made.path(value, at if above is None else above[at].as_py(), raw)
+
+        return DecodedColumn(made.values(value, fact.rows), False, value, path)  # noqa: FBT003 - likewise
+
+    sides = [taken("", side) for side in fact.sides]
+    if any(side.values.null_count or side.values.type != pa.string() for side in sides if len(side.values)):
+        return None
+    told = {name: taken(name, value) for name, value in fact.properties.items()}
+    return DecodedColumns(fact.what, sides, pc.add(replies, first).cast(pa.int32()), lengths, told)
+
+
+def _has_all(shape: Shape, replies: pa.StructArray) -> pa.Array:
     """Return of which replies nothing is null or missing that must be there (bool[n])."""
-    has_all = pa.repeat(pa.scalar(value=True), table.num_rows)
-    for field in trace.fields.values():
-        column = table[field.encoded]
-        if field.is_required and column.null_count:
-            has_all = pc.and_(has_all, pc.is_valid(column))
-        if not field.is_list:
-            continue
-        items = pc.list_flatten(column)
-        members = [pc.struct_field(items, each.encoded) for each in field.items.values() if not each.may_be_null]
-        faulty = [pc.is_null(each) for each in (items, *members) if each.null_count]
-        if faulty:
-            rows = pc.list_parent_indices(column).filter(reduce(pc.or_, faulty))
-            has_all = pc.and_not(has_all, pc.is_in(counted(table.num_rows), rows.cast(pa.int32())))
-    return has_all
+    numbers = pa.arange(0, len(replies))
+    faulty = list(_faulty(shape, replies, numbers))
+    if not faulty:
+        return pa.repeat(pa.scalar(value=True), len(replies))
+    return pc.invert(pc.is_in(numbers, value_set=pa.concat_arrays(faulty)))
+
+
+def _faulty(shape: Shape, values: pa.Array, at: pa.Array) -> Iterator[pa.Array]:
+    """Yield the replies in which something is null or missing that must be there. `at` has the reply of each value."""
+    if shape.item is not None:
+        inner, above = pc.list_flatten(values), at.take(pc.list_parent_indices(values))
+        if inner.null_count:
+            yield above.filter(inner.is_null())
+        yield from _faulty(shape.item, inner, above)
+    for member in shape.members.values():
+        found = pc.struct_field(values, member.encoded)
+        if member.is_required and found.null_count:
+            yield at.filter(pc.and_(found.is_null(), values.is_valid()))
+        yield from _faulty(member.shape, found, at)
 
 
 class _UnknownError(BaseException):
@@ -247,67 +236,82 @@ _Text: type = type(
 )
 """A text that is not empty, and of which nothing else is known."""
 _SOME_TEXT = _Text()
-_TEXTS = (str, str | None)
 
 
-def _found(endpoint: Endpoint, trace: Trace, table: pa.RecordBatch) -> pa.Array:
+def _found(endpoint: Endpoint, trace: Trace, replies: pa.StructArray) -> pa.Array:
     """Return which replies found something, and not nothing at all (bool[n]). Each distinct combination is judged once.
 
     Most judges only look whether there is a text, and not which one. Raises _UnknownError if one looks into a list.
     """
     try:
-        return _judged(endpoint, trace, table, in_full=False)
+        return _judged(endpoint, trace, replies, in_full=False)
     except _UnknownError:
-        return _judged(endpoint, trace, table, in_full=True)
+        return _judged(endpoint, trace, replies, in_full=True)
 
 
-def _judged(endpoint: Endpoint, trace: Trace, table: pa.RecordBatch, *, in_full: bool) -> pa.Array:
-    columns = []
-    codes = pa.repeat(pa.scalar(0, pa.int64()), table.num_rows)
-    for field in trace.fields.values():
-        column = table[field.encoded]
-        if field.is_list:
-            column = pc.greater(pc.fill_null(pc.list_value_length(column), 0), 0)
-        elif _is_by_presence(field, in_full=in_full):
-            column = pc.greater(pc.binary_length(column), 0)
-        columns.append(column)
+def _judged(endpoint: Endpoint, trace: Trace, replies: pa.StructArray, *, in_full: bool) -> pa.Array:
+    columns = list(_scalars(trace.reply, replies, in_full=in_full))
+    codes = pa.repeat(pa.scalar(0, pa.int64()), len(replies))
+    for column in columns:
         encoded = column.dictionary_encode("encode")
         codes = pc.add(pc.multiply(codes, len(encoded.dictionary)), encoded.indices)
         codes = codes.dictionary_encode().indices.cast(pa.int64())
     combined = codes.dictionary_encode()
     firsts = pc.index_in(combined.dictionary, codes)
-    rows = zip(*(column.take(firsts).to_pylist() for column in columns), strict=True) if columns else [()]
-    return pa.array([_is_found(endpoint, trace, row, in_full=in_full) for row in rows], pa.bool_()).take(
-        combined.indices
-    )
+    rows = zip(*(column.take(firsts).to_pylist() for column in columns), strict=True)
+    found = [_is_found(endpoint, trace, row, in_full=in_full) for row in rows]
+    return pa.array(found, pa.bool_()).take(combined.indices)
 
 
-def _is_by_presence(field: Field, *, in_full: bool) -> bool:
-    return not in_full and field.type in _TEXTS and not field.default
+def _scalars(shape: Shape, objects: pa.Array, *, in_full: bool) -> Iterator[pa.Array]:
+    """Yield what a judge may look at, of each object: scalars, and which lists and objects are there."""
+    for member in shape.members.values():
+        values = pc.struct_field(objects, member.encoded)
+        if member.shape.item is not None:
+            yield pc.greater(pc.list_value_length(values), 0)
+        elif member.shape.of is not None:
+            yield values.is_valid()
+            yield from _scalars(member.shape, values, in_full=in_full)
+        else:
+            yield pc.greater(pc.binary_length(values), 0) if _is_by_presence(member, in_full=in_full) else values
+
+
+def _is_by_presence(member: Member, *, in_full: bool) -> bool:
+    return not in_full and member.shape.arrow == pa.string() and not member.default
 
 
 def _is_found(endpoint: Endpoint, trace: Trace, row: tuple[Any, ...], *, in_full: bool) -> bool:
-    values: dict[str, Any] = {}
-    for field, value in zip(trace.fields.values(), row, strict=True):
-        if field.is_list:
-            values[field.name] = _Some() if value else []
-        elif value is None:
-            if field.is_required:
-                return False
-            values[field.name] = field.default
-        elif _is_by_presence(field, in_full=in_full):
-            values[field.name] = _SOME_TEXT if value else ""
-        else:
-            values[field.name] = msgspec.convert(value, field.type, strict=False)
-    is_blank = all(
-        not value if field.is_list or value is _SOME_TEXT else value == field.default
-        for field, value in zip(trace.fields.values(), values.values(), strict=True)
-    )
+    reply, is_blank = _object(trace.reply, iter(row), in_full=in_full)
     try:
-        return not is_blank and endpoint.source.judge(endpoint.reply(**values)) is Outcome.FOUND
+        return reply is not None and not is_blank and endpoint.source.judge(reply) is Outcome.FOUND
     except _UnknownError:
         raise
     except Exception as wrong:  # what a source can't judge is read by itself, and listed
         if not in_full:
             raise _UnknownError from wrong
         return False
+
+
+def _object(shape: Shape, values: Iterator[Any], *, in_full: bool) -> tuple[Any, bool]:
+    """Return an object with these values, and whether it says nothing; None where one is missing."""
+    told: dict[str, Any] = {}
+    is_blank = True
+    is_missing = False
+    for member in shape.members.values():
+        value: Any = next(values)
+        if member.shape.item is not None:
+            told[member.name] = _Some() if value else None if value is None and member.shape.is_nullable else []
+            is_blank = is_blank and not value
+        elif member.shape.of is not None:
+            inner, says_nothing = _object(member.shape, values, in_full=in_full)
+            told[member.name] = None if not value and member.shape.is_nullable else inner
+            is_missing = is_missing or (inner is None and (value or not member.shape.is_nullable))
+            is_blank = is_blank and (not value or (says_nothing and not member.shape.is_nullable))
+        elif _is_by_presence(member, in_full=in_full):
+            told[member.name] = _SOME_TEXT if value else None if value is None and member.shape.is_nullable else ""
+            is_blank = is_blank and not value
+        else:
+            told[member.name] = member.default if value is None else value
+            is_blank = is_blank and told[member.name] == member.default
+        is_missing = is_missing or (member.is_required and told[member.name] is None)
+    return (None if is_missing or shape.of is None else shape.of(**told)), is_blank

@@ -24,11 +24,12 @@ from intel_grapher.files import Group
 from intel_grapher.model import Fact, Kind, LeftOut, Relationship, Type
 from intel_grapher.source import NO_PARAMS, Endpoint, Outcome
 from intel_grapher.transform import decoded, json_rows
-from intel_grapher.transform.asked import begins_well, is_at
+from intel_grapher.transform.asked import begins_well, is_at, is_canonical
 from intel_grapher.transform.columns import Columns, Numbering, counted, is_column, property_of
+from intel_grapher.transform.expressions import Trace
 from intel_grapher.transform.interning import Interning
 from intel_grapher.transform.missed import MAX_LISTED, Missed
-from intel_grapher.transform.traced import Trace, trace
+from intel_grapher.transform.traced import trace
 from intel_grapher.verdict import Verdict, judged
 
 PRECISIONS = ("day", "minute", "second")  # from the coarsest, which is their order as texts too
@@ -122,10 +123,10 @@ class Batch:
         is_worth = len(replies) >= WORTH_TRACING if in_columns is None else in_columns
         traced = trace(endpoint) if is_worth else None
         taken = set[int]() if traced is None else self._add_in_columns(traced, replies, canonical)
-        for place, (reply, is_canonical) in enumerate(zip(replies, canonical, strict=True)):
+        for place, (reply, is_known) in enumerate(zip(replies, canonical, strict=True)):
             if place not in taken:
                 verdict = judged(endpoint, reply.status, reply.content)
-                self.take(reply, verdict, asked=reply.key if is_canonical else None)
+                self.take(reply, verdict, asked=reply.key if is_known else None)
 
     def add_lines(self, text: bytes, *, in_columns: bool | None = None) -> list[int]:
         """Take lines of a file of the cache that is the one that was written, and return when each reply came.
@@ -158,8 +159,8 @@ class Batch:
         """Take replies that found something, as columns, and return which ones that could be done with."""
         fitting = [
             place
-            for place, (reply, is_canonical) in enumerate(zip(replies, canonical, strict=True))
-            if is_canonical and json_rows.fits(reply.content, reply.status)
+            for place, (reply, is_known) in enumerate(zip(replies, canonical, strict=True))
+            if is_known and json_rows.fits(reply.content, reply.status)
         ]
         taken: set[int] = set()
         for places in _parts(fitting, replies):
@@ -181,11 +182,11 @@ class Batch:
         Returns None where all of them have to be read by themselves.
         """
         made = decoded.decoded(self.endpoint, traced, asked, bodies, self.interning)
-        columns = [made and decoded.columns(made, fact, len(self._replies)) for fact in traced.facts]
-        if made is None or any(each is None for each in columns):
+        columns = made and decoded.columns(made, len(self._replies))
+        if made is None or columns is None:
             return None
-        self._decoded += [each for each in columns if each is not None and each.rows]
-        self.outcomes[Outcome.FOUND.value] += made.table.num_rows
+        self._decoded += columns
+        self.outcomes[Outcome.FOUND.value] += len(made.columns.replies)
         return made.found
 
     def take(self, reply: Reply, verdict: Verdict, asked: str | None = None) -> list[Fact]:
@@ -209,9 +210,12 @@ class Batch:
         return facts
 
     def _canonical(self, keys: pa.Array) -> pa.Array:
-        """Return of which keys it is known that they are canonical as they stand (bool[n]); nearly all are."""
+        """Return which keys are canonical as they stand (bool[n]); nearly all are, and are told at once."""
         plain = self.endpoint.kinds[0].plain
-        return pc.is_valid(plain(keys)) if plain else pa.repeat(pa.scalar(value=False), len(keys))
+        known = pc.is_valid(plain(keys)) if plain else pa.repeat(pa.scalar(value=False), len(keys))
+        unknown = pc.invert(known)
+        rest = [is_canonical(self.endpoint, key) for key in keys.filter(unknown).to_pylist()]
+        return pc.replace_with_mask(known, unknown, pa.array(rest, pa.bool_()))
 
     def _map(self, reply: Reply, verdict: Verdict, asked: str | None) -> list[Fact]:
         if not verdict.is_answer:
@@ -394,7 +398,7 @@ class Batch:
     def _miss(self, columns: Columns, column: str, row: int, bad: tuple[object, str], side: str = "") -> None:
         """Note a bad value of a row, and the reason. `side` is where it is, if it is not where its column is."""
         missed = self._miss_of(columns.reply_of(row))
-        missed.add(columns.what, column, row, *bad)
+        missed.add(columns.what, column, columns.first_row + row, *bad)
         missed.paths.setdefault(bad[0], set()).add(columns.path(side or column, row, bad[0]))
 
     def _miss_of(self, number: int) -> Missed:

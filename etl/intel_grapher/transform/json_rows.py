@@ -20,9 +20,10 @@ import pyarrow.compute as pc
 import pyarrow.json
 
 from intel_grapher.errors import BadValue
-from intel_grapher.reading import FEW
+from intel_grapher.reading import FEW, MAX_TURNS
 
 OK = 200
+NULL = b"null"
 
 
 class Records(NamedTuple):
@@ -59,6 +60,8 @@ def read_records(schema: pa.Schema, text: bytes, lines: Sequence[memoryview]) ->
     if table is None or table.num_rows != len(lines) or any(table[name].null_count for name, _ in members):
         return None
     fits = pc.and_(pc.equal(table["status"], OK), pc.is_valid(table["body"]))
+    if text.count(NULL) > MAX_TURNS:
+        fits = pc.and_not(fits, pa.array(map(_has_many_nulls, lines), pa.bool_()))
     return Records(table["key"], table["fetched_at"].cast(pa.int64()), table["body"], fits)
 
 
@@ -89,11 +92,18 @@ def fits(body: bytes | msgspec.Raw, status: int) -> bool:
 
     The decoder crashes on a value that is null as a whole.
     """
-    return isinstance(body, msgspec.Raw) and status == OK and _begins(memoryview(body))
+    if not isinstance(body, msgspec.Raw) or status != OK:
+        return False
+    return _begins(memoryview(body)) and not _has_many_nulls(memoryview(body))
 
 
 def _begins(body: memoryview) -> bool:
     return 0 < body.nbytes <= FEW and body[0] == ord("{")
+
+
+def _has_many_nulls(body: memoryview) -> bool:
+    """Tell whether there may be more nulls than are taken out of a reply, each in a turn of its own (`reading`)."""
+    return body.nbytes > len(NULL) * MAX_TURNS and bytes(body).count(NULL) > MAX_TURNS
 
 
 def _is_utf8(text: bytes) -> bool:

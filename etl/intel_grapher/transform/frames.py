@@ -1,0 +1,471 @@
+"""A mapping, run once on columns in place of values: what comes of it is what the mapping says.
+
+Statements and expressions are read off the source, and so are functions that are called with lists or objects. A
+function of texts and numbers alone is not: it is called with the values as they are, each distinct one once. What is
+not known here ends the trace. A list may be looped over, joined and paired, but what is in it is not counted.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import inspect
+import operator
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain, combinations
+from types import BuiltinFunctionType, FunctionType, MethodDescriptorType
+from typing import Any, ClassVar, NewType, cast
+
+import pyarrow as pa
+
+from intel_grapher.model import Fact, Facts, Kind, Relationship
+from intel_grapher.transform.expressions import REPLIES, Expression, RowSet, Shape
+from intel_grapher.transform.symbolic import (
+    SYMBOLIC,
+    UNSET,
+    Bound,
+    Choice,
+    EachCall,
+    ListOf,
+    NotTracedError,
+    Tracer,
+    Truth,
+    Value,
+    is_concrete,
+    is_flat,
+    is_list,
+    names_given,
+    unset,
+)
+
+TEXTS = Shape(pa.list_(pa.string()), item=Shape(pa.string()))
+LISTING = ("split", "rsplit", "splitlines", "partition", "rpartition")
+PLAIN_CALLS = (str, int, bool, len, isinstance)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Produced:
+    """A call of a generator."""
+
+    frame: Frame
+    body: list[ast.stmt]
+
+
+def _plain(type_: Value) -> Value:
+    """Return the type that a type of texts, such as Address, stands for."""
+    while isinstance(type_, NewType):
+        type_ = type_.__supertype__
+    return type_
+
+
+def _in(value: Value, among: Value) -> bool:
+    return value in among
+
+
+def _not_in(value: Value, among: Value) -> bool:
+    return value not in among
+
+
+def _joined(*parts: object) -> str:
+    return "".join(map(format, parts))
+
+
+_COMPARED: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.In: _in,
+    ast.NotIn: _not_in,
+}
+
+
+class Frame:
+    """A call of a function: what its names stand for, and those of its module."""
+
+    def __init__(self, tracer: Tracer, module: Mapping[str, Value], names: dict[str, Value]) -> None:
+        self._tracer = tracer
+        self._module = module
+        self._names = names
+
+    def _copy(self) -> Frame:
+        return Frame(self._tracer, self._module, dict(self._names))
+
+    # --- statements ---------------------------------------------------------------------------------------------------
+
+    def run(self, body: Sequence[ast.stmt], rows: RowSet) -> RowSet | None:
+        """Note what statements tell of some rows. Return the rows that go on after them, None if none does."""
+        going_on: RowSet | None = rows
+        for statement in body:
+            if going_on is None:
+                break
+            going_on = self._run(statement, going_on)
+        return going_on
+
+    def _run(self, statement: ast.stmt, rows: RowSet) -> RowSet | None:
+        match statement:
+            case ast.Assign(targets=[target], value=value):
+                self.bind(target, self.value(value, rows), rows)
+            case ast.Expr(value=value):
+                self._yielded(value, rows)
+            case ast.For(target=target, iter=items, body=body, orelse=[]):
+                for inner, item in self._tracer.parts(self.value(items, rows), rows):
+                    frame = self._copy()
+                    frame._names |= unset(statement)  # noqa: SLF001 - its own; what the item before set is not known
+                    frame.bind(target, item, inner)
+                    if frame.run(body, inner) is not inner:
+                        raise NotTracedError
+                self._names |= unset(statement)
+            case ast.If(test=test, body=then, orelse=otherwise):
+                return self._branch(test, then, otherwise, rows)
+            case ast.Return(value=None):
+                return None
+            case _:
+                raise NotTracedError
+        return rows
+
+    def _yielded(self, tree: ast.expr, rows: RowSet) -> None:
+        match tree:
+            case ast.Constant():
+                return
+            case ast.Yield(value=ast.expr() as value):
+                self._tracer.tell(self.value(value, rows), rows)
+                return
+            case ast.YieldFrom(value=ast.IfExp(test=test, body=then, orelse=otherwise)):
+                both = [[cast("ast.stmt", ast.Expr(ast.YieldFrom(each)))] for each in (then, otherwise)]
+                self._branch(test, both[0], both[1], rows)
+                return
+            case ast.YieldFrom(value=value) if isinstance(produced := self.value(value, rows), Produced):
+                produced.frame.run(produced.body, rows)
+                return
+        raise NotTracedError
+
+    def _branch(
+        self, test: ast.expr, then: Sequence[ast.stmt], otherwise: Sequence[ast.stmt], rows: RowSet
+    ) -> RowSet | None:
+        """Note what is told of the rows that a test holds for, and of the others."""
+        tracer = self._tracer
+        holds = self.holds(test, rows)
+        if not isinstance(holds, Expression):
+            return self.run(then if holds else otherwise, rows)
+        left = []
+        for body, where in ((then, holds), (otherwise, tracer.inverted(holds))):
+            inner = tracer.where(rows, where)
+            left.append((inner, self._copy().run(body, inner)))
+            for statement in body:
+                self._names |= unset(statement)
+        going_on = [(inner, end) for inner, end in left if end is not None]
+        if len(going_on) < len(left):
+            return next((end for _, end in going_on), None)
+        if any(end is not inner for inner, end in going_on):
+            raise NotTracedError
+        return rows
+
+    def bind(self, target: ast.expr, value: Value, rows: RowSet) -> None:
+        """Give a name to a value, or names to several."""
+        match target:
+            case ast.Name(id=name):
+                self._names[name] = value
+            case ast.Tuple(elts=targets) if isinstance(value, tuple) and len(value) == len(targets):
+                for each, part in zip(targets, value, strict=True):
+                    self.bind(each, part, rows)
+            case _:
+                raise NotTracedError
+
+    def returned(self, body: Sequence[ast.stmt], rows: RowSet) -> Value:
+        """Return what a function returns for some rows."""
+        for at, statement in enumerate(body):
+            match statement:
+                case ast.If(test=test, body=then, orelse=otherwise):
+                    rest = body[at + 1 :]
+                    holds = self.holds(test, rows)
+                    return self._either(
+                        holds,
+                        partial(self._returned, (*then, *rest)),
+                        partial(self._returned, (*otherwise, *rest)),
+                        rows,
+                    )
+                case ast.Return(value=value):
+                    return None if value is None else self.value(value, rows)
+                case ast.Assign() | ast.Expr(value=ast.Constant()):
+                    self._run(statement, rows)
+                case _:
+                    raise NotTracedError
+        return None
+
+    def _returned(self, body: Sequence[ast.stmt], rows: RowSet) -> Value:
+        return self._copy().returned(body, rows)
+
+    def _either(
+        self, holds: Truth, then: Callable[[RowSet], Value], otherwise: Callable[[RowSet], Value], rows: RowSet
+    ) -> Value:
+        """Return what is made of the rows that a condition holds for, and of the others."""
+        if not isinstance(holds, Expression):
+            return then(rows) if holds else otherwise(rows)
+        tracer = self._tracer
+        others = tracer.where(rows, tracer.inverted(holds))
+        return tracer.merged(holds, then(tracer.where(rows, holds)), otherwise(others), rows)
+
+    # --- expressions --------------------------------------------------------------------------------------------------
+
+    def value(self, tree: ast.expr, rows: RowSet) -> Value:
+        """Return what an expression stands for, where it is evaluated for some rows."""
+        match tree:
+            case ast.Constant(value=value):
+                return value
+            case ast.Name(id=name):
+                value = self._names.get(name, self._module.get(name, getattr(builtins, name, UNSET)))
+                if value is not UNSET:
+                    return value
+            case ast.Attribute(value=inner, attr=name):
+                return self._attribute(self.value(inner, rows), name, rows)
+            case ast.NamedExpr(target=target, value=inner):
+                value = self.value(inner, rows)
+                self.bind(target, value, rows)
+                return value
+            case ast.ListComp(elt=element, generators=loops) | ast.GeneratorExp(elt=element, generators=loops):
+                self._names |= dict.fromkeys(names_given(tree), UNSET)
+                return ListOf(rows, tuple(self._copy().looped(element, loops, rows)))
+        known = next((reader for kinds, reader in self._READERS if isinstance(tree, kinds)), None)
+        if known is None:
+            raise NotTracedError
+        return known(self, tree, rows)
+
+    def holds(self, tree: ast.expr, rows: RowSet) -> Truth:
+        """Return which of some rows an expression is true of."""
+        if not isinstance(tree, ast.BoolOp):
+            return self._tracer.truth(self.value(tree, rows), rows)
+        *before, last = tree.values
+        first = self.holds(ast.BoolOp(tree.op, before) if before[1:] else before[0], rows)
+        is_and = isinstance(tree.op, ast.And)
+        if names_given(last):
+            raise NotTracedError
+        holds = first if is_and else self._tracer.inverted(first)
+        return self._tracer.truth(self._either(holds, partial(self.holds, last), lambda _: not is_and, rows), rows)
+
+    def _tested(self, tree: ast.expr, rows: RowSet) -> Value:
+        tracer = self._tracer
+        match tree:
+            case ast.IfExp(test=test, body=then, orelse=otherwise) if not (names_given(then) or names_given(otherwise)):
+                holds = self.holds(test, rows)
+                return self._either(holds, partial(self.value, then), partial(self.value, otherwise), rows)
+            case ast.BoolOp(op=op, values=[*before, last]) if not names_given(last):
+                first = self.value(ast.BoolOp(op, before) if before[1:] else before[0], rows)
+                holds = tracer.truth(first, rows)
+                holds = holds if isinstance(op, ast.And) else tracer.inverted(holds)
+                return self._either(holds, partial(self.value, last), lambda _: first, rows)
+            case ast.UnaryOp(op=ast.Not(), operand=inner):
+                return tracer.inverted(self.holds(inner, rows))
+            case ast.Compare(left=inner, ops=[ast.Is() | ast.IsNot() as op], comparators=[ast.Constant(value=None)]):
+                value = self.value(inner, rows)
+                is_null = tracer.column(rows, "null", (value,)) if isinstance(value, Expression) else value is None
+                if not isinstance(value, Choice):
+                    return is_null if isinstance(op, ast.Is) else tracer.inverted(is_null)
+            case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _COMPARED:
+                return self._made(_COMPARED[type(op)], (self.value(left, rows), self.value(right, rows)), rows)
+        raise NotTracedError
+
+    def _text(self, tree: ast.expr, rows: RowSet) -> Value:
+        match tree:
+            case ast.JoinedStr(values=values):
+                return self._made(_joined, tuple(self.value(each, rows) for each in values), rows)
+            case ast.FormattedValue(value=inner, conversion=-1, format_spec=None):
+                return self.value(inner, rows)
+            case ast.BinOp(left=left, op=ast.Add(), right=right):
+                both = self.value(left, rows), self.value(right, rows)
+                if any(map(is_list, both)):
+                    return ListOf(rows, tuple(chain.from_iterable(self._tracer.parts(each, rows) for each in both)))
+                return self._made(operator.add, both, rows)
+            case ast.Subscript(value=inner, slice=ast.Slice(lower=lower, upper=upper, step=None)):
+                bounds = (each and self.value(each, rows) for each in (lower, upper))
+                return self._item(self.value(inner, rows), slice(*bounds), rows)
+            case ast.Subscript(value=inner, slice=place):
+                return self._item(self.value(inner, rows), self.value(place, rows), rows)
+        raise NotTracedError
+
+    def _item(self, value: Value, place: Value, rows: RowSet) -> Value:
+        if isinstance(value, (tuple, dict)) and is_concrete(place):
+            return value[place]
+        return self._made(operator.getitem, (value, place), rows)
+
+    def _display(self, tree: ast.expr, rows: RowSet) -> Value:
+        """Return a list, tuple, set or dict; a list as a tuple, if its length is known."""
+        if isinstance(tree, ast.Dict):
+            return self._dict(tree.keys, tree.values, rows)
+        parts: list[tuple[RowSet, Value]] = []
+        for each in cast("ast.List", tree).elts:
+            if isinstance(each, ast.Starred):
+                parts += self._tracer.parts(self.value(each.value, rows), rows)
+            else:
+                parts.append((rows, self.value(each, rows)))
+        if any(part is not rows for part, _ in parts):
+            return ListOf(rows, tuple(parts))
+        found = tuple(item for _, item in parts)
+        return frozenset(found) if isinstance(tree, ast.Set) and is_concrete(found) else found
+
+    def _dict(self, keys: Sequence[ast.expr | None], values: Sequence[ast.expr], rows: RowSet) -> dict[str, Value]:
+        found: dict[str, Value] = {}
+        for key, tree in zip(keys, values, strict=True):
+            value = self.value(tree, rows)
+            if key is None and isinstance(value, dict):
+                found |= value
+            elif isinstance(key, ast.Constant) and isinstance(key.value, str):
+                found[key.value] = value
+            else:
+                raise NotTracedError
+        return found
+
+    def looped(self, element: ast.expr, loops: list[ast.comprehension], rows: RowSet) -> Iterator[tuple[RowSet, Value]]:
+        """Yield the parts of a comprehension."""
+        if not loops:
+            yield rows, self.value(element, rows)
+            return
+        first, *rest = loops
+        for part, item in self._tracer.parts(self.value(first.iter, rows), rows):
+            frame, inner, holds = self._copy(), part, cast("Truth", True)  # noqa: FBT003 - a truth
+            frame.bind(first.target, item, inner)
+            for test in first.ifs:
+                holds = holds and frame.holds(test, inner)
+                inner = self._tracer.where(inner, holds)
+            if holds:
+                yield from frame.looped(element, rest, inner)
+
+    def _attribute(self, value: Value, name: str, rows: RowSet) -> Value:
+        if isinstance(value, Choice):
+            then, otherwise = value.then, value.otherwise
+            return self._either(
+                value.condition,
+                lambda inner: self._attribute(then, name, inner),
+                lambda inner: self._attribute(otherwise, name, inner),
+                rows,
+            )
+        if not isinstance(value, Expression):
+            if isinstance(value, SYMBOLIC):
+                raise NotTracedError
+            return getattr(value, name)
+        members = {} if value.shape is None else value.shape.members
+        if name in members:
+            return self._tracer.column(rows, "member", (value,), members[name], members[name].shape)
+        of = str if value.is_scalar else cast("Shape", value.shape).of
+        found = inspect.getattr_static(of, name, None)
+        if isinstance(found, property) and found.fget is not None:
+            return self._inlined(found.fget, (value,), {}, rows)
+        if not isinstance(found, FunctionType | MethodDescriptorType):
+            raise NotTracedError
+        return Bound(found, value)
+
+    # --- calls --------------------------------------------------------------------------------------------------------
+
+    def _call(self, tree: ast.Call, rows: RowSet) -> Value:
+        arguments = self._display(ast.Tuple(tree.args), rows)
+        keys = [None if each.arg is None else ast.Constant(each.arg) for each in tree.keywords]
+        named = self._dict(keys, [each.value for each in tree.keywords], rows)
+        function = self.value(tree.func, rows)
+        if not isinstance(arguments, tuple):
+            raise NotTracedError
+        if isinstance(function, Bound):
+            arguments = (function.value, *arguments)
+            function = cast("Value", function.function)
+        owner = getattr(function, "__self__", None)
+        if isinstance(owner, Kind | Relationship) and function.__name__ == "each":
+            return EachCall(owner, arguments, named)
+        if isinstance(function, NewType):
+            return arguments[0]
+        if function in self._LISTS and set(named) <= {"strict"}:
+            return self._LISTS[function](self, arguments, rows)
+        if isinstance(function, FunctionType):
+            return self._called(function, arguments, named, rows)
+        is_text = isinstance(function, MethodDescriptorType) and function.__objclass__ is str
+        is_known = function in PLAIN_CALLS or (
+            isinstance(function, BuiltinFunctionType)
+            and (isinstance(owner, (str, frozenset)) or (isinstance(owner, dict) and function.__name__ == "get"))
+        )
+        if named or not (is_text or is_known):
+            raise NotTracedError
+        return self._made(function, arguments, rows, TEXTS if is_text and function.__name__ in LISTING else None)
+
+    def _called(
+        self, function: FunctionType, arguments: tuple[Value, ...], named: dict[str, Value], rows: RowSet
+    ) -> Value:
+        try:
+            returns = typing.get_type_hints(function).get("return")
+        except NameError:
+            returns = None
+        if named or not all(map(is_flat, arguments)) or returns in (Fact, Facts, Iterator[Fact]):
+            return self._inlined(function, arguments, named, rows)
+        if typing.get_origin(returns) is list:
+            return self._made(function, arguments, rows, TEXTS)
+        told = {_plain(each) for each in typing.get_args(returns) or (returns,)}
+        if not told <= {str, int, bool, type(None)}:
+            raise NotTracedError
+        return self._made(function, arguments, rows)
+
+    def _made(
+        self, function: Callable[..., Any], arguments: tuple[Value, ...], rows: RowSet, shape: Shape | None = None
+    ) -> Value:
+        """Return what a function makes of texts and numbers, or of what another made of them."""
+        if all(map(is_concrete, arguments)):
+            return function(*arguments)
+        is_part = function is operator.getitem and isinstance(arguments[0], Expression) and arguments[0].how == "made"
+        if not is_part and not all(map(is_flat, arguments)):
+            raise NotTracedError
+        return self._tracer.column(rows, "made", arguments, function, shape)
+
+    def _inlined(
+        self, function: Callable[..., Any], arguments: tuple[Value, ...], named: dict[str, Value], rows: RowSet
+    ) -> Value:
+        tree = self._tracer.source_of(function)
+        bound = inspect.signature(function).bind(*arguments, **named)
+        bound.apply_defaults()
+        frame = Frame(self._tracer, cast("FunctionType", function).__globals__, {**unset(tree), **bound.arguments})
+        if any(isinstance(node, (ast.Yield, ast.YieldFrom)) for node in ast.walk(tree)):
+            return Produced(frame, tree.body)
+        return frame.returned(tree.body, rows)
+
+    def _same(self, arguments: tuple[Value, ...], rows: RowSet) -> ListOf:
+        return ListOf(rows, tuple(self._tracer.parts(arguments[0], rows)))
+
+    def _zipped(self, lists: tuple[Value, ...], rows: RowSet) -> ListOf:
+        """Return lists of one length, side by side."""
+        all_parts = [self._tracer.parts(each, rows) for each in lists]
+        if len({tuple(part for part, _ in parts) for parts in all_parts}) != 1:
+            raise NotTracedError
+        sides = zip(*all_parts, strict=True)
+        return ListOf(rows, tuple((at[0][0], tuple(item for _, item in at)) for at in sides))
+
+    def _pairs(self, arguments: tuple[Value, ...], rows: RowSet) -> ListOf:
+        """Return every two of some values, each of which is there or not."""
+        parts, count = self._tracer.parts(arguments[0], rows), arguments[1]
+        if count != 2 or not all(part is rows or (part.above is rows and part.condition) for part, _ in parts):  # noqa: PLR2004
+            raise NotTracedError
+        found = []
+        for (first, one), (second, other) in combinations(parts, 2):
+            both = first if second.condition is None else self._tracer.where(first, second.condition)
+            found.append((both, (one, other)))
+        return ListOf(rows, tuple(found))
+
+    _LISTS: ClassVar[dict[Any, Callable[[Frame, tuple[Value, ...], RowSet], Value]]] = {
+        list: _same,
+        tuple: _same,
+        zip: _zipped,
+        combinations: _pairs,
+    }
+    _READERS: ClassVar[list[tuple[Any, Callable[[Frame, Any, RowSet], Value]]]] = [
+        (ast.Call, _call),
+        (ast.Tuple | ast.List | ast.Set | ast.Dict, _display),
+        (ast.IfExp | ast.BoolOp | ast.UnaryOp | ast.Compare, _tested),
+        (ast.JoinedStr | ast.FormattedValue | ast.BinOp | ast.Subscript, _text),
+    ]
+
+
+def run(tracer: Tracer, mapping: FunctionType, reply: Shape) -> None:
+    """Run a mapping on what was asked for, and on replies of a shape. Raises NotTracedError."""
+    tree = tracer.source_of(mapping)
+    asked, said = inspect.signature(mapping).parameters
+    columns = {asked: tracer.column(REPLIES, "asked"), said: tracer.column(REPLIES, "reply", (), None, reply)}
+    Frame(tracer, mapping.__globals__, {**unset(tree), **columns}).run(tree.body, REPLIES)
