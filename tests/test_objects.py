@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import pickle
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -37,6 +38,19 @@ def test_an_object_is_written_once_and_read_by_whoever_opens_the_url(s3: S3Serve
     assert all(path.startswith("/bucket") for _, path in s3.requests)
 
 
+def test_a_name_of_somebody_else_that_is_none_here_is_told(s3: S3Server) -> None:
+    objects = Objects(URL)
+    objects.put_new("raw/a", b"one")
+    connection = http.client.HTTPConnection(s3.endpoint.removeprefix("http://"))
+    connection.request("PUT", "/bucket/some/prefix/notes//%1B%5B2J", b"x")
+    assert connection.getresponse().status == 200
+    connection.close()
+    assert [each.name for each in objects.names("raw", "sets")] == ["raw/a"]
+    with pytest.raises(StoreError, match="Move that object away") as refused:
+        list(objects.names())
+    assert str(refused.value).isprintable()
+
+
 def test_writers_side_by_side_lose_no_update(s3: S3Server) -> None:
     assert s3
 
@@ -51,7 +65,7 @@ def test_writers_side_by_side_lose_no_update(s3: S3Server) -> None:
     assert sorted(Objects(URL).get("words").split()) == [b"%d" % number for number in range(10, 34)]
 
 
-@pytest.mark.parametrize("how", CUTS)
+@pytest.mark.parametrize("how", [*CUTS, "busy"])
 def test_a_cut_at_any_request_changes_nothing(s3: S3Server, how: Cut) -> None:
     def work(name: str) -> None:
         objects = Objects(f"{URL}/{name}")
@@ -84,8 +98,11 @@ def test_what_a_store_refuses_is_said_without_a_secret(s3: S3Server, monkeypatch
     with pytest.raises(StoreError, match="refuses") as refused:
         Objects(URL).put_new("a", b"1")
     assert len(s3.requests) == 1
-    with pytest.raises(StoreError, match="no such bucket") as missing:
-        Objects("s3://another").find("a")
+    s3.refuses = set()
+    another = Objects("s3://another")
+    for ask in (lambda: another.find("a"), another.now, lambda: list(another.names()), another.prove_conditions):
+        with pytest.raises(StoreError, match="no such bucket") as missing:
+            ask()
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(StoreError, match="can't be reached") as away:
         Objects(URL).find("a")
@@ -176,7 +193,7 @@ def test_without_credentials_the_stores_own_variables_are_named(
         raise GenericError("Error performing GET http://169.254.169.254/metadata in 1s")
 
     objects = Objects(url, MemoryStore())
-    monkeypatch.setattr("intel_grapher.objects._obstore", lambda: SimpleNamespace(get=get))
+    monkeypatch.setattr("intel_grapher.objects.package", lambda: SimpleNamespace(get=get))
     with pytest.raises(StoreError, match=f"no credentials.*{variable}") as refused:
         objects.find("a")
     assert ("AWS" in str(refused.value)) is url.startswith("s3:")

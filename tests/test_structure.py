@@ -140,6 +140,7 @@ LAYER_OF = {
     "set_copy": "files",
     "reject_paths": "reading",
     "sqlite": "lock",
+    "store_client": "objects",
     "warning_lists": "warnings",
 }
 
@@ -210,7 +211,7 @@ def test_a_source_takes_what_the_schema_and_the_contract_give_it_and_no_more() -
         ("ladybug", {"load", "ask"}),
         ("neo4j", {"load", "ask", "neo4j"}),
         ("mcp", {"mcp"}),
-        ("obstore", {"objects"}),
+        ("obstore", {"objects", "store_client"}),
     ],
 )
 def test_a_package_is_known_in_its_place_only(package: str, where: set[str]) -> None:

@@ -18,7 +18,6 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
@@ -26,6 +25,7 @@ from urllib.parse import urlsplit
 
 from intel_grapher import disk
 from intel_grapher.errors import StoreError, UsageError
+from intel_grapher.store_client import opened, package, reason
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -45,7 +45,6 @@ PROBE: Final = "conditional-writes"
 FIRST_WAIT: Final = 0.05  # seconds
 _PROBED: Final = b"intel-grapher tries here what the store does.\n"
 _LONGEST_WAIT: Final = 5.0
-_LONGEST_REASON: Final = 300
 _LONGEST_FOLDER: Final = 60
 _MARK: Final = "store.url"
 _LONGEST_MARK: Final = 4096
@@ -54,26 +53,17 @@ _UNCONDITIONAL: Final = (
     "If-Match where they do not hold, as S3, MinIO, Google Cloud Storage and Azure do."
 )
 _RESTORE: Final = "Was it removed by hand? Put it back from a copy."
-_ENDPOINTS: Final = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 _NO_BUCKET: Final = re.compile("NoSuchBucket|ContainerNotFound|bucket does not exist")
 _NOT_IMPLEMENTED: Final = re.compile("501 Not Implemented|<Code>NotImplemented")
 _METADATA: Final = re.compile(r"//169\.254\.|//metadata\.google")
-_CODE: Final = re.compile(r"<Code>([^<]{1,100})</Code>")
-_MESSAGE: Final = re.compile(r"<Message>([^<]{1,200})</Message>")
-_PREAMBLE: Final = re.compile(r"^Generic \w+ error: (Error performing \w+ in \S+ - )?")
-_URL: Final = re.compile(r"https?://\S+")
-_ENDPOINT: Final = re.compile(r"https?://[^/\s?#@]+(/[^\s?#@]*)?")
 _CREDENTIALS: Final = {
     "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile",
     "gs": "GOOGLE_APPLICATION_CREDENTIALS",
     "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
 }
-_CONNECT: Final = timedelta(seconds=10)
-_REQUEST: Final = timedelta(minutes=5)
 _SCHEME: Final = re.compile(rf"({'|'.join(SCHEMES)}):|[a-zA-Z][a-zA-Z0-9+.-]+:(?=/|$)", re.IGNORECASE)
 _BUCKET: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{1,221}")
 _NAME: Final = re.compile(r"(?!\.\.?(/|$))[\w.@=+:-]+(/(?!\.\.?(/|$))[\w.@=+:-]+)*", re.ASCII)
-_AWS_FILES: Final = (Path(".aws/credentials"), Path(".aws/config"))
 
 
 class Stat(NamedTuple):
@@ -133,7 +123,7 @@ class Objects:
 
     def __init__(self, url: str, store: ObjectStore | None = None) -> None:
         self.url = checked(url)
-        self._store: Any = store or _opened(self.url)
+        self._store: Any = store or opened(self.url)
 
     def __reduce__(self) -> tuple[type[Objects], tuple[str]]:
         return Objects, (self.url,)
@@ -152,15 +142,13 @@ class Objects:
         """Return an object as it is now; None where there is none."""
 
         def read() -> Version:
-            found = _obstore().get(self._store, name)
+            found = package().get(self._store, name)
             written = found.meta["last_modified"].timestamp()
             return Version(bytes(found.bytes()), found.meta["e_tag"] or "", written)
 
         try:
             return self._sent(read)
-        except FileNotFoundError as error:
-            if _NO_BUCKET.search(str(error)):
-                raise StoreError(f"{self.url}: there is no such bucket. Make it, or name another one.") from None
+        except FileNotFoundError:
             return None
 
     def put_new(self, name: str, content: bytes) -> bool:
@@ -174,7 +162,7 @@ class Objects:
         if found is None or found.content != content:  # else it may be ours: the answer to an earlier sending was lost
             raise StoreError(f"{self.url}/{name} is there with another content. Move it away, and run this again.")
         if found.modified < time.time() - GRACE_SECONDS / 7:  # it may be taken for an orphan, and is about to be named
-            self._sent(partial(_obstore().put, self._store, name, content))
+            self._put(name, content, "overwrite")
         return False
 
     def put_file(self, name: str, path: Path) -> None:
@@ -182,7 +170,7 @@ class Objects:
         if path.stat().st_size <= LARGE:
             self.put_new(name, path.read_bytes())
         else:  # in parts, which no condition goes with
-            self._sent(partial(_obstore().put, self._store, name, path))
+            self._sent(partial(package().put, self._store, name, path))
 
     def get_file(self, name: str, path: Path) -> str:
         """Write an object's content to a new file, and return its SHA-256. Raises StoreError where there is none."""
@@ -190,7 +178,7 @@ class Objects:
         def read() -> str:
             digest = hashlib.sha256()
             with disk.create(path) as file:
-                for chunk in _obstore().get(self._store, name).stream():
+                for chunk in package().get(self._store, name).stream():
                     digest.update(chunk)
                     file.write(chunk)
             return digest.hexdigest()
@@ -216,24 +204,30 @@ class Objects:
             time.sleep(random.uniform(0, _pause(attempt)))  # noqa: S311 - so that two writers do not meet again
         raise StoreError(f"{self.url}/{name} is changed by too many writers at once. Run the command again.")
 
-    def names(self, prefix: str = "") -> Iterator[Stat]:
-        """Yield the objects below a prefix, in any order."""
-        base = f"{prefix}/" if prefix else None
-        for batch in self._sent(lambda: list(_obstore().list(self._store, base))):
-            for each in batch:
-                yield Stat(each["path"], each["size"], each["last_modified"].timestamp())
+    def names(self, *prefixes: str) -> Iterator[Stat]:
+        """Yield the objects below some prefixes, or all, in any order.
+
+        Raises StoreError for a name that is none here, as one with // in it: nothing after it could be listed.
+        """
+        for prefix in prefixes or [None]:
+            for batch in self._sent(partial(self._listed, prefix)):
+                for each in batch:
+                    yield Stat(each["path"], each["size"], each["last_modified"].timestamp())
+
+    def _listed(self, prefix: str | None) -> list[Any]:
+        return list(package().list(self._store, prefix))
 
     def stat(self, name: str) -> Stat | None:
         """Return what a listing says of an object, as it is now; None where there is none."""
         try:
-            found = self._sent(partial(_obstore().head, self._store, name))
+            found = self._sent(partial(package().head, self._store, name))
         except FileNotFoundError:
             return None
         return Stat(name, found["size"], found["last_modified"].timestamp())
 
     def now(self) -> float:
         """Return the store's time, in epoch seconds: when a small object, PROBE, was written just now."""
-        self._sent(partial(_obstore().put, self._store, PROBE, _PROBED))
+        self._put(PROBE, _PROBED, "overwrite")
         there = self.stat(PROBE)
         if there is None:
             raise StoreError(f"{self.url}/{PROBE} was written, and is not there. Run the command again.")
@@ -243,7 +237,7 @@ class Objects:
         """Remove objects; one that is not there counts as removed."""
         for name in names:
             with suppress(FileNotFoundError):
-                self._sent(partial(_obstore().delete, self._store, name))
+                self._sent(partial(package().delete, self._store, name))
 
     def prove_conditions(self) -> None:
         """Raise StoreError where the store does not heed the conditions of a write: writers would lose replies.
@@ -266,121 +260,78 @@ class Objects:
         )
 
         try:
-            self._sent(partial(_obstore().put, self._store, name, content, mode=mode))
+            self._sent(partial(package().put, self._store, name, content, mode=mode))
         except (AlreadyExistsError, PreconditionError):
             return False
         except FileNotFoundError as error:
-            raise StoreError(f"{self.url}: there is no such bucket. Make it, or name another one.") from error
+            raise self._without_bucket() from error
         except (NotSupportedError, NotImplementedError) as error:
             raise StoreError(f"{self.url} takes no conditional writes: {_UNCONDITIONAL}") from error
         return True
 
+    def _without_bucket(self) -> StoreError:
+        return StoreError(f"{self.url}: there is no such bucket. Make it, or name another one.")
+
     def _sent(self, send: Callable[[], T]) -> T:
-        """Return what a request gives; it is sent again after a fault on the way. Raises StoreError after ATTEMPTS."""
+        """Return what a request gives; it is sent again after a fault on the way. Raises StoreError after ATTEMPTS.
+
+        The errors of a condition that does not hold, and of an object that is not there, are left to the caller.
+        """
         from obstore.exceptions import (  # noqa: PLC0415 - an extra
-            GenericError,
-            PermissionDeniedError,
-            UnauthenticatedError,
+            AlreadyExistsError,
+            BaseError,
+            NotSupportedError,
+            PreconditionError,
         )
 
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return send()
-            except (PermissionDeniedError, UnauthenticatedError) as error:
-                raise StoreError(
-                    f"{self.url} refuses: {_reason(error)}. Give these credentials the right to do that there "
-                    "(docs/scale.md), or use others."
-                ) from error
-            except GenericError as error:
+            except (AlreadyExistsError, PreconditionError, NotSupportedError):
+                raise
+            except FileNotFoundError as error:
+                if _NO_BUCKET.search(str(error)):
+                    raise self._without_bucket() from None
+                raise
+            except BaseError as error:
                 if _NOT_IMPLEMENTED.search(str(error)):
                     raise NotImplementedError from error
-                if _METADATA.search(str(error)):
-                    raise StoreError(
-                        f"{self.url}: there are no credentials. Set those of the store in the environment, such as "
-                        f"{_CREDENTIALS[self.url[:2]]} (docs/scale.md)."
-                    ) from error
+                self._give_up(error)
                 if attempt == ATTEMPTS:
                     raise StoreError(
-                        f"{self.url} can't be reached: {_reason(error)}. Check the network, the endpoint and the "
+                        f"{self.url} can't be reached: {reason(error)}. Check the network, the endpoint and the "
                         "credentials, and run the command again."
                     ) from error
             time.sleep(random.uniform(0.5, 1) * _pause(attempt))  # noqa: S311
         raise AssertionError
 
+    def _give_up(self, error: Exception) -> None:
+        """Raise StoreError for an error that a request would meet again."""
+        from obstore.exceptions import (  # noqa: PLC0415 - an extra
+            InvalidPathError,
+            PermissionDeniedError,
+            UnauthenticatedError,
+        )
+
+        if _NO_BUCKET.search(str(error)):
+            raise self._without_bucket() from error
+        if isinstance(error, InvalidPathError):
+            raise StoreError(f"{self.url}: {reason(error)}. Move that object away.") from error
+        if isinstance(error, PermissionDeniedError | UnauthenticatedError):
+            raise StoreError(
+                f"{self.url} refuses: {reason(error)}. Give these credentials the right to do that there "
+                "(docs/scale.md), or use others."
+            ) from error
+        if _METADATA.search(str(error)):
+            raise StoreError(
+                f"{self.url}: there are no credentials. Set those of the store in the environment, such as "
+                f"{_CREDENTIALS[self.url[:2]]} (docs/scale.md)."
+            ) from error
+
 
 def _pause(attempt: int) -> float:
     """Return the longest wait after an attempt, in seconds."""
     return min(FIRST_WAIT * float(2**attempt), _LONGEST_WAIT)
-
-
-def _reason(error: Exception) -> str:
-    """Return what an error of the store says, in a line: without XML and URLs, which can hold a signature."""
-    code, message = _CODE.search(str(error)), _MESSAGE.search(str(error))
-    if code and message:
-        return f"{code[1]}, {message[1]}".rstrip(".")
-    text = " ".join(_URL.sub("", str(error).partition("Debug source")[0]).split())
-    return _PREAMBLE.sub("", text).rstrip(".: ")[:_LONGEST_REASON]
-
-
-def _obstore() -> Any:  # noqa: ANN401 - a module
-    """Return the package obstore. Raises UsageError where it is not installed."""
-    try:
-        import obstore  # noqa: PLC0415 - an extra
-    except ModuleNotFoundError as error:
-        raise UsageError("an object store takes the package obstore: pip install 'intel-grapher[store]'") from error
-    return obstore
-
-
-def _opened(url: str) -> Any:  # noqa: ANN401 - its type depends on the URL
-    """Return obstore's store for a URL. Raises UsageError for settings in the environment that are of no use."""
-    _obstore()
-    from obstore.exceptions import BaseError  # noqa: PLC0415 - an extra
-    from obstore.store import from_url  # noqa: PLC0415
-
-    opened: Any = from_url
-    options: dict[str, Any] = {"timeout": _REQUEST, "connect_timeout": _CONNECT}
-    more: dict[str, Any] = {}
-    if url.startswith("s3:"):
-        endpoint = next(filter(None, (os.environ.get(name) for name in _ENDPOINTS)), None)
-        more = {"credential_provider": provider} if (provider := _profile()) else {}
-        if endpoint:
-            if not _ENDPOINT.fullmatch(endpoint):
-                raise UsageError("the endpoint of the store, AWS_ENDPOINT_URL, is written as https://HOST:PORT")
-            more["endpoint"] = endpoint
-            options["allow_http"] = endpoint.startswith("http://")
-    try:
-        return opened(url, client_options=options, retry_config={"max_retries": 0}, **more)
-    except BaseError as error:
-        raise UsageError(
-            f"{url} can't be opened: {_reason(error)}. Set what the store's own tools read in the environment "
-            "(docs/scale.md)"
-        ) from error
-
-
-def _profile() -> Any:  # noqa: ANN401 - of boto3
-    """Return what reads the credentials of AWS's own files, where these are to be used; None for the environment's.
-
-    None also where the files have no credentials, only a region: then it is the machine's role. Raises UsageError where
-    boto3, which reads them, is not installed, or does not find the profile.
-    """
-    if os.environ.get("AWS_ACCESS_KEY_ID") or os.environ.get("AWS_SKIP_SIGNATURE"):
-        return None
-    if not os.environ.get("AWS_PROFILE") and not any((Path.home() / path).is_file() for path in _AWS_FILES):
-        return None
-    try:
-        from boto3 import Session  # noqa: PLC0415 - only for those who have such files
-        from botocore.exceptions import BotoCoreError  # noqa: PLC0415
-        from obstore.auth.boto3 import Boto3CredentialProvider  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            "the credentials in ~/.aws are read by the package boto3: pip install boto3, or set AWS_ACCESS_KEY_ID and "
-            "AWS_SECRET_ACCESS_KEY"
-        ) from error
-    try:
-        session = Session()
-        return None if session.get_credentials() is None else Boto3CredentialProvider(session)
-    except BotoCoreError as error:
-        raise UsageError(f"the credentials in ~/.aws can't be read: {_reason(error)}") from error
 
 
 def remember(path: Path, url: str, store: str, way_on: str) -> None:

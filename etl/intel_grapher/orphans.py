@@ -6,12 +6,15 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from intel_grapher.cache.envelope import ALL_AREAS
 from intel_grapher.cache.listing import PAGES, SharedListing
 from intel_grapher.objects import GRACE_SECONDS, Objects, Stat, Version
-from intel_grapher.set_copy import SharedSets
+from intel_grapher.set_copy import FILE, SharedSets
 
+_FOLDERS: Final = (*ALL_AREAS, PAGES, "sets")
 _OURS: Final = re.compile(
-    rf"(raw|failed|imports)/\w+/\w+/[0-9a-f-]+\.jsonl\.zst|{PAGES}/[0-9a-f]+\.json|sets/[0-9a-f]{{16}}/.+"
+    rf"({'|'.join(ALL_AREAS)})/\w+/\w+/[0-9]+-[0-9]+-[0-9a-f]{{16}}\.jsonl\.zst|{PAGES}/[0-9a-f]{{16}}\.json|"
+    rf"sets/[0-9a-f]{{16}}/(files\.json|{FILE})"
 )
 _BATCH: Final = 500
 _BATCH_BYTES: Final = 128 << 20
@@ -25,7 +28,7 @@ def orphans(objects: Objects) -> list[Stat]:
     objects are listed before what names them is read, so that none that is named meanwhile is among them.
     """
     long_ago = objects.now() - GRACE_SECONDS
-    found = [each for each in objects.names() if _OURS.fullmatch(each.name) and each.modified < long_ago]
+    found = [each for each in objects.names(*_FOLDERS) if _OURS.fullmatch(each.name) and each.modified < long_ago]
     named = _Named(objects, long_ago).now()
     return sorted(each for each in found if each.name not in named)
 

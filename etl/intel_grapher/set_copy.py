@@ -45,10 +45,10 @@ _EARLIER: Final = ".import.sets"
 _AT_ONCE: Final = (MANIFEST, "rejects.jsonl")
 _Id = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{16}\Z")]
 _Digest = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
-_FILE: Final = r"(manifest\.json|rejects\.jsonl|(nodes|relationships)/[A-Za-z0-9_-]+(\.[0-9]+)?\.(parquet|csv))"
-_Path = Annotated[str, msgspec.Meta(pattern=rf"\A{_FILE}\Z")]
+FILE: Final = r"(manifest\.json|rejects\.jsonl|(nodes|relationships)/[A-Za-z0-9_-]+(\.[0-9]+)?\.(parquet|csv))"
+_Path = Annotated[str, msgspec.Meta(pattern=rf"\A{FILE}\Z")]
 """A file's path in a set's folder. What a listing says becomes a path, so nothing else is taken."""
-_Object = Annotated[str, msgspec.Meta(pattern=rf"\Asets/[0-9a-f]{{16}}/{_FILE}\Z")]
+_Object = Annotated[str, msgspec.Meta(pattern=rf"\Asets/[0-9a-f]{{16}}/{FILE}\Z")]
 FRESH_SECONDS: Final = 5.0
 """So long what a store names is not asked for again by this process."""
 _PATIENCE: Final = 30.0

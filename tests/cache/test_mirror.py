@@ -270,6 +270,29 @@ def test_what_is_damaged_on_one_side_comes_from_the_other(machines: Machines) ->
     assert machines.held("one") == machines.held("new") == hosts(*range(6))
 
 
+def test_what_is_to_be_retired_while_a_push_retires_is_retired_by_the_next(
+    machines: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machines.add("one", *range(2), segment_bytes=1)
+    first, second = (Mirror.name(segment) for segment in machines.cache("one").segments())
+    add = SharedListing.add
+    with machines.cache("one") as cache, cache.writer() as writer:
+        mirror = cache.mirror
+        assert mirror is not None
+        mirror.retire.append(first)
+
+        def slow(*how: Any) -> Listing:  # noqa: ANN401 - as `add` takes them
+            monkeypatch.setattr(SharedListing, "add", add)
+            mirror.retire.append(second)
+            return add(*how)
+
+        monkeypatch.setattr(SharedListing, "add", slow)
+        mirror.push(writer)
+        assert SharedListing(machines.objects).read().retired.keys() == {first}
+        mirror.push(writer)
+    assert SharedListing(machines.objects).read().retired.keys() == {first, second}
+
+
 def test_what_is_damaged_on_both_sides_is_written_anew_from_what_is_whole(machines: Machines) -> None:
     machines.add("one", *range(4))
     (segment,) = machines.cache("one").segments()
@@ -293,6 +316,7 @@ def test_orphans_are_what_nothing_names_for_a_week(machines: Machines, monkeypat
     stray = "raw/dns/a/000001-1-0123456789abcdef.jsonl.zst"
     machines.objects.put_new(stray, b"cut off")
     machines.objects.put_new("notes/of-somebody.txt", b"not ours")
+    machines.objects.put_new("sets/0123456789abcdef/of-somebody.txt", b"not ours")
     assert orphans(machines.objects) == []
     later = machines.objects.now() + GRACE_SECONDS + 60
     monkeypatch.setattr(Objects, "now", lambda _: later)

@@ -11,9 +11,12 @@ from typing import Literal
 
 import pytest
 
-Cut = Literal["before", "after", "half"]
+Cut = Literal["before", "after", "half", "busy"]
 CUTS: tuple[Cut, ...] = ("before", "after", "half")
-"""Before a request is forwarded; when the server has done it, with no answer; with half of the answer."""
+"""Before a request is forwarded; when the server has done it, with no answer; with half of the answer.
+
+`busy` is no cut: the server says that it has too much to do.
+"""
 BUCKET = "bucket"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "canary-id", "AWS_SECRET_ACCESS_KEY": "canary-secret-of-a-store"}
 
@@ -72,8 +75,8 @@ class S3Server:
             if how == "before":
                 asked.close_connection = True
                 return
-            if asked.command in self.refuses:
-                asked.send_response_only(403)
+            if how == "busy" or asked.command in self.refuses:
+                asked.send_response_only(503 if how == "busy" else 403)
                 asked.end_headers()
                 return
             answer, content = self._forward(asked, body)

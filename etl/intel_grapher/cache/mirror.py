@@ -102,9 +102,11 @@ class Mirror:
                 self._prove()
             for start in range(0, len(new), _BATCH):
                 self._put(writer, new[start : start + _BATCH])
-            if self.retire:
-                self.shared.add([], self.retire)
-                self.retire.clear()
+            if retire := list(self.retire):
+                self.shared.add([], retire)
+                for name in retire:  # compaction adds more meanwhile, and so may end another push
+                    with suppress(ValueError):
+                        self.retire.remove(name)
         except StoreError as error:
             raise NotPushedError(
                 f"{error} All replies are kept in {self.root}: the next command that adds replies pushes them, and so "

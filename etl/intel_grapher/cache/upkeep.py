@@ -15,7 +15,7 @@ from typing import Final
 
 from intel_grapher import disk
 from intel_grapher.cache.audit import Problem
-from intel_grapher.cache.envelope import AREAS
+from intel_grapher.cache.envelope import ALL_AREAS, AREAS
 from intel_grapher.cache.listing import Listed
 from intel_grapher.cache.marks import Marks
 from intel_grapher.cache.mirror import Mirror
@@ -95,7 +95,7 @@ def merge(mirror: Mirror, marks: Marks) -> int:
 def _listed(mirror: Mirror) -> Iterator[tuple[Listed, int | None]]:
     """Yield each segment that the listing names, and how many bytes the store has of it; None where it has none."""
     listing = mirror.shared.read()
-    sizes = {each.name: each.size for each in mirror.objects.names()}
+    sizes = {each.name: each.size for each in mirror.objects.names(*ALL_AREAS)}
     for each in listing.segments.values():
         yield each, sizes.get(each.name)
 
