@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,6 +23,7 @@ from intel_grapher.transform.overriding import Overriding
 from intel_grapher.transform.staged import Staged, stage, whole_texts
 
 REGISTRY = Registry.installed()
+ENDPOINT = REGISTRY["threatcrowd"].endpoints["ip"]
 OVERRIDING = Overriding(Overrides())
 
 
@@ -41,13 +43,22 @@ def report(number: int) -> dict[str, object]:
     return {"response_code": "1", "resolutions": found, "hashes": [f"{number:032x}"], "votes": number % 3}
 
 
-def closed(folder: Path, lines: list[bytes], records: int | None = None) -> Segment:
-    """Return a closed segment of the lines, in the folder of a cache; its name states `records`."""
-    content = b"".join(frames(lines))
+def closed(folder: Path, lines: list[bytes], records: int | None = None, content: bytes = b"") -> Segment:
+    """Return a closed segment of the lines, or of `content`, in the folder of a cache; its name states `records`."""
+    content = content or b"".join(frames(lines))
     path = folder / "raw" / "threatcrowd" / "ip"
     path.mkdir(parents=True)
     name = f"000001-{len(lines) if records is None else records}-{hashlib.sha256(content).hexdigest()[:16]}.jsonl.zst"
     (path / name).write_bytes(content)
+    [segment] = Cache(folder).segments()
+    return segment
+
+
+def opened(folder: Path, lines: list[bytes]) -> Segment:
+    """Return an open segment of the lines."""
+    path = folder / "raw" / "threatcrowd" / "ip"
+    path.mkdir(parents=True)
+    (path / "000001.jsonl").write_bytes(b"".join(lines))
     [segment] = Cache(folder).segments()
     return segment
 
@@ -107,8 +118,11 @@ REFUSED: dict[str, object] = {
 }
 
 
-def test_replies_of_any_sort_are_staged_as_they_are_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    segment = closed(tmp_path / "data", [*(line(number, report(number)) for number in range(20)), *ODD])
+@pytest.mark.parametrize("form", [closed, opened])
+def test_replies_of_any_sort_are_staged_as_they_are_one_by_one(
+    form: Callable[[Path, list[bytes]], Segment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segment = form(tmp_path / "data", [*(line(number, report(number)) for number in range(20)), *ODD])
     singly = given(segment, tmp_path / "singly", one_by_one=True)
     monkeypatch.setattr(json_rows, "read_bodies", lambda *_: pytest.fail("the envelopes were decoded by themselves"))
     assert given(segment, tmp_path / "whole", one_by_one=False) == singly
@@ -135,6 +149,24 @@ def test_a_line_that_is_no_envelope_is_listed_as_damage(tmp_path: Path) -> None:
             assert footer.records == 3
 
 
+def test_open_segments_are_staged_as_their_records_are(tmp_path: Path) -> None:
+    good = [line(number, report(number)) for number in range(5)]
+    flipped = good[2].replace(b"h2.example", b"h9.example")
+    cases = {
+        "whole": ([*good, *ODD], 0),
+        "flipped": ([*good[:2], flipped, *good[3:]], 1),
+        "torn": ([*good, good[0][:-20]], 0),
+        "no newline": ([*good, line(6, report(6))[:-1]], 0),
+        "joined": ([*good[:2], good[2][:-1] + b"x", *good[3:]], 1),
+        "empty": ([], 0),
+    }
+    for name, (lines, damaged) in cases.items():
+        segment = opened(tmp_path / name, lines)
+        whole = given(segment, tmp_path / f"{name} whole", one_by_one=False)
+        assert whole == given(segment, tmp_path / f"{name} singly", one_by_one=True)
+        assert whole[0].damaged == damaged
+
+
 def test_what_is_not_the_file_that_was_written_is_read_line_by_line(tmp_path: Path) -> None:
     lines = [line(number, report(number)) for number in range(120)]
     segment = closed(tmp_path / "other", lines)
@@ -148,21 +180,27 @@ def test_what_is_not_the_file_that_was_written_is_read_line_by_line(tmp_path: Pa
 
 
 @pytest.mark.parametrize("size", [1, 100_000])
-def test_lines_come_whole_in_parts(size: int) -> None:
+def test_lines_come_whole_in_parts(size: int, tmp_path: Path) -> None:
     lines = [line(number, {**report(number), "permalink": "x" * 20_000}) for number in range(150)]
+    for number, form in enumerate((closed, opened)):
+        segment = form(tmp_path / f"data{number}", lines)
+        content = segment.content()
+        parts = list(whole_texts(segment, content, size))
+        assert b"".join(parts) == b"".join(lines)
+        assert len(parts) > 1
+        assert all(part.endswith(b"\n") for part in parts)
+        middle = len(content) // 2
+        flipped = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+        for damaged in (content[: middle + 1], content + content[1:], flipped):
+            with pytest.raises(BadValue):
+                list(map(facts.Batch(ENDPOINT, 0).add_lines, whole_texts(segment, damaged, size)))
     content = b"".join(frames(lines))
-    parts = list(whole_texts(content, size))
-    assert b"".join(parts) == b"".join(lines)
-    assert len(parts) > 1
-    middle = len(content) // 2
-    flipped = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
-    for damaged in (content[:-1], content + content[1:], flipped):
+    for number, damaged in enumerate((content[:-1], content + content[1:], content + b"x")):
+        segment = closed(tmp_path / f"damaged{number}", [], content=damaged)
         with pytest.raises(BadValue):
-            list(whole_texts(damaged, size))
+            list(whole_texts(segment, damaged, size))
 
 
 def test_text_without_its_last_newline_is_no_lines() -> None:
-    endpoint = REGISTRY.endpoint("threatcrowd", "ip")
-    assert endpoint
     with pytest.raises(BadValue):
-        facts.Batch(endpoint, 0).add_lines(line(1, report(1))[:-1])
+        facts.Batch(ENDPOINT, 0).add_lines(line(1, report(1))[:-1])

@@ -129,7 +129,7 @@ class Batch:
                 self.take(reply, verdict, asked=reply.key if is_known else None)
 
     def add_lines(self, text: bytes, *, in_columns: bool | None = None) -> list[int]:
-        """Take lines of a file of the cache that is the one that was written, and return when each reply came.
+        """Take lines of the cache whose checksums hold, and return when each reply came.
 
         Those taken `in_columns`, as in `add`, are decoded with their envelopes. Raises BadValue where one is no
         envelope, or has no newline.

@@ -5,8 +5,8 @@ character, a number that is no 64-bit integer, or a list in place of an object f
 then read one by one, as all others are (`reading`). Of bytes that are no UTF-8, and of null in place of an object, it
 is kept free here.
 
-Where a file of the cache is the one that was written, its lines are decoded with their envelopes, which nothing else
-looks at then: each is what `envelope.encode` made of valid JSON.
+Lines of the cache whose checksums hold are decoded with their envelopes, which nothing else looks at then: each is what
+`envelope.encode` made of valid JSON.
 """
 
 from __future__ import annotations

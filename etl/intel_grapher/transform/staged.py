@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 import pyarrow as pa
 
-from intel_grapher.cache.envelope import Envelope
+from intel_grapher.cache.envelope import CHECKSUM_DIFFERS, Envelope, crc_holds
 from intel_grapher.cache.frames import extents
 from intel_grapher.cache.segment import Corruption, Segment
 from intel_grapher.errors import BadValue
@@ -160,35 +160,46 @@ def stage(
 
 
 def _take_whole(segment: Segment, content: bytes, batch: Batch) -> list[int] | None:
-    """Take all replies of a closed segment, and return when they came; None where its records must be read one by one.
+    """Take all replies of a segment, and return when they came; None where its records must be read one by one.
 
     The batch is of no use then.
     """
-    if not segment.closed or not segment.is_whole(content):
-        return None
     times: list[int] = []
     try:
-        for text in whole_texts(content, DECODED_BYTES):
+        for text in whole_texts(segment, content, DECODED_BYTES):
             times += batch.add_lines(text)
     except BadValue:
         return None
-    return times if len(times) == segment.records else None
+    return times if segment.records in {None, len(times)} else None
 
 
-def whole_texts(content: bytes, size: int) -> Iterator[bytes]:
-    """Yield the uncompressed content of a closed segment, about `size` bytes of whole frames at once.
-
-    Arrow decompresses many frames into one piece of memory. Raises BadValue where they are damaged.
-    """
+def whole_texts(segment: Segment, content: bytes, size: int) -> Iterator[bytes]:
+    """Yield the lines of a segment, about `size` bytes at once. Raises BadValue where they are not what was written."""
+    if not segment.closed:
+        yield from _open_texts(content, size)
+        return
+    if not segment.is_whole(content):
+        raise BadValue(CHECKSUM_DIFFERS)
     begin = taken = 0
     for end, uncompressed in extents(content):
         taken += uncompressed
         if taken >= size or end == len(content):
-            try:
+            try:  # Arrow decompresses many frames into one piece of memory
                 yield pa.decompress(memoryview(content)[begin:end], taken, "zstd", asbytes=True)
             except OSError as error:
                 raise BadValue("a damaged frame") from error
             begin, taken = end, 0
+
+
+def _open_texts(content: bytes, size: int) -> Iterator[bytes]:
+    begin = 0
+    while begin < len(content):
+        end = content.find(b"\n", begin + size - 1) + 1 or len(content)
+        text = content[begin:end]
+        if not all(map(crc_holds, text.split(b"\n")[:-1])):
+            raise BadValue(CHECKSUM_DIFFERS)
+        yield text
+        begin = end
 
 
 def _unmapped(segment: Segment, reply: Reply) -> Reject:
