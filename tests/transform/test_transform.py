@@ -342,7 +342,7 @@ def test_the_worked_example_of_the_package_has_the_right_numbers(tmp_path: Path)
         segment = cache.segments()[-1]
         endpoint = REGISTRY.endpoint(segment.source, segment.endpoint)
         path = tmp_path / f"staged{run}"
-        staged.append(stage(segment, segment.content(), endpoint, path, Interning(), overriding=overriding))
+        staged.append(stage(segment, segment.content(), endpoint, path, Interning(), replies_of=overriding.replies))
         keys = staged[-1].read("keys of Domain")["key"].to_pylist()
         assert keys == [row[3] for row in example if row[0] == str(run)]
         (tmp_path / f"run{run}").mkdir()

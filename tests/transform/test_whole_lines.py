@@ -67,13 +67,12 @@ def given(segment: Segment, folder: Path, *, one_by_one: bool) -> tuple[Staged, 
     """Return the footer of a staged segment, and its tables' rows, sorted, with keys in place of their local ids."""
     folder.mkdir()
     endpoint = REGISTRY.endpoint(segment.source, segment.endpoint)
-    leaves_out = (lambda _: False) if one_by_one else None
+    all_count = not one_by_one and OVERRIDING.all_count(segment)
     content = segment.content()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(facts, "WORTH_TRACING", 1 << 30 if one_by_one else 1)
-        made = stage(
-            segment, content, endpoint, folder / "x", Interning(), overriding=OVERRIDING, leaves_out=leaves_out
-        )
+        replies_of = OVERRIDING.replies
+        made = stage(segment, content, endpoint, folder / "x", Interning(), replies_of=replies_of, all_count=all_count)
     found: dict[str, list[str]] = {}
     for name in made.tables:
         table = made.read(name)

@@ -107,7 +107,7 @@ class Segments:
                 endpoint,
                 path,
                 interning,
-                overriding=self._overriding,
+                replies_of=self._overriding.replies,
                 leaves_out=leaves_out,
             )
             part.outcomes |= +outcomes

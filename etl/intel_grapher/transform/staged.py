@@ -20,14 +20,13 @@ import pyarrow as pa
 
 from intel_grapher.cache.envelope import CHECKSUM_DIFFERS, Envelope, crc_holds
 from intel_grapher.cache.frames import extents
-from intel_grapher.cache.segment import Corruption, Segment
+from intel_grapher.cache.segment import Corruption, OnCorruption, Segment
 from intel_grapher.errors import BadValue
 from intel_grapher.files import Group
 from intel_grapher.reading import shown
 from intel_grapher.source import Endpoint
 from intel_grapher.transform.facts import DECODED_BYTES, Batch, Reject, Reply
 from intel_grapher.transform.interning import Interning
-from intel_grapher.transform.overriding import Overriding
 
 REJECTS = "rejects"
 NO_MAPPING = "no mapping"
@@ -120,22 +119,22 @@ def stage(
     path: Path,
     interning: Interning,
     *,
-    overriding: Overriding,
-    leaves_out: Callable[[Envelope], bool] | None = None,
+    replies_of: Callable[[Segment, OnCorruption, bytes], list[Envelope]],
+    leaves_out: Callable[[Envelope], bool] = lambda _: False,
+    all_count: bool = False,
 ) -> Staged:
     """Map the replies of one segment, write what they give to the file at `path`, and return its footer.
 
     `content` are the segment's bytes as they were read; nothing else is read, so that the file's name covers it.
-    Replies that `overriding` leaves out do not count, nor do those of which `leaves_out` is true.
+    `replies_of` returns those of its replies that count (`Overriding.replies`). Those of which `leaves_out` is true do
+    not count either. `all_count`: all of them do, as they are (`Overriding.all_count`).
     """
     damage: list[Corruption] = []
     unmapped: list[Reject] = []
     batch = Batch(endpoint, 0, interning) if endpoint else None
-    all_count = leaves_out is None and overriding.all_count(segment)
     times = _take_whole(segment, content, batch) if batch and all_count else None
     if times is None:
-        found_replies = overriding.replies(segment, damage.append, content)
-        replies = [Reply.of(each) for each in found_replies if not (leaves_out and leaves_out(each))]
+        replies = [Reply.of(each) for each in replies_of(segment, damage.append, content) if not leaves_out(each)]
         times = [reply.fetched_at for reply in replies]
         if endpoint:
             batch = Batch(endpoint, 0, interning)

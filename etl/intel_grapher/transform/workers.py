@@ -55,7 +55,15 @@ class Mapper:
         try:
             endpoint, content = self._registry.endpoint(segment.source, segment.endpoint), segment.content()
             path = self._folder / staged_name(segment, endpoint, self._overriding, content)
-            return stage(segment, content, endpoint, path, self.interning, overriding=self._overriding)
+            return stage(
+                segment,
+                content,
+                endpoint,
+                path,
+                self.interning,
+                replies_of=self._overriding.replies,
+                all_count=self._overriding.all_count(segment),
+            )
         finally:
             gc.enable()
 
