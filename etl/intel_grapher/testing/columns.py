@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -21,8 +22,10 @@ class OneWay(NamedTuple):
 
 
 def all_ways(endpoint: Endpoint, replies: Sequence[Reply]) -> tuple[OneWay, OneWay, OneWay]:
-    """Return what replies give in columns, in columns with their envelopes, and one by one."""
+    """Return what replies give in columns, in columns with their envelopes, and one by one, key by key, too."""
     columns, lines, singly = Batch(endpoint, 0), Batch(endpoint, 0), Batch(endpoint, 0)
+    columns.interning.few = lines.interning.few = 0
+    singly.interning.few = sys.maxsize
     columns.add(*replies, in_columns=True)
     lines.add_lines(b"".join(_line(endpoint, reply) for reply in replies), in_columns=True)
     singly.add(*replies, in_columns=False)

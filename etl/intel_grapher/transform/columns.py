@@ -287,10 +287,30 @@ class Numbering:
                 id(strings): chunk.indices for strings, chunk in zip(parts, encoded.chunks, strict=True)
             }
             self._raws[kind] = encoded.chunk(encoded.num_chunks - 1).dictionary
-            self._resolved[kind] = interning.resolve(kind, self._raws[kind])
-            self._local_ids[kind] = pa.nulls(len(self._raws[kind]), pa.int32())
+        if sum(map(len, self._raws.values())) <= interning.few:
+            self._number_few(interning)
+            return
+        for kind, raws in self._raws.items():
+            self._resolved[kind] = interning.resolve(kind, raws)
+            self._local_ids[kind] = pa.nulls(len(raws), pa.int32())
         for label in sorted({label.name for kind in strings_of for label in kind.labels}):
             self._number(label)
+
+    def _number_few(self, interning: Interning) -> None:
+        """Give all keys their local_ids, one by one: for few of them, that costs less than a call of Arrow each."""
+        ids: dict[str, dict[str, int]] = {}
+        for kind, raws in self._raws.items():
+            found = interning.one_by_one(kind, raws)
+            self._resolved[kind] = found
+            keys_of = [ids.setdefault(label.name, {}) for label in kind.labels]
+            self._local_ids[kind] = pa.array(
+                [
+                    keys_of[label].setdefault(key, len(keys_of[label])) if label >= 0 else None
+                    for label, key in zip(found.labels.to_pylist(), found.keys.to_pylist(), strict=True)
+                ],
+                pa.int32(),
+            )
+        self.keys = {label: pa.array(keys, pa.string()) for label, keys in sorted(ids.items()) if keys}
 
     def _number(self, label: str) -> None:
         """Give a label's keys their local_ids, over all kinds that have some.
