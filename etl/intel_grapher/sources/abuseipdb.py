@@ -60,9 +60,7 @@ class Block(Struct, rename="camel"):
     @property
     def network(self) -> CIDR:
         """The network, in its canonical form where it is one."""
-        with suppress(ValueError):
-            return CIDR(str(ip_network(f"{self.network_address}/{self.netmask}", strict=False)))
-        return CIDR(f"{self.network_address}/{self.netmask}")
+        return _network(f"{self.network_address}/{self.netmask}")
 
 
 class CheckBlock(Struct):
@@ -119,6 +117,12 @@ def check_block(asked: CIDR | Term, reply: CheckBlock) -> Facts:
 def blacklist(asked: Term, reply: Blacklist) -> Facts:
     """The addresses that are surely abused."""
     yield from _reported(reply.data)
+
+
+def _network(text: str) -> CIDR:
+    with suppress(ValueError):
+        return CIDR(str(ip_network(text, strict=False)))
+    return CIDR(text)
 
 
 def _reported(addresses: list[Reported]) -> Facts:

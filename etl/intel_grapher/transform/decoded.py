@@ -191,12 +191,17 @@ def _has_all(shape: Shape, replies: pa.StructArray) -> pa.Array:
 
 
 def _faulty(shape: Shape, values: pa.Array, at: pa.Array) -> Iterator[pa.Array]:
-    """Yield the replies in which something is null or missing that must be there. `at` has the reply of each value."""
+    """Yield the replies in which something that must be there is null or missing, or an object is of another type.
+
+    `at` has the reply of each value.
+    """
     if shape.item is not None:
         inner, above = pc.list_flatten(values), at.take(pc.list_parent_indices(values))
         if inner.null_count:
             yield above.filter(inner.is_null())
         yield from _faulty(shape.item, inner, above)
+    if shape.tag is not None:
+        yield at.filter(pc.not_equal(pc.struct_field(values, shape.tag[0]), shape.tag[1]))
     for member in shape.members.values():
         found = pc.struct_field(values, member.encoded)
         if member.is_required and found.null_count:

@@ -18,7 +18,8 @@ from intel_grapher.model import Kind, Relationship
 class Shape(NamedTuple):
     """What a value of a reply is: a scalar, a list of `item`, or an object of the type `of` with `members` by name.
 
-    `is_nullable`: None is one of its values. Else null says as much as no member at all.
+    `is_nullable`: None is one of its values. Else null says as much as no member at all. `tag` is what the member of an
+    object that tells its type has, by the member's name.
     """
 
     arrow: pa.DataType
@@ -26,6 +27,7 @@ class Shape(NamedTuple):
     item: Shape | None = None
     of: type | None = None
     members: dict[str, Member] = {}  # noqa: RUF012 - it is never changed
+    tag: tuple[str, str] | None = None
 
     @property
     def is_scalar(self) -> bool:

@@ -184,7 +184,7 @@ class Frame:
                 case ast.If(test=test, body=then, orelse=otherwise):
                     rest = body[at + 1 :]
                     holds = self.holds(test, rows)
-                    return self._either(
+                    return self._tracer.either(
                         holds,
                         partial(self._returned, (*then, *rest)),
                         partial(self._returned, (*otherwise, *rest)),
@@ -200,16 +200,6 @@ class Frame:
 
     def _returned(self, body: Sequence[ast.stmt], rows: RowSet) -> Value:
         return self._copy().returned(body, rows)
-
-    def _either(
-        self, holds: Truth, then: Callable[[RowSet], Value], otherwise: Callable[[RowSet], Value], rows: RowSet
-    ) -> Value:
-        """Return what is made of the rows that a condition holds for, and of the others."""
-        if not isinstance(holds, Expression):
-            return then(rows) if holds else otherwise(rows)
-        tracer = self._tracer
-        others = tracer.where(rows, tracer.inverted(holds))
-        return tracer.merged(holds, then(tracer.where(rows, holds)), otherwise(others), rows)
 
     # --- expressions --------------------------------------------------------------------------------------------------
 
@@ -246,24 +236,26 @@ class Frame:
         if names_given(last):
             raise NotTracedError
         holds = first if is_and else self._tracer.inverted(first)
-        return self._tracer.truth(self._either(holds, partial(self.holds, last), lambda _: not is_and, rows), rows)
+        return self._tracer.truth(
+            self._tracer.either(holds, partial(self.holds, last), lambda _: not is_and, rows), rows
+        )
 
     def _tested(self, tree: ast.expr, rows: RowSet) -> Value:
         tracer = self._tracer
         match tree:
             case ast.IfExp(test=test, body=then, orelse=otherwise) if not (names_given(then) or names_given(otherwise)):
                 holds = self.holds(test, rows)
-                return self._either(holds, partial(self.value, then), partial(self.value, otherwise), rows)
+                return self._tracer.either(holds, partial(self.value, then), partial(self.value, otherwise), rows)
             case ast.BoolOp(op=op, values=[*before, last]) if not names_given(last):
                 first = self.value(ast.BoolOp(op, before) if before[1:] else before[0], rows)
                 holds = tracer.truth(first, rows)
                 holds = holds if isinstance(op, ast.And) else tracer.inverted(holds)
-                return self._either(holds, partial(self.value, last), lambda _: first, rows)
+                return self._tracer.either(holds, partial(self.value, last), lambda _: first, rows)
             case ast.UnaryOp(op=ast.Not(), operand=inner):
                 return tracer.inverted(self.holds(inner, rows))
             case ast.Compare(left=inner, ops=[ast.Is() | ast.IsNot() as op], comparators=[ast.Constant(value=None)]):
                 value = self.value(inner, rows)
-                is_null = tracer.column(rows, "null", (value,)) if isinstance(value, Expression) else value is None
+                is_null = tracer.expression(rows, "null", (value,)) if isinstance(value, Expression) else value is None
                 if not isinstance(value, Choice):
                     return is_null if isinstance(op, ast.Is) else tracer.inverted(is_null)
             case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _COMPARED:
@@ -337,20 +329,15 @@ class Frame:
 
     def _attribute(self, value: Value, name: str, rows: RowSet) -> Value:
         if isinstance(value, Choice):
-            then, otherwise = value.then, value.otherwise
-            return self._either(
-                value.condition,
-                lambda inner: self._attribute(then, name, inner),
-                lambda inner: self._attribute(otherwise, name, inner),
-                rows,
-            )
+            parts = [(part, self._attribute(item, name, part)) for part, item in self._tracer.parts(value, rows)]
+            return self._tracer.merged(rows, parts)
         if not isinstance(value, Expression):
             if isinstance(value, SYMBOLIC):
                 raise NotTracedError
             return getattr(value, name)
         members = {} if value.shape is None else value.shape.members
         if name in members:
-            return self._tracer.column(rows, "member", (value,), members[name], members[name].shape)
+            return self._tracer.expression(rows, "member", (value,), members[name], members[name].shape)
         of = str if value.is_scalar else cast("Shape", value.shape).of
         found = inspect.getattr_static(of, name, None)
         if isinstance(found, property) and found.fget is not None:
@@ -414,7 +401,7 @@ class Frame:
         is_part = function is operator.getitem and isinstance(arguments[0], Expression) and arguments[0].how == "made"
         if not is_part and not all(map(is_flat, arguments)):
             raise NotTracedError
-        return self._tracer.column(rows, "made", arguments, function, shape)
+        return self._tracer.expression(rows, "made", arguments, function, shape)
 
     def _inlined(
         self, function: Callable[..., Any], arguments: tuple[Value, ...], named: dict[str, Value], rows: RowSet
@@ -467,5 +454,5 @@ def run(tracer: Tracer, mapping: FunctionType, reply: Shape) -> None:
     """Run a mapping on what was asked for, and on replies of a shape. Raises NotTracedError."""
     tree = tracer.source_of(mapping)
     asked, said = inspect.signature(mapping).parameters
-    columns = {asked: tracer.column(REPLIES, "asked"), said: tracer.column(REPLIES, "reply", (), None, reply)}
+    columns = {asked: tracer.expression(REPLIES, "asked"), said: tracer.expression(REPLIES, "reply", (), None, reply)}
     Frame(tracer, mapping.__globals__, {**unset(tree), **columns}).run(tree.body, REPLIES)

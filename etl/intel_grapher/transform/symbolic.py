@@ -37,11 +37,10 @@ class ListOf:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Choice:
-    """One object where a condition holds, else another."""
+    """An object for each of the rows `base`, which each lie in one of the parts: the value of that part."""
 
-    condition: Expression
-    then: Value
-    otherwise: Value
+    base: RowSet
+    parts: tuple[tuple[RowSet, Value], ...]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -89,7 +88,7 @@ class Tracer:
     def __init__(self, source_of: Callable[[Callable[..., Any]], ast.FunctionDef]) -> None:
         self.source_of = source_of
         self.facts: list[TracedFact] = []
-        self.columns: list[Expression] = []
+        self.expressions: list[Expression] = []
         self._known: dict[Any, Any] = {}
 
     def rows(self, above: RowSet, **told: Expression | RowSet) -> RowSet:
@@ -97,10 +96,14 @@ class Tracer:
         return cast("RowSet", self._known.setdefault((above, *told.items()), RowSet(above, **cast("Any", told))))
 
     def where(self, rows: RowSet, condition: Truth) -> RowSet:
-        """Return those rows that a condition holds for."""
-        return self.rows(rows, condition=_beneath(condition, rows)) if isinstance(condition, Expression) else rows
+        """Return those rows that a condition holds for. They lie beneath those of its own that it holds for."""
+        if not isinstance(condition, Expression):
+            return rows
+        own = _beneath(condition, rows).rows
+        holding = self.rows(own, condition=condition)
+        return holding if own is rows else self.rows(rows, spread=holding, base=own)
 
-    def column(
+    def expression(
         self, rows: RowSet, how: str, of: tuple[Value, ...] = (), what: Value = None, shape: Shape | None = None
     ) -> Expression:
         """Return a column. Raises NotTracedError if it is made of columns of other rows."""
@@ -109,57 +112,59 @@ class Tracer:
         key = (rows, how, *map(_identity, of), _identity(what))
         if key not in self._known:
             self._known[key] = Expression(rows, how, of, what, shape)
-            self.columns.append(self._known[key])
+            self.expressions.append(self._known[key])
         return cast("Expression", self._known[key])
 
     def truth(self, value: Value, rows: RowSet) -> Truth:
         """Return what `bool` makes of a value."""
         if isinstance(value, Expression):
-            return value if value.how in _BOOLEAN else self.column(rows, "some", (value,))
+            return value if value.how in _BOOLEAN else self.expression(rows, "some", (value,))
         if isinstance(value, ListOf):
             parts = [part for part, _ in value.parts]
-            return value.base in parts or self.column(value.base, "any", (), tuple(parts))
+            return value.base in parts or self.expression(value.base, "any", (), tuple(parts))
         if isinstance(value, Choice):
-            yes, no = self._both(rows, value.condition)
-            then, otherwise = self.truth(value.then, yes), self.truth(value.otherwise, no)
-            return self.truth(self.merged(value.condition, then, otherwise, rows), rows)
+            parts = [(part, self.truth(item, part)) for part, item in self.parts(value, rows)]
+            return self.truth(self.merged(rows, parts), rows)
         if isinstance(value, SYMBOLIC):
             raise NotTracedError
         return bool(value)
 
     def inverted(self, holds: Truth) -> Truth:
         """Return where a condition does not hold."""
-        return self.column(holds.rows, "not", (holds,)) if isinstance(holds, Expression) else not holds
+        return self.expression(holds.rows, "not", (holds,)) if isinstance(holds, Expression) else not holds
 
-    def _both(self, rows: RowSet, holds: Truth) -> tuple[RowSet, RowSet]:
-        """Return the rows that a condition holds for, and the others."""
-        return self.where(rows, holds), self.where(rows, self.inverted(holds))
-
-    def merged(self, holds: Truth, then: Value, otherwise: Value, rows: RowSet) -> Value:
-        """Return one value where a condition holds, else another."""
+    def either(
+        self, holds: Truth, then: Callable[[RowSet], Value], otherwise: Callable[[RowSet], Value], rows: RowSet
+    ) -> Value:
+        """Return what is made of the rows that a condition holds for, and of the others."""
         if not isinstance(holds, Expression):
-            return then if holds else otherwise
-        if then is otherwise:
-            return then
-        yes, no = self._both(rows, holds)
-        if is_list(then) or is_list(otherwise):
-            return ListOf(rows, (*self.parts(then, yes), *self.parts(otherwise, no)))
-        if not is_flat(then) or not is_flat(otherwise):
-            return Choice(holds, then, otherwise)
-        return self.column(rows, "merged", (holds,), ((yes, _told(then, yes)), (no, _told(otherwise, no))))
+            return then(rows) if holds else otherwise(rows)
+        yes, no = self.where(rows, holds), self.where(rows, self.inverted(holds))
+        return self.merged(rows, [(yes, then(yes)), (no, otherwise(no))])
+
+    def merged(self, rows: RowSet, parts: Sequence[tuple[RowSet, Value]]) -> Value:
+        """Return the values of parts, in one of which each row lies."""
+        values = [value for _, value in parts]
+        if all(value is values[0] for value in values):
+            return values[0]
+        if any(map(is_list, values)):
+            return ListOf(rows, tuple(inner for part, value in parts for inner in self.parts(value, part)))
+        if not all(map(is_flat, values)):
+            return Choice(rows, tuple(parts))
+        return self.expression(rows, "merged", (), tuple((part, _told(value, part)) for part, value in parts))
 
     def parts(self, value: Value, rows: RowSet) -> list[tuple[RowSet, Value]]:
-        """Return the parts of a list, of which each row has one."""
-        if isinstance(value, ListOf) and value.base is rows:
+        """Return the parts of a list, of which each row has one, or of a choice."""
+        if isinstance(value, ListOf | Choice) and value.base is rows:
             return list(value.parts)
-        if isinstance(value, ListOf) and rows.reaches(value.base):
+        if isinstance(value, ListOf | Choice) and rows.reaches(value.base):
             return [
                 (rows if part is value.base else self.rows(rows, spread=part, base=value.base), item)
                 for part, item in value.parts
             ]
         if isinstance(value, Expression) and value.shape is not None and value.shape.item is not None:
             inner = self.rows(rows, items=_beneath(value, rows))
-            return [(inner, self.column(inner, "item", (), None, value.shape.item))]
+            return [(inner, self.expression(inner, "item", (), None, value.shape.item))]
         if isinstance(value, (tuple, list)):
             return [(rows, each) for each in value]
         raise NotTracedError
@@ -207,7 +212,7 @@ class Tracer:
 
     def _whole(self, value: Value, rows: RowSet) -> Expression:
         """Return a list of texts as one value for each row."""
-        return self.column(
+        return self.expression(
             rows, "whole", (), tuple((part, _told(item, part)) for part, item in self.parts(value, rows))
         )
 

@@ -50,18 +50,23 @@ def trace(endpoint: Endpoint) -> Trace | None:
     is_tied = any(
         isinstance(fact.what, Kind) and fact.rows is REPLIES and fact.sides[0].how == "asked" for fact in tracer.facts
     )
-    return Trace(tuple(tracer.facts), reply, tuple(tracer.columns), is_tied or bool(endpoint.untied))
+    return Trace(tuple(tracer.facts), reply, tuple(tracer.expressions), is_tied or bool(endpoint.untied))
 
 
 def _object(type_: types.Type, within: tuple[type, ...], *, is_nullable: bool = False) -> Shape:
     """Return the shape of an object. Raises NotTracedError for one that is not decoded by its members alone."""
     if not isinstance(type_, types.StructType) or hasattr(type_.cls, "__post_init__") or type_.cls in within:
         raise NotTracedError
-    if not type_.fields or type_.tag is not None or type_.forbid_unknown_fields or type_.array_like:
+    if not type_.fields or type_.forbid_unknown_fields or type_.array_like:
         raise NotTracedError
     members = {field.name: _member(field, (*within, type_.cls)) for field in type_.fields}
-    arrow = pa.struct([(each.encoded, each.shape.arrow) for each in members.values()])
-    return Shape(arrow, is_nullable, None, type_.cls, members)
+    fields = [(each.encoded, each.shape.arrow) for each in members.values()]
+    if type_.tag_field is None:
+        return Shape(pa.struct(fields), is_nullable, None, type_.cls, members)
+    if not isinstance(type_.tag, str):
+        raise NotTracedError
+    fields.append((type_.tag_field, pa.string()))
+    return Shape(pa.struct(fields), is_nullable, None, type_.cls, members, (type_.tag_field, type_.tag))
 
 
 def _member(field: types.Field, within: tuple[type, ...]) -> Member:

@@ -12,7 +12,6 @@ Compared with https://docs.virustotal.com/reference on 2026-11-26.
 """
 
 from collections.abc import Mapping
-from itertools import chain
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -128,41 +127,47 @@ def domains_resolutions(asked: Hostname, reply: Resolutions) -> Facts:
 def domains_subdomains(asked: Hostname, reply: Domains) -> Facts:
     """Sub-domains of a name."""
     yield hosts([each.id for each in reply.data])
-    yield from chain.from_iterable(map(about_domain, reply.data))
+    for each in reply.data:
+        yield from about_domain(each)
 
 
 @source.get("/domains/{key}/siblings", PAGE, more=next_page)
 def domains_siblings(asked: Hostname, reply: Domains) -> Facts:
     """Other sub-domains of a sub-domain's domain."""
     yield hosts([each.id for each in reply.data])
-    yield from chain.from_iterable(map(about_domain, reply.data))
+    for each in reply.data:
+        yield from about_domain(each)
 
 
 @source.get("/domains/{key}/communicating_files", PAGE, more=next_page)
 def domains_communicating_files(asked: Hostname, reply: Files) -> Facts:
     """Files that contact a name when they run."""
     yield CONTACTS.each(ids(reply), asked)
-    yield from chain.from_iterable(map(about_file, reply.data))
+    for each in reply.data:
+        yield from about_file(each)
 
 
 @source.get("/domains/{key}/referrer_files", PAGE, more=next_page)
 def domains_referrer_files(asked: Hostname, reply: Files) -> Facts:
     """Files that hold a name."""
     yield ASSOCIATED.each(asked, ids(reply))
-    yield from chain.from_iterable(map(about_file, reply.data))
+    for each in reply.data:
+        yield from about_file(each)
 
 
 @source.get("/domains/{key}/downloaded_files", PAGE, more=next_page, kept_only=ENTERPRISE)
 def domains_downloaded_files(asked: Hostname, reply: Files) -> Facts:
     """Files that came from a name."""
     yield ASSOCIATED.each(asked, ids(reply))
-    yield from chain.from_iterable(map(about_file, reply.data))
+    for each in reply.data:
+        yield from about_file(each)
 
 
 @source.get("/domains/{key}/urls", PAGE, more=next_page, kept_only=ENTERPRISE)
 def domains_urls(asked: Hostname, reply: Urls) -> Facts:
     """URLs on a name."""
-    yield from chain.from_iterable(map(about_url, reply.data))
+    for each in reply.data:
+        yield from about_url(each)
 
 
 @source.get("/domains/{key}/historical_whois", PAGE, more=next_page)
@@ -196,28 +201,32 @@ def ip_addresses_resolutions(asked: Address, reply: Resolutions) -> Facts:
 def ip_addresses_communicating_files(asked: Address, reply: Files) -> Facts:
     """Files that contact an address when they run."""
     yield CONTACTS.each(ids(reply), asked)
-    yield from chain.from_iterable(map(about_file, reply.data))
+    for each in reply.data:
+        yield from about_file(each)
 
 
 @source.get("/ip_addresses/{key}/referrer_files", PAGE, more=next_page)
 def ip_addresses_referrer_files(asked: Address, reply: Files) -> Facts:
     """Files that hold an address."""
     yield ASSOCIATED.each(asked, ids(reply))
-    yield from chain.from_iterable(map(about_file, reply.data))
+    for each in reply.data:
+        yield from about_file(each)
 
 
 @source.get("/ip_addresses/{key}/downloaded_files", PAGE, more=next_page, kept_only=ENTERPRISE)
 def ip_addresses_downloaded_files(asked: Address, reply: Files) -> Facts:
     """Files that came from an address."""
     yield ASSOCIATED.each(asked, ids(reply))
-    yield from chain.from_iterable(map(about_file, reply.data))
+    for each in reply.data:
+        yield from about_file(each)
 
 
 @source.get("/ip_addresses/{key}/urls", PAGE, more=next_page, kept_only=ENTERPRISE)
 def ip_addresses_urls(asked: Address, reply: Urls) -> Facts:
     """URLs that an address answered for."""
     yield ON.each([each.url for each in reply.data], asked)
-    yield from chain.from_iterable(map(about_url, reply.data))
+    for each in reply.data:
+        yield from about_url(each)
 
 
 @source.get("/ip_addresses/{key}/historical_whois", PAGE, more=next_page)
@@ -244,42 +253,48 @@ def files(asked: Digest | Term, reply: FileReply) -> Facts:
 def files_contacted_domains(asked: Digest, reply: Domains) -> Facts:
     """Names that a file contacts when it runs."""
     yield CONTACTS.each(asked, [each.id for each in reply.data])
-    yield from chain.from_iterable(map(about_domain, reply.data))
+    for each in reply.data:
+        yield from about_domain(each)
 
 
 @source.get("/files/{key}/contacted_ips", PAGE, more=next_page)
 def files_contacted_ips(asked: Digest, reply: IpAddresses) -> Facts:
     """Addresses that a file contacts when it runs."""
     yield CONTACTS.each(asked, [each.id for each in reply.data])
-    yield from chain.from_iterable(map(about_address, reply.data))
+    for each in reply.data:
+        yield from about_address(each)
 
 
 @source.get("/files/{key}/contacted_urls", PAGE, more=next_page)
 def files_contacted_urls(asked: Digest, reply: Urls) -> Facts:
     """URLs that a file asks for when it runs."""
     yield CONTACTS.each(asked, [each.url for each in reply.data])
-    yield from chain.from_iterable(map(about_url, reply.data))
+    for each in reply.data:
+        yield from about_url(each)
 
 
 @source.get("/files/{key}/dropped_files", PAGE, more=next_page)
 def files_dropped_files(asked: Digest, reply: Files) -> Facts:
     """Files that a file writes when it runs."""
     yield DROPS.each(asked, ids(reply))
-    yield from chain.from_iterable(map(about_file, reply.data))
+    for each in reply.data:
+        yield from about_file(each)
 
 
 @source.get("/files/{key}/bundled_files", PAGE, more=next_page)
 def files_bundled_files(asked: Digest, reply: Files) -> Facts:
     """Files that a file holds."""
     yield CONTAINS.each(asked, ids(reply))
-    yield from chain.from_iterable(map(about_file, reply.data))
+    for each in reply.data:
+        yield from about_file(each)
 
 
 @source.get("/files/{key}/execution_parents", PAGE, more=next_page)
 def files_execution_parents(asked: Digest, reply: Files) -> Facts:
     """Files that run a file."""
     yield EXECUTES.each(ids(reply), asked)
-    yield from chain.from_iterable(map(about_file, reply.data))
+    for each in reply.data:
+        yield from about_file(each)
 
 
 @source.get("/files/{key}/behaviour_summary", kept_only=ONE_REQUEST_MORE)
@@ -312,7 +327,8 @@ def intelligence_search(asked: Term, reply: Objects) -> Facts:
 @source.get("/intelligence/hunting_notification_files", kept_only=ENTERPRISE)
 def intelligence_hunting_notification_files(asked: Term, reply: Files) -> Facts:
     """Files that a rule of one's own caught."""
-    yield from chain.from_iterable(map(about_file, reply.data))
+    for each in reply.data:
+        yield from about_file(each)
 
 
 # --- URLs -------------------------------------------------------------------------------------------------------------
@@ -328,7 +344,8 @@ def urls(asked: Term, reply: UrlReply) -> Facts:
 def urls_downloaded_files(asked: Term, reply: Files) -> Facts:
     """Files that a URL gave."""
     yield DELIVERS.each(link(asked), ids(reply))
-    yield from chain.from_iterable(map(about_file, reply.data))
+    for each in reply.data:
+        yield from about_file(each)
 
 
 @source.get("/urls/{key}/network_location", kept_only=BY_ID, also=("urls_last_serving_ip_address",))
@@ -347,4 +364,5 @@ def urls_network_location(asked: Term, reply: LocationReply) -> Facts:
 def urls_redirecting_urls(asked: Term, reply: Urls) -> Facts:
     """URLs that lead to a URL."""
     yield REDIRECTS_TO.each([each.url for each in reply.data], link(asked))
-    yield from chain.from_iterable(map(about_url, reply.data))
+    for each in reply.data:
+        yield from about_url(each)
