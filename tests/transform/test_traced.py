@@ -163,7 +163,8 @@ def kept(endpoint: Endpoint, *bodies: object, key: str = NAME) -> list[Reply]:
 
 
 KNOWN = {
-    "abuseipdb": "check blacklist",
+    "abuseipdb": "check check_block blacklist",
+    "crtsh": "identity",
     "doh": "resolve",
     "greynoise": "community ip context gnql riot",
     "internetdb": "ip",
@@ -171,10 +172,12 @@ KNOWN = {
     "reports": "origin",
     "shodan": "dns_domain",
     "threatcrowd": "domain ip email file antivirus",
+    "threatfox": "search_ioc search_hash api_v1_get_iocs",
     "threatminer": "domain_passive_dns domain_uris domain_samples domain_subdomains domain_reports host_whois "
     "host_passive_dns host_uris host_samples host_reports sample_metadata sample_hosts sample_av_detections "
     "sample_reports email",
-    "virustotal": "domains_resolutions ip_addresses_resolutions files_behaviour_summary",
+    "virustotal": "domains_resolutions ip_addresses ip_addresses_resolutions files_contacted_ips "
+    "files_behaviour_summary",
 }
 
 

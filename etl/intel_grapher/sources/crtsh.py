@@ -62,8 +62,13 @@ def identity(asked: DomainName | Term, reply: list[Certificate]) -> Facts:
     )
     domain = registrable(Hostname(asked))
     for number, each in zip(numbers, reply, strict=True):
-        identities = [*each.name_value.split("\n"), each.common_name or ""]
-        names = [Hostname(name) for name in dict.fromkeys(identities) if name]
+        names = _names(each.name_value, each.common_name)
         yield from certificate_names(number, names, seen=each.entry_timestamp)
         beneath = [name for name in names if name.lower().endswith(f".{domain}") and "@" not in name]
         yield hosts([Hostname(name.removeprefix("*.")) for name in beneath], seen=each.entry_timestamp)
+
+
+def _names(identities: str, common_name: str | None) -> list[Hostname]:
+    """Return each name once."""
+    names = [*identities.split("\n"), common_name or ""]
+    return [Hostname(name) for name in dict.fromkeys(names) if name]

@@ -37,18 +37,17 @@ class Decoded(NamedTuple):
 
 
 def decoded(
-    endpoint: Endpoint, trace: Trace, asked: pa.Array, bodies: pa.RecordBatch, interning: Interning
+    endpoint: Endpoint, trace: Trace, asked: pa.Array, replies: pa.Array, interning: Interning
 ) -> Decoded | None:
     """Return the replies that found something as columns; None where all have to be read by themselves.
 
     `asked` is what was asked for (string[n]).
     """
-    replies = bodies.to_struct_array()
     try:
         found = pc.and_(_found(endpoint, trace, replies), _has_all(trace.reply, replies))
         made = _those(Decoded(trace, Evaluated(replies, asked), found, {}), found)
         unnamed = [] if trace.is_tied else _unnamed(made, interning)
-    except (UnlikeError, _UnknownError):
+    except UnlikeError:
         return None
     for row in unnamed:
         key = made.columns.asked[row].as_py()
@@ -181,7 +180,7 @@ def _told(made: Evaluated, fact: TracedFact, first: int) -> DecodedColumns | Non
     return DecodedColumns(fact.what, sides, pc.add(replies, first).cast(pa.int32()), lengths, told)
 
 
-def _has_all(shape: Shape, replies: pa.StructArray) -> pa.Array:
+def _has_all(shape: Shape, replies: pa.Array) -> pa.Array:
     """Return of which replies nothing is null or missing that must be there (bool[n])."""
     numbers = pa.arange(0, len(replies))
     faulty = list(_faulty(shape, replies, numbers))
@@ -243,10 +242,10 @@ _Text: type = type(
 _SOME_TEXT = _Text()
 
 
-def _found(endpoint: Endpoint, trace: Trace, replies: pa.StructArray) -> pa.Array:
+def _found(endpoint: Endpoint, trace: Trace, replies: pa.Array) -> pa.Array:
     """Return which replies found something, and not nothing at all (bool[n]). Each distinct combination is judged once.
 
-    Most judges only look whether there is a text, and not which one. Raises _UnknownError if one looks into a list.
+    Most judges only look whether there is a text, and not which one. If one looks into a list, it is asked by itself.
     """
     try:
         return _judged(endpoint, trace, replies, in_full=False)
@@ -254,7 +253,7 @@ def _found(endpoint: Endpoint, trace: Trace, replies: pa.StructArray) -> pa.Arra
         return _judged(endpoint, trace, replies, in_full=True)
 
 
-def _judged(endpoint: Endpoint, trace: Trace, replies: pa.StructArray, *, in_full: bool) -> pa.Array:
+def _judged(endpoint: Endpoint, trace: Trace, replies: pa.Array, *, in_full: bool) -> pa.Array:
     columns = list(_scalars(trace.reply, replies, in_full=in_full))
     codes = pa.repeat(pa.scalar(0, pa.int64()), len(replies))
     for column in columns:
@@ -270,12 +269,13 @@ def _judged(endpoint: Endpoint, trace: Trace, replies: pa.StructArray, *, in_ful
 
 def _scalars(shape: Shape, objects: pa.Array, *, in_full: bool) -> Iterator[pa.Array]:
     """Yield what a judge may look at, of each object: scalars, and which lists and objects are there."""
+    if shape.item is not None:
+        yield pc.greater(pc.list_value_length(objects), 0)
     for member in shape.members.values():
         values = pc.struct_field(objects, member.encoded)
-        if member.shape.item is not None:
-            yield pc.greater(pc.list_value_length(values), 0)
-        elif member.shape.of is not None:
+        if member.shape.of is not None:
             yield values.is_valid()
+        if not member.shape.is_scalar:
             yield from _scalars(member.shape, values, in_full=in_full)
         else:
             yield pc.greater(pc.binary_length(values), 0) if _is_by_presence(member, in_full=in_full) else values
@@ -286,15 +286,18 @@ def _is_by_presence(member: Member, *, in_full: bool) -> bool:
 
 
 def _is_found(endpoint: Endpoint, trace: Trace, row: tuple[Any, ...], *, in_full: bool) -> bool:
-    reply, is_blank = _object(trace.reply, iter(row), in_full=in_full)
+    is_list = trace.reply.item is not None
+    reply, is_blank = (_list(row[0]), not row[0]) if is_list else _object(trace.reply, iter(row), in_full=in_full)
     try:
         return reply is not None and not is_blank and endpoint.source.judge(reply) is Outcome.FOUND
-    except _UnknownError:
-        raise
-    except Exception as wrong:  # what a source can't judge is read by itself, and listed
+    except (_UnknownError, Exception) as wrong:  # what a source can't judge is read by itself, and listed
         if not in_full:
             raise _UnknownError from wrong
         return False
+
+
+def _list(value: object) -> list[Any]:
+    return _Some() if value else []
 
 
 def _object(shape: Shape, values: Iterator[Any], *, in_full: bool) -> tuple[Any, bool]:
@@ -305,7 +308,7 @@ def _object(shape: Shape, values: Iterator[Any], *, in_full: bool) -> tuple[Any,
     for member in shape.members.values():
         value: Any = next(values)
         if member.shape.item is not None:
-            told[member.name] = _Some() if value else None if value is None and member.shape.is_nullable else []
+            told[member.name] = None if value is None and member.shape.is_nullable else _list(value)
             is_blank = is_blank and not value
         elif member.shape.of is not None:
             inner, says_nothing = _object(member.shape, values, in_full=in_full)

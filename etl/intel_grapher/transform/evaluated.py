@@ -26,9 +26,9 @@ class UnlikeError(Exception):
 
 
 class Evaluated:
-    """The columns of a trace for replies (struct[n]) and the keys that were asked for (string[n])."""
+    """The columns of a trace for replies (objects or lists) and the keys that were asked for (string[n])."""
 
-    def __init__(self, replies: pa.StructArray, asked: pa.Array) -> None:
+    def __init__(self, replies: pa.Array, asked: pa.Array) -> None:
         self.replies = replies
         self.asked = asked
         self._columns: dict[Expression, pa.Array] = {}

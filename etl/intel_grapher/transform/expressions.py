@@ -124,8 +124,3 @@ class Trace(NamedTuple):
     reply: Shape
     columns: tuple[Expression, ...]
     is_tied: bool
-
-    @property
-    def schema(self) -> pa.Schema:
-        """Return the Arrow schema of its replies, by the members' names in JSON."""
-        return pa.schema(list(self.reply.arrow))

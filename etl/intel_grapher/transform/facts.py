@@ -137,7 +137,7 @@ class Batch:
         lines = json_rows.lines_of(text)
         is_worth = len(lines) >= WORTH_TRACING if in_columns is None else in_columns
         traced = trace(self.endpoint) if is_worth else None
-        records = json_rows.read_records(traced.schema, text, lines) if traced else None
+        records = json_rows.read_records(traced.reply.arrow, text, lines) if traced else None
         if traced is None or records is None:
             replies = list(map(Reply.of, decode_all(text)))
             self.add(*replies, in_columns=in_columns)
@@ -147,7 +147,7 @@ class Batch:
         asked, bodies = records.asked, records.bodies
         if not pc.all(fits).as_py():
             asked, bodies = asked.filter(fits), bodies.filter(fits)
-        found = self._take_in_columns(traced, asked, pa.RecordBatch.from_struct_array(bodies))
+        found = self._take_in_columns(traced, asked, bodies)
         taken = [False] * len(lines) if found is None else pc.replace_with_mask(fits, fits, found).to_pylist()
         self._replies += compress(lines, taken)
         self._fetched_at.extend(compress(fetched_at, taken))
@@ -166,7 +166,7 @@ class Batch:
         for places in _parts(fitting, replies):
             asked = pa.array([replies[place].key for place in places], pa.string())
             bodies = json_rows.read_bodies(
-                traced.schema, [cast("msgspec.Raw", replies[place].content) for place in places]
+                traced.reply.arrow, [cast("msgspec.Raw", replies[place].content) for place in places]
             )
             found = None if bodies is None else self._take_in_columns(traced, asked, bodies)
             if found is not None:
@@ -176,7 +176,7 @@ class Batch:
                 taken.update(having)
         return taken
 
-    def _take_in_columns(self, traced: Trace, asked: pa.Array, bodies: pa.RecordBatch) -> pa.Array | None:
+    def _take_in_columns(self, traced: Trace, asked: pa.Array, bodies: pa.Array) -> pa.Array | None:
         """Take the facts of replies that found something, which get the next numbers, and return which ones (bool[n]).
 
         Returns None where all of them have to be read by themselves.

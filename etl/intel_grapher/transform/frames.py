@@ -365,6 +365,8 @@ class Frame:
             return arguments[0]
         if function in self._LISTS and set(named) <= {"strict"}:
             return self._LISTS[function](self, arguments, rows)
+        if function is isinstance and not is_flat(arguments[0]):
+            return self._is_of(arguments[0], arguments[1], rows)
         if isinstance(function, FunctionType):
             return self._called(function, arguments, named, rows)
         is_text = isinstance(function, MethodDescriptorType) and function.__objclass__ is str
@@ -375,6 +377,14 @@ class Frame:
         if named or not (is_text or is_known):
             raise NotTracedError
         return self._made(function, arguments, rows, TEXTS if is_text and function.__name__ in LISTING else None)
+
+    def _is_of(self, value: Value, type_: Value, rows: RowSet) -> Truth:
+        """Return where a list or an object is of a type: it is there, as what it is read as."""
+        if not isinstance(value, Expression) or value.shape is None or not isinstance(type_, type):
+            raise NotTracedError
+        if not issubclass(list if value.shape.item is not None else cast("type", value.shape.of), type_):
+            return False
+        return self._tracer.inverted(self._tracer.expression(rows, "null", (value,)))
 
     def _called(
         self, function: FunctionType, arguments: tuple[Value, ...], named: dict[str, Value], rows: RowSet

@@ -34,7 +34,7 @@ class Records(NamedTuple):
 
     asked: pa.Array
     fetched_at: pa.Array
-    bodies: pa.StructArray
+    bodies: pa.Array
     fits: pa.Array
 
 
@@ -51,12 +51,12 @@ def lines_of(text: bytes) -> list[memoryview]:
     return lines
 
 
-def read_records(schema: pa.Schema, text: bytes, lines: Sequence[memoryview]) -> Records | None:
+def read_records(type_: pa.DataType, text: bytes, lines: Sequence[memoryview]) -> Records | None:
     """Return the lines of a text that the cache keeps, as it was written; None where each is to be read by itself."""
     if max(map(len, lines)) > FEW or not text.startswith(b"{"):  # the decoder crashes on null in its place
         return None
     members = [("key", pa.string()), ("fetched_at", pa.timestamp("s", "UTC")), ("status", pa.int64())]
-    table = _read(text, pa.schema([*members, ("body", pa.struct(schema))]))
+    table = _read(text, pa.schema([*members, ("body", type_)]))
     if table is None or table.num_rows != len(lines) or any(table[name].null_count for name, _ in members):
         return None
     fits = pc.and_(pc.equal(table["status"], OK), pc.is_valid(table["body"]))
@@ -65,10 +65,10 @@ def read_records(schema: pa.Schema, text: bytes, lines: Sequence[memoryview]) ->
     return Records(table["key"], table["fetched_at"].cast(pa.int64()), table["body"], fits)
 
 
-def read_bodies(schema: pa.Schema, bodies: Sequence[msgspec.Raw]) -> pa.RecordBatch | None:
+def read_bodies(type_: pa.DataType, bodies: Sequence[msgspec.Raw]) -> pa.Array | None:
     """Return replies that fit; None where they have to be read by themselves."""
-    table = _read(b"\n".join(bodies), schema)
-    return None if table is None or table.num_rows != len(bodies) else table
+    table = _read(b'{"":' + b'}\n{"":'.join(bodies) + b"}", pa.schema([("", type_)]))
+    return None if table is None or table.num_rows != len(bodies) else table.column(0)
 
 
 def _read(text: bytes, schema: pa.Schema) -> pa.RecordBatch | None:
@@ -88,17 +88,14 @@ def _read(text: bytes, schema: pa.Schema) -> pa.RecordBatch | None:
 
 
 def fits(body: bytes | msgspec.Raw, status: int) -> bool:
-    """Tell whether a reply may be decoded with others: it is an object in JSON, not too large, and came as one.
-
-    The decoder crashes on a value that is null as a whole.
-    """
+    """Tell whether a reply may be decoded with others: it is an object or a list in JSON, not too large."""
     if not isinstance(body, msgspec.Raw) or status != OK:
         return False
     return _begins(memoryview(body)) and not _has_many_nulls(memoryview(body))
 
 
 def _begins(body: memoryview) -> bool:
-    return 0 < body.nbytes <= FEW and body[0] == ord("{")
+    return 0 < body.nbytes <= FEW and body[0] in b"{["
 
 
 def _has_many_nulls(body: memoryview) -> bool:

@@ -120,10 +120,10 @@ class Tracer:
         if isinstance(value, Expression):
             return value if value.how in _BOOLEAN else self.expression(rows, "some", (value,))
         if isinstance(value, ListOf):
-            parts = [part for part, _ in value.parts]
-            return value.base in parts or self.expression(value.base, "any", (), tuple(parts))
+            rows_of = tuple(part for part, _ in value.parts)
+            return value.base in rows_of or self.expression(value.base, "any", (), rows_of)
         if isinstance(value, Choice):
-            parts = [(part, self.truth(item, part)) for part, item in self.parts(value, rows)]
+            parts: list[tuple[RowSet, Value]] = [(at, self.truth(item, at)) for at, item in self.parts(value, rows)]
             return self.truth(self.merged(rows, parts), rows)
         if isinstance(value, SYMBOLIC):
             raise NotTracedError

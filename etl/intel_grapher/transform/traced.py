@@ -41,7 +41,9 @@ def trace(endpoint: Endpoint) -> Trace | None:
         return None
     tracer = Tracer(source_of)
     try:
-        reply = _object(types.type_info(endpoint.reply), ())
+        reply = _shape(types.type_info(endpoint.reply), ())
+        if reply.is_scalar or reply.is_nullable:
+            return None
         run(tracer, mapping, reply)
     except NotTracedError:
         return None
@@ -93,7 +95,8 @@ def _shape(type_: types.Type, within: tuple[type, ...]) -> Shape:
     is_nullable = len(told) < len(options)
     if {*map(type, told)} == _TEXT_OR_NUMBER:  # with a number in it, a reply is read by itself
         return Shape(pa.string(), is_nullable)
-    (only,) = told if len(told) == 1 else (None,)
+    lists = [each for each in told if isinstance(each, types.ListType)]  # with something else, it is likewise
+    (only,) = told if len(told) == 1 else lists if len(lists) == 1 else (None,)
     for known, arrow in _SCALARS:
         if only == known:
             return Shape(arrow, is_nullable)
