@@ -87,7 +87,8 @@ class Merger:
         self._folder = folder
         # What each thread may use of the memory; the other half is DuckDB's.
         self._memory = max(max(memory - PROCESS_BYTES, memory // 4) // 2 // threads, 1)
-        self._connection = connect(max((memory - PROCESS_BYTES) // 2, LEAST), folder / "spill", threads)
+        # Each of our threads runs queries itself, besides DuckDB's: as many more would only share out what one can do.
+        self._connection = connect(max((memory - PROCESS_BYTES) // 2, LEAST), folder / "spill", max(threads // 2, 1))
         self._connection.execute("SET preserve_insertion_order = false")
         self._facts_of: dict[Group, int] = {}
         self._ranked: dict[str, Ranked] = {}

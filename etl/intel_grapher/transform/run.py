@@ -208,6 +208,7 @@ class _Run:
             for group in others
             if group.type and merger.facts(group) and not labels_of_nodes.isdisjoint(group.labels)
         ]
+        relationships.sort(key=merger.facts, reverse=True)
         merged = [*relationships, *nodes]
         labels = {label for group in merged for label in group.labels}
         with ThreadPoolExecutor(self._options.processes) as pool:
