@@ -60,7 +60,7 @@ def read_records(type_: pa.DataType, text: bytes, lines: Sequence[memoryview]) -
     if table is None or table.num_rows != len(lines) or any(table[name].null_count for name, _ in members):
         return None
     fits = pc.and_(pc.equal(table["status"], OK), pc.is_valid(table["body"]))
-    if text.count(NULL) > MAX_TURNS:
+    if _nulls(table["body"]) > MAX_TURNS and text.count(NULL) > MAX_TURNS:
         fits = pc.and_not(fits, pa.array(map(_has_many_nulls, lines), pa.bool_()))
     return Records(table["key"], table["fetched_at"].cast(pa.int64()), table["body"], fits)
 
@@ -101,6 +101,16 @@ def _begins(body: memoryview) -> bool:
 def _has_many_nulls(body: memoryview) -> bool:
     """Tell whether there may be more nulls than are taken out of a reply, each in a turn of its own (`reading`)."""
     return body.nbytes > len(NULL) * MAX_TURNS and bytes(body).count(NULL) > MAX_TURNS
+
+
+def _nulls(values: pa.Array) -> int:
+    """Return how many values are null or missing, at any depth; a few more where they lie in what is null itself."""
+    parts: list[pa.Array] = []
+    if pa.types.is_struct(values.type):
+        parts = [values.field(place) for place in range(values.type.num_fields)]
+    elif pa.types.is_list(values.type):
+        parts = [values.values]
+    return sum(map(_nulls, parts), values.null_count)
 
 
 def _is_utf8(text: bytes) -> bool:
