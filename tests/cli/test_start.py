@@ -231,7 +231,7 @@ finally:
 """
 HEAVY = {
     *("pyarrow", "duckdb", "requests", "urllib3", "neo4j", "pydantic", "asyncio", "numpy", "pandas", "starlette"),
-    *("rich.console", "typing_extensions", "sqlite3"),
+    *("rich.console", "sqlite3"),
 }
 BESIDE_A_QUESTION = {
     f"intel_grapher.{name}" for name in ("cache", "registry", "transform", "fetch.run", "pipeline", "load.loading")

@@ -1,4 +1,6 @@
-"""Values of options and arguments, converted here where they are plain; Typer's own converter takes 0.2 s to import.
+"""Values of options and arguments, converted here where they are plain.
+
+Typer's own converter imports pydantic, which takes 0.08 s of CPU, 0.2 on a busy machine: a fifth of `show`.
 
 What is not plain, a faulty value above all, is left to that converter. So values and messages are the same.
 """
