@@ -15,7 +15,7 @@ everywhere.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -59,20 +59,20 @@ class Mirror:
         self.filled = Event()
         self.retire: list[str] = []
 
-    def pull(self, wanted: Callable[[Listed], bool] = lambda _: True, *, at_once: bool = False) -> None:
-        """Bring what the listing names and the mirror lacks, of what is `wanted`; take away what is retired.
+    def pull(self, *, at_once: bool = False) -> None:
+        """Bring what the listing names and the mirror lacks; take away what is retired.
 
         Nothing is asked within FRESH_SECONDS after an earlier pull of this process, unless `at_once`.
         """
         if not at_once and time.monotonic() - _pulled.get(self.root, -FRESH_SECONDS) < FRESH_SECONDS:
             return
-        self.take(self._read(), wanted)
+        self.take(self._read())
         _pulled[self.root] = time.monotonic()
 
-    def take(self, listing: Listing, wanted: Callable[[Listed], bool] = lambda _: True) -> None:
+    def take(self, listing: Listing) -> None:
         """Bring the mirror to what a listing says."""
         held = {self.name(segment): segment.size for segment in self._closed()}
-        lacking = [each for each in listing.segments.values() if held.get(each.name) != each.size and wanted(each)]
+        lacking = [each for each in listing.segments.values() if held.get(each.name) != each.size]
         with disk.failing(self.root, CacheError, "What is there stays in use."):
             for place in sorted({each.segment().path.parent for each in lacking}):
                 disk.refuse_links(self.root, *place.parts).mkdir(parents=True, exist_ok=True)
