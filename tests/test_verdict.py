@@ -24,7 +24,7 @@ from intel_grapher.registry import Registry
 from intel_grapher.source import Endpoint, Outcome, Source
 from intel_grapher.transform.facts import Batch, Reply
 from intel_grapher.transform.overriding import Overriding
-from intel_grapher.transform.retirement import superseded
+from intel_grapher.transform.retirement import counting
 from intel_grapher.verdict import by_status, judged
 
 SOURCES: Final = Registry.installed()
@@ -222,9 +222,9 @@ def test_retirement_asks_it(case: Case, cache: Cache) -> None:
     with cache.writer() as writer:
         writer.add(old)
     since, nothing = {case.source: 1_700_000_000}, Overriding(Overrides())
-    is_superseded = superseded(cache.segments(), Registry(SOURCES.values()), since, overriding=nothing)
+    which = counting(cache.segments(), Registry(SOURCES.values()), since, overriding=nothing)
     replies = [each for segment in cache.segments() for each in segment.envelopes(print)]
-    assert [is_superseded(each) for each in replies if each.epoch == old.fetched_at] == [case.outcome is FOUND]
+    assert [which.is_superseded(each) for each in replies if each.epoch == old.fetched_at] == [case.outcome is FOUND]
 
 
 @every_case

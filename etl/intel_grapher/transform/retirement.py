@@ -6,7 +6,8 @@ all of its pages. A failed, an empty or a partial answer takes nothing back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
@@ -38,18 +39,43 @@ class AnswerPage(NamedTuple):
     next: Params | None
 
 
-def superseded(
+@dataclass(frozen=True)
+class Counting:
+    """Which replies count: none from after `until`, and none that is superseded.
+
+    `since` maps the sources that may take facts back to epoch seconds, `answered` are the questions with a full answer
+    from then on.
+    """
+
+    registry: Registry
+    since: Mapping[str, int]
+    until: int | None
+    answered: frozenset[Question]
+
+    def is_late(self, reply: Envelope) -> bool:
+        """Tell whether a reply is from after `until`."""
+        return self.until is not None and reply.epoch > self.until
+
+    def is_superseded(self, reply: Envelope) -> bool:
+        """Tell whether a reply is from before, and its question is answered."""
+        if reply.epoch >= self.since.get(reply.source, 0):
+            return False
+        endpoint = self.registry.endpoint(reply.source, reply.endpoint)
+        return endpoint is not None and _question(endpoint, reply) in self.answered
+
+
+def counting(
     segments: Iterable[Segment],
     registry: Registry,
     since: Mapping[str, int],
     until: int | None = None,
     *,
     overriding: Overriding,
-) -> Callable[[Envelope], bool]:
-    """Return a function that tells whether a reply is superseded.
+) -> Counting:
+    """Return which replies count, by the answers in some segments.
 
-    `since` maps the sources that may take facts back to epoch seconds. Replies from after `until` are not counted as
-    answers, nor are those that `overriding` leaves out. Raises CacheError if a segment can't be read.
+    Replies from after `until` are not counted as answers, nor are those that `overriding` leaves out. Raises CacheError
+    if a segment can't be read.
     """
     pages: dict[Question, dict[Params, AnswerPage]] = {}
     for segment in segments:
@@ -62,15 +88,8 @@ def superseded(
                 if page is not None:
                     params = () if endpoint.of_files else _params(reply.params)  # a file is one page
                     pages.setdefault(_question(endpoint, reply), {})[params] = page
-    answered = {question for question, found in pages.items() if _is_full(question, found)}
-
-    def is_superseded(reply: Envelope) -> bool:
-        if reply.epoch >= since.get(reply.source, 0):
-            return False
-        endpoint = registry.endpoint(reply.source, reply.endpoint)
-        return endpoint is not None and _question(endpoint, reply) in answered
-
-    return is_superseded
+    answered = frozenset(question for question, found in pages.items() if _is_full(question, found))
+    return Counting(registry, since, until, answered)
 
 
 def _passed_over(_damage: Corruption) -> None:

@@ -6,7 +6,6 @@ If not all replies count (`as_of`, `seen_since`), segments with both kinds are m
 from __future__ import annotations
 
 import zlib
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from intel_grapher.transform.fingerprint import staged_name
 from intel_grapher.transform.interning import Interning
 from intel_grapher.transform.options import Options
 from intel_grapher.transform.overriding import Overriding
-from intel_grapher.transform.retirement import superseded
+from intel_grapher.transform.retirement import Counting, counting
 from intel_grapher.transform.staged import Staged, find, stage
 from intel_grapher.transform.workers import stage_all
 
@@ -37,6 +36,29 @@ def found_in(folder: Path, segment: Segment, registry: Registry, overriding: Ove
     found = find(folder / staged_name_of(segment, registry, overriding))
     is_whole = found is None or not segment.closed or zlib.crc32(segment.content()) == found.content_crc
     return found if is_whole else None
+
+
+def part_name(staged: Staged) -> str:
+    """Return the name of the staged file of those replies of a segment that count."""
+    return f"{staged.name}-part"
+
+
+def stage_part(segment: Segment, path: Path, overriding: Overriding, interning: Interning, which: Counting) -> Staged:
+    """Map those replies of a segment that count into a staged file. Raises CacheError if it can't be read."""
+    superseded = 0
+
+    def leaves_out(reply: Envelope) -> bool:
+        nonlocal superseded
+        if which.is_late(reply):
+            return True
+        is_superseded = which.is_superseded(reply)
+        superseded += is_superseded
+        return is_superseded
+
+    endpoint, content = which.registry.endpoint(segment.source, segment.endpoint), segment.content()
+    part = stage(segment, content, endpoint, path, interning, replies_of=overriding.replies, leaves_out=leaves_out)
+    part.outcomes |= {"superseded": superseded} if superseded else {}
+    return part
 
 
 class Segments:
@@ -79,37 +101,22 @@ class Segments:
         """Return staged files of the replies that count."""
         since, until = self._options.seen_since, self._options.as_of
         recent = [segment for segment, file in staged if file.newest >= since.get(file.source, 0)]
-        is_superseded = superseded(recent, self._registry, since, until, overriding=self._overriding)
+        which = counting(recent, self._registry, since, until, overriding=self._overriding)
+        late = [segment for segment, file in staged if until is not None and file.oldest > until]
+        gone = {segment: Staged(segment.source, 0, {}, 0, 0, 0) for segment in late}
+        split = [
+            (segment, file)
+            for segment, file in staged
+            if segment not in gone
+            and (file.oldest < since.get(file.source, 0) or (until is not None and file.newest > until))
+        ]
+        instead = gone | self._parts(split, which)
+        return [instead.get(segment, file) for segment, file in staged]
+
+    def _parts(self, split: list[tuple[Segment, Staged]], which: Counting) -> dict[Segment, Staged]:
+        """Return the staged files of what counts of some segments, made in `work`."""
         interning = Interning()
-        found = []
-        for segment, file in staged:
-            if until is not None and file.oldest > until:
-                found.append(Staged(segment.source, 0, {}, 0, 0, 0))
-                continue
-            late = until is not None and file.newest > until
-            if not late and file.oldest >= since.get(file.source, 0):
-                found.append(file)
-                continue
-            outcomes: Counter[str] = Counter()
-
-            def leaves_out(reply: Envelope, outcomes: Counter[str] = outcomes) -> bool:
-                if until is not None and reply.epoch > until:
-                    return True
-                out_of_date = is_superseded(reply)
-                outcomes["superseded"] += out_of_date
-                return out_of_date
-
-            endpoint = self._registry.endpoint(segment.source, segment.endpoint)
-            path = self._work / f"{file.name}-part"
-            part = stage(
-                segment,
-                segment.content(),
-                endpoint,
-                path,
-                interning,
-                replies_of=self._overriding.replies,
-                leaves_out=leaves_out,
-            )
-            part.outcomes |= +outcomes
-            found.append(part)
-        return found
+        return {
+            segment: stage_part(segment, self._work / part_name(file), self._overriding, interning, which)
+            for segment, file in split
+        }

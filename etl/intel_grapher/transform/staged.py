@@ -9,7 +9,7 @@ depends on (`fingerprint.staged_name`), and the CRC covers the footer too: a fil
 
 from __future__ import annotations
 
-import os
+import secrets
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -151,7 +151,7 @@ def stage(
         content_crc=zlib.crc32(content),
         path=str(path),
     )
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")  # processes of two machines can have one number
     with pa.OSFile(str(temporary), "wb") as file:
         _write(file, found, batch, unmapped)
     temporary.rename(path)

@@ -34,7 +34,8 @@ from intel_grapher.transform.interning import interned
 from intel_grapher.transform.merge import HALF, WORD, end_of, paired, source_names
 from intel_grapher.transform.overriding import Overriding
 from intel_grapher.transform.publish import published
-from intel_grapher.transform.segments import found_in
+from intel_grapher.transform.retirement import Counting
+from intel_grapher.transform.segments import found_in, stage_part
 from intel_grapher.transform.spark.plan import Key, MergeJob, Spread, StagedSummary, holding
 from intel_grapher.transform.staged import KEYS, REJECTS, Staged, keys_of
 from intel_grapher.transform.workers import Mapper, prepare_arrow
@@ -55,7 +56,7 @@ _COLUMNS = {"bigint": pa.int64(), "string": pa.string(), "array<string>": pa.lis
 
 def stage(
     batches: Batches,
-    tasks: Sequence[Sequence[tuple[int, Segment]]],
+    tasks: Sequence[Sequence[tuple[int, Segment, str]]],
     *,
     registry: Registry,
     overriding: Overriding,
@@ -63,20 +64,26 @@ def stage(
     store: str,
     code: str,
     sampled: int,
+    which: Counting | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Find or make the staged file of each segment in a folder, and yield STAGED_SCHEMA.
 
-    A segment whose file is not on this machine is read from the store of that URL. One row of `sampled` is a sample.
-    Raises TransformError where the driver has other code.
+    A task has (index, segment, name of the file of a part). Where `which` says what counts of the replies, files of a
+    part are made, and none is looked for. A segment whose file is not on this machine is read from the store of that
+    URL. One row of `sampled` is a sample. Raises TransformError where the driver has other code.
     """
     if code != own_code():
         raise TransformError("an executor has another intel-grapher, or another Python, than the driver")
     mapper = _mapper(registry, overriding, folder)
     for task in _tasks(batches):
         found = []
-        for index, listed in tasks[task]:
+        for index, listed, name in tasks[task]:
             with _here(listed, store) as segment:
-                found.append((index, found_in(folder, segment, registry, overriding) or mapper.stage(segment)))
+                if which is not None:
+                    made = stage_part(segment, folder / name, overriding, mapper.interning, which)
+                else:
+                    made = found_in(folder, segment, registry, overriding) or mapper.stage(segment)
+                found.append((index, made))
         summaries = [msgspec.json.encode(summary(staged, sampled)) for _, staged in found]
         indices = pa.array([index for index, _ in found], pa.int32())
         yield pa.record_batch({"segment": indices, "summary": pa.array(summaries, pa.binary())})

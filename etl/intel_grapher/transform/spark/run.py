@@ -19,7 +19,8 @@ from intel_grapher.sql import connect
 from intel_grapher.transform.options import Options
 from intel_grapher.transform.overriding import Overriding
 from intel_grapher.transform.publish import Publisher
-from intel_grapher.transform.segments import Segments
+from intel_grapher.transform.retirement import Counting
+from intel_grapher.transform.segments import Segments, part_name
 from intel_grapher.transform.spark import executors, plan
 from intel_grapher.transform.spark.plan import MergeJob, StagedSummary, jobs
 from intel_grapher.transform.spark.session import Cluster, connected
@@ -129,30 +130,42 @@ class SparkSegments(Segments):
     def _made(self, segments: list[Segment]) -> dict[Segment, Staged]:
         mirror = self._cache.mirror
         found = {} if mirror is None else super()._made(mirror.unnamed(segments))  # what only this machine has
-        segments = [segment for segment in segments if segment not in found]
-        absolute = [replace(segment, path=segment.path.absolute()) for segment in segments]
-        largest_first = sorted(enumerate(absolute), key=lambda each: -each[1].size)
-        tasks = plan.together(((each, each[1].size) for each in largest_first), TASK_BYTES)
-        registry, overriding, folder = self._registry, self._overriding, self._kept.absolute()
+        elsewhere = [(segment, "") for segment in segments if segment not in found]
+        return found | self._staged(elsewhere, self._kept)
+
+    def _parts(self, split: list[tuple[Segment, Staged]], which: Counting) -> dict[Segment, Staged]:
+        mirror = self._cache.mirror
+        here = set() if mirror is None else set(mirror.unnamed(segment for segment, _ in split))
+        found = super()._parts([each for each in split if each[0] in here], which)
+        elsewhere = [(segment, part_name(file)) for segment, file in split if segment not in found]
+        return found | self._staged(elsewhere, self._work, which)
+
+    def _staged(
+        self, named: list[tuple[Segment, str]], folder: Path, which: Counting | None = None
+    ) -> dict[Segment, Staged]:
+        """Stage segments on the cluster, into files of a folder; of some replies those that count."""
+        each = [
+            (index, replace(segment, path=segment.path.absolute()), name) for index, (segment, name) in enumerate(named)
+        ]
+        largest_first = sorted(each, key=lambda one: -one[1].size)
+        tasks = plan.together(((one, one[1].size) for one in largest_first), TASK_BYTES)
         if not tasks:
-            return found
-        code = executors.own_code()
-        frame = self._cluster.over(
-            len(tasks),
-            partial(
-                executors.stage,
-                tasks=tasks,
-                registry=registry,
-                overriding=overriding,
-                folder=folder,
-                store="" if mirror is None else mirror.url,
-                code=code,
-                sampled=plan.SAMPLED,
-            ),
-            executors.STAGED_SCHEMA,
+            return {}
+        function = partial(
+            executors.stage,
+            tasks=tasks,
+            registry=self._registry,
+            overriding=self._overriding,
+            folder=folder.absolute(),
+            store=self._cache.mirror.url if self._cache.mirror else "",
+            code=executors.own_code(),
+            sampled=plan.SAMPLED,
+            which=which,
         )
+        frame = self._cluster.over(len(tasks), function, executors.STAGED_SCHEMA)
+        found: dict[Segment, Staged] = {}
         for row in self._cluster.collected("read", [frame], len(tasks))[0]:
             summary = msgspec.json.decode(bytes(row["summary"]), type=StagedSummary)
             self._summaries[summary.staged.name] = summary
-            found[segments[row["segment"]]] = summary.staged
+            found[named[row["segment"]][0]] = summary.staged
         return found
