@@ -208,7 +208,7 @@ class GroupWriter:
         (files.root / group.folder).mkdir(parents=True, exist_ok=True)
         self.parquet = self.csv = None
         if "parquet" in formats:
-            self.parquet = _parquet_file(files.path(group, "parquet", part), group.arrow)
+            self.parquet = _parquet_file(files.path(group, "parquet", part), group)
         if "csv" in formats:
             self.csv = pa.OSFile(str(files.path(group, "csv", part)), "wb")
             if not part:
@@ -240,9 +240,10 @@ class GroupWriter:
             pa_csv.write_csv(text, self.csv, pa_csv.WriteOptions(include_header=False))
 
 
-def _parquet_file(path: Path, columns: pa.Schema) -> pq.ParquetWriter:
+def _parquet_file(path: Path, group: Group) -> pq.ParquetWriter:
     """Return a Parquet file in the making. The error of one that can't be written is raised where it is met, and once.
 
+    Keys have no dictionaries: sorted, or mostly distinct, they are smaller and sooner written without.
     Its class is made here, since commands that write no file go without Parquet.
     """
 
@@ -251,7 +252,9 @@ def _parquet_file(path: Path, columns: pa.Schema) -> pq.ParquetWriter:
             with suppress(OSError, pa.ArrowException):
                 super().__del__()
 
-    return ParquetFile(path, columns, compression="zstd")
+    lists = {each.name for each in group.properties if each.type is Type.TEXTS}
+    with_dictionary = [f"{each.name}.list.element" if each.name in lists else each.name for each in group.properties]
+    return ParquetFile(path, group.arrow, compression="zstd", use_dictionary=with_dictionary)
 
 
 def _csv_text(column: pa.Array) -> pa.Array:
