@@ -14,13 +14,15 @@ from intel_grapher.analyst.overrides import Overrides
 from intel_grapher.cache import Cache
 from intel_grapher.cache.envelope import Entry, encode
 from intel_grapher.cache.frames import frames
-from intel_grapher.cache.segment import Segment
+from intel_grapher.cache.segment import Corruption, Segment
 from intel_grapher.errors import BadValue
+from intel_grapher.model import Fact
 from intel_grapher.registry import Registry
 from intel_grapher.transform import facts, json_rows, staged
 from intel_grapher.transform.interning import Interning
 from intel_grapher.transform.overriding import Overriding
 from intel_grapher.transform.staged import Staged, stage, whole_texts
+from intel_grapher.verdict import Verdict
 
 REGISTRY = Registry.installed()
 ENDPOINT = REGISTRY["threatcrowd"].endpoints["ip"]
@@ -135,6 +137,27 @@ def test_a_reply_that_the_decoder_refuses_costs_its_neighbours_nothing(body: obj
     whole = given(segment, tmp_path / "whole", one_by_one=False)
     assert whole == given(segment, tmp_path / "singly", one_by_one=True)
     assert len([each for each in whole[1]["SubDomain-RESOLVES-IPAddress"] if "h2.ex" in each]) == 1
+
+
+@pytest.mark.parametrize(("refused", "singly"), [({150}, 75), ({3, 290}, 150), (set(range(300)), 300)])
+def test_few_replies_are_read_by_themselves_for_one_that_the_decoder_refuses(
+    refused: set[int], singly: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[object] = []
+    take = facts.Batch.take
+
+    def spied(batch: facts.Batch, reply: facts.Reply, verdict: Verdict, asked: str | None = None) -> list[Fact]:
+        taken.append(reply)
+        return take(batch, reply, verdict, asked)
+
+    monkeypatch.setattr(facts.Batch, "take", spied)
+    lines = [line(each, {**report(each), "votes": "3"} if each in refused else report(each)) for each in range(300)]
+    segment = opened(tmp_path / "data", lines)
+    replies = [facts.Reply.of(each) for each in segment.envelopes(list[Corruption]().append)]
+    batch = facts.Batch(ENDPOINT, 0)
+    batch.add(*replies)
+    assert len(taken) == singly
+    assert batch.outcomes == {"found": 300}
 
 
 def test_a_line_that_is_no_envelope_is_listed_as_damage(tmp_path: Path) -> None:

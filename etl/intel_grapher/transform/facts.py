@@ -37,7 +37,6 @@ BEGUN = 1000  # bytes of a reply that is listed as a whole
 ALIASES = "+"  # joins the names of properties that share one column
 CHECK = "check"  # stands for the column of what a type's check refuses
 NONE: Mapping[str, int] = {}
-DECODED_BYTES = 16 << 20  # of the replies that are decoded as columns at once
 WORTH_TRACING = 100  # replies: to read a mapping's source takes as long as to map some dozens
 
 
@@ -163,12 +162,12 @@ class Batch:
             if is_known and json_rows.fits(reply.content, reply.status)
         ]
         taken: set[int] = set()
-        for places in _parts(fitting, replies):
-            asked = pa.array([replies[place].key for place in places], pa.string())
-            bodies = json_rows.read_bodies(
-                traced.reply.arrow, [cast("msgspec.Raw", replies[place].content) for place in places]
+        contents = [cast("msgspec.Raw", replies[place].content) for place in fitting]
+        for part, bodies in json_rows.read_bodies(traced.reply.arrow, contents):
+            places = fitting[part.start : part.stop]
+            found = self._take_in_columns(
+                traced, pa.array([replies[place].key for place in places], pa.string()), bodies
             )
-            found = None if bodies is None else self._take_in_columns(traced, asked, bodies)
             if found is not None:
                 having = list(compress(places, found.to_pylist()))
                 self._replies += (replies[place] for place in having)
@@ -431,20 +430,6 @@ class Batch:
 def _can_fail(what: Kind[Any] | Relationship[Any, Any]) -> bool:
     """Tell whether two good keys may still be no relationship."""
     return isinstance(what, Relationship) and what.check is not None
-
-
-def _parts(places: Sequence[int], replies: Sequence[Reply]) -> Iterator[list[int]]:
-    """Yield places of replies in parts that are decoded at once."""
-    part: list[int] = []
-    size = 0
-    for place in places:
-        part.append(place)
-        size += memoryview(replies[place].content).nbytes
-        if size >= DECODED_BYTES:
-            yield part
-            part, size = [], 0
-    if part:
-        yield part
 
 
 def laid_out(fact: Fact) -> tuple[int, str, str]:

@@ -11,7 +11,7 @@ Lines of the cache whose checksums hold are decoded with their envelopes, which 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -22,6 +22,9 @@ import pyarrow.json
 from intel_grapher.errors import BadValue
 from intel_grapher.reading import FEW, MAX_TURNS
 
+DECODED_BYTES = 16 << 20  # of the replies that are decoded at once
+FEWEST = 100  # replies: fewer are not decoded together once more
+MAX_REFUSED = 20  # times; where a service sends other types than are declared, all replies are refused
 OK = 200
 NULL = b"null"
 
@@ -65,10 +68,36 @@ def read_records(type_: pa.DataType, text: bytes, lines: Sequence[memoryview]) -
     return Records(table["key"], table["fetched_at"].cast(pa.int64()), table["body"], fits)
 
 
-def read_bodies(type_: pa.DataType, bodies: Sequence[msgspec.Raw]) -> pa.Array | None:
-    """Return replies that fit; None where they have to be read by themselves."""
-    table = _read(b'{"":' + b'}\n{"":'.join(bodies) + b"}", pa.schema([("", type_)]))
-    return None if table is None or table.num_rows != len(bodies) else table.column(0)
+def read_bodies(type_: pa.DataType, bodies: Sequence[msgspec.Raw]) -> Iterator[tuple[range, pa.Array]]:
+    """Yield places of replies that fit, many at once, and the replies; not those that have to be read by themselves.
+
+    Where the decoder refuses some, it is given one half of them, then the other: most are refused for one of them.
+    """
+    refused = 0
+    waiting = list(_parts(bodies))
+    while waiting:
+        part = waiting.pop()
+        text = b'{"":' + b'}\n{"":'.join(bodies[part.start : part.stop]) + b"}"
+        table = _read(text, pa.schema([("", type_)]))
+        if table is not None and table.num_rows == len(part):
+            yield part, table.column(0)
+            continue
+        refused += 1
+        if len(part) > FEWEST and refused <= MAX_REFUSED:
+            half = len(part) // 2
+            waiting += (part[:half], part[half:])
+
+
+def _parts(bodies: Sequence[msgspec.Raw]) -> Iterator[range]:
+    """Yield the places of DECODED_BYTES of replies at once."""
+    begin = size = 0
+    for place, body in enumerate(bodies):
+        size += memoryview(body).nbytes
+        if size >= DECODED_BYTES:
+            yield range(begin, place + 1)
+            begin, size = place + 1, 0
+    if begin < len(bodies):
+        yield range(begin, len(bodies))
 
 
 def _read(text: bytes, schema: pa.Schema) -> pa.RecordBatch | None:

@@ -25,8 +25,9 @@ from intel_grapher.errors import BadValue
 from intel_grapher.files import Group
 from intel_grapher.reading import shown
 from intel_grapher.source import Endpoint
-from intel_grapher.transform.facts import DECODED_BYTES, Batch, Reject, Reply
+from intel_grapher.transform.facts import Batch, Reject, Reply
 from intel_grapher.transform.interning import Interning
+from intel_grapher.transform.json_rows import DECODED_BYTES
 
 REJECTS = "rejects"
 NO_MAPPING = "no mapping"
