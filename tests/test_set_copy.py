@@ -213,6 +213,19 @@ def test_a_process_that_runs_long_sees_a_new_set(
         reading.parts(Group("IPAddress"))
 
 
+def test_a_process_that_runs_long_goes_on_while_the_store_is_away(
+    on: OnMachine, s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(tmp_path, on("one"), 1)
+    copy = on("two")
+    assert addresses(copy) == ["192.0.2.1"]
+    s3.refuses = {"GET"}
+    monkeypatch.setattr(set_copy, "_looked", {copy: time.monotonic() - set_copy.FRESH_SECONDS})
+    assert addresses(copy) == ["192.0.2.1"]
+    with pytest.raises(StoreError, match="refuses"):
+        addresses(on("two"))
+
+
 def test_two_processes_that_bring_the_same_set_to_a_new_machine_both_have_it(on: OnMachine, tmp_path: Path) -> None:
     publish(tmp_path, on("one"), 1)
     copy = on("two")

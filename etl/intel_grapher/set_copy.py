@@ -173,14 +173,20 @@ class SetCopy:
 
         That is done once: what this object reads is of one set. While another process is at work there, the set that
         is there stays; `at_once` raises BusyError then. The store is not asked again within FRESH_SECONDS, unless
-        `at_once`.
+        `at_once`. Where it can't be reached, a process that has asked it before goes on with what is there.
         """
         if not self._is_present or (self._is_pulled and not at_once):
             return
         if at_once or time.monotonic() - _looked.get(self.folder, -FRESH_SECONDS) >= FRESH_SECONDS:
-            counting = self._read().counting
-            if counting and not self._has(counting[0]):
-                self._bring(counting[0], at_once=at_once)
+            try:
+                names = self.shared.read()
+            except StoreError:
+                if at_once or self.folder not in _looked:
+                    raise
+            else:
+                self._know(names)
+                if names.counting and not self._has(names.counting[0]):
+                    self._bring(names.counting[0], at_once=at_once)
             _looked[self.folder] = time.monotonic()
         self._is_pulled = True
 
