@@ -226,6 +226,27 @@ def test_a_process_that_runs_long_goes_on_while_the_store_is_away(
         addresses(on("two"))
 
 
+def test_a_first_set_that_another_machine_publishes_meanwhile_is_the_earlier_one(
+    on: OnMachine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(tmp_path, on("other"), 1)
+    objects = Objects(URL)
+    names = objects.get(NAMES)
+    objects.delete([NAMES])
+    monkeypatch.setattr(set_copy, "FRESH_SECONDS", -1.0)
+    monkeypatch.setattr(set_copy, "_PATIENCE", 0.1)
+    folder = on("one")
+    say(tmp_path, "192.0.2.2", [80], START)
+
+    def progress(*_: object) -> None:
+        objects.put_new(NAMES, names)
+
+    with Cache(tmp_path) as cache:
+        transform(cache, folder, Options(progress=progress))
+    assert len(SharedSets(objects).read().counting) == 2
+    assert addresses(on("two")) == ["192.0.2.1", "192.0.2.2"]
+
+
 def test_two_processes_that_bring_the_same_set_to_a_new_machine_both_have_it(on: OnMachine, tmp_path: Path) -> None:
     publish(tmp_path, on("one"), 1)
     copy = on("two")

@@ -18,11 +18,13 @@ not vanish from under a reader, until `intel-grapher cache orphans --remove` tak
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import secrets
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import get_ident
@@ -346,6 +348,16 @@ class SetCopy:
                 disk.replace(new, path)
             finally:
                 new.unlink(missing_ok=True)
+
+
+@contextmanager
+def at_work(folder: Path) -> Iterator[None]:
+    """Bring no set to a folder in the block: this process makes one there, and holds its lock."""
+    _looked[folder] = math.inf
+    try:
+        yield
+    finally:
+        _looked[folder] = time.monotonic()
 
 
 def copy_at(folder: Path) -> SetCopy | None:

@@ -22,7 +22,7 @@ from intel_grapher.errors import TransformError, UsageError
 from intel_grapher.files import Files, Group, Manifest
 from intel_grapher.lock import locked
 from intel_grapher.registry import Registry
-from intel_grapher.set_copy import copy_at
+from intel_grapher.set_copy import at_work, copy_at
 from intel_grapher.transform.fingerprint import group_inputs, merge_code, merges_by_label
 from intel_grapher.transform.merge import Merger
 from intel_grapher.transform.options import Options
@@ -58,7 +58,8 @@ def transform(cache: Cache, folder: Path, registry: Registry, options: Options |
     if copy is not None:
         copy.pull(at_once=True)  # a set that says the same as the present one keeps its time
     try:
-        with locked(folder.parent / f".{folder.name}.lock", str(Files(folder)), failure=TransformError):
+        lock = folder.parent / f".{folder.name}.lock"
+        with locked(lock, str(Files(folder)), failure=TransformError), at_work(folder):
             disk.recover(folder)
             _refuse_foreign(folder)
             disk.remove(new)
