@@ -347,13 +347,14 @@ def test_import_beside_check_and_swap(neo4j: LocalNeo4j, tmp_path: Path) -> None
     assert neo4j.down() is True
     assert neo4j.down() is False
     assert neo4j.status().running is False
-    neo4j.swap_in("fresh")
-    with connect(neo4j.up()) as driver:
-        assert names(driver) == ["a.example", "b.example"]
-        paths = driver.execute_query("MATCH (:Domain)-[r:KNOWS]->() RETURN count(r) AS n", database_="neo4j").records
-        assert paths[0]["n"] == 1
-    assert neo4j.connection().uri == uri
-    neo4j.drop_old()
+    with neo4j.alone():
+        neo4j.swap_in("fresh")
+        with connect(neo4j.up()) as driver:
+            assert names(driver) == ["a.example", "b.example"]
+            query = "MATCH (:Domain)-[r:KNOWS]->() RETURN count(r) AS n"
+            assert driver.execute_query(query, database_="neo4j").records[0]["n"] == 1
+        assert neo4j.connection().uri == uri
+        neo4j.drop_old()
     assert not (neo4j.home / "data" / "old").exists()
 
 

@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from intel_grapher.errors import LoadError
+from intel_grapher.neo4j.server import LocalNeo4j
 from intel_grapher.neo4j.swap import PARTS, StoreSwap
 
 DIES_AT_EVERY_STEP = """
 # In each folder, in turn: swap, and die at its first, second, third, ... change to the disk; until one goes through.
 import os, sys
 from pathlib import Path
+from intel_grapher.neo4j.server import LocalNeo4j
 from intel_grapher.neo4j.swap import StoreSwap
 
 CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "open"}
@@ -100,6 +102,20 @@ def test_an_unapproved_store_never_displaces_the_one_kept(data: Path) -> None:
     assert live(data) == {"third"}
     swap.swap_back()
     assert live(data) == {"first"}
+
+
+def test_a_store_that_nobody_approved_of_goes_when_the_folder_is_next_worked_on(tmp_path: Path) -> None:
+    local = LocalNeo4j(tmp_path / "home")
+    data = local.home / "data"
+    for name, content in (("neo4j", "first"), ("fresh", "second"), ("later", "third")):
+        store(data, name, content)
+    local.swap_in("fresh")  # a process that was killed before it had its proof
+    with local.alone():
+        assert live(data) == {"first"}
+        local.swap_in("later")
+        local.drop_old()
+    with local.alone():
+        assert live(data) == {"third"}
 
 
 def test_a_first_store_has_nothing_to_keep_and_can_be_taken_back(tmp_path: Path) -> None:

@@ -101,7 +101,10 @@ class LocalNeo4j:
 
     @contextmanager
     def alone(self) -> Iterator[int]:
-        """Keep other processes from working on this folder meanwhile. Methods called inside take no second lock."""
+        """Keep other processes from working on this folder meanwhile. Methods called inside take no second lock.
+
+        A store that was swapped in within another such block, and not approved of there, goes first.
+        """
         if self._lock is not None:
             yield self._lock
             return
@@ -109,8 +112,10 @@ class LocalNeo4j:
         with locked(self.home / "lock", f"The local Neo4j in {self.home}", failure=LoadError) as lock:
             self._lock = lock
             try:
+                if self._stores.unapproved and server(self._home) is not None:
+                    self._stop(SECONDS_TO_STOP)
                 if server(self._home) is None:
-                    self._stores.repair()
+                    self._stores.recover()
                 yield lock
             finally:
                 self._lock = None
@@ -162,11 +167,7 @@ class LocalNeo4j:
         if server(self._home) is None:
             return False
         with self.alone():
-            self._say(f"Stopping the Neo4j in {self.home}")
-            if not stop(self._home, grace):
-                self._say(f"It did not stop within {grace:.0f} seconds: ending it by force")
-                end(self._home)
-            self._home.pid_file.unlink(missing_ok=True)
+            self._stop(grace)
             return True
 
     # --- administration ---------------------------------------------------------------------------------------------
@@ -207,7 +208,10 @@ class LocalNeo4j:
             self._stores.remove(database)
 
     def swap_in(self, database_from: str) -> None:
-        """Put the imported database of that name in the live one's place, which is kept; the server must be down."""
+        """Put the imported database of that name in the live one's place, which is kept until `drop_old`.
+
+        The server must be down.
+        """
         with self._stopped():
             self._stores.swap_in(database_from)
 
@@ -217,7 +221,7 @@ class LocalNeo4j:
             self._stores.swap_back()
 
     def drop_old(self) -> None:
-        """Delete the store that the last swap kept, if there is one; the server may run."""
+        """Approve of the last swap: delete the store that it kept, if there is one; the server may run."""
         with self.alone():
             self._stores.drop_old()
 
@@ -239,6 +243,13 @@ class LocalNeo4j:
                     f"The local Neo4j in {self.home} runs (process {pid}): stop it with `intel-grapher neo4j down`"
                 )
             yield
+
+    def _stop(self, grace: float) -> None:
+        self._say(f"Stopping the Neo4j in {self.home}")
+        if not stop(self._home, grace):
+            self._say(f"It did not stop within {grace:.0f} seconds: ending it by force")
+            end(self._home)
+        self._home.pid_file.unlink(missing_ok=True)
 
     def _start(self, within: float) -> None:
         """Start the server, and return when its database answers; LoadError tells why it does not."""

@@ -80,6 +80,17 @@ class StoreSwap:
             _move(self._old, self._trash)
         shutil.rmtree(self._trash, ignore_errors=True)
 
+    @property
+    def unapproved(self) -> bool:
+        """True if an earlier store is kept: whoever swapped has not approved of the one in its place."""
+        return self._old.exists()
+
+    def recover(self) -> None:
+        """Finish what was begun by a process that was killed, and put the store back that it kept."""
+        self.repair()
+        if self.unapproved:
+            self.swap_back()
+
     def repair(self) -> None:
         """Finish what was begun, wherever it was left."""
         try:
