@@ -536,6 +536,92 @@ def test_where_a_bad_value_is_the_columns_tell(monkeypatch: pytest.MonkeyPatch) 
     }
 
 
+class Owner(Struct, frozen=True):
+    name: str = "nobody"
+    is_known: bool = False
+
+
+class Host(Struct, tag_field="type", tag="host"):
+    address: Address
+    names: list[Hostname] = []
+    owner: Owner = Owner()
+    last: Owner | None = None
+    note: str = ""
+
+
+class Hosts(Struct):
+    hosts: list[Host] = []
+    first: Host | None = None
+    is_whole: bool = True
+    error: str | None = None
+
+
+nesting = Source(
+    "nesting",
+    title="Nesting",
+    home="https://made.example",
+    limits=(Rate(1),),
+    judge=lambda reply: Outcome.FAILED if reply.error or not reply.is_whole else Outcome.FOUND,
+)
+
+
+@nesting.get("/nested")
+def nested(asked: Hostname, reply: Hosts) -> Facts:
+    """Lists and objects in objects of lists."""
+    for host in reply.hosts:
+        yield RESOLVES.each(host.names, host.address)
+        yield HOSTNAME.each(Hostname(host.note), jarm=host.owner.name, tags=[host.note, *host.names])
+        if host.last and host.last.is_known:
+            yield HOSTNAME.each(Hostname(host.last.name), votes=len(host.note))
+    if reply.first:
+        yield RESOLVES.each([asked, *reply.first.names], reply.first.address)
+
+
+HOST = {"type": "host", "address": "192.0.2.1", "names": ["www.example.com", "-"], "note": "a.example.net"}
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        {},
+        {"type": None},
+        {"type": "other"},
+        {"type": 1},
+        {"address": None},
+        {"address": "999.0.0.1"},
+        {"names": None},
+        {"names": [None]},
+        {"names": [["x"]]},
+        {"names": [1]},
+        {"names": {}},
+        {"owner": None},
+        {"owner": {}},
+        {"owner": []},
+        {"owner": {"name": None, "is_known": None}},
+        {"owner": {"is_known": "true"}},
+        {"owner": {"is_known": 1}},
+        {"last": {}},
+        {"last": {"name": "www.example.org", "is_known": True}},
+        {"last": {"name": 10**30, "is_known": True}},
+        {"last": {"name": "\ud800", "is_known": True}},
+        {"note": None, "names": []},
+        {"note": 2**63},
+        {"unknown": [[[[{"deep": [None]}]]]]},
+    ],
+    ids=str,
+)
+def test_lists_and_objects_within_others_give_what_they_give_reply_by_reply(host: dict[str, object]) -> None:
+    made = nesting.endpoints["nested"]
+    assert trace(made)
+    spoilt = {**HOST, **host}
+    bodies: list[object] = [{"hosts": [HOST]}, {"hosts": [HOST, spoilt], "first": spoilt}, {"first": HOST}]
+    bodies += [{"hosts": [spoilt] * 210}, {"hosts": None, "first": None, "is_whole": not host}]
+    replies = kept(made, *bodies, json.dumps({"hosts": [spoilt]}).replace('"note"', '"note": "x", "note"').encode())
+    for some in (replies[:3], *([each] for each in replies[1:])):
+        columns, lines, singly = all_ways(made, some)
+        assert columns == lines == singly
+
+
 def replies_of(cache: Cache, endpoint: Endpoint) -> Iterator[Reply]:
     for segment in cache.segments():
         if (segment.source, segment.endpoint) == (endpoint.source.name, endpoint.name):

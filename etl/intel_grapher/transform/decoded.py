@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from intel_grapher.model import Kind
+from intel_grapher.reading import MAX_TURNS
 from intel_grapher.source import Endpoint, Outcome
 from intel_grapher.transform.asked import is_canonical
 from intel_grapher.transform.columns import DecodedColumn, DecodedColumns
@@ -181,31 +182,37 @@ def _told(made: Evaluated, fact: TracedFact, first: int) -> DecodedColumns | Non
 
 
 def _has_all(shape: Shape, replies: pa.Array) -> pa.Array:
-    """Return of which replies nothing is null or missing that must be there (bool[n])."""
+    """Return of which replies nothing is null or missing that must be there, and not too much else (bool[n]).
+
+    What is null is taken out of a reply where it may be missing, each in a turn of its own (`reading`).
+    """
     numbers = pa.arange(0, len(replies))
-    faulty = list(_faulty(shape, replies, numbers))
-    if not faulty:
-        return pa.repeat(pa.scalar(value=True), len(replies))
+    faulty: list[pa.Array] = [numbers[:0]]
+    lacking: list[pa.Array] = [numbers[:0]]
+    _look(shape, replies, numbers, faulty, lacking)
+    counts = pa.concat_arrays(lacking).value_counts()
+    faulty.append(counts.field("values").filter(pc.greater(counts.field("counts"), MAX_TURNS)))
     return pc.invert(pc.is_in(numbers, value_set=pa.concat_arrays(faulty)))
 
 
-def _faulty(shape: Shape, values: pa.Array, at: pa.Array) -> Iterator[pa.Array]:
-    """Yield the replies in which something that must be there is null or missing, or an object is of another type.
+def _look(shape: Shape, values: pa.Array, at: pa.Array, faulty: list[pa.Array], lacking: list[pa.Array]) -> None:
+    """Add the replies in which something that must be there is null, or an object is of another type, to `faulty`.
 
-    `at` has the reply of each value.
+    Those in which something else is null or missing are added to `lacking`. `at` has the reply of each value.
     """
     if shape.item is not None:
         inner, above = pc.list_flatten(values), at.take(pc.list_parent_indices(values))
         if inner.null_count:
-            yield above.filter(inner.is_null())
-        yield from _faulty(shape.item, inner, above)
+            faulty.append(above.filter(inner.is_null()))
+        _look(shape.item, inner, above, faulty, lacking)
     if shape.tag is not None:
-        yield at.filter(pc.not_equal(pc.struct_field(values, shape.tag[0]), shape.tag[1]))
+        faulty.append(at.filter(pc.not_equal(pc.struct_field(values, shape.tag[0]), shape.tag[1])))
     for member in shape.members.values():
         found = pc.struct_field(values, member.encoded)
-        if member.is_required and found.null_count:
-            yield at.filter(pc.and_(found.is_null(), values.is_valid()))
-        yield from _faulty(member.shape, found, at)
+        if found.null_count and (member.is_required or not member.shape.is_nullable):
+            replies = at.filter(pc.and_(found.is_null(), values.is_valid()))
+            (faulty if member.is_required else lacking).append(replies)
+        _look(member.shape, found, at, faulty, lacking)
 
 
 class _UnknownError(BaseException):

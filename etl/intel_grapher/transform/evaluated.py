@@ -34,6 +34,7 @@ class Evaluated:
         self._columns: dict[Expression, pa.Array] = {}
         self._above: dict[tuple[RowSet, RowSet], pa.Array] = {}
         self._steps: dict[RowSet, tuple[pa.Array, ...]] = {}
+        self._parents: dict[RowSet, memoryview] = {}
 
     def forget(self) -> None:
         """Give back the memory of all columns. What is asked for afterwards is made again."""
@@ -73,11 +74,11 @@ class Evaluated:
             return above and f"{above}.{member.encoded}"
         if column.how == "item":
             rows, lists = column.rows, cast("Expression", column.rows.items)
-            step = self._nearer(rows)[0]
-            at = step[row].as_py()
+            if rows not in self._parents:
+                self._parents[rows] = memoryview(self._nearer(rows)[0].buffers()[1]).cast("q")
+            at = self._parents[rows][row]
             above = self.path(lists, self._row(cast("RowSet", rows.above), lists.rows, at), None)
-            first = bisect_left(range(row), at, key=lambda each: step[each].as_py())
-            return above and f"{above}[{row - first}]"
+            return above and f"{above}[{row - bisect_left(self._parents[rows], at, 0, row)}]"
         return ""
 
     def _row(self, rows: RowSet, other: RowSet, row: int) -> int:

@@ -20,13 +20,12 @@ import pyarrow.compute as pc
 import pyarrow.json
 
 from intel_grapher.errors import BadValue
-from intel_grapher.reading import FEW, MAX_TURNS
+from intel_grapher.reading import FEW
 
 DECODED_BYTES = 16 << 20  # of the replies that are decoded at once
 FEWEST = 100  # replies: fewer are not decoded together once more
 MAX_REFUSED = 20  # times; where a service sends other types than are declared, all replies are refused
 OK = 200
-NULL = b"null"
 
 
 class Records(NamedTuple):
@@ -63,8 +62,6 @@ def read_records(type_: pa.DataType, text: bytes, lines: Sequence[memoryview]) -
     if table is None or table.num_rows != len(lines) or any(table[name].null_count for name, _ in members):
         return None
     fits = pc.and_(pc.equal(table["status"], OK), pc.is_valid(table["body"]))
-    if _nulls(table["body"]) > MAX_TURNS and text.count(NULL) > MAX_TURNS:
-        fits = pc.and_not(fits, pa.array(map(_has_many_nulls, lines), pa.bool_()))
     return Records(table["key"], table["fetched_at"].cast(pa.int64()), table["body"], fits)
 
 
@@ -118,28 +115,11 @@ def _read(text: bytes, schema: pa.Schema) -> pa.RecordBatch | None:
 
 def fits(body: bytes | msgspec.Raw, status: int) -> bool:
     """Tell whether a reply may be decoded with others: it is an object or a list in JSON, not too large."""
-    if not isinstance(body, msgspec.Raw) or status != OK:
-        return False
-    return _begins(memoryview(body)) and not _has_many_nulls(memoryview(body))
+    return isinstance(body, msgspec.Raw) and status == OK and _begins(memoryview(body))
 
 
 def _begins(body: memoryview) -> bool:
     return 0 < body.nbytes <= FEW and body[0] in b"{["
-
-
-def _has_many_nulls(body: memoryview) -> bool:
-    """Tell whether there may be more nulls than are taken out of a reply, each in a turn of its own (`reading`)."""
-    return body.nbytes > len(NULL) * MAX_TURNS and bytes(body).count(NULL) > MAX_TURNS
-
-
-def _nulls(values: pa.Array) -> int:
-    """Return how many values are null or missing, at any depth; a few more where they lie in what is null itself."""
-    parts: list[pa.Array] = []
-    if pa.types.is_struct(values.type):
-        parts = [values.field(place) for place in range(values.type.num_fields)]
-    elif pa.types.is_list(values.type):
-        parts = [values.values]
-    return sum(map(_nulls, parts), values.null_count)
 
 
 def _is_utf8(text: bytes) -> bool:
