@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from types import FunctionType
 
 import msgspec
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -37,6 +38,7 @@ from intel_grapher.schema import (
 )
 from intel_grapher.source import Endpoint, Outcome, Rate, Source
 from intel_grapher.testing.columns import all_ways
+from intel_grapher.transform.evaluated import Evaluated
 from intel_grapher.transform.facts import Batch, Reply
 from intel_grapher.transform.traced import trace
 from intel_grapher.verdict import Verdict
@@ -484,6 +486,17 @@ def test_a_batch_is_read_in_columns_but_for_what_needs_a_look(monkeypatch: pytes
     batch.add(good, missing, faulty, refused, spelt, in_columns=True)
     assert singly == [missing, faulty, refused, spelt]
     assert batch.outcomes == {"found": 3, "not found": 2}
+
+
+def test_what_arrow_can_not_do_is_done_reply_by_reply(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(*_: object) -> None:
+        raise pa.ArrowNotImplementedError
+
+    made = source.endpoints["looped"]
+    monkeypatch.setattr(Evaluated, "values", refuses)
+    columns, lines, singly = all_ways(made, kept(made, WHOLE))
+    assert columns == lines == singly
+    assert singly.facts
 
 
 def test_a_judge_that_looks_into_a_list_is_asked_about_each_reply() -> None:

@@ -48,7 +48,7 @@ def decoded(
         found = pc.and_(_found(endpoint, trace, replies), _has_all(trace.reply, replies))
         made = _those(Decoded(trace, Evaluated(replies, asked), found, {}), found)
         unnamed = [] if trace.is_tied else _unnamed(made, interning)
-    except UnlikeError:
+    except (UnlikeError, pa.ArrowException):
         return None
     for row in unnamed:
         key = made.columns.asked[row].as_py()
@@ -144,7 +144,7 @@ def columns(made: Decoded, first: int) -> list[DecodedColumns] | None:
                 if max(told.lengths, default=0) * len(made.trace.facts) > MAX_NOTED:
                     return None  # of so many bad values the first would be listed
             found.append(told)
-    except UnlikeError:
+    except (UnlikeError, pa.ArrowException):
         return None
     for kind, places in made.marks.items():
         replies = pa.array(places, pa.int64())
