@@ -60,6 +60,7 @@ def test_the_summary_of_each_command_is_its_own() -> None:
 
 LIGHT = (
     *("cli", "cli.options", "cli.output", "cli.plain_values", "credentials", "disk", "errors", "objects", "settings"),
+    "store_client",
     "times",
 )
 """Our modules that every command begins with: with more, `--help` takes longer than a bare Typer program."""
