@@ -23,7 +23,7 @@ from transforming import REGISTRY, SLOW, adopted, bytes_of, entries, filled, row
 
 import intel_grapher.transform
 from intel_grapher.analyst.overrides import Overrides
-from intel_grapher.cache import Cache, Corruption, Entry, Envelope, Segment
+from intel_grapher.cache import Cache, Entry, Segment
 from intel_grapher.errors import BusyError, TransformError, UsageError
 from intel_grapher.files import Files, Manifest
 from intel_grapher.lock import locked
@@ -37,6 +37,7 @@ from intel_grapher.transform.interning import Interning
 from intel_grapher.transform.key_ranks import rank
 from intel_grapher.transform.overriding import Overriding
 from intel_grapher.transform.staged import Staged, stage
+from intel_grapher.transform.workers import Mapper
 
 
 @SLOW
@@ -116,15 +117,13 @@ def test_only_what_is_new_or_mapped_anew_is_read(tmp_path: Path, monkeypatch: py
         return Entry(source=source, endpoint=endpoint, key=key, fetched_at=1_700_000_000, status=200, body=body)
 
     read: list[str] = []
-    really = Segment.envelopes
+    really = Mapper.stage
 
-    def noted(
-        segment: Segment, on_corruption: Callable[[Corruption], None], content: bytes | None = None
-    ) -> list[Envelope]:
+    def noted(mapper: Mapper, segment: Segment) -> Staged:
         read.append(segment.source)
-        return really(segment, on_corruption, content)
+        return really(mapper, segment)
 
-    monkeypatch.setattr(Segment, "envelopes", noted)
+    monkeypatch.setattr(Mapper, "stage", noted)
     cache = filled(tmp_path, [reply("internetdb", "ip", "192.0.2.1"), reply("doh", "resolve", "a.example")])
     read.clear()
     transform(cache, tmp_path / "import")
