@@ -9,6 +9,14 @@
     for each group:   facts with ranks ─ overrides ─▶ pairs ─ GROUP BY pair, merge rules ─▶ rows (overriding, merge)
     rows ─▶ Parquet, CSV, checksum ─▶ .import.new ─ exchanged ─▶ import/                        (publish, run)
 
+Where a mapping says no more than columns (`traced`), a segment takes a shorter way to its facts:
+
+    mapping ─ symbolic interpreter ─▶ expressions over columns, once a process    (interpreter, symbolic, expressions)
+    lines of a segment ─ Arrow's JSON reader ─▶ replies as one array of structs   (json_rows)
+    replies ─ judge, evaluate the expressions ─▶ facts in columns                 (decoded, evaluated)
+
+Replies that this way can't tell are read one by one. Both ways give the same facts and rejects.
+
 What a run keeps for the next one lies in `.import.stage` (`store`), and is valid as long as the digest of all that it
 was made of is the same (`fingerprint`): staged segments, sorted keys, merged rows, published files. A long fetch stages
 segments while it waits (`early_process`).

@@ -1,7 +1,7 @@
-"""What a mapping says, as expressions over columns: rows, and columns that have a value for each of them.
+"""What a mapping says, as expressions over columns: row sets, and columns that have a value for each row.
 
-RowSet are the replies; the items of a list, for each of some other rows; or those of other rows that a condition holds
-for. So they form a tree, and a column has a value for each row of all that lie beneath its own.
+A row set is all replies; the items of a list, for each row of another set; or the rows of another set that a condition
+holds for. So row sets form a tree, and a column has a value for each row of every set beneath its own.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Member(NamedTuple):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class RowSet:
-    """RowSet: the replies, if there is nothing `above`.
+    """Rows that columns have values for: the replies, if there is nothing `above`.
 
     Else they are, for each row above: the items of a list (`items`), the row itself where a `condition` holds, or those
     of other rows (`spread`) that lie beneath the same row of `base`.

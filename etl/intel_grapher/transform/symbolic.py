@@ -1,4 +1,6 @@
-"""What stands for a value while a mapping is run on columns (`frames`): a column, or a list of which each row has one.
+"""Symbolic values: what stands for a value while a mapping is run on columns (`interpreter`).
+
+A symbolic value is a column, a list of which each row has one, or an object that is another one in some rows.
 
 Whatever a mapping says comes together in a Tracer: facts, and the columns that their keys and properties are.
 """

@@ -2,9 +2,9 @@
 
     yield WHAT.each(asked, [each.ip_address for each in reply.resolutions], seen=seen)
 
-says that the starts are what was asked for, and the ends one member of all items of one list. Whatever a mapping says
-in this way (`frames` has what is known) can be taken out of many decoded replies at once (`decoded`, `evaluated`). A
-mapping that says anything else, were it in one place, is not traced, and is called for each reply.
+says that the starts are what was asked for, and the ends one member of all items of one list. What a mapping says in
+this way (`interpreter` has what is known) can be taken out of many decoded replies at once (`decoded`, `evaluated`). A
+mapping that says anything else, even in one place, is not traced: it is called for each reply.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from msgspec import inspect as types
 from intel_grapher.model import Kind
 from intel_grapher.source import Endpoint
 from intel_grapher.transform.expressions import REPLIES, Member, Shape, Trace
-from intel_grapher.transform.frames import run
+from intel_grapher.transform.interpreter import run
 from intel_grapher.transform.symbolic import NotTracedError, Tracer
 
 _SCALARS = [(types.StrType(), pa.string()), (types.IntType(), pa.int64()), (types.BoolType(), pa.bool_())]

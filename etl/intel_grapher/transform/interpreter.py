@@ -1,8 +1,8 @@
-"""A mapping, run once on columns in place of values: what comes of it is what the mapping says.
+"""A symbolic interpreter: a mapping is run once, on columns in place of values, and tells what it says of any reply.
 
 Statements and expressions are read off the source, and so are functions that are called with lists or objects. A
-function of texts and numbers alone is not: it is called with the values as they are, each distinct one once. What is
-not known here ends the trace. A list may be looped over, joined and paired, but what is in it is not counted.
+function of texts and numbers alone is an operation on columns: it is called later, once for each distinct value. What
+is not known here ends the trace. A list may be looped over, joined and paired, but what is in it is not counted.
 """
 
 from __future__ import annotations
