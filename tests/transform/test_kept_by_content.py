@@ -10,6 +10,7 @@ import pytest
 from transforming import bytes_of, rows, transform
 
 from intel_grapher.cache import Cache, Entry, Segment, compact, verify
+from intel_grapher.transform.staged import find
 
 RESOLVES = "Domain-RESOLVES-IPAddress"
 
@@ -83,6 +84,17 @@ def test_an_exchanged_record_is_read_again_whatever_its_time(tmp_path: Path) -> 
     shutil.copy2(of_other.path, segment.path)
     transform(cache, tmp_path / "import")
     assert resolved(tmp_path / "import") == ["bbbbbb.com", "example.com"]
+
+
+def test_a_staged_file_in_whose_place_that_of_another_open_segment_was_put(tmp_path: Path) -> None:
+    cache = added(tmp_path / "data", "example.com", "-")  # a reject is read from staged files in each run
+    transform(cache, tmp_path / "import")
+    transform(added(tmp_path / "other", "example.net"), tmp_path / "beside")
+    (staged,), (of_other,) = (filter(find, (tmp_path / f".{name}.stage").iterdir()) for name in ("import", "beside"))
+    shutil.copy2(of_other, staged)
+    transform(cache, tmp_path / "import")
+    transform(cache, tmp_path / "anew")
+    assert bytes_of(tmp_path / "import") == bytes_of(tmp_path / "anew")
 
 
 def test_a_damaged_open_segment_is_read_again(tmp_path: Path) -> None:

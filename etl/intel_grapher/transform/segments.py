@@ -30,12 +30,11 @@ def staged_name_of(segment: Segment, registry: Registry, overriding: Overriding)
 def found_in(folder: Path, segment: Segment, registry: Registry, overriding: Overriding) -> Staged | None:
     """Return the valid staged file of a segment in a folder, if there is one.
 
-    The name of a closed segment's file has its checksum, but the file may have been damaged since. An open segment's
-    staged file is named by its bytes. Raises CacheError if an open segment can't be read.
+    Its name tells what it should be made of, and its footer the bytes that it was made of: the file may have been
+    damaged since, or another one's put in its place. Raises CacheError if the segment can't be read.
     """
     found = find(folder / staged_name_of(segment, registry, overriding))
-    is_whole = found is None or not segment.closed or zlib.crc32(segment.content()) == found.content_crc
-    return found if is_whole else None
+    return found if found and zlib.crc32(segment.content()) == found.content_crc else None
 
 
 def part_name(staged: Staged) -> str:
