@@ -87,9 +87,11 @@ class _Named:
 def _batches(found: Iterable[Stat]) -> Iterator[list[Stat]]:
     """Yield objects in lists of at most _BATCH, and of about _BATCH_BYTES."""
     batch: list[Stat] = []
+    size = 0
     for each in found:
         batch.append(each)
-        if len(batch) >= _BATCH or sum(one.size for one in batch) >= _BATCH_BYTES:
+        size += each.size
+        if len(batch) >= _BATCH or size >= _BATCH_BYTES:
             yield batch
-            batch = []
+            batch, size = [], 0
     yield batch

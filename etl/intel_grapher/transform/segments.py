@@ -33,8 +33,12 @@ def found_in(folder: Path, segment: Segment, registry: Registry, overriding: Ove
     Its name tells what it should be made of, and its footer the bytes that it was made of: the file may have been
     damaged since, or another one's put in its place. Raises CacheError if the segment can't be read.
     """
-    found = find(folder / staged_name_of(segment, registry, overriding))
-    return found if found and zlib.crc32(segment.content()) == found.content_crc else None
+    content = None if segment.closed else segment.content()  # its name has its bytes, and they are read once
+    endpoint = registry.endpoint(segment.source, segment.endpoint)
+    found = find(folder / staged_name(segment, endpoint, overriding, content))
+    if found is None:
+        return None
+    return found if zlib.crc32(segment.content() if content is None else content) == found.content_crc else None
 
 
 def part_name(staged: Staged) -> str:

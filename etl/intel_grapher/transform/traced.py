@@ -45,9 +45,7 @@ def trace(endpoint: Endpoint) -> Trace | None:
         if reply.is_scalar or reply.is_nullable:
             return None
         run(tracer, mapping, reply)
-    except NotTracedError:
-        return None
-    except Exception:  # noqa: BLE001 - a mapping may say anything; each reply will tell what is wrong with it
+    except Exception:  # noqa: BLE001 - besides NotTracedError: a mapping may say anything; each reply tells what is wrong
         return None
     is_tied = any(
         isinstance(fact.what, Kind) and fact.rows is REPLIES and fact.sides[0].how == "asked" for fact in tracer.facts
