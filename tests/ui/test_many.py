@@ -15,6 +15,12 @@ PLACE = """id => {
   return [at.x + box.x, at.y + box.y];
 }"""
 
+# The nodes as they are drawn, in pixels.
+DRAWN = """() => app.model.graph.nodes().map(id => {
+  const { sigma } = app.picture, { x, y } = app.picture.place(id);
+  return { id, x, y, radius: sigma.scaleSize(sigma.getNodeDisplayData(id).size) };
+})"""
+
 
 def test_many_are_chosen_and_judged_in_a_few_steps(small: Site, small_page: Page) -> None:
     page = small_page
@@ -92,6 +98,33 @@ def test_the_sheet_of_a_paste_adds_to_a_case_and_the_opening_view_has_it(
     small.comes_to("MATCH (n:Note {tag: 'case: night heron'}) RETURN n.tag", [])
 
 
+@pytest.mark.parametrize("kind", ["tree", "radial", "label", "time"])
+def test_a_layout_makes_room_for_a_pinned_node(small_page: Page, kind: str) -> None:
+    page = small_page
+    pick(page, "example.com")
+    grow(page)
+    page.locator("#layout-kind").select_option(kind)
+    page.click("#layout")
+    idle(page)
+    place = "id => [app.model.node(id).x, app.model.node(id).y]"
+    taken = next(each for each in nodes(page) if each != "Domain:example.com")
+    where = page.evaluate(place, taken)
+    page.evaluate("at => app.model.graph.mergeNodeAttributes('Domain:example.com', { x: at[0], y: at[1] })", where)
+    page.evaluate("app.model.pin(['Domain:example.com'], true)")
+    page.click("#layout")
+    idle(page)
+    assert page.evaluate(place, "Domain:example.com") == pytest.approx(where)
+    found = page.evaluate(DRAWN)
+    [pinned] = (each for each in found if each["id"] == "Domain:example.com")
+    assert not [each for each in found if each is not pinned and cover(pinned, each)]
+
+
+def cover(one: dict[str, float], other: dict[str, float]) -> bool:
+    """Return whether two drawn nodes cover each other by more than a fifth of their radii."""
+    apart = ((one["x"] - other["x"]) ** 2 + (one["y"] - other["y"]) ** 2) ** 0.5
+    return apart < 0.8 * (one["radius"] + other["radius"])
+
+
 def test_layouts_keep_nodes_apart_and_in_their_places(browser: Browser, site: Site) -> None:
     with opened(browser, site.link) as page:
         pick(page, "example.com")
@@ -108,8 +141,6 @@ def test_layouts_keep_nodes_apart_and_in_their_places(browser: Browser, site: Si
             )
         pinned = before["Domain:example.com"]
         page.evaluate("app.model.pin(['Domain:example.com'], true)")
-        drawn = """() => app.model.graph.nodes().map(id => { const data = app.picture.sigma.getNodeDisplayData(id), at = app.picture.place(id);
-          return [at.x, at.y, app.picture.sigma.scaleSize(data.size)]; })"""
         for kind in ("force", "tree", "radial", "label", "time"):
             page.locator("#layout-kind").select_option(kind)
             page.click("#layout")
@@ -121,12 +152,8 @@ def test_layouts_keep_nodes_apart_and_in_their_places(browser: Browser, site: Si
                 page.evaluate("app.model.pin(['Domain:example.com'], false)")
                 page.click("#layout")
                 idle(page)
-            found = page.evaluate(drawn)
-            over = [
-                (one, other)
-                for one, other in itertools.combinations(found, 2)
-                if ((one[0] - other[0]) ** 2 + (one[1] - other[1]) ** 2) ** 0.5 < 0.8 * (one[2] + other[2])
-            ]
+            found = page.evaluate(DRAWN)
+            over = [pair for pair in itertools.combinations(found, 2) if cover(*pair)]
             assert len(over) <= len(found) // 20, (kind, over[:5])
             page.evaluate("app.model.graph.setNodeAttribute('Domain:example.com', 'pinned', false)")
             pinned = page.evaluate("[app.model.node('Domain:example.com').x, app.model.node('Domain:example.com').y]")

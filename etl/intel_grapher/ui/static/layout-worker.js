@@ -6,7 +6,8 @@
 //   label   one circle for each label (d3-hierarchy's pack)
 //   time    along the dates, a lane for each label
 //
-// A unit is a pixel of a picture at its natural size. Nodes that are fixed stay, whatever the layout.
+// A unit is a pixel of a picture at its natural size. Nodes that are fixed stay, whatever the layout, and others make
+// room for them.
 const scope = /** @type {any} */ (self); // a worker's scope, which the types of a page do not have
 const STEPS = ["forceatlas2-iterate", "noverlap-iterate", "d3-hierarchy.min"].map(
   (name) => `/static/vendor/${name}.js`,
@@ -39,6 +40,7 @@ const COLUMN = 260; // units between two of its levels: a label has room
 const LONG = 1800; // units of the time axis
 const SMALL = 1000; // nodes: so many are laid out to the end, however busy the machine is
 const LEAST = 50; // turns of ForceAtlas2 that a small picture has, likewise
+const AROUND = 2.5; // of its radius that a fixed node keeps free of the others
 const OVERLAP = { ratio: 1, expansion: 1.05, gridSize: 40, margin: MARGIN, speed: 2 };
 let run = 0;
 
@@ -49,7 +51,7 @@ scope.onmessage = ({ data }) => {
 
 function work(mine, task) {
   const places = { tree, radial, label, time }[task.kind]?.(task);
-  if (places) return post(mine, keepFixed(task, places), true);
+  if (places) return post(mine, aroundFixed(task, keepFixed(task, places)), true);
   return force(mine, task);
 }
 
@@ -107,12 +109,18 @@ function keepFixed({ nodes }, places) {
 // Of a small graph the whole is seen with room to spare: its clusters are wider, so that its nodes can be larger.
 const wideOf = (count) => (count < 60 ? 2.5 : count < 600 ? 3.5 : count < 3000 ? 2 : 1);
 
+// Moves nodes off those that are fixed: others have room enough from the layout, and move only if they are pushed.
+function aroundFixed({ nodes, radii }, places) {
+  const isFixed = (i) => nodes[NODE * i + FIXED] !== 0;
+  if (radii.some((_, i) => isFixed(i))) part({ nodes, radii, wide: (i) => (isFixed(i) ? AROUND : 1) }, places);
+  return places;
+}
+
 // Moves nodes apart that lie upon each other; those that are fixed are in the others' way, and stay.
-function part({ nodes, radii, count = radii.length }, places) {
+function part({ nodes, radii, wide = () => wideOf(radii.length) }, places) {
   const until = radii.length > SMALL ? performance.now() + 2500 : Infinity;
   const matrix = new Float32Array(3 * radii.length);
-  const wide = wideOf(count);
-  radii.forEach((radius, i) => matrix.set([places[2 * i], places[2 * i + 1], wide * radius], 3 * i));
+  radii.forEach((radius, i) => matrix.set([places[2 * i], places[2 * i + 1], wide(i) * radius], 3 * i));
   for (let turn = 0; turn < 400 && performance.now() < until; turn += 1) {
     const { converged } = noverlap(OVERLAP, matrix);
     radii.forEach((_, i) => {
@@ -147,7 +155,7 @@ function alone({ nodes, edges, radii, settings }, places, some) {
   const own = {
     nodes: new Float32Array(matrix.length),
     radii: Float32Array.from(some, (i) => radii[i]),
-    count: radii.length,
+    wide: () => wideOf(radii.length),
   };
   part(own, apart);
   some.forEach((i, at) => ([places[2 * i], places[2 * i + 1]] = [apart[2 * at], apart[2 * at + 1]]));
