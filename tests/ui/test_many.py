@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 
 import pytest
@@ -121,7 +122,7 @@ def test_a_layout_makes_room_for_a_pinned_node(small_page: Page, kind: str) -> N
 
 def cover(one: dict[str, float], other: dict[str, float]) -> bool:
     """Return whether two drawn nodes cover each other by more than a fifth of their radii."""
-    apart = ((one["x"] - other["x"]) ** 2 + (one["y"] - other["y"]) ** 2) ** 0.5
+    apart = math.dist((one["x"], one["y"]), (other["x"], other["y"]))
     return apart < 0.8 * (one["radius"] + other["radius"])
 
 

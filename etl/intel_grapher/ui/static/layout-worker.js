@@ -117,7 +117,7 @@ function aroundFixed({ nodes, radii }, places) {
 }
 
 // Moves nodes apart that lie upon each other; those that are fixed are in the others' way, and stay.
-function part({ nodes, radii, wide = () => wideOf(radii.length) }, places) {
+function part({ nodes, radii, wide = (_i) => wideOf(radii.length) }, places) {
   const until = radii.length > SMALL ? performance.now() + 2500 : Infinity;
   const matrix = new Float32Array(3 * radii.length);
   radii.forEach((radius, i) => matrix.set([places[2 * i], places[2 * i + 1], wide(i) * radius], 3 * i));
