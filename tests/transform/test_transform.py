@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
+from threading import Barrier, current_thread
 
 import msgspec
 import pyarrow.parquet as pq
@@ -81,6 +82,27 @@ def test_a_second_run_gives_the_same_bytes_in_several_processes_too(
     shutil.rmtree(tmp_path / ".import.stage")  # else there is nothing left to be mapped
     transform(sampled, tmp_path / "import", Options(processes=2))
     assert bytes_of(tmp_path / "import") == once
+
+
+def test_threads_give_the_same_bytes_where_mappings_are_traced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = adopted(tmp_path, SAMPLES / "internetdb", SAMPLES / "threatcrowd")
+    transform(cache, tmp_path / "one", Options(processes=1))
+    threads = set[str]()
+    really = Mapper.stage
+
+    def noted(mapper: Mapper, segment: Segment) -> Staged:
+        threads.add(current_thread().name)
+        meeting.wait()  # until each thread has a segment
+        return really(mapper, segment)
+
+    segments = list(cache.segments())
+    meeting = Barrier(len(segments), timeout=60)
+    monkeypatch.setattr(Mapper, "stage", noted)
+    monkeypatch.setattr("intel_grapher.transform.facts.WORTH_TRACING", 1)
+    monkeypatch.setattr("intel_grapher.transform.workers.INLINE", 1)
+    transform(cache, tmp_path / "several", Options(processes=len(segments), memory=8 << 30))
+    assert len(threads) == len(segments) > 1
+    assert bytes_of(tmp_path / "several") == bytes_of(tmp_path / "one")
 
 
 def test_little_memory_gives_the_same_bytes(tmp_path: Path, sampled: Cache) -> None:

@@ -1,6 +1,6 @@
 """The transform: the raw cache → facts → one row for each node and relationship → the flat files.
 
-    data/raw/S/E/000001…zst ─┐ one process a segment (workers)
+    data/raw/S/E/000001…zst ─┐ one thread or process a segment (workers)
                              ▼
        envelope ─ decode ─ judge ─ map ─▶ facts in columns ─▶ string_id ─ intern ─▶ local_id ─▶ staged segment
        (cache)    (reading, verdict)      (facts, columns)    (columns)   (interning)           (staged, store)

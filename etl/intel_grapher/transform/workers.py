@@ -1,6 +1,8 @@
-"""The processes that map segments, and how much memory they use. None of them outlives the process that started them.
+"""The threads or processes that map segments, and how much memory they use.
 
-This process maps too, unless memory is short: then only workers do, whose memory is freed when they end.
+Threads start at once, and work side by side where replies are mapped as columns, since that is Arrow's work. Much that
+is mapped reply by reply, or very much of all, goes to processes, none of which outlives the one that started them. That
+one maps too, unless memory is short: then only workers do, whose memory is freed when they end.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import signal
 import sys
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
@@ -30,9 +32,11 @@ from intel_grapher.transform.interning import Interning, interned
 from intel_grapher.transform.options import Options
 from intel_grapher.transform.overriding import Overriding
 from intel_grapher.transform.staged import Staged, stage
+from intel_grapher.transform.traced import trace
 from intel_grapher.unused import begin, beginning
 
-INLINE = 16 << 20  # bytes of segments that are not worth other processes
+INLINE = 16 << 20  # bytes of segments that are not worth other threads or processes
+THREADED = 128 << 20  # bytes of traced segments that are not worth other processes, each of which takes 0.5 s to start
 WORKER_BYTES = 384 << 20  # memory of a process that maps
 PARENT_BYTES = 128 << 20  # memory of this process while it only hands out segments
 SEGMENT_BYTES = 256 << 20  # what a segment takes of a worker's memory; the rest is for interned values
@@ -40,7 +44,7 @@ TOGETHER = 2 << 30  # with less memory than this, only workers map
 
 
 class Mapper:
-    """Maps segments in one process; what it has interned serves for all of them."""
+    """Maps segments, one at a time; what it has interned serves for all of them."""
 
     def __init__(self, registry: Registry, overriding: Overriding, folder: Path, most: int) -> None:
         self._registry = registry
@@ -77,24 +81,56 @@ def stage_all(
 ) -> Iterator[tuple[Segment, Staged]]:
     """Yield each segment with its staged file in `folder`, as they are done.
 
-    Each process takes the next segment when it is free, in order. Raises BrokenProcessPool if a worker is killed.
+    Each thread or process takes the next segment when it is free, in order. Raises BrokenProcessPool if a process is
+    killed.
     """
     total = sum(segment.size for segment in segments)
     together = options.memory >= TOGETHER
-    processes = max(min(options.processes, len(segments), options.memory // WORKER_BYTES), 1)
-    most = interned((options.memory - PARENT_BYTES) // processes - SEGMENT_BYTES)
-    mapper = Mapper(registry, overriding, folder, most)
-    workers = processes - together if total >= INLINE and registry.is_portable else 0
-    done: list[int] = []
-    if workers < 1:
-        for segment in segments:
-            yield segment, mapper.stage(segment)
-            done.append(segment.size)
-            options.progress("read", sum(done), total)
-        return
+    at_once = max(min(options.processes, len(segments), options.memory // WORKER_BYTES), 1)
+    most = interned((options.memory - PARENT_BYTES) // at_once - SEGMENT_BYTES)
+    mappers = [Mapper(registry, overriding, folder, most) for _ in range(at_once if total >= INLINE else 1)]
+    workers = at_once - together if total >= INLINE and registry.is_portable else 0
+    if workers and not (together and total < THREADED and _untraced(segments, registry) < INLINE):
+        arguments = beginning(_begin_worker, registry, overriding, folder, most)
+        found = _by_processes(segments, workers, arguments, mappers[0] if together else None)
+    else:
+        found = _by_threads(segments, mappers)
+    done = 0
+    for segment, staged in found:
+        done += segment.size
+        options.progress("read", done, total)
+        yield segment, staged
+
+
+def _untraced(segments: list[Segment], registry: Registry) -> int:
+    """Return how many bytes are mapped reply by reply: Python does that in one thread at a time."""
+    endpoints = ((segment, registry.endpoint(segment.source, segment.endpoint)) for segment in segments)
+    return sum(segment.size for segment, endpoint in endpoints if endpoint is None or trace(endpoint) is None)
+
+
+def _by_threads(segments: list[Segment], mappers: list[Mapper]) -> Iterator[tuple[Segment, Staged]]:
+    """Map segments in a thread for each mapper."""
+    free = SimpleQueue[Mapper]()
+    for mapper in mappers:
+        free.put(mapper)
+
+    def stage_next(segment: Segment) -> Staged:
+        mapper = free.get()
+        try:
+            return mapper.stage(segment)
+        finally:
+            free.put(mapper)
+
+    with ThreadPoolExecutor(len(mappers)) as pool:
+        yield from zip(segments, pool.map(stage_next, segments), strict=True)
+
+
+def _by_processes(
+    segments: list[Segment], workers: int, arguments: tuple[bool, bytes], own: Mapper | None
+) -> Iterator[tuple[Segment, Staged]]:
+    """Map segments in new processes, which `begin` with `arguments`; in this process too where it has a mapper."""
     waiting = deque(segments)
     ended = SimpleQueue[tuple[Segment, Future[Staged]]]()
-    arguments = beginning(_begin_worker, registry, overriding, folder, most)
     with ProcessPoolExecutor(workers, get_context("spawn"), initializer=begin, initargs=arguments) as pool:
 
         def hand_out() -> None:
@@ -110,21 +146,18 @@ def stage_all(
 
         def take_in(segment: Segment, future: Future[Staged]) -> None:
             ended.put((segment, future))
-            done.append(segment.size)
             hand_out()
 
         try:
             for _ in range(workers):
                 hand_out()
             for _ in segments:
-                own = _next(waiting) if together else None
-                if own is not None:
-                    yield own, mapper.stage(own)
-                    done.append(own.size)
+                mine = _next(waiting) if own else None
+                if own is not None and mine is not None:
+                    yield mine, own.stage(mine)
                 else:
                     segment, future = ended.get()
                     yield segment, future.result()
-                options.progress("read", sum(done), total)
         finally:
             waiting.clear()
             pool.shutdown(wait=False, cancel_futures=True)
