@@ -254,6 +254,7 @@ def imported(desk: Desk, *arguments: str) -> set[str]:
         (("--help",), HEAVY - {"rich.console"} | {"msgspec"}),
         (("fetch", "--help"), HEAVY - {"rich.console"} | BESIDE_A_QUESTION | {"msgspec", "intel_grapher.schema"}),
         (("plan", "example.com"), {"pyarrow", "duckdb", "requests", "pydantic", "ladybug", "rich.console"}),
+        (("transform",), {"requests", "pydantic", "neo4j", "ladybug", "rich.console"}),
         (("shwo", "example.com"), HEAVY - {"rich.console"} | {"msgspec"}),
         (("show", "invoice-portal.example"), HEAVY | BESIDE_A_QUESTION),
         (("show", "invoice-portal.example", "--json"), HEAVY | BESIDE_A_QUESTION),

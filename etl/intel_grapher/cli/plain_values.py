@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from enum import Enum
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal, get_args, get_origin
@@ -71,9 +72,17 @@ def _plain(value: Any, annotation: Any, info: ParameterInfo) -> Any:  # noqa: AN
         return _within(int(value), info)
     if annotation is float and (isinstance(value, float) or _matches(_DECIMAL, value)):
         return _within(float(value), info)
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return _member(value, annotation, info)
     if get_origin(annotation) is Literal and info.case_sensitive and isinstance(value, str):
         return value if value in get_args(annotation) else _UNCLEAR
     return _UNCLEAR
+
+
+def _member(value: Any, annotation: type[Enum], info: ParameterInfo) -> Any:  # noqa: ANN401 - any value
+    """Return the member of an enumeration that has a value, or is it; _UNCLEAR where none is."""
+    named = {each.value: each for each in annotation} if info.case_sensitive else {}
+    return value if isinstance(value, annotation) else named.get(value, _UNCLEAR)
 
 
 def _within(number: float, info: ParameterInfo) -> Any:  # noqa: ANN401 - the number, or _UNCLEAR
