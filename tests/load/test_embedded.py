@@ -93,6 +93,10 @@ def test_a_reader_keeps_the_graph_that_it_opened(tmp_path: Path) -> None:
         ("CREATE (:Domain {name: 'example.org'})", "1 extra"),
         ("CREATE (:Vulnerability {id: 'CVE-2021-44228'})", "1 extra"),
         (
+            "MATCH (a:Domain {name: 'example.com'}) MATCH (b:Domain {name: 'example.net'}) CREATE (a)-[:ALIAS_OF]->(b)",
+            "1 extra",
+        ),
+        (
             "MATCH (d:Domain)-[:RESOLVES]->(i:IPAddress) CREATE (d)-[:RESOLVES]->(i)",
             "2 in the database",
         ),
@@ -197,12 +201,12 @@ def test_an_engine_that_ends_its_process_is_told_and_the_old_graph_stays(
     script.write_text(f"import os, sys\nsys.stdin.readline()\nos.write(1, b'done\\n')\n{ending}\n")
     monkeypatch.setattr("intel_grapher.load.embedded.engine._SCRIPT", script)
     with pytest.raises(LoadError, match=word) as told:
-        load(files, embedded(tmp_path))
+        load(files, embedded(tmp_path), method="copy")
     assert "what was there is as it was" in str(told.value)
     assert "of room" not in str(told.value)
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=3 << 20))
     with pytest.raises(LoadError, match="3 MiB of room are left on that disk: free some"):
-        load(files, embedded(tmp_path))
+        load(files, embedded(tmp_path), method="copy")
     assert verify(files, embedded(tmp_path)).equal
     assert not (tmp_path / ".graph.new").exists()
 
@@ -243,7 +247,7 @@ def test_killed_at_any_time_the_next_load_ends_in_parity(tmp_path: Path) -> None
         "    steps -= 1\n"
         "    if steps == 0: os.kill(os.getpid(), 9)\n"
         "root = pathlib.Path(sys.argv[2])\n"
-        f"load(Files(root / 'import'), Embedded(root / 'graph', {POOL}), progress=progress)\n"
+        f"load(Files(root / 'import'), Embedded(root / 'graph', {POOL}), method='copy', progress=progress)\n"
     )
     for step in (1, len(SAMPLE), len(SAMPLE) + 1, 2 * len(SAMPLE)):
         ended = subprocess.run([sys.executable, "-c", program, str(step), str(tmp_path)], check=False)

@@ -84,6 +84,17 @@ def test_few_rows_go_into_an_overlay_and_the_store_stays(tmp_path: Path) -> None
     assert sorted(each.name for each in (tmp_path / "graph").iterdir()) == [STORE, "manifest.json", PROOF]
 
 
+def test_a_small_graph_that_holds_the_files_is_not_built_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overlay, "LEAST", 20_000)
+    assert loaded(tmp_path, SAMPLE).method == "copy"
+    store = (tmp_path / "graph" / STORE).stat().st_ino
+    monkeypatch.setattr(overlay, "spilling", None)  # nor is an engine begun to compare what did not change
+    again = loaded(tmp_path, SAMPLE)
+    assert (again.method, again.sent) == ("overlay", 0)
+    assert (tmp_path / "graph" / STORE).stat().st_ino == store
+    assert loaded(tmp_path, with_more(SAMPLE, "example.org")).method == "copy"
+
+
 @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(2, 6))])
 def test_any_changes_one_after_the_other_end_in_the_files_rows(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311 - repeatable

@@ -109,7 +109,7 @@ def _added(wanted: Held, target: Embedded, new: Path, progress: Progress) -> Add
     """Return what `add` does. Raises _NotAdded."""
     place, work = target.place, new / "work"
     held, proof = dict(open_manifest(place).groups()), proof_of(place)
-    if sum(content.rows for content in wanted.contents.values()) < LEAST:
+    if wanted.contents != held and sum(content.rows for content in wanted.contents.values()) < LEAST:
         raise _NotAdded(f"they have fewer than {LEAST} rows")
     if proof.store is None or proof.engine != str(ladybug.__version__):
         raise _NotAdded("the graph there had no proof, or another engine's")
@@ -271,14 +271,17 @@ def _compared(
     total = sum(content.rows for content in wanted.values())
     progress("parity", 0, total)
     changed = {each.group: each for each in changes}
+    read: dict[Group, Content] = {}
+    if changes:
+        with spilling() as connection:
+            read = {each.group: each.rest + _named(connection, graph, each) for each in changes}
     compared: dict[Group, Compared] = {}
-    with spilling() as connection:
-        for group in {**wanted, **changed}:
-            expected = wanted.get(group, NOTHING)
-            found = changed[group].rest + _named(connection, graph, changed[group]) if group in changed else expected
-            rows = graph.count(group)
-            found = found if rows == found.rows else Content(rows, "")
-            compared[group] = Compared(str(group), expected, found)
+    for group in {**wanted, **changed}:
+        expected = wanted.get(group, NOTHING)
+        found = read.get(group, expected)
+        rows = graph.count(group)
+        found = found if rows == found.rows else Content(rows, "")
+        compared[group] = Compared(str(group), expected, found)
     known = {group: each.database.rows for group, each in compared.items()}
     others = [Compared(str(group), NOTHING, Content(graph.count(group), "")) for group in graph.others(known)]
     progress("parity", total, total)
