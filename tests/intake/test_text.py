@@ -92,6 +92,28 @@ def left(text: str) -> list[tuple[str, str]]:
         ("\u201ea.example\u201c \u2039b.example\u203a", ["domain a.example", "domain b.example"]),
         ("*.a.example", ["domain a.example"]),
         (".a.example", ["domain a.example"]),
+        (
+            r'{"url":"http:\/\/a.example\/x","note":"b.example\nc.example","mail":"u\u0040d.example"}',
+            ["url http://a.example/x", "domain b.example", "domain c.example", "email u@d.example"],
+        ),
+        (r'"C:\temp\b.example",192.0.2.1', ["ip 192.0.2.1"]),
+        ("http://a.example/x->http://b.example/y", ["url http://a.example/x", "url http://b.example/y"]),
+        ("http://a.example/x\u2192http://b.example/y", ["url http://a.example/x", "url http://b.example/y"]),
+        # glued to brackets, quotes, signs
+        ("a.example(192.0.2.1)", ["domain a.example", "ip 192.0.2.1"]),
+        ("see 192.0.2.1[a.example] there", ["ip 192.0.2.1", "domain a.example"]),
+        ("a.example's host", ["domain a.example"]),
+        ("a.example\u2014the host", ["domain a.example"]),
+        (f"file.exe:{MD5}", [f"hash {MD5}"]),
+        ("<a href='http://a.example/x?y=1'>b</a>", ["url http://a.example/x?y=1"]),
+        ("![shot](http://a.example/x.png)", ["url http://a.example/x.png"]),
+        ("seen at _a.example_ and ~~b.example~~", ["domain a.example", "domain b.example"]),
+        # IPv6 that begins or ends in colons, masks, short ranges
+        ("::ffff:192.0.2.1", ["ip 192.0.2.1"]),
+        ("seen at ::1 today", ["ip ::1"]),
+        ("192.0.2.0/255.255.255.0", ["network 192.0.2.0/24"]),
+        ("192.0.2.7/255.255.255.255", ["ip 192.0.2.7"]),
+        ("192.0.2.0-255", ["network 192.0.2.0/24"]),
         (f"{MD5}:1024:Trojan.A", [f"hash {MD5}"]),
         ("seen at 12:30:45 on 2024-01-02, version 1.2.3", []),
         ("e.g. this, i.e. that, U.S. only", []),
@@ -175,10 +197,70 @@ def test_what_a_list_does_not_report_is_left_out_with_a_reason(line: str, raw: s
         ("2001[:]db8[:][:]1", "ip 2001:db8::1"),
         ("192[.]0[.]2[.]1", "ip 192.0.2.1"),
         ("evil\u3002example", "domain evil.example"),
+        ("evil{dot}example", "domain evil.example"),
+        ("user{at}evil{dot}example", "email user@evil.example"),
+        ("evil[ . ]example", "domain evil.example"),
+        (r"evil\[.\]example", "domain evil.example"),  # as Markdown escapes it
+        (r"hxxp\[:\]//evil\[.\]example/a", "url http://evil.example/a"),
+        ("2001[:]db8[::]1", "ip 2001:db8::1"),
+        (
+            "\uff48\uff54\uff54\uff50\uff1a\uff0f\uff0f\uff45\uff56\uff49\uff4c.example\uff0fa",
+            "url http://evil.example/a",
+        ),
+        ("\uff11\uff19\uff12\uff0e\uff10\uff0e\uff12\uff0e\uff11", "ip 192.0.2.1"),
+        ("user\uff20evil.example", "email user@evil.example"),
     ],
 )
 def test_what_was_defanged_is_read(line: str, expected: str) -> None:
     assert found(line) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (
+            "\u57df\u540d\uff1aevil.example\uff0cIP\uff1a192.0.2.1\u3002\u968f\u540e http://a.example/x\uff0c\u6267\u884c",
+            ["domain evil.example", "ip 192.0.2.1", "url http://a.example/x"],
+        ),
+        ("evil[.]example\u3001192[.]0[.]2[.]1", ["domain evil.example", "ip 192.0.2.1"]),
+        ("\u300cevil.example\u300d\u3068\u300c192.0.2.1\u300d", ["domain evil.example", "ip 192.0.2.1"]),
+        ("\u5730\u5740\u4e3a192.0.2.1:8080\uff0cMD5\uff1a" + MD5 + "\u3002", ["ip 192.0.2.1 8080", f"hash {MD5}"]),
+        ("\u4e0b\u8f7dhttp://evil.example/x\u3002", ["url http://evil.example/x"]),
+        ("\u6f0f\u6d1eCVE-2021-44228\u88ab\u5229\u7528", ["cve CVE-2021-44228"]),
+        ("\uc11c\ubc84 evil.example\uc5d0\uc11c 192.0.2.1\ub85c", ["domain evil.example", "ip 192.0.2.1"]),
+        ("evil.example\u060c \u0648 192.0.2.1", ["domain evil.example", "ip 192.0.2.1"]),
+        # a full stop without a space behind it makes no name
+        ("\u042d\u0442\u043e \u0441\u0435\u0440\u0432\u0435\u0440.\u0417\u0430\u0442\u0435\u043c", []),
+        ("Ein Satz.\u00d6l und caf\u00e9.\u00c9t\u00e9", []),
+        # names in their own script stay
+        ("\u043f\u0440\u0438\u043c\u0435\u0440.\u0440\u0444", ["domain xn--e1afmkfd.xn--p1ai"]),
+    ],
+)
+def test_a_text_in_another_script_gives_its_values_and_no_others(line: str, expected: list[str]) -> None:
+    assert found(line) == expected
+    assert [f"{each.kind} {each.key}" + (f" {each.port}" if each.port else "") for each in
+            read(line, is_document=True).mentions] == expected  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (f"imphash: {MD5}", "a fingerprint, and no file's digest"),
+        (f"ja3={MD5}", "a fingerprint, and no file's digest"),
+        (f"serial number: {MD5}", "a fingerprint, and no file's digest"),
+        ("Version: 10.0.0.1", "a version's number"),
+        ("Message-ID: <20240101.1@mail.example>", "a message's id, not an address"),
+        ("see http://evil.example/long... there", "a value that may be cut off"),
+        ("see evil.example\u2026 there", "a value that may be cut off"),
+        ("a call of f(window.name) there", "a name beside other signs; write it apart if it is meant"),
+        ("\u5728 \u57df\u540devil.example \u4e0a", "a name with a word of another script before it; write it apart"),
+        ("192.0.2.*", "an address with a part left out"),
+    ],
+)
+def test_what_stands_around_a_value_may_say_that_it_is_none(line: str, reason: str) -> None:
+    assert found(line) == []
+    assert [why for _, why in left(line)] == [reason]
+    assert reason in NO_TYPOS or reason.startswith("an address")
 
 
 @pytest.mark.parametrize("line", ["look at the dot com bubble", "un DOT de mots", "http!://example", "fooDOTcom"])

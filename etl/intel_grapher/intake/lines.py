@@ -89,7 +89,7 @@ def _range(line: str) -> LineValues | None:
         if match[3].startswith("255.") and match[2].isspace():  # an address and a netmask
             networks = [str(ipaddress.ip_network(f"{match[1]}/{match[3]}", strict=False))]
         else:
-            first, last = ipaddress.ip_address(match[1]), ipaddress.ip_address(match[3])
+            first, last = ipaddress.ip_address(match[1]), ipaddress.ip_address(_last(match))
             networks = [str(network) for network in ipaddress.summarize_address_range(first, last)]
     except (ValueError, TypeError):
         return None
@@ -102,6 +102,12 @@ def _range(line: str) -> LineValues | None:
     if len(networks) > _LARGEST_RANGE:
         return LineValues([], [(match[0], "a range of many networks"), *others])
     return LineValues(list(map(_without_length, networks)), others)
+
+
+def _last(match: re.Match[str]) -> str:
+    """Return the last address of a range; that of 192.0.2.1-10 is 192.0.2.10."""
+    is_short = match[3].isdigit() and not match[2].isspace()
+    return f"{match[1].rpartition('.')[0]}.{match[3]}" if is_short else match[3]
 
 
 def _hosts(line: str) -> LineValues | None:

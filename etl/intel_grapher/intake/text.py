@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -10,6 +11,7 @@ from intel_grapher import keys
 from intel_grapher.encoding import decoded
 from intel_grapher.errors import BadValue
 from intel_grapher.intake import lines, words
+from intel_grapher.intake.context import BEFORE, FINGERPRINT, MESSAGE_ID, VERSION, not_meant
 from intel_grapher.intake.suffixes import ambiguous, top_level
 from intel_grapher.keys import IndicatorKind
 from intel_grapher.keys.urls import is_plain_url
@@ -38,21 +40,36 @@ _BULLET = re.compile(r"\A(?:[-*\u2022\u2023\u25aa\u2013\u2014+>]|\(?[0-9]{1,3}[.
 _BARE = re.compile(
     r"(?:[a-z0-9_-]+\.)+[a-z]{2,24}|[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}"
 )
-_VALUE_LIKE = re.compile(r"[.:@/0-9\[(]")
+_VALUE_LIKE = re.compile(r"[.:@/0-9\[({]")
+_FOREIGN = re.compile("[\u060c\u061b\u2010-\u2013\u2024\u2212\u3001-\u301f\ufe63\uff01-\uff61]")
+# Full-width letters and hyphens as ASCII has them; what parts words in East Asian and Arabic texts, with a space.
+_PLAIN = {
+    **{0xFEE0 + code: chr(code) for code in range(0x21, 0x7F) if chr(code) != "."},
+    **{0xFEE0 + ord(char): f" {char} " for char in '!"(),;?[]{|}'},
+    **dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2212\ufe63"), "-"),
+    **dict.fromkeys((0x060C, 0x061B, 0x3001, *range(0x3008, 0x3012)), " "),
+}
 _DOTS = dict.fromkeys(map(ord, "\u2024\u3002\uff0e\uff61"), ".")
-_HYPHENS = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2212\ufe63\uff0d"), "-")
-_FOREIGN = re.compile("[\u2024\u3002\uff0e\uff61\u2010-\u2013\u2212\ufe63\uff0d]")
+_COLON = re.compile("\uff1a(?!\uff0f)")
+_LATIN = re.compile(r"[A-Za-z0-9\s]")
+# The end of a sentence, and no dot of a name: not between two Latin letters or digits.
+_STOP = re.compile(r"(?<![A-Za-z0-9\])])[\u3002\uff0e\uff61](?=.)|[\u3002\uff0e\uff61](?![A-Za-z0-9\[(])")
 # Marks of defanging with white space in or around them; only the white space goes here, `keys.refang` does the rest.
-_SPACED = re.compile(r"\s*([\[({]\s*(?:\.|:|/|@|dot|at)\s*[\])}])\s*", re.IGNORECASE)
+_SPACED = re.compile(r"\s*(\\?[\[({])\s*(\.|::?|/|@|dot|at)\s*(\\?[\])}])\s*", re.IGNORECASE)
+# A text of JSON, and what begins a line that has some; a Windows path in it is none.
+_JSON_LINE = re.compile(r"\s*(?:[\[{]|\"[^\"]*\"\s*(?::|,?\Z))(?!.*(?<!\w)[A-Za-z]:\\[^\\])")
+_JSON_TEXT = re.compile(r"\"(?:[^\"\\]|\\.)*\"")
 _SPACED_SCHEME = re.compile(r"(?i)\b(h[tx]{2}ps?|ftp)(\[?:\]?//)\s+(?=\S)")
 _CVE_SPACED = re.compile(r"(?i)\b(cve)[ _:]([0-9]{4})[-_ ]([0-9]{4,19})\b")
 _SPELT_OUT = re.compile(r"(?i)\S+(?:\s+(?:dot|at|\[at\]|\(at\))\s+\S+)+")
 _PARTS = re.compile(r"[\s\t]+")
 # Quotes and angle brackets part the values of JSON, XML and HTML; arrows; `MD5:size:name`, as ClamAV has it.
-_SEPARATORS = re.compile(r"[,;|\"<>]+|[-=]>|\u2192|\]\(|(?<=[0-9a-f]{32}):(?=[0-9*]+:)", re.IGNORECASE)
+_SEPARATORS = re.compile(r"[,;|\"<>\u2014]+|[-=]>|\u2192|\]\(|(?<=[0-9a-f]{32}):(?=[0-9*]+:)", re.IGNORECASE)
 _URL_BEGINS = re.compile(r"[a-z][a-z0-9+.*-]*\[?:\]?\[?//|[^\"<>]*=[a-z]+\[?:\]?\[?//", re.IGNORECASE)
 _AROUND_URL = re.compile(r"[\"<>]+|\]\(")
-_AFTER_URL = re.compile(r"[,;|]+(?=[a-z][a-z0-9+.-]*://|\Z)|[;|](?=[0-9a-f]{32,64}\b)|[|]", re.IGNORECASE)
+_AFTER_URL = re.compile(
+    r"(?:[,;|]|[-=]>|\u2192)+(?=[a-z][a-z0-9+.-]*://|\Z)|[;|](?=[0-9a-f]{32,64}\b)|[|]", re.IGNORECASE
+)
 _CELL_AFTER_URL = re.compile(_AFTER_URL.pattern + r"|,(?=[a-z][a-z -]{1,20}(?:,|\Z))", re.IGNORECASE)
 
 
@@ -76,7 +93,9 @@ class Leftover(NamedTuple):
 
 NO_TYPOS = frozenset(
     {
-        *(words.FILE_NAME, words.AMBIGUOUS, words.NETMASK, words.RANGE),
+        *(words.FILE_NAME, words.AMBIGUOUS, words.NETMASK, words.RANGE, words.GLUED, words.BESIDE),
+        words.CUT_OFF,
+        *(VERSION, FINGERPRINT, MESSAGE_ID),
         *(lines.NOT_BLOCKED, lines.NO_INDICATOR, lines.HIDDEN, lines.BESIDE_RANGE),
     }
 )
@@ -151,14 +170,14 @@ class _Reader:
         elif self._is_document:
             if line:
                 self._parts(_BULLET.sub("", line, count=1), number)
-        elif line.startswith(_COMMENTS) and not line.startswith("##"):
+        elif line.startswith(_COMMENTS) and not line.startswith(("##", "![")):
             self._prose += len(line.split())
         elif (found := lines.values_of(line)) is not None:
             self._leftovers += [Leftover(number, raw[:SHOWN], reason) for raw, reason in found.others]
             for value in found.values:
-                self._add(value, number, is_value=True)
+                self._add(value, number)
         elif line:
-            content, comment = lines.comment_of(_BULLET.sub("", line, count=1))
+            content, comment = lines.comment_of(_BULLET.sub("", _without_escapes(line), count=1))
             self._prose += len(comment.split())
             self._parts(content, number)
 
@@ -175,8 +194,18 @@ class _Reader:
             self._shapeless.append(Leftover(number, parts[0][:SHOWN], "not an indicator"))
             return
         self._alone += len(parts) == 1
+        self._each(parts, number, is_value=len(parts) == 1)
+
+    def _each(self, parts: list[str], number: int, *, is_value: bool, before: str = "") -> None:
+        """Add the words of a line in turn; `before` is what stands before the first one."""
         for part in parts:
-            self._add(part, number, is_value=len(parts) == 1)
+            found = words.classify(part, is_value=is_value)
+            whole = found if isinstance(found, words.Identified) else words.glued(part, found)
+            if isinstance(whole, list):
+                self._each(whole, number, is_value=False, before=before)
+            else:
+                self._keep(whole, part, number, before)
+            before = f"{before}{part} "[-BEFORE:]
 
     def _bare(self, word: str, number: int) -> None:
         """Add a word in lower case that has a line of its own: a name, an IPv4 address or a digest."""
@@ -192,7 +221,7 @@ class _Reader:
             self._bare_names += 1
             self._mentions.append(Mention("domain", word, 0, number, word))
         else:
-            self._add(word, number, is_value=True)
+            self._add(word, number)
 
     def _address(self, word: str, number: int) -> None:
         try:
@@ -200,12 +229,19 @@ class _Reader:
         except BadValue as bad:
             self._leftovers.append(Leftover(number, word, bad.reason))
 
-    def _add(self, raw: str, number: int, *, is_value: bool) -> None:
-        found = words.classify(raw, is_value=is_value)
+    def _add(self, raw: str, number: int) -> None:
+        """Add a word that its context says to be a value."""
+        self._each([raw], number, is_value=True)
+
+    def _keep(self, found: words.Identified | words.Unusable | None, raw: str, number: int, before: str) -> None:
         if found is None:
             self._prose += 1
         elif isinstance(found, words.Unusable):
             self._leftovers.append(Leftover(number, raw[:SHOWN], found.reason))
+        elif not self._is_document and (
+            reason := not_meant(found.kind, raw, before)
+        ):  # a document's is looked at whole
+            self._leftovers.append(Leftover(number, raw[:SHOWN], reason))
         else:
             self._mentions.append(Mention(found.kind, found.key, found.port, number, raw[: words.LONGEST]))
 
@@ -213,10 +249,13 @@ class _Reader:
 def _joined(line: str) -> str:
     """Return a line with the white space taken out that was put into values to defang them."""
     if _FOREIGN.search(line):
-        line = line.translate(_DOTS | _HYPHENS)
+        line = _COLON.sub(": ", line).translate(_PLAIN)
+        if _LATIN.search(line):  # else it may be a name in which they are the dots
+            line = _STOP.sub(". ", line)
+        line = line.translate(_DOTS)
     line = _CVE_SPACED.sub(r"\1-\2-\3", _SPACED_SCHEME.sub(r"\1\2", line))
     if "[" in line or "(" in line or "{" in line:
-        line = _SPACED.sub(r"\1", line)
+        line = _SPACED.sub(r"\1\2\3", line)
     if _SPELT_OUT.fullmatch(line):  # nothing else is on the line, so that "dot" is no word of a sentence
         refanged = re.sub(r"(?i)\s+dot\s+", ".", line)
         refanged = re.sub(r"(?i)\s+[\[(]?at[\])]?\s+", "@", refanged)
@@ -242,3 +281,17 @@ def _words(line: str, *, is_document: bool = False) -> Iterator[str]:
             for piece in after.split(outer) if is_url else _SEPARATORS.split(outer):
                 if word := words.trimmed(piece):
                     yield word
+
+
+def _without_escapes(line: str) -> str:
+    r"""Return a line of JSON with its texts as they are meant: `\/` is a slash, a line end in a text parts words."""
+    if "\\" in line and _JSON_LINE.match(line):
+        return _JSON_TEXT.sub(_meant, line)
+    return line
+
+
+def _meant(match: re.Match[str]) -> str:
+    try:
+        return '"' + " ".join(json.loads(match[0]).split()) + '"'
+    except ValueError:
+        return match[0]

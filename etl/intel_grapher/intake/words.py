@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import NamedTuple
 
@@ -15,6 +16,9 @@ FILE_NAME = "a file name"
 NETMASK = "a netmask or the broadcast address"
 RANGE = "a range of addresses within a text"
 AMBIGUOUS = "a file name or a domain; write it defanged or as a URL if it is a domain"
+GLUED = "a name with a word of another script before it; write it apart"
+CUT_OFF = "a value that may be cut off"
+BESIDE = "a name beside other signs; write it apart if it is meant"
 
 
 class Identified(NamedTuple):
@@ -51,12 +55,27 @@ _V4_PORT = _shape(rf"({_V4}):([0-9]{{1,5}})(?:/(?:tcp|udp))?")
 _V6_PORT = _shape(r"(\[[0-9a-f:.]+\]):([0-9]{1,5})(?:/(?:tcp|udp))?")
 _NAME_PORT = _shape(r"((?:[a-z0-9_-]+\.)+[a-z0-9-]{2,}):([0-9]{1,5})(?:/(?:tcp|udp))?")
 _WITH_PATH = _shape(rf"(?:(?:[a-z0-9_-]+\.)+[a-z0-9-]{{2,}}|{_V4})(?::[0-9]{{1,5}})?[/?].*")
+_NETMASK = _shape(rf"{_V4}/{_V4}")
 _PARTLY_MASKED = _shape(r"(?:[0-9]{1,3}\.){1,3}(?:[x*]|xx|xxx)(?:\.[x*0-9]+)*")
 _DOTTED = re.compile(r"[\w*-]+(?:\.[\w-]+)+\.?")
 _ABBREVIATION = re.compile(r"(?:\w\.)+\w?\.?|\w+(?:\.\w)+\.?")  # e.g., i.e., U.S., a.k.a, v.s
 _VERSION = _shape(r"v?[0-9]+(?:\.[0-9]+)+[a-z]?[0-9]*")
 _MEMBER = re.compile(r"[a-z][a-z0-9]*(?:\.[a-zA-Z][a-zA-Z0-9]*)*\.[a-z]+[A-Z][a-zA-Z0-9]*")  # xmlhttp.onReadyState
+# Letters of scripts that are written without spaces, or with endings at foreign words.
+_WIDE = r"\u1100-\u11ff\u2e80-\u2fff\u3040-\u318f\u31a0-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff"
+_WIDE_BEFORE = re.compile(rf"[{_WIDE}]+[A-Za-z0-9]")
+_INSIDE_URL = re.compile(r"((?<![A-Za-z0-9])(?:h[tx]{2}ps?|ftp)://[^\s'\"<>`\u2018\u2019]+)", re.IGNORECASE)
+_BESIDE = re.compile(rf"[()\[\]{{}}'`\u2018\u2019&=+~*{_WIDE}]+|:(?![0-9]{{1,5}}(?:[^0-9.]|\Z))")
+_SIGN = _shape(r"[.@:]|[0-9a-f]{32}|cve-")  # no value is without one
+_CODE_LIKE = re.compile(r"[A-Za-z0-9_\]][(\[{]|[=&+*:]")
+_MAY_HOLD_VALUES = frozenset({"not an indicator", "not an e-mail address", "a single label"})
 _CVE_LIKE = _shape(r"cve[-\u2010-\u2015 ]?[0-9].*")
+
+
+_V6_START = _shape(r"::[0-9a-f]")
+_V6_END = _shape(r"[0-9a-f]{1,4}(?::[0-9a-f]{1,4}){1,6}::")
+_MASKED_END = re.compile(r"[0-9]\.\*\Z")
+_POSSESSIVE = re.compile(r"(?<=[A-Za-z0-9])['\u2019]s\Z")
 
 
 def trimmed(word: str) -> str:
@@ -68,15 +87,20 @@ def trimmed(word: str) -> str:
         start = word[:1]
         if start == "[" and word.count("[") == word.count("]") and "]:" in word:
             break  # [2001:db8::1]:443
-        if not start or start not in _OPENING:
+        if not start or start not in _OPENING or _V6_START.match(word):
             break
         word = word[1:]
     while word and (word[-1] in _CLOSING or (word[-1] == "." and not word.endswith("..."))):
+        if _V6_END.fullmatch(word) or _MASKED_END.search(word):
+            break
         if word[-1] == ")" and word.count("(") >= word.count(")"):
             break
         if word[-1] == "]" and word.count("[") >= word.count("]"):
             break
         word = word[:-1]
+    for mark in ("_", "~~"):  # Markdown's
+        word = word.removeprefix(mark).removesuffix(mark) if word.startswith(mark) and word.endswith(mark) else word
+    word = _POSSESSIVE.sub("", word)
     return word if any(map(str.isalnum, word)) else ""
 
 
@@ -92,6 +116,8 @@ def classify(raw: str, *, is_value: bool = False) -> Identified | Unusable | Non
     word = _LABEL.sub("", word, count=1) if _LABEL.match(word) else word
     if word[:1] == "." and _DOTTED.fullmatch(word[1:]):
         word = word[1:]  # .example.com and, without its mark, *.example.com: the name and all below it
+    if word.endswith(("...", "\u2026")) and isinstance(classify(word.rstrip(".\u2026")), Identified):
+        return Unusable(CUT_OFF)
     if len(word) > LONGEST:
         return Unusable("too long") if is_value or "://" in word else None
     for recognise in (_url, _plain, _with_port, _numeric, _name):
@@ -114,7 +140,11 @@ def _url(word: str, is_value: bool) -> Identified | Unusable | None:  # noqa: AR
     if match is None:
         return None
     if match[1].lower() in _WEB:
-        return _detected(word)
+        found = _detected(word)
+        last = (keys.host_of(word) or "").rpartition(".")[2]
+        if not word.isascii() and last.startswith("xn--") and last not in top_level():
+            return Unusable("a URL whose host has no top-level domain")
+        return found
     return _host(re.split(r"[/?#\\]", match[2].rpartition("@")[2] or match[2], maxsplit=1)[0], match[1])
 
 
@@ -164,7 +194,9 @@ def _numeric(word: str, is_value: bool) -> Identified | Unusable | None:  # noqa
     """Return an address or a network."""
     if _PARTLY_MASKED.fullmatch(word):
         return Unusable("an address with a part left out")
-    if re.fullmatch(rf"{_V4}[-\u2013]{_V4}", word):
+    if _NETMASK.fullmatch(word):
+        return _masked(word)
+    if re.fullmatch(rf"{_V4}[-\u2013](?:{_V4}|[0-9]{{1,3}})", word):
         return Unusable(RANGE)
     if word.startswith("255.") and not is_value:
         return Unusable(NETMASK)
@@ -180,6 +212,14 @@ def _numeric(word: str, is_value: bool) -> Identified | Unusable | None:  # noqa
     return None
 
 
+def _masked(word: str) -> Identified | Unusable:
+    """Return the network of an address and its mask, 192.0.2.0/255.255.255.0."""
+    try:
+        return _detected(str(ipaddress.ip_network(word, strict=False)).removesuffix("/32"))
+    except ValueError:
+        return Unusable("an impossible network")
+
+
 def _name(word: str, is_value: bool) -> Identified | Unusable | None:  # noqa: FBT001, PLR0911 - one signature for all; reasons
     """Return a DNS name, or a URL whose scheme was left out."""
     if _WITH_PATH.fullmatch(word):
@@ -192,9 +232,31 @@ def _name(word: str, is_value: bool) -> Identified | Unusable | None:  # noqa: F
     last = word.rstrip(".").rpartition(".")[2].lower()
     if ambiguous(last) and not is_value and not word.lower().startswith("www."):
         return Unusable(AMBIGUOUS)
-    known = last in top_level() or (not last.isascii() and not last.isdigit())
-    if known and not (_MEMBER.fullmatch(word) and not is_value):
+    if not is_value and _WIDE_BEFORE.match(word):
+        return Unusable(GLUED) if last in top_level() else None
+    if last in top_level() and not (_MEMBER.fullmatch(word) and not is_value):
         return _detected(word)
     if last in EXTENSIONS:
         return Unusable(FILE_NAME)
     return Unusable(f"{last} is no top-level domain") if is_value else None
+
+
+def glued(raw: str, found: Unusable | None) -> list[str] | Unusable | None:
+    """Return the parts of a word that is no value itself, where some are: beside brackets, quotes, another script.
+
+    Names beside signs that programs use as well are unusable: there is no telling. `found` is what the whole word is,
+    and what is returned where no part is a value.
+    """
+    if found is not None and not (found.reason in _MAY_HOLD_VALUES or found.reason.endswith("top-level domain")):
+        return found
+    if not _SIGN.search(raw) or not (_BESIDE.search(raw) or _INSIDE_URL.search(raw)):
+        return found
+    word = keys.refang(raw)
+    parts: list[str] = []
+    for part in _INSIDE_URL.split(word):
+        inside = [part] if _INSIDE_URL.fullmatch(part) else _BESIDE.split(part)
+        parts += filter(None, map(trimmed, inside))
+    kinds = {each.kind for each in map(classify, parts) if isinstance(each, Identified)} if parts != [word] else set()
+    if kinds == {"domain"} and word in raw and _CODE_LIKE.search(word):
+        return Unusable(BESIDE)
+    return parts if kinds else found

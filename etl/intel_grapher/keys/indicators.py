@@ -27,7 +27,8 @@ _JOINER = re.compile("[\u200c\u200d]")  # these two have a meaning in some scrip
 _PLAIN_START = re.compile(
     r"(?:https?|ftp)://(?:[^\s/?#\\()\[\]{}]+|\[[0-9a-f:.]+\](?::[0-9]*)?)(?:[/?#]|\Z)", re.IGNORECASE | re.ASCII
 )
-_MARK = re.compile(r"[\[({]{1,3}\s{0,3}(\.|://|:/|//|:|/|@|dot|at)\s{0,3}[\])}]{1,3}", re.IGNORECASE | re.ASCII)
+# Markdown writes a backslash before a bracket: example\[.\]com.
+_MARK = re.compile(r"\\?[\[({]{1,3}\s{0,3}(\.|://|:/|//|::?|/|@|dot|at)\s{0,3}\\?[\])}]{1,3}", re.IGNORECASE | re.ASCII)
 # A bracket beside the mark, without its counterpart: example[.com, bombay.com[.ar. IPv6 in brackets has none of these.
 _HALF_MARK = re.compile(r"[\[({]{1,3}(?=[.@/])|(?<=[.@/])[\])}]{1,3}(?=[a-z0-9])", re.IGNORECASE | re.ASCII)
 _WORDS = {"dot": ".", "at": "@"}

@@ -14,6 +14,7 @@ from intel_grapher.errors import BadValue
 from intel_grapher.extract.confined import extracted
 from intel_grapher.extract.kinds import DocumentKind, refusal, told
 from intel_grapher.extract.pages import Extract, TextPage, extract
+from intel_grapher.intake.context import BEFORE, not_meant
 from intel_grapher.intake.documents.known import Marking
 from intel_grapher.intake.documents.wrapped import WholeLine, whole_lines
 from intel_grapher.intake.text import Leftover, Mention, read
@@ -23,22 +24,9 @@ MOST_PLACES: Final = 20
 """Places that are kept of one indicator."""
 AROUND: Final = 60
 """Characters of context on each side."""
-VERSION: Final = "a version's number"
-FINGERPRINT: Final = "a fingerprint, and no file's digest"
 IN_CODE: Final = "a name in a program"
 _UNCONFINED: Final[frozenset[DocumentKind]] = frozenset({"text", "markdown"})  # read without a parser
-_BEFORE: Final = 40  # characters
-_VERSION_BEFORE = re.compile(
-    r"(?:\bversions?|\bver\.?|\bv\.?|\bbuild|\brelease|\brev\.?|\bfirmware|\bupdate)[\s:=]*[\"'(]?$", re.IGNORECASE
-)
-_PRINTS = (
-    r"(?:imp-?hash|ja3s?(?:n|_hash)?|ja4\w{0,2}|jarm|ssdeep|tlsh|vhash|authentihash|telfhash|richpe|rich header|"
-    r"thumbprint|serial(?: number)?)"
-)
-_FINGERPRINT_BEFORE = re.compile(rf"\b{_PRINTS}(?: hash)?(?:\s*(?:is|was))?[\s:=|]*[\"'(`]?$", re.IGNORECASE)
-_FINGERPRINT = re.compile(rf"{_PRINTS}\b", re.IGNORECASE)
 _SECTION = re.compile(r"[0-9](?:\.[0-9]{1,2}){3}\.?\s+[A-Z][a-z]")
-_QUAD = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
 _CODE = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*\.[A-Z][a-z]\w*")  # System.Net, WScript.Shell
 _SPACE = re.compile(r"\s+")
 _DEFANGED: Final = frozenset({"domain", "url", "email"})
@@ -140,7 +128,7 @@ def _spotted(found: Extract) -> tuple[list[Spotted], list[Omitted]]:
     rows: set[_Name] = set()
     for mention, column, end in _placed(reading.mentions, lines):
         page, line = lines[mention.line - 1]
-        if reason := _no_indicator(mention, page.text[: line.offset(column)][-_BEFORE:], line.text, column, end):
+        if reason := _no_indicator(mention, page.text[: line.offset(column)][-BEFORE:], line.text, column, end):
             omitted.setdefault((mention.raw, reason))
             continue
         place = _place(page, line, column, end)
@@ -226,13 +214,10 @@ def _no_indicator(mention: Mention, before: str, line: str, column: int, end: in
 
     `before` is the text before it, `column` and `end` say where it stands in its line.
     """
-    if mention.kind == "hash" and (_FINGERPRINT_BEFORE.search(before) or _FINGERPRINT.match(line[column:end])):
-        return FINGERPRINT
-    if mention.kind == "ip" and not mention.port and _QUAD.fullmatch(mention.raw):
-        if _VERSION_BEFORE.search(before):
-            return VERSION
-        if column == 0 and _SECTION.match(line):
-            return "a section's number"
+    if reason := not_meant(mention.kind, mention.raw, before):
+        return reason
+    if mention.kind == "ip" and column == 0 and _SECTION.match(line):
+        return "a section's number"
     if (
         mention.kind == "domain"
         and not mention.port
