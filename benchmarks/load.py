@@ -34,7 +34,7 @@ from load_plot import draw
 
 from intel_grapher.files import Files
 from intel_grapher.load import Server, connected
-from intel_grapher.load.neo4j.handoff import arguments
+from intel_grapher.load.neo4j.importer import csv_arguments
 from intel_grapher.neo4j.server import LocalNeo4j
 
 HERE = Path(__file__).resolve().parent
@@ -126,7 +126,7 @@ class Bench:
         self.local.down()
         began, used = time.perf_counter(), _children()
         report = f"--report-file={self.folder / 'import.report'}"
-        self.local.admin(*arguments(files, files.manifest()), report, "--overwrite-destination", name)
+        self.local.admin(*csv_arguments(files, files.manifest()), report, "--overwrite-destination", name)
         return {"wall": time.perf_counter() - began, "cpu": _children() - used, "rows": self.rows}
 
     def _from_cache(self, way: str) -> Figures:

@@ -16,7 +16,8 @@ from intel_grapher.cli.doctor import _files as checked_files
 from intel_grapher.export.part import RowBatch, opened
 from intel_grapher.files import FORMATS, Files, Group, GroupWriter
 from intel_grapher.load import Embedded, Server, load, verify
-from intel_grapher.load.neo4j.handoff import arguments, stage
+from intel_grapher.load.neo4j.handoff import stage
+from intel_grapher.load.neo4j.importer import csv_arguments
 from intel_grapher.tables import read_tables
 
 PARTS = 3
@@ -103,7 +104,9 @@ def test_the_embedded_graph_is_filled_from_parts_and_equal(parted: Files, whole:
 
 def test_neo4j_admin_is_given_all_parts(parted: Files) -> None:
     place = stage(parted, parted.manifest())
-    argument = next(each for each in arguments(Files(place), parted.manifest()) if each.startswith("--nodes=Domain="))
+    argument = next(
+        each for each in csv_arguments(Files(place), parted.manifest()) if each.startswith("--nodes=Domain=")
+    )
     assert argument == "--nodes=Domain=" + ",".join(
         str(place / "nodes" / f"Domain.{part:05}.csv") for part in range(PARTS)
     )

@@ -15,6 +15,8 @@ from load_samples import HOSTILE, SAMPLE, Rows, cypher, day, write
 from intel_grapher.errors import LoadError, UsageError
 from intel_grapher.files import Group
 from intel_grapher.load import Embedded, Server, connected, load, loading, verify
+from intel_grapher.load.neo4j import admin
+from intel_grapher.load.neo4j.importer import parquet_arguments
 from intel_grapher.neo4j.server import LocalNeo4j
 
 pytestmark = pytest.mark.neo4j
@@ -247,14 +249,14 @@ def test_a_failed_import_leaves_the_database_as_it_was(tmp_path: Path, server: S
     assert verify(files, server).equal
 
 
-def test_an_import_that_differs_is_taken_back(tmp_path: Path, server: Server) -> None:
+def test_an_import_that_differs_is_taken_back(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     files = write(tmp_path / "import", SAMPLE)
     load(files, server, method="bolt")
-    other = write(tmp_path / "other", SAMPLE)
-    csv = other.path(Group("Domain"), "csv")
-    csv.write_text(csv.read_text().replace("phishing", "fishing"))
+    changed = [{**SAMPLE[Group("Domain")][0], "votes": 7}, SAMPLE[Group("Domain")][1]]
+    other = write(tmp_path / "other", SAMPLE | {Group("Domain"): changed})
+    monkeypatch.setattr(admin, "parquet_arguments", lambda _, *rest: parquet_arguments(other, *rest))
     with pytest.raises(LoadError, match="1 changed"):
-        load(other, server, method="admin", replace=True)
+        load(files, server, method="admin", replace=True)
     assert verify(files, server).equal
 
 

@@ -16,7 +16,7 @@ from intel_grapher.errors import LoadError
 from intel_grapher.files import Files, Manifest
 from intel_grapher.load import parity
 from intel_grapher.load.neo4j import handoff
-from intel_grapher.load.neo4j.handoff import arguments, require_csv
+from intel_grapher.load.neo4j.importer import parquet_arguments
 from intel_grapher.load.neo4j.session import connected
 from intel_grapher.neo4j.connection import Server
 from intel_grapher.neo4j.server import LocalNeo4j
@@ -36,7 +36,6 @@ def replace(files: Files, manifest: Manifest, server: Server, progress: parity.P
     start or parity fail: the server then holds what it held before.
     """
     local = server.local
-    require_csv(files, manifest)
     if local is None:
         raise LoadError(handoff.by_hand(files, manifest, server))
     total = sum(content.rows for _, content in manifest.groups())
@@ -66,14 +65,9 @@ def replace(files: Files, manifest: Manifest, server: Server, progress: parity.P
 def _import(files: Files, manifest: Manifest, local: LocalNeo4j) -> None:
     for database in (STORE, CHECKED):  # what a killed load left
         local.remove(database)
-    # Through links of plain names: the importer takes commas and patterns in paths for its own.
-    for group, _ in manifest.groups():
-        files.parts(group, "csv")  # of a set in a store, they come when they are asked for
     with tempfile.TemporaryDirectory(prefix="intel-grapher-") as folder:
-        for part in ("nodes", "relationships"):
-            (Path(folder) / part).symlink_to(files.root.absolute() / part)
         report = local.home / "logs" / "import.report"
-        local.admin(*arguments(Files(Path(folder)), manifest), f"--report-file={report}", STORE)
+        local.admin(*parquet_arguments(files, manifest, Path(folder)), f"--report-file={report}", STORE)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Arguments of `neo4j-admin`; and, for a server whose disk is out of reach, a folder with all that an import takes.
+"""For a server whose disk is out of reach: a folder with all that an import by `neo4j-admin` takes.
 
 import-neo4j/nodes relationships     the CSV files (hard links where that is possible)
 import-neo4j/import.sh               the import and its check
@@ -10,66 +10,14 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-from functools import partial
 from pathlib import Path
 
 from intel_grapher import disk
 from intel_grapher.errors import LoadError
-from intel_grapher.files import Files, Group, Manifest
+from intel_grapher.files import Files, Manifest
 from intel_grapher.load.neo4j import cypher
+from intel_grapher.load.neo4j.importer import csv_arguments
 from intel_grapher.neo4j.connection import Server
-
-_BLOCK = 1 << 20
-
-
-def arguments(files: Files, manifest: Manifest) -> list[str]:
-    """Return the arguments of `neo4j-admin` that import the files, but for the database's name."""
-    # Types in order, so that the ids of each lie together: parity reads them from the first to the last.
-    groups = sorted((group for group, _ in manifest.groups()), key=lambda group: group.type)
-    if all(group.type for group in groups):
-        raise LoadError(f"{files} has no nodes, and neo4j-admin imports nothing of nothing: load with --method bolt")
-    several = [
-        str(part)
-        for group, content in manifest.groups()
-        if _breaks(files, group, content.rows)
-        for part in files.parts(group, "csv")
-    ]
-    return [
-        "database",
-        "import",
-        "full",
-        "--bad-tolerance=0",
-        *([f"--multiline-fields={','.join(several)}", "--multiline-fields-format=v2"] if several else []),
-        *(
-            f"--relationships={group.type}={_listed(files, group)}"
-            if group.type
-            else f"--nodes={group.start}={_listed(files, group)}"
-            for group in groups
-        ),
-    ]
-
-
-def _listed(files: Files, group: Group) -> str:
-    return ",".join(map(str, files.parts(group, "csv")))
-
-
-def _breaks(files: Files, group: Group, rows: int) -> bool:
-    """Tell whether a group's CSV has values with line breaks; reading them costs the importer much."""
-    breaks = 0
-    for part in files.parts(group, "csv"):
-        with part.open("rb") as file:
-            breaks += sum(block.count(b"\n") for block in iter(partial(file.read, _BLOCK), b""))
-    return breaks != rows + 1
-
-
-def require_csv(files: Files, manifest: Manifest) -> None:
-    """Raise LoadError where a CSV file is missing, which are what `neo4j-admin` reads."""
-    for group, content in manifest.groups():
-        if not files.has(group, "csv"):
-            path = files.path(group, "csv")
-            raise LoadError(
-                f"{path} with its {content.rows} rows is not there: run `intel-grapher transform` again, with CSV"
-            )
 
 
 def by_hand(files: Files, manifest: Manifest, server: Server) -> str:
@@ -88,6 +36,7 @@ def by_hand(files: Files, manifest: Manifest, server: Server) -> str:
 
 def stage(files: Files, manifest: Manifest) -> Path:
     """Make the folder `import-neo4j` beside the files; return where it is."""
+    _require_csv(files, manifest)
     root = disk.real(files.root)
     place = root.with_name(f"{root.name}-neo4j")
     new = root.with_name(f".{place.name}.new")
@@ -100,7 +49,7 @@ def stage(files: Files, manifest: Manifest) -> Path:
                 os.link(source, target)
             except OSError:  # another disk, or one without hard links
                 shutil.copyfile(source, target)
-    command = " \\\n  ".join(shlex.quote(each) for each in arguments(Files(new), manifest)).replace(f"{new}/", "")
+    command = " \\\n  ".join(shlex.quote(each) for each in csv_arguments(Files(new), manifest)).replace(f"{new}/", "")
     script = (
         "#!/bin/sh\n"
         "# Run on the server's machine, in this folder, while the server is stopped: sh import.sh\n"
@@ -114,3 +63,13 @@ def stage(files: Files, manifest: Manifest) -> Path:
     disk.sync_tree(new)
     disk.swap_in(new, place)
     return place
+
+
+def _require_csv(files: Files, manifest: Manifest) -> None:
+    """Raise LoadError where a CSV file is missing, which are what `neo4j-admin` reads."""
+    for group, content in manifest.groups():
+        if not files.has(group, "csv"):
+            path = files.path(group, "csv")
+            raise LoadError(
+                f"{path} with its {content.rows} rows is not there: run `intel-grapher transform` again, with CSV"
+            )
