@@ -76,6 +76,8 @@ def refused(raw: str | float) -> str:
         ("1622888811123", "2021-06-05T10:26:51Z", "second"),
         ("1980-01-01", "1980-01-01T00:00:00Z", "day"),
         ("2100-01-01", "2100-01-01T00:00:00Z", "day"),
+        ("2021-03-05 10:11:12.123 +0000 UTC", "2021-03-05T10:11:12Z", "second"),  # as Go writes it
+        ("2021-03-05 10:11:12 -0700 MST", "2021-03-05T17:11:12Z", "second"),
     ],
 )
 def test_date_is_read(raw: str | float, moment: str, precision: str) -> None:
@@ -89,7 +91,7 @@ def test_date_is_read(raw: str | float, moment: str, precision: str) -> None:
         ("placeholder date", ["0000-00-00", "0000-00-00 00:00:00", "", " ", "-", "0", 0, 0.0, "None", "null", "N/A"]),
         ("placeholder date", ["1970-01-01", "1970-01-01T00:00:00.000000+0000", "0001-01-01T00:00:00Z"]),
         ("a date out of range", ["1979-12-31", "2100-01-02", "9999-12-31", -1, 1, 10**400, 1e300, "4246907690"]),
-        ("an ambiguous date", ["05/03/2021", "5-3-2021", "9:37 PM 5/2/2019", "05-Mar-21"]),
+        ("an ambiguous date", ["2021030501", "05/03/2021", "5-3-2021", "9:37 PM 5/2/2019", "05-Mar-21"]),
         ("an unknown time zone", ["2021-03-05 10:11:12 CLST", "05-Mar-2021 10:11:12 XYZ"]),
         ("not a date", [True, False, float("nan"), float("inf"), float("-inf"), "nan", "1e9", "9" * 5000]),
         ("not a date", ["2021-02-29", "2021-13-01", "32 March 2021", "5 Mai 2021", "1999", "May", "2021-W01-1"]),

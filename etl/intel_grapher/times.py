@@ -88,7 +88,9 @@ _WORDED = tuple(
         rf"{_TIME}\s+{_NUMERIC}(?:\s*|\s+{_ZONE})",
     )
 )
-_COMMENT = re.compile(r"(?<=[a-z0-9])\s*\([^()]*\)\Z")  # "+0000 (UTC)"
+_COMMENT = re.compile(r"(?<=[a-z0-9])\s*\([^()]*\)\Z|(?<=[0-9])\s+[a-z]{3,5}\Z")  # "+0000 (UTC)", Go's "+0000 UTC"
+# YYYYMMDDNN, as serial numbers of zones are written: as seconds it would be a day in 2033 to 2036.
+_SERIAL = re.compile(r"(?:19[89]|20[0-9])[0-9](?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])[0-9]{2}")
 _MONTHS_A_YEAR = 12
 _HALF_DAY = 12
 
@@ -100,7 +102,7 @@ def parse(raw: str | float) -> Moment:
     "2021-03-05 10:11", fractions, Z, offsets, "… UTC"), ASN.1 (20220606094212Z), RFC 2822, Twitter's
     "Sat Jul 13 05:33:14 +0000 2019", whois's 05-Mar-2021, "March 5, 2021" and 05.03.2021 (with dots the day is first).
     Fractions of a second are cut. Raises BadValue: "placeholder date", "a date out of range" (before 1980 or after
-    2100-01-01), "an ambiguous date" (05/03/2021, 05-Mar-21), "an unknown time zone" or "not a date".
+    2100-01-01), "an ambiguous date" (05/03/2021, 05-Mar-21, 2021030501), "an unknown time zone" or "not a date".
     """
     if isinstance(raw, str):
         return _short_way(raw) or _checked(_from_text(raw.strip()))
@@ -195,6 +197,8 @@ def _from_text(value: str) -> Moment:
         raise BadValue("placeholder date")
     if len(value) > _LONGEST:
         raise BadValue("not a date")
+    if _SERIAL.fullmatch(value):
+        raise BadValue("an ambiguous date")
     if _NUMBER.fullmatch(value) and not _PACKED.fullmatch(value):
         return Moment(_from_number(int(value.partition(".")[0])), "second")
     if match := _ISO.fullmatch(value):

@@ -176,3 +176,34 @@ def test_a_quote_that_is_not_closed_swallows_no_other_row(first: str) -> None:
 def test_a_remark_reports_nothing() -> None:
     found = table("ioc,note\na.example,moved from good.example\nb.example,see good.example\n")
     assert [entry.found.key for entry in found.entries] == ["a.example", "b.example"]
+
+
+def test_a_url_keeps_its_commas_in_a_quoted_cell() -> None:
+    text = 'url,note\n"http://evil.example/x,y;z",a\n"http://evil.example/a, http://evil.example/b",b\n'
+    assert keys(text) == ["http://evil.example/x,y;z", "http://evil.example/a", "http://evil.example/b"]
+
+
+def test_names_of_files_are_no_domains_by_their_column_or_type() -> None:
+    assert keys(f"filename,md5\nrun.sh,{MD5}\nsetup.zip,{MD5}\n") == [MD5, MD5]
+    assert keys(f"run.sh,{MD5}\nsetup.zip,{MD5}\n") == [MD5, MD5]
+    typed = "type,value\nfilename,run.sh\nemail-subject,evil.example\nregistry-key,x.example\ndomain,b.example\n"
+    found = table(typed)
+    assert [entry.found.key for entry in found.entries] == ["b.example"]
+    assert {leftover.reason for leftover in found.leftovers} == {"of a type that is no indicator"}
+
+
+def test_excel_s_line_before_a_table_is_no_header() -> None:
+    found = table("sep=;\ndomain;note\nevil.example;x\nworse.example;y\n")
+    assert [column.name for column in found.columns] == ["domain", "note"]
+    assert ([entry.found.key for entry in found.entries], found.leftovers) == (["evil.example", "worse.example"], [])
+
+
+def test_a_port_may_be_a_fraction_s_spelling_and_an_impossible_one_is_listed() -> None:
+    found = table("ip,port\n192.0.2.1,443.0\n192.0.2.2,99999\n192.0.2.3,80\n")
+    assert [entry.found.port for entry in found.entries] == [443, 0, 80]
+    assert [(leftover.raw, leftover.reason) for leftover in found.leftovers] == [("99999", "an impossible port")]
+
+
+def test_the_first_and_the_last_address_of_a_range_are_its_networks() -> None:
+    text = "start_ip,end_ip,owner\n192.0.2.0,192.0.2.255,x\n198.51.100.0,198.51.100.127,y\n203.0.113.9,,z\n"
+    assert keys(text) == ["192.0.2.0/24", "198.51.100.0/25", "203.0.113.9"]

@@ -154,6 +154,19 @@ def test_a_line_gives_its_values(line: str, expected: list[str]) -> None:
         ("iptables -A INPUT -s 192.0.2.0/24 -j DROP", ["network 192.0.2.0/24"]),
         ("add blocked 192.0.2.9 timeout 0", ["ip 192.0.2.9"]),
         ("deny from 192.0.2.9;", ["ip 192.0.2.9"]),
+        ("access-list 101 deny ip 192.0.2.0 0.0.0.255 any", ["network 192.0.2.0/24"]),
+        ("set subnet 192.0.2.0 255.255.255.0", ["network 192.0.2.0/24"]),
+        ("Some Org:192.0.2.0-192.0.2.255", ["network 192.0.2.0/24"]),
+        ("192.000.002.000 - 192.000.002.255 , 000 , Some Org", ["network 192.0.2.0/24"]),
+        ("||*.bad.example^", ["domain bad.example"]),
+        ("host-record=bad.example,192.0.2.9", ["domain bad.example", "ip 192.0.2.9"]),
+        ('alert udp any any -> any 53 (content:"|03|bad|07|example|00|"; sid:2;)', ["domain bad.example"]),
+        (
+            'alert tcp any any -> [192.0.2.1,!192.0.2.2] 80 (content:"a.example"; sid:1;)',
+            ["ip 192.0.2.1", "domain a.example"],
+        ),
+        ('alert tcp any any -> ![192.0.2.1,192.0.2.2] 80 (content:!"a.example"; sid:1;)', []),
+        ('$url = "http://bad.example/x" nocase', ["url http://bad.example/x"]),
     ],
 )
 def test_a_line_of_a_known_list_is_read_by_its_format(line: str, expected: list[str]) -> None:
@@ -168,6 +181,9 @@ def test_a_line_of_a_known_list_is_read_by_its_format(line: str, expected: list[
         ("@@||good.example^", "good.example"),
         ("good.example CNAME rpz-passthru.", "good.example"),
         ("1.0.0.1 - 200.254.253.2", "1.0.0.1 - 200.254.253.2"),
+        ("192.0.2.000 - 192.0.2.255", "192.0.2.000 - 192.0.2.255"),
+        ('alert tcp any any -> any 80 (content:!"good.example"; sid:1;)', "good.example"),
+        ("alert tcp any any -> !192.0.2.1 80 (sid:1;)", "192.0.2.1"),
     ],
 )
 def test_what_a_list_does_not_report_is_left_out_with_a_reason(line: str, raw: str) -> None:
@@ -339,7 +355,7 @@ def test_the_order_of_the_text_is_kept(values: list[str]) -> None:
         ("bad.example IN A 127.0.0.1", ["127.0.0.1"]),
         ("@ IN NS ns.rpz.example.", ["ns.rpz.example."]),
         ("all of 192.0.2.5-192.0.2.9 today", ["192.0.2.5-192.0.2.9"]),
-        ("ip route 192.0.2.9 255.255.255.255 Null0", ["255.255.255.255"]),
+        ("the mask is 255.255.255.255 or 0.0.0.255", ["255.255.255.255", "0.0.0.255"]),
     ],
 )
 def test_what_looks_like_a_value_and_is_no_indicator_is_listed(line: str, listed: list[str]) -> None:

@@ -18,12 +18,15 @@ READS = (
     ("hosts file", "every name of a line; an address of the world before names, too",
      "`localhost` and its like; broadcast, multicast and `ff00::`"),
     ("adblock list", "the name of `||name^` and `|name|`", "exceptions (`@@`), names that only hide parts of pages"),
-    ("dnsmasq", "the names of `address=/…/`, `server=/…/`, `local=/…/`, `ipset=/…/`", "where they are sent"),
+    ("dnsmasq", "the names of `address=/…/`, `server=/…/`, `local=/…/`, `ipset=/…/`; `host-record`, `cname`",
+     "where they are sent"),
     ("RPZ", "the owner of a CNAME; the network of `…rpz-ip`", "`rpz-passthru`"),
     ("unbound", "`local-zone`, `local-data`", "zones of the type `transparent`"),
-    ("Suricata, Snort", "addresses in a rule's header, names in its contents", "variables, patterns, messages"),
+    ("Suricata, Snort", "addresses in a rule's header, names in its contents",
+     "variables, patterns, messages; what `!` excepts"),
     ("iptables, ipset, nginx, Apache", "the address or network that is denied", "ports, chains and targets"),
-    ("range", "`192.0.2.0 - 192.0.2.255`, `start end length`: as networks", "a range of more than 32 networks"),
+    ("range", "`192.0.2.0 - 192.0.2.255`, `192.0.2.1-9`, `start end length`, `name:first-last`: as networks",
+     "a range of more than 32 networks"),
 )  # fmt: skip
 
 
@@ -44,18 +47,21 @@ _HOSTS = re.compile(
 _NAME = _compiled(r"(?:[\w*-]+\.)*[\w-]+\.?")
 _ADDRESS_FIRST = re.compile(r"[0-9]+\.[0-9]|[0-9A-Fa-f]*:[0-9A-Fa-f]*:")
 _DOTTED = re.compile(r"\w[.@]\w")
-_ADBLOCK_PATH = _compiled(r"(@@)?\|{1,2}((?:https?://)?[^\s/^$|*]+/[^\s^$|*]+)[\^|]?(?:\$.*)?")
-_ADBLOCK = _compiled(r"(@@)?\|{1,2}([^\s/^$|*]+)[\^|/]?(?:\$.*)?")
+_ADBLOCK_PATH = _compiled(r"(@@)?\|{1,2}(?:\*\.)?((?:https?://)?[^\s/^$|*]+/[^\s^$|*]+)[\^|]?(?:\$.*)?")
+_ADBLOCK = _compiled(r"(@@)?\|{1,2}(?:\*\.)?([^\s/^$|*]+)[\^|/]?(?:\$.*)?")
 _COSMETIC = re.compile(r"([^#\s]*)#[@?$%]?#.*")
 _DNSMASQ = _compiled(r"(?:address|server|local|ipset|nftset)=/((?:[^/\s]+/)+)\S*")
+_DNSMASQ_RECORD = _compiled(r"(?:host-record|cname)=(\S+)")
 _RPZ_ADDRESS = _compiled(r"(\d+)\.((?:(?:[0-9a-f]+|zz)\.)+)rpz-ip(?:\.\S*)?\s+.*")
 _RPZ = _compiled(r"(\*\.)?(\S+?)\.?\s+(?:\d+\s+)?(?:IN\s+)?CNAME\s+(\S+)")
-_ZONE_OWN = _compiled(r"\$\w+\s.*|\S+\s+(?:\d+\s+)?(?:IN\s+)?(?:SOA|NS)\s.*")
+_ZONE_OWN = _compiled(r"\$(?:ORIGIN|TTL|INCLUDE|GENERATE)\s.*|\S+\s+(?:\d+\s+)?(?:IN\s+)?(?:SOA|NS)\s.*")
 _ZONE_ADDRESS = _compiled(r"(?:\*\.)?(\S+?)\.?\s+(?:\d+\s+)?(?:IN\s+)?(?:A|AAAA)\s+([0-9a-f.:]+)")
 _UNBOUND_ZONE = _compiled(r'local-zone:\s*"?([^"\s]+?)\.?"?\s+(\S+)')
 _UNBOUND_DATA = _compiled(r'local-data(?:-ptr)?:\s*["\'](\S+?)\.?\s+.*')
 _RULE = _compiled(r"(?:alert|drop|reject|block|pass)\s+\S+\s+(\S+)\s+\S+\s+(?:->|<>|<-)\s+(\S+)\s+\S+\s+\((.*)\)\s*")
-_RULE_CONTENT = re.compile(r'content:\s*!?"((?:[^"\\]|\\.)*)"')
+_RULE_CONTENT = re.compile(r'content:\s*(!?)\s*"((?:[^"\\]|\\.)*)"')
+_RULE_NAME = re.compile(r"(?:[\w-]+\.)+[\w-]{2,}|https?://\S+", re.IGNORECASE)
+_RULE_LABEL = re.compile(r"\|([0-9a-f]{2})\|([\w-]+)", re.IGNORECASE)  # a length and a label, as DNS sends names
 _FIREWALL = (
     _compiled(r"(?:iptables\s+|ip6tables\s+)?-[AI]\s+\S+.*?\s(?:-s|-d|--source|--destination)\s+(\S+).*"),
     _compiled(r"(?:ipset\s+)?(?:add|-A)\s+\S+\s+(\S+)(?:\s.*)?"),
@@ -64,10 +70,12 @@ _FIREWALL = (
     _compiled(r"set\s+\S+\s+\{\s*(.+?)\s*\}.*"),
 )
 _RANGE = re.compile(
-    r"([0-9.]+|[0-9A-Fa-f:]{1,45}:[0-9A-Fa-f:.]{0,45})(\s*(?:-|\u2013|\s)\s*)"
+    r"(?:[^:]*[^:0-9A-Fa-f][^:]*:)?([0-9.]+|[0-9A-Fa-f:]{1,45}:[0-9A-Fa-f:.]{0,45})(\s*(?:-|\u2013|\s)\s*)"
     r"([0-9.]+|[0-9A-Fa-f:]{1,45}:[0-9A-Fa-f:.]{0,45})"
     r"(?:\s+[0-9]+(?=\s|\Z))?"
 )
+_PADDED = re.compile(r"[0-9]{3}(?:\.[0-9]{3}){3}")  # as eMule has them, in decimal
+RULE_PATTERN = "a pattern of a rule, which is no name"
 BESIDE_RANGE = "beside a range, whose owner or comment it is"
 _LARGEST_RANGE = 32  # networks that one range is parted into
 
@@ -89,10 +97,11 @@ def _range(line: str) -> LineValues | None:
         if match[3].startswith("255.") and match[2].isspace():  # an address and a netmask
             networks = [str(ipaddress.ip_network(f"{match[1]}/{match[3]}", strict=False))]
         else:
-            first, last = ipaddress.ip_address(match[1]), ipaddress.ip_address(_last(match))
+            first, last = ipaddress.ip_address(_unpadded(match[1])), ipaddress.ip_address(_unpadded(_last(match)))
             networks = [str(network) for network in ipaddress.summarize_address_range(first, last)]
     except (ValueError, TypeError):
-        return None
+        is_meant = match[1].count(".") == match[3].count(".") == 3 and not match[2].isspace()  # noqa: PLR2004 - of IPv4
+        return LineValues([], [(match[0], "a range of impossible addresses")]) if is_meant else None
     rest = line[match.end() :].strip()
     if match[2].isspace() and (len(networks) > 1 or match[1] == match[3] or _ADDRESS_FIRST.match(rest)):
         return None  # addresses on a line: only the first and the last one of a network are a range so
@@ -108,6 +117,10 @@ def _last(match: re.Match[str]) -> str:
     """Return the last address of a range; that of 192.0.2.1-10 is 192.0.2.10."""
     is_short = match[3].isdigit() and not match[2].isspace()
     return f"{match[1].rpartition('.')[0]}.{match[3]}" if is_short else match[3]
+
+
+def _unpadded(address: str) -> str:
+    return ".".join(str(int(part)) for part in address.split(".")) if _PADDED.fullmatch(address) else address
 
 
 def _hosts(line: str) -> LineValues | None:
@@ -153,6 +166,8 @@ def _adblock(line: str) -> LineValues | None:
 
 
 def _dnsmasq(line: str) -> LineValues | None:
+    if match := _DNSMASQ_RECORD.fullmatch(line):
+        return LineValues([value for value in match[1].split(",") if _DOTTED.search(value) or ":" in value])
     match = _DNSMASQ.fullmatch(line)
     return LineValues([name for name in match[1].split("/") if name]) if match else None
 
@@ -202,11 +217,36 @@ def _rule(line: str) -> LineValues | None:
     match = _RULE.fullmatch(line)
     if match is None:
         return None
-    header = [part.lstrip("!") for side in match.group(1, 2) for part in side.strip("[]").split(",")]
-    addresses = [part for part in header if re.match(r"[0-9]|[0-9A-Fa-f]*:", part) and part != "any"]
-    contents = [content.strip(".") for content in _RULE_CONTENT.findall(match[3])]
-    names = [content for content in contents if re.fullmatch(r"(?:[\w-]+\.)+[\w-]{2,}", content)]
-    return LineValues([*addresses, *names])
+    others: list[tuple[str, str]] = []
+    values: list[str] = []
+    for side in match.group(1, 2):
+        for part in side.strip("![]").split(","):
+            is_denied = side.startswith("!") or part.startswith("!")
+            address = part.strip("![] ")
+            if re.match(r"[0-9]|[0-9A-Fa-f]*:", address):
+                others += [(address, NOT_BLOCKED)] if is_denied else []
+                values += [] if is_denied else [address]
+    for denied, content in _RULE_CONTENT.findall(match[3]):
+        name = _of_labels(content).strip(".")
+        if not _RULE_NAME.fullmatch(name):
+            others += [(name, RULE_PATTERN)] if _DOTTED.search(name) else []
+        elif denied:
+            others.append((name, NOT_BLOCKED))
+        else:
+            values.append(name)
+    return LineValues(values, others)
+
+
+def _of_labels(content: str) -> str:
+    """Return a name that is written as DNS sends it, |04|evil|07|example|00|; any other content as it is."""
+    bare = content.removesuffix("|00|")
+    labels = _RULE_LABEL.findall(bare)
+    is_name = labels and "".join(f"|{size}|{label}" for size, label in labels) == bare
+    return (
+        ".".join(label for _, label in labels)
+        if is_name and all(int(size, 16) == len(label) for size, label in labels)
+        else content
+    )
 
 
 def _firewall(line: str) -> LineValues | None:

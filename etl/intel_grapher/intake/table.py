@@ -8,17 +8,20 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from intel_grapher import times
+from intel_grapher import keys, times
 from intel_grapher.errors import BadValue
 from intel_grapher.intake import words
+from intel_grapher.intake.lines import values_of
 from intel_grapher.intake.text import SHOWN, Leftover
 
 DELIMITERS = ",;\t|"
+_GREATEST_PORT = 65_535
 SAMPLE = 200  # rows that a column's meaning is read from
 LONGEST = 65_536  # characters of a line; a longer one is one cell
 ENOUGH = 0.5  # share of a column's cells that must be of one sort
 BARREN = "a row without an indicator"
 
+NO_INDICATORS_TYPE = "of a type that is no indicator"
 NO_FILES_DIGEST = "a fingerprint of another thing than a file"
 # What docs/intake.md says of a table: the format, what is read, what is left out.
 READS = (
@@ -50,9 +53,19 @@ _NAMES = {
 _NEVER = re.compile(
     r"(?:.*_)?(?:reference|references|ref|refs|report|source|sources|link|links|urlhaus_link|permalink|reporter|author|"
     r"contact|ja3s?|ja3_md5|ja3s_md5|jarm|imphash|ssdeep|tlsh|vhash|authentihash|telfhash|thumbprint|serial|"
-    r"cert(?:ificate)?_(?:md5|sha1|sha256)|id|uuid|attribute_id|event_id|object_id)"
+    r"cert(?:ificate)?_(?:md5|sha1|sha256)|id|uuid|attribute_id|event_id|object_id|"
+    r"file|filename|file_name|file_path|filepath|path|process|user_agent|useragent)"
 )
 _CERTIFICATES = {"listingdate", "sha1", "listingreason"}  # abuse.ch's SSL blacklist: the digests are certificates'
+_NO_INDICATOR_TYPE = re.compile(
+    r"(?:win_)?(?:file|process|registry|reg|mutex|pipe|user_?agent|(?:e?mail_)?subject|text|comment|yara|sigma|snort|pattern|cmd|command)"
+    r"(?:_?(?:name|path|key|value|line|agent|rule))*"
+)
+_SEPARATOR_LINE = re.compile(r"\"?sep=.\"?", re.IGNORECASE)  # what Excel writes before a table
+_RANGE_ENDS = (
+    re.compile(r"(?:(?:ip|range|network|address)_?)?(?:start|first|from|begin)(?:_?(?:ip|address))?"),
+    re.compile(r"(?:(?:ip|range|network|address)_?)?(?:end|last|to|stop)(?:_?(?:ip|address))?"),
+)
 _ADDRESS_AND_PORT = re.compile(r"([0-9A-Fa-f.:]+)\|([0-9]{1,5})")
 _INDICATOR_NAME = re.compile(
     r"(?:.*_)?(?:ioc|iocs|ioc_value|indicator|indicators|value|data|observable|url|urls|domain|domains|hostname|host|"
@@ -123,6 +136,8 @@ def read_table(text: str, mapped: Mapping[str, str] | None = None) -> Table | No
     indicators where a role of `mapped` is that. Raises BadValue where the table has no such column.
     """
     lines = [(number, line) for number, line in _whole_rows(text) if line.strip("\x00\ufeff \t")]
+    if lines and _SEPARATOR_LINE.fullmatch(lines[0][1].strip("\ufeff ")):
+        del lines[0]
     sample = [line for _, line in lines if not line.lstrip().startswith("#")][:SAMPLE]
     delimiter = _delimiter(sample) or (DELIMITERS[0] if _is_one_column(sample) else "")
     if not delimiter and not mapped:
@@ -133,8 +148,9 @@ def read_table(text: str, mapped: Mapping[str, str] | None = None) -> Table | No
         columns = _as_mapped(columns, mapped)
     table = Table(delimiter, columns, [], [])
     text_of = dict(lines)
+    ends = _ends(columns)
     for number, row in rows:
-        _read_row(number, text_of[number].strip(), row, table)
+        _read_row(number, text_of[number].strip(), _as_networks(row, ends) if ends else row, table)
     return table
 
 
@@ -255,7 +271,8 @@ def _columns(header: list[str], rows: list[list[str]]) -> list[TableColumn]:
 
 def _role(name: str, cells: list[str], *, certificates: bool) -> str:
     """Return a column's role: its name's where one is known, unless its values say otherwise."""
-    if _NEVER.fullmatch(name) or (certificates and name == "sha1"):
+    are_files = not name and cells and all(map(_may_be_a_file, cells))
+    if are_files or _NEVER.fullmatch(name) or (certificates and name == "sha1"):
         return OTHER
     by_name = _NAMES.get(name, OTHER)
     # A remark may name an indicator among its words; what it names is not reported by the row.
@@ -268,6 +285,11 @@ def _role(name: str, cells: list[str], *, certificates: bool) -> str:
     if by_name == OTHER and cells and _INDICATOR_NAME.fullmatch(name) and any(map(_holds_indicators, cells)):
         return INDICATOR
     return by_name
+
+
+def _may_be_a_file(cell: str) -> bool:
+    found = words.classify(cell)
+    return isinstance(found, words.Unusable) and found.reason in {words.FILE_NAME, words.AMBIGUOUS}
 
 
 def _share(cells: list[str], holds: Callable[[str], bool]) -> float:
@@ -288,12 +310,17 @@ def _percent(cell: str) -> int | None:
     return int(digits) if digits.isdecimal() and len(digits) < 4 and int(digits) <= 100 else None  # noqa: PLR2004
 
 
+_BETWEEN = re.compile(r"[\s|]+|[,;](?=\s*\S)")
+_BETWEEN_URLS = re.compile(r"[\s|]+|[,;](?=\s*(?:[a-z][a-z0-9+.*-]{1,9}\[?:\]?//|\s))", re.IGNORECASE)
+
+
 def _parts(cell: str) -> Iterator[str]:
     """Yield the values of a cell: several may stand in one, and MISP joins pairs by |."""
     if pair := _ADDRESS_AND_PORT.fullmatch(cell):
         yield f"[{pair[1]}]:{pair[2]}" if ":" in pair[1] else f"{pair[1]}:{pair[2]}"
         return
-    for part in re.split(r"[\s|]+|[,;](?=\s*\S)", cell):
+    has_url = "://" in keys.refang(cell)
+    for part in re.split(_BETWEEN_URLS if has_url else _BETWEEN, cell):
         if word := words.trimmed(part):
             yield word
 
@@ -321,17 +348,17 @@ def _read_row(number: int, line: str, row: list[str], table: Table) -> None:
     first = by_role.get(FIRST) or by_role.get(DATE, "")
     last = by_role.get(LAST) or first
     before = len(table.entries)
+    port = by_role.get(PORT, "").removesuffix(".0")  # as pandas and Excel write it
+    if port.isdecimal() and int(port) > _GREATEST_PORT:
+        table.leftovers.append(Leftover(number, port[:SHOWN], "an impossible port"))
     listed = len(table.leftovers)
     for column, cell in zip(table.columns, row, strict=False):
         if column.role != INDICATOR:
             continue
         for part in _parts(cell):
-            found = words.classify(part, is_value=True)
+            found = _of_type(words.classify(part, is_value=True), by_role.get(TYPE, ""))
             if isinstance(found, words.Identified):
-                if found.kind == "hash" and _OTHERS_DIGEST.fullmatch(by_role.get(TYPE, "")):
-                    table.leftovers.append(Leftover(number, part[:SHOWN], NO_FILES_DIGEST))
-                    continue
-                found = _with_port(found, by_role.get(PORT, ""))
+                found = _with_port(found, port)
                 malware, comment, tags = (by_role.get(role, "") for role in (MALWARE, COMMENT, TAGS))
                 confidence = _percent(by_role.get(CONFIDENCE, ""))
                 table.entries.append(RowIndicator(found, part, number, first, last, malware, comment, tags, confidence))
@@ -341,7 +368,39 @@ def _read_row(number: int, line: str, row: list[str], table: Table) -> None:
         table.leftovers.append(Leftover(number, line[:SHOWN], BARREN))
 
 
+def _of_type(found: words.Identified | words.Unusable | None, kind: str) -> words.Identified | words.Unusable | None:
+    """Return a value of a row whose type says what it is; one that is no indicator by it is unusable."""
+    if isinstance(found, words.Identified):
+        if found.kind == "hash" and _OTHERS_DIGEST.fullmatch(kind):
+            return words.Unusable(NO_FILES_DIGEST)
+        if _NO_INDICATOR_TYPE.fullmatch(_folded(kind)):
+            return words.Unusable(NO_INDICATORS_TYPE)
+    return found
+
+
 def _with_port(found: words.Identified, port: str) -> words.Identified:
-    if found.kind == "ip" and not found.port and port.isdecimal() and 0 < int(port) <= 65_535:  # noqa: PLR2004
+    if found.kind == "ip" and not found.port and port.isdecimal() and 0 < int(port) <= _GREATEST_PORT:
         return found._replace(port=int(port))
     return found
+
+
+def _as_networks(row: list[str], ends: tuple[int, int]) -> list[str]:
+    """Return a row with the networks of a range in place of its first address, and nothing in that of its last."""
+    first, last = ends
+    if last >= len(row) or not row[first] or not row[last]:
+        return row
+    found = values_of(f"{row[first]} - {row[last]}")
+    changed = row.copy()
+    changed[first] = " ".join(found.values) if found and found.values else f"{row[first]}-{row[last]}"
+    changed[last] = ""
+    return changed
+
+
+def _ends(columns: list[TableColumn]) -> tuple[int, int] | None:
+    """Return where the first and the last address of a range stand; None where no two columns are that."""
+    found = []
+    for form in _RANGE_ENDS:
+        found += [
+            at for at, column in enumerate(columns) if column.role == INDICATOR and form.fullmatch(_folded(column.name))
+        ]
+    return (found[0], found[1]) if len(found) == 2 else None  # noqa: PLR2004 - a pair

@@ -60,6 +60,10 @@ _SPACED = re.compile(r"\s*(\\?[\[({])\s*(\.|::?|/|@|dot|at)\s*(\\?[\])}])\s*", r
 _JSON_LINE = re.compile(r"\s*(?:[\[{]|\"[^\"]*\"\s*(?::|,?\Z))(?!.*(?<!\w)[A-Za-z]:\\[^\\])")
 _JSON_TEXT = re.compile(r"\"(?:[^\"\\]|\\.)*\"")
 _SPACED_SCHEME = re.compile(r"(?i)\b(h[tx]{2}ps?|ftp)(\[?:\]?//)\s+(?=\S)")
+# An address and its mask: a netmask, or what Cisco calls a wildcard.
+_MASKED = re.compile(
+    r"(?<![0-9.])([0-9]{1,3}(?:\.[0-9]{1,3}){3})\s+((?:255|0(?!\.0\.0\.0))(?:\.[0-9]{1,3}){3})(?![0-9.])"
+)
 _CVE_SPACED = re.compile(r"(?i)\b(cve)[ _:]([0-9]{4})[-_ ]([0-9]{4,19})\b")
 _SPELT_OUT = re.compile(r"(?i)\S+(?:\s+(?:dot|at|\[at\]|\(at\))\s+\S+)+")
 _PARTS = re.compile(r"[\s\t]+")
@@ -96,7 +100,7 @@ NO_TYPOS = frozenset(
         *(words.FILE_NAME, words.AMBIGUOUS, words.NETMASK, words.RANGE, words.GLUED, words.BESIDE),
         words.CUT_OFF,
         *(VERSION, FINGERPRINT, MESSAGE_ID),
-        *(lines.NOT_BLOCKED, lines.NO_INDICATOR, lines.HIDDEN, lines.BESIDE_RANGE),
+        *(lines.NOT_BLOCKED, lines.RULE_PATTERN, lines.NO_INDICATOR, lines.HIDDEN, lines.BESIDE_RANGE),
     }
 )
 """Reasons of leftovers that nobody meant as an indicator: a text may be full of them."""
@@ -179,7 +183,7 @@ class _Reader:
         elif line:
             content, comment = lines.comment_of(_BULLET.sub("", _without_escapes(line), count=1))
             self._prose += len(comment.split())
-            self._parts(content, number)
+            self._parts(_MASKED.sub(r"\1/\2", content), number)
 
     def _is_url(self, line: str) -> bool:
         """Tell whether a line is a canonical URL; a sentence's end, or the cells of a row, may stand behind one."""

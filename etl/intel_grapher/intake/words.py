@@ -198,7 +198,7 @@ def _numeric(word: str, is_value: bool) -> Identified | Unusable | None:  # noqa
         return _masked(word)
     if re.fullmatch(rf"{_V4}[-\u2013](?:{_V4}|[0-9]{{1,3}})", word):
         return Unusable(RANGE)
-    if word.startswith("255.") and not is_value:
+    if word.startswith(("255.", "0.")) and word.count(".") == 3 and not is_value:  # noqa: PLR2004 - an IPv4 address's
         return Unusable(NETMASK)
     if re.fullmatch(rf"{_V4}(?:/[0-9]{{1,2}})?", word):
         return _detected(word.removesuffix("/32"))
