@@ -106,7 +106,7 @@ def parse(raw: str | float) -> Moment:
     """
     if isinstance(raw, str):
         return _short_way(raw) or _checked(_from_text(raw.strip()))
-    if isinstance(raw, bool):
+    if isinstance(raw, bool) or not isinstance(raw, int | float):
         raise BadValue("not a date")
     return _checked(Moment(_from_number(raw), "second"))
 

@@ -47,7 +47,7 @@ def is_canonical(of: Endpoint | Kind[Any], key: str) -> bool:
 def _has_key(kind: Kind[Any], raws: str | Sequence[str]) -> bool:
     """Tell whether the only raw string, or the first of several, has a canonical key."""
     try:
-        kind.resolve(raws if isinstance(raws, str) else raws[0])
+        kind.resolve(raws if isinstance(raws, str) else next(iter(raws)))
     except BadValue:
         return False
     return True

@@ -34,7 +34,7 @@ class Column:
 
     def add(self, value: Any, columns: Columns, rows: int) -> None:  # noqa: ANN401 - values of any type
         """Add a fact's value, or one for each of its rows."""
-        if isinstance(value, list) and is_column(self.type, value):
+        if isinstance(value, (list, tuple)) and is_column(self.type, value):
             if self.one_a_fact:
                 facts = zip(self.values, columns.lengths, strict=False)
                 self.values = [repeated for repeated, length in facts for _ in range(length)]
@@ -246,7 +246,10 @@ def _codes(type_: Type, raws: list[Any] | pa.Array, known: Values) -> pa.Array:
         hashable = map(_hashable, raws if isinstance(raws, list) else raws.to_pylist())
         return as_arrow(array("i", map(known.__getitem__, hashable)))
     if isinstance(raws, list):
-        if not set(map(type, raws)) <= _TEXT_OR_NONE:
+        kinds = set(map(type, raws))
+        if not kinds <= _SCALARS:
+            raws = list(map(_hashable, raws))
+        if not kinds <= _TEXT_OR_NONE:
             return as_arrow(array("i", map(known.__getitem__, raws)))
         try:
             raws = pa.array(raws, pa.string())
@@ -258,10 +261,14 @@ def _codes(type_: Type, raws: list[Any] | pa.Array, known: Values) -> pa.Array:
 
 
 _TEXT_OR_NONE = frozenset({str, type(None)})
+_SCALARS = _TEXT_OR_NONE | {int, float, bool}
 
 
 def _hashable(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value
+    """Return a value as the key of a dict: a list as a tuple, what no property can be as its type in one."""
+    if isinstance(value, list | tuple):
+        return tuple(map(_hashable, value))
+    return value if type(value) in _SCALARS else (type(value),)
 
 
 class Numbering:
@@ -395,6 +402,6 @@ def property_of(what: Kind[Any] | Relationship[Any, Any], name: str) -> Property
     raise SourceError(f"the schema has no property {name!r} there; declare it in etl/intel_grapher/schema.py")
 
 
-def is_column(type_: Type, value: list[Any]) -> bool:
+def is_column(type_: Type, value: Sequence[Any]) -> bool:
     """Tell whether a list is a value for each row. A list of texts is one value; a list of lists is a value a row."""
     return type_ is not Type.TEXTS or bool(value and not isinstance(value[0], str))

@@ -451,7 +451,7 @@ def laid_out(fact: Fact) -> tuple[int, str, str]:
             raise SourceError("a mapping gave two lists of different length")
         rows, second = len(ends), "".join(ends)
     for name, value in fact.properties.items():
-        odd = rows and isinstance(value, list) and len(value) != rows
+        odd = rows and isinstance(value, (list, tuple)) and len(value) != rows
         if odd and is_column(property_of(fact.what, name).type, value):
             raise SourceError("a mapping gave a property a list of another length than its facts")
     return rows, first, second

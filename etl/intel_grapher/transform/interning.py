@@ -6,7 +6,7 @@ them), and one by one otherwise (the slow path). Only results of the slow path a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -35,8 +35,16 @@ def _integer(raw: object) -> int:
     raise BadValue("an integer beyond 64 bits" if isinstance(raw, int) else "not an integer")
 
 
-def _items(raw: Sequence[str]) -> tuple[str, ...] | None:
+def _text(raw: object) -> str | None:
+    if isinstance(raw, str):
+        return keys.text(raw) or None
+    raise BadValue("not a text")
+
+
+def _items(raw: object) -> tuple[str, ...] | None:
     """Return the distinct canonical items of a list property, sorted, without placeholders; None if there are none."""
+    if not isinstance(raw, tuple) or not all(isinstance(item, str) for item in raw):
+        raise BadValue("not a list of texts")
     items = set()
     for item in raw:
         try:
@@ -47,7 +55,7 @@ def _items(raw: Sequence[str]) -> tuple[str, ...] | None:
 
 
 CANONICAL: dict[Type, Callable[[Any], Any]] = {
-    Type.TEXT: lambda raw: keys.text(raw) or None,
+    Type.TEXT: _text,
     Type.TEXTS: _items,
     Type.INTEGER: _integer,
     Type.TIMESTAMP: times.parse,
@@ -107,7 +115,8 @@ class Values(dict[Any, int]):
             if code:
                 self.canonicals.append(value)
         self[raw] = code
-        self.characters += sum(map(len, raw)) if isinstance(raw, tuple) else len(raw) if isinstance(raw, str) else 0
+        texts = raw if isinstance(raw, tuple) else (raw,)
+        self.characters += sum(len(text) for text in texts if isinstance(text, str))
         return code
 
 
