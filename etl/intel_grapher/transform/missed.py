@@ -35,16 +35,18 @@ class Missed:
     def located(self, text: bytes) -> list[tuple[str, object, str]] | None:
         """Return the bad values with their places and reasons, where the columns tell; None where they do not.
 
-        A reply (`text`) has to be searched if a value stands elsewhere as well, may be written otherwise, or has
-        several reasons.
+        A reply (`text`) has to be searched if a value stands elsewhere as well, may be written otherwise, has several
+        reasons, or stands in more places than it is noted for: two properties of one row are noted once.
         """
-        reasons = {(value, reason) for _, _, value, reason in self.noted}
+        reasons = Counter((value, reason) for _, _, value, reason in self.noted)
         if self.more or len(self.noted) > MAX_LISTED or len(reasons) != len(self.paths) or b"\\" in text:
             return None
         found: list[tuple[str, object, str]] = []
-        for value, reason in reasons:
+        for (value, reason), count in reasons.items():
             paths = self.paths[value]
-            if "" in paths or not isinstance(value, str) or text.count(msgspec.json.encode(value)) != len(paths):
+            if "" in paths or len(paths) > count or not isinstance(value, str):
+                return None
+            if text.count(msgspec.json.encode(value)) != len(paths):
                 return None
             found += [(path, value, reason) for path in paths]
         return found
