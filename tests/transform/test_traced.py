@@ -55,12 +55,23 @@ class Seen(Struct, rename="camel"):
     note: str = ""
 
 
+class Owner(Struct, frozen=True):
+    name: str = "nobody"
+    is_known: bool = False
+
+    @property
+    def title(self) -> str:
+        return "an owner"
+
+
 class Report(Struct):
     seen: list[Seen] = []
     files: list[Digest] = []
     emails: list[EmailAddress] = []
     score: int = 7
     status: str = "none"
+    more: list[Digest] | None = None
+    owner: Owner | None = None
 
 
 def judge(reply: Report) -> Outcome:
@@ -343,6 +354,7 @@ def told(asked: Hostname, one: Seen) -> Facts:
     yield ALIAS_OF.each(Hostname(one.note), asked, seen=last)
 
 
+GROWN
 def level(one: Seen) -> str | None:
     if one.note == "":
         return None
@@ -353,7 +365,12 @@ def level(one: Seen) -> str | None:
 
 def mapping(asked: Hostname, reply: Report) -> Facts:
     "A mapping."
-"""
+""".replace(
+    "GROWN",
+    "def grown(one: Seen) -> str:\n    found = 'a'\n"
+    + "".join(f"    if one.note == '{number}': found = found + 'b'\n" for number in range(30))
+    + "    return found\n\n",
+)
 KNOWN_STATEMENTS = [
     "for one in reply.seen: yield RESOLVES.each(asked, one.ip_address if one.note else Address('192.0.2.9'))",
     "for one in reply.seen: yield RESOLVES.each(asked, one.ip_address, seen=one.last_seen or one.note or None)",
@@ -420,7 +437,38 @@ UNKNOWN_STATEMENTS = [
     "yield HOSTNAME.each(asked, jarm=(lambda: reply.status)())",
     "yield HOSTNAME.each(asked, nothing=1)",
     "told(asked, reply.seen)",
+    "notes = (one.note for one in reply.seen)\n    yield HOSTNAME.each(list(notes), tags=list(notes))",
+    "notes = zip(reply.files, reply.files, strict=True)\n    yield ALIAS_OF.each([a for a, _ in notes], list(notes))",
+    "yield ASSOCIATED.each(asked, (each for each in reply.files))",
+    "yield HOSTNAME.each(asked, tags=(one.note for one in reply.seen))",
+    "if zip(reply.files, reply.files, strict=True): yield HOSTNAME.each(asked)",
+    "for one in reply.seen:\n        all_of = told(asked, one)\n        yield from all_of\n        yield from all_of",
+    "yield HOSTNAME.each([*{reply.status, asked, 'example.com'}])",
+    "for one in reply.seen:\n        for it in {one.note, asked}: yield HOSTNAME.each(Hostname(it))",
+    "for one in reply.seen:\n        for it in one if one.note else None: yield HOSTNAME.each(Hostname(it.note))",
+    "for one in reply.seen:\n        if isinstance(one.note.partition(' '), tuple): yield HOSTNAME.each(asked)",
+    "yield HOSTNAME.each(asked, votes=1, **{'votes': reply.score})",
+    "yield HOSTNAME.each([*reply.files] + (reply.status,))",
+    "yield RESOLVES.each(None, [])",
+    "for one in reply.seen: yield HOSTNAME.each(asked, jarm='abc'[len(one.note) :])",
+    "for one in reply.seen: yield HOSTNAME.each(Hostname(one.note), jarm=grown(one))",
     "try: yield HOSTNAME.each(asked)\n    finally: pass",
+]
+
+ODD_STATEMENTS = [
+    "yield HOSTNAME.each(asked, jarm='\\ud800')",
+    "yield HOSTNAME.each({asked: 1})",
+    "yield HOSTNAME.each(asked, jarm=reply.score, votes=reply.status, tags=reply.status)",
+    "yield HOSTNAME.each([asked], jarm=(['a'],), votes=({},), tags=([None, 'a'],), seen=[reply])",
+    "yield RESOLVES.each(asked, ('192.0.2.1', '192.0.2.2'), seen=('2024-01-02', reply.status))",
+    "for one in reply.seen: yield RESOLVES.each(one.last_seen, [Address(it) for it in (one.note,) if it])",
+    "for one in reply.seen: yield RESOLVES.each(len(one.note), [Address(it) for it in (one.note,) if it])",
+    "unused = [each for each in reply.more]\n    yield HOSTNAME.each(asked)",
+    "unused = [1 for _ in reply.more]\n    yield HOSTNAME.each(asked)",
+    "unused = list(reply.more)\n    yield HOSTNAME.each(asked)",
+    "yield HOSTNAME.each(asked, jarm=reply.owner.title)",
+    "yield HOSTNAME.each(asked, jarm=str(['a', 'b']), votes=isinstance(['a'], list))",
+    "yield HOSTNAME.each(asked, votes=[] == list(()))",
 ]
 
 
@@ -462,6 +510,27 @@ def test_what_is_known_gives_what_it_gives_reply_by_reply(
     batch = Batch(made, 0)
     monkeypatch.setattr(batch, "take", lambda *_, **__: pytest.fail("a reply was mapped by itself"))
     batch.add(*replies, in_columns=True)
+
+
+@pytest.mark.parametrize("statements", ODD_STATEMENTS)
+def test_what_is_odd_gives_what_it_gives_reply_by_reply(statements: str, mappings: Callable[[str], Endpoint]) -> None:
+    made = mappings(statements)
+    owned = {**WHOLE, "more": ["c" * 32], "owner": {}}
+    for some in (kept(made, WHOLE), kept(made, WHOLE, owned), kept(made, owned, {"seen": [{"ipAddress": "x"}]})):
+        columns, lines, singly = all_ways(made, some)
+        assert columns == lines == singly
+
+
+@pytest.mark.parametrize("name", ["__bool__", "__len__", "size"])
+def test_an_object_that_says_itself_whether_it_is_true_is_not_traced(name: str) -> None:
+    def judging(_asked: Hostname, _reply: Report) -> Facts:
+        """Nothing."""
+        yield HOSTNAME.each(_asked)
+
+    judging.__annotations__["_reply"] = type("Odd", (Report,), {name: lambda self: self.score})
+    made = Source("odd", title="Odd", home="https://made.example", limits=(Rate(1),))
+    made.get("/plain")(judging)
+    assert (trace(made.endpoints["judging"]) is None) == name.startswith("_")
 
 
 @pytest.mark.parametrize("statements", UNKNOWN_STATEMENTS)
@@ -549,9 +618,14 @@ def test_where_a_bad_value_is_the_columns_tell(monkeypatch: pytest.MonkeyPatch) 
     }
 
 
-class Owner(Struct, frozen=True):
-    name: str = "nobody"
-    is_known: bool = False
+def test_a_bad_value_of_two_properties_of_one_row_is_listed_as_often_either_way() -> None:
+    made = REGISTRY["threatminer"].endpoints["domain_passive_dns"]
+    row = {"ip": "192.0.2.1", "first_seen": "0000-00-00 00:00:00", "last_seen": "0000-00-00 00:00:00"}
+    other = {**row, "last_seen": "2024-01-02 03:04:05"}
+    for results in ([row], [row, other], [row, row, {**row, "ip": "192.0.2.2"}]):
+        columns, lines, singly = all_ways(made, kept(made, {"status_code": "200", "results": results}))
+        assert columns == lines == singly
+        assert len(singly.rejects) == len(results)
 
 
 class Host(Struct, tag_field="type", tag="host"):

@@ -48,7 +48,7 @@ def decoded(
         found = pc.and_(_found(endpoint, trace, replies), _has_all(trace.reply, replies))
         made = _those(Decoded(trace, Evaluated(replies, asked), found, {}), found)
         unnamed = [] if trace.is_tied else _unnamed(made, interning)
-    except (UnlikeError, pa.ArrowException):
+    except (UnlikeError, pa.ArrowException, UnicodeEncodeError):
         return None
     for row in unnamed:
         key = made.columns.asked[row].as_py()
@@ -144,7 +144,7 @@ def columns(made: Decoded, first: int) -> list[DecodedColumns] | None:
                 if max(told.lengths, default=0) * len(made.trace.facts) > MAX_NOTED:
                     return None  # of so many bad values the first would be listed
             found.append(told)
-    except (UnlikeError, pa.ArrowException):
+    except (UnlikeError, pa.ArrowException, UnicodeEncodeError):
         return None
     for kind, places in made.marks.items():
         replies = pa.array(places, pa.int64())
@@ -177,6 +177,11 @@ def _told(made: Evaluated, fact: TracedFact, first: int) -> DecodedColumns | Non
     sides = [taken("", side) for side in fact.sides]
     if any(side.values.null_count or side.values.type != pa.string() for side in sides if len(side.values)):
         return None
+    for side in fact.sides if fact.calls is not fact.rows else ():  # what is joined to an empty list is looked at, too
+        if side.how != "asked" and fact.calls.reaches(side.rows):
+            values = made.values(side, fact.calls)
+            if len(values) and (values.null_count or values.type != pa.string()):
+                return None
     told = {name: taken(name, value) for name, value in fact.properties.items()}
     return DecodedColumns(fact.what, sides, pc.add(replies, first).cast(pa.int32()), lengths, told)
 

@@ -134,6 +134,7 @@ class Evaluated:
 
     def _item_column(self, column: Expression) -> pa.Array:
         rows = column.rows
+        self._nearer(rows)  # which fails where there is no list
         return pc.list_flatten(self.values(cast("Expression", rows.items), cast("RowSet", rows.above)))
 
     def _member_column(self, column: Expression) -> pa.Array:

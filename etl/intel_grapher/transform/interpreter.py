@@ -15,7 +15,7 @@ import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, combinations
+from itertools import chain
 from types import BuiltinFunctionType, FunctionType, MethodDescriptorType
 from typing import Any, ClassVar, NewType, cast
 
@@ -24,6 +24,7 @@ import pyarrow as pa
 from intel_grapher.model import Fact, Facts, Kind, Relationship
 from intel_grapher.transform.expressions import REPLIES, Expression, RowSet, Shape
 from intel_grapher.transform.symbolic import (
+    LISTS,
     SYMBOLIC,
     UNSET,
     Bound,
@@ -31,6 +32,7 @@ from intel_grapher.transform.symbolic import (
     EachCall,
     ListOf,
     NotTracedError,
+    OnceOf,
     Tracer,
     Truth,
     Value,
@@ -52,6 +54,13 @@ class Produced:
 
     frame: Frame
     body: list[ast.stmt]
+
+
+def _is_for_one_use(value: Value) -> bool:
+    """Tell whether a value gives what is in it once, or something in it does."""
+    if isinstance(value, tuple):
+        return any(map(_is_for_one_use, value))
+    return isinstance(value, OnceOf | Produced)
 
 
 def _plain(type_: Value) -> Value:
@@ -167,7 +176,9 @@ class Frame:
         return rows
 
     def bind(self, target: ast.expr, value: Value, rows: RowSet) -> None:
-        """Give a name to a value, or names to several."""
+        """Give a name to a value, or names to several. Raises NotTracedError for what can be used once only."""
+        if _is_for_one_use(value):
+            raise NotTracedError
         match target:
             case ast.Name(id=name):
                 self._names[name] = value
@@ -220,7 +231,8 @@ class Frame:
                 return value
             case ast.ListComp(elt=element, generators=loops) | ast.GeneratorExp(elt=element, generators=loops):
                 self._names |= dict.fromkeys(names_given(tree), UNSET)
-                return ListOf(rows, tuple(self._copy().looped(element, loops, rows)))
+                made = ListOf if isinstance(tree, ast.ListComp) else OnceOf
+                return made(rows, tuple(self._copy().looped(element, loops, rows)))
         known = next((reader for kinds, reader in self._READERS if isinstance(tree, kinds)), None)
         if known is None:
             raise NotTracedError
@@ -270,11 +282,13 @@ class Frame:
                 return self.value(inner, rows)
             case ast.BinOp(left=left, op=ast.Add(), right=right):
                 both = self.value(left, rows), self.value(right, rows)
-                if any(map(is_list, both)):
+                if all(map(is_list, both)) and not any(isinstance(each, tuple) for each in both):
                     return ListOf(rows, tuple(chain.from_iterable(self._tracer.parts(each, rows) for each in both)))
                 return self._made(operator.add, both, rows)
             case ast.Subscript(value=inner, slice=ast.Slice(lower=lower, upper=upper, step=None)):
-                bounds = (each and self.value(each, rows) for each in (lower, upper))
+                bounds = [each and self.value(each, rows) for each in (lower, upper)]
+                if not is_concrete(bounds):
+                    raise NotTracedError
                 return self._item(self.value(inner, rows), slice(*bounds), rows)
             case ast.Subscript(value=inner, slice=place):
                 return self._item(self.value(inner, rows), self.value(place, rows), rows)
@@ -286,7 +300,7 @@ class Frame:
         return self._made(operator.getitem, (value, place), rows)
 
     def _display(self, tree: ast.expr, rows: RowSet) -> Value:
-        """Return a list, tuple, set or dict; a list as a tuple, if its length is known."""
+        """Return a list, tuple, set or dict."""
         if isinstance(tree, ast.Dict):
             return self._dict(tree.keys, tree.values, rows)
         parts: list[tuple[RowSet, Value]] = []
@@ -295,21 +309,27 @@ class Frame:
                 parts += self._tracer.parts(self.value(each.value, rows), rows)
             else:
                 parts.append((rows, self.value(each, rows)))
-        if any(part is not rows for part, _ in parts):
-            return ListOf(rows, tuple(parts))
         found = tuple(item for _, item in parts)
-        return frozenset(found) if isinstance(tree, ast.Set) and is_concrete(found) else found
+        if all(part is rows for part, _ in parts):
+            if isinstance(tree, ast.Tuple):
+                return found
+            if is_concrete(found):
+                return set(found) if isinstance(tree, ast.Set) else list(found)
+        if isinstance(tree, ast.Set):  # of equal values it has one
+            raise NotTracedError
+        return ListOf(rows, tuple(parts))
 
     def _dict(self, keys: Sequence[ast.expr | None], values: Sequence[ast.expr], rows: RowSet) -> dict[str, Value]:
         found: dict[str, Value] = {}
         for key, tree in zip(keys, values, strict=True):
             value = self.value(tree, rows)
-            if key is None and isinstance(value, dict):
-                found |= value
-            elif isinstance(key, ast.Constant) and isinstance(key.value, str):
-                found[key.value] = value
-            else:
+            if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                value = {key.value: value}
+            elif key is not None or not isinstance(value, dict):
                 raise NotTracedError
+            if not found.keys().isdisjoint(value):  # what a call fails at
+                raise NotTracedError
+            found |= value
         return found
 
     def looped(self, element: ast.expr, loops: list[ast.comprehension], rows: RowSet) -> Iterator[tuple[RowSet, Value]]:
@@ -329,7 +349,7 @@ class Frame:
 
     def _attribute(self, value: Value, name: str, rows: RowSet) -> Value:
         if isinstance(value, Choice):
-            parts = [(part, self._attribute(item, name, part)) for part, item in self._tracer.parts(value, rows)]
+            parts = [(part, self._attribute(item, name, part)) for part, item in self._tracer.chosen(value, rows)]
             return self._tracer.merged(rows, parts)
         if not isinstance(value, Expression):
             if isinstance(value, SYMBOLIC):
@@ -340,6 +360,9 @@ class Frame:
             return self._tracer.expression(rows, "member", (value,), members[name], members[name].shape)
         of = str if value.is_scalar else cast("Shape", value.shape).of
         found = inspect.getattr_static(of, name, None)
+        if members:  # a member is read, since that fails where there is no object
+            first = next(iter(members.values()))
+            self._tracer.expression(rows, "member", (value,), first, first.shape)
         if isinstance(found, property) and found.fget is not None:
             return self._inlined(found.fget, (value,), {}, rows)
         if not isinstance(found, FunctionType | MethodDescriptorType):
@@ -363,8 +386,8 @@ class Frame:
             return EachCall(owner, arguments, named)
         if isinstance(function, NewType):
             return arguments[0]
-        if function in self._LISTS and set(named) <= {"strict"}:
-            return self._LISTS[function](self, arguments, rows)
+        if function in LISTS and set(named) <= {"strict"}:
+            return LISTS[function](self._tracer, arguments, rows)
         if function is isinstance and not is_flat(arguments[0]):
             return self._is_of(arguments[0], arguments[1], rows)
         if isinstance(function, FunctionType):
@@ -380,7 +403,8 @@ class Frame:
 
     def _is_of(self, value: Value, type_: Value, rows: RowSet) -> Truth:
         """Return where a list or an object is of a type: it is there, as what it is read as."""
-        if not isinstance(value, Expression) or value.shape is None or not isinstance(type_, type):
+        is_as_read = isinstance(value, Expression) and value.shape is not None and value.how != "made"
+        if not is_as_read or not isinstance(type_, type):
             raise NotTracedError
         if not issubclass(list if value.shape.item is not None else cast("type", value.shape.of), type_):
             return False
@@ -416,6 +440,8 @@ class Frame:
     def _inlined(
         self, function: Callable[..., Any], arguments: tuple[Value, ...], named: dict[str, Value], rows: RowSet
     ) -> Value:
+        if any(map(_is_for_one_use, (*arguments, *named.values()))):
+            raise NotTracedError
         tree = self._tracer.source_of(function)
         bound = inspect.signature(function).bind(*arguments, **named)
         bound.apply_defaults()
@@ -424,34 +450,6 @@ class Frame:
             return Produced(frame, tree.body)
         return frame.returned(tree.body, rows)
 
-    def _same(self, arguments: tuple[Value, ...], rows: RowSet) -> ListOf:
-        return ListOf(rows, tuple(self._tracer.parts(arguments[0], rows)))
-
-    def _zipped(self, lists: tuple[Value, ...], rows: RowSet) -> ListOf:
-        """Return lists of one length, side by side."""
-        all_parts = [self._tracer.parts(each, rows) for each in lists]
-        if len({tuple(part for part, _ in parts) for parts in all_parts}) != 1:
-            raise NotTracedError
-        sides = zip(*all_parts, strict=True)
-        return ListOf(rows, tuple((at[0][0], tuple(item for _, item in at)) for at in sides))
-
-    def _pairs(self, arguments: tuple[Value, ...], rows: RowSet) -> ListOf:
-        """Return every two of some values, each of which is there or not."""
-        parts, count = self._tracer.parts(arguments[0], rows), arguments[1]
-        if count != 2 or not all(part is rows or (part.above is rows and part.condition) for part, _ in parts):  # noqa: PLR2004
-            raise NotTracedError
-        found = []
-        for (first, one), (second, other) in combinations(parts, 2):
-            both = first if second.condition is None else self._tracer.where(first, second.condition)
-            found.append((both, (one, other)))
-        return ListOf(rows, tuple(found))
-
-    _LISTS: ClassVar[dict[Any, Callable[[Frame, tuple[Value, ...], RowSet], Value]]] = {
-        list: _same,
-        tuple: _same,
-        zip: _zipped,
-        combinations: _pairs,
-    }
     _READERS: ClassVar[list[tuple[Any, Callable[[Frame, Any, RowSet], Value]]]] = [
         (ast.Call, _call),
         (ast.Tuple | ast.List | ast.Set | ast.Dict, _display),

@@ -10,12 +10,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from itertools import combinations
+from typing import Any, TypeVar, cast
 
 from intel_grapher.model import Kind, Relationship, Type
 from intel_grapher.transform.columns import property_of
 from intel_grapher.transform.expressions import Constant, Expression, Member, RowSet, Shape, TracedFact
 
+T = TypeVar("T")
 Value = Any
 """A column, something of this module, or a value as it is; a tuple or dict that is known may hold each of them."""
 Truth = Expression | bool
@@ -23,6 +25,8 @@ UNSET = object()
 """Stands for a name of which it is not known what it stands for."""
 _64_BITS = range(-(1 << 63), 1 << 63)
 _BOOLEAN = {"some", "null", "not", "any"}
+_MOST_COLUMNS = 2000
+"""Row sets and columns of one trace; the mapping of a source has at most some hundred. Branches may double them."""
 
 
 class NotTracedError(Exception):
@@ -35,6 +39,10 @@ class ListOf:
 
     base: RowSet
     parts: tuple[tuple[RowSet, Value], ...]
+
+
+class OnceOf(ListOf):
+    """What gives the values of such a list once, and none afterwards: a generator, a `zip`."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -61,6 +69,13 @@ class EachCall:
     sides: Sequence[Value]
     properties: dict[str, Value]
 
+    @property
+    def is_known(self) -> bool:
+        """Tell whether it has what its type has, and its keys are columns or lists."""
+        is_whole = len(self.sides) == (1 if isinstance(self.what, Kind) else 2)
+        are_keys = all(is_list(side) or isinstance(side, Expression) for side in self.sides)
+        return is_whole and are_keys and self.what.names.issuperset(self.properties)
+
 
 SYMBOLIC: tuple[type, ...] = (Expression, ListOf, Choice, Bound, EachCall)
 
@@ -76,7 +91,7 @@ def is_list(value: Value) -> bool:
     """Tell whether a value is a list, whatever is in it."""
     if isinstance(value, Expression):
         return value.shape is not None and value.shape.item is not None
-    return isinstance(value, (ListOf, list, tuple))
+    return isinstance(value, (ListOf, list, tuple)) and not isinstance(value, OnceOf)
 
 
 def is_flat(value: Value) -> bool:
@@ -95,7 +110,15 @@ class Tracer:
 
     def rows(self, above: RowSet, **told: Expression | RowSet) -> RowSet:
         """Return rows beneath others."""
-        return cast("RowSet", self._known.setdefault((above, *told.items()), RowSet(above, **cast("Any", told))))
+        return self._once((above, *told.items()), lambda: RowSet(above, **cast("Any", told)))
+
+    def _once(self, key: object, make: Callable[[], T]) -> T:
+        if key not in self._known:
+            if len(self._known) == _MOST_COLUMNS:
+                raise NotTracedError
+            self._known[key] = make()
+        found: T = self._known[key]
+        return found
 
     def where(self, rows: RowSet, condition: Truth) -> RowSet:
         """Return those rows that a condition holds for. They lie beneath those of its own that it holds for."""
@@ -111,21 +134,22 @@ class Tracer:
         """Return a column. Raises NotTracedError if it is made of columns of other rows."""
         for each in of:
             _beneath(each, rows)
-        key = (rows, how, *map(_identity, of), _identity(what))
-        if key not in self._known:
-            self._known[key] = Expression(rows, how, of, what, shape)
-            self.expressions.append(self._known[key])
-        return cast("Expression", self._known[key])
+
+        def make() -> Expression:
+            self.expressions.append(Expression(rows, how, of, what, shape))
+            return self.expressions[-1]
+
+        return self._once((rows, how, *map(_identity, of), _identity(what)), make)
 
     def truth(self, value: Value, rows: RowSet) -> Truth:
         """Return what `bool` makes of a value."""
         if isinstance(value, Expression):
             return value if value.how in _BOOLEAN else self.expression(rows, "some", (value,))
-        if isinstance(value, ListOf):
+        if isinstance(value, ListOf) and not isinstance(value, OnceOf):
             rows_of = tuple(part for part, _ in value.parts)
             return value.base in rows_of or self.expression(value.base, "any", (), rows_of)
         if isinstance(value, Choice):
-            parts: list[tuple[RowSet, Value]] = [(at, self.truth(item, at)) for at, item in self.parts(value, rows)]
+            parts: list[tuple[RowSet, Value]] = [(at, self.truth(item, at)) for at, item in self.chosen(value, rows)]
             return self.truth(self.merged(rows, parts), rows)
         if isinstance(value, SYMBOLIC):
             raise NotTracedError
@@ -156,14 +180,9 @@ class Tracer:
         return self.expression(rows, "merged", (), tuple((part, _told(value, part)) for part, value in parts))
 
     def parts(self, value: Value, rows: RowSet) -> list[tuple[RowSet, Value]]:
-        """Return the parts of a list, of which each row has one, or of a choice."""
-        if isinstance(value, ListOf | Choice) and value.base is rows:
-            return list(value.parts)
-        if isinstance(value, ListOf | Choice) and rows.reaches(value.base):
-            return [
-                (rows if part is value.base else self.rows(rows, spread=part, base=value.base), item)
-                for part, item in value.parts
-            ]
+        """Return the parts of a list, of which each row has one."""
+        if isinstance(value, ListOf):
+            return self.chosen(value, rows)
         if isinstance(value, Expression) and value.shape is not None and value.shape.item is not None:
             inner = self.rows(rows, items=_beneath(value, rows))
             return [(inner, self.expression(inner, "item", (), None, value.shape.item))]
@@ -171,11 +190,43 @@ class Tracer:
             return [(rows, each) for each in value]
         raise NotTracedError
 
+    def chosen(self, value: ListOf | Choice, rows: RowSet) -> list[tuple[RowSet, Value]]:
+        """Return the parts of a choice, or of a list, for rows that its own rows reach to."""
+        if value.base is rows:
+            return list(value.parts)
+        if not rows.reaches(value.base):
+            raise NotTracedError
+        return [
+            (rows if part is value.base else self.rows(rows, spread=part, base=value.base), item)
+            for part, item in value.parts
+        ]
+
+    def listed(self, arguments: tuple[Value, ...], rows: RowSet) -> ListOf:
+        """Return what `list` makes of its argument."""
+        return ListOf(rows, tuple(self.parts(arguments[0], rows)))
+
+    def zipped(self, lists: tuple[Value, ...], rows: RowSet) -> OnceOf:
+        """Return lists of one length, side by side."""
+        all_parts = [self.parts(each, rows) for each in lists]
+        if len({tuple(part for part, _ in parts) for parts in all_parts}) != 1:
+            raise NotTracedError
+        sides = zip(*all_parts, strict=True)
+        return OnceOf(rows, tuple((at[0][0], tuple(item for _, item in at)) for at in sides))
+
+    def pairs(self, arguments: tuple[Value, ...], rows: RowSet) -> OnceOf:
+        """Return every two of some values, each of which is there or not."""
+        parts, count = self.parts(arguments[0], rows), arguments[1]
+        if count != 2 or not all(part is rows or (part.above is rows and part.condition) for part, _ in parts):  # noqa: PLR2004
+            raise NotTracedError
+        found = []
+        for (first, one), (second, other) in combinations(parts, 2):
+            both = first if second.condition is None else self.where(first, second.condition)
+            found.append((both, (one, other)))
+        return OnceOf(rows, tuple(found))
+
     def tell(self, told: Value, rows: RowSet) -> None:
         """Note the facts of a call of `WHAT.each`."""
-        if not isinstance(told, EachCall) or len(told.sides) != (1 if isinstance(told.what, Kind) else 2):
-            raise NotTracedError
-        if not told.what.names.issuperset(told.properties):
+        if not isinstance(told, EachCall) or not told.is_known:
             raise NotTracedError
         lists = {place: self.parts(side, rows) for place, side in enumerate(told.sides) if is_list(side)}
         of_lists = {tuple(part for part, _ in parts) for parts in lists.values()} or {(rows,)}
@@ -217,6 +268,14 @@ class Tracer:
         return self.expression(
             rows, "whole", (), tuple((part, _told(item, part)) for part, item in self.parts(value, rows))
         )
+
+
+LISTS: dict[Any, Callable[[Tracer, tuple[Value, ...], RowSet], Value]] = {
+    list: Tracer.listed,
+    zip: Tracer.zipped,
+    combinations: Tracer.pairs,
+}
+"""What is known of functions that take lists."""
 
 
 def _beneath(value: Value, rows: RowSet) -> Value:

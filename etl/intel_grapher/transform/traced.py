@@ -55,7 +55,9 @@ def trace(endpoint: Endpoint) -> Trace | None:
 
 def _object(type_: types.Type, within: tuple[type, ...], *, is_nullable: bool = False) -> Shape:
     """Return the shape of an object. Raises NotTracedError for one that is not decoded by its members alone."""
-    if not isinstance(type_, types.StructType) or hasattr(type_.cls, "__post_init__") or type_.cls in within:
+    if not isinstance(type_, types.StructType) or type_.cls in within:
+        raise NotTracedError
+    if any(hasattr(type_.cls, name) for name in ("__post_init__", "__bool__", "__len__")):
         raise NotTracedError
     if not type_.fields or type_.forbid_unknown_fields or type_.array_like:
         raise NotTracedError
