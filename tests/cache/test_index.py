@@ -257,10 +257,10 @@ def test_a_look_up_takes_microseconds(tmp_path: Path) -> None:
         cache.newest("dns", "a", "1.example")
         best = 1.0
         for _ in range(5):
-            begun = time.perf_counter()
+            begun = time.process_time()
             for number in range(200):
                 cache.newest("dns", "a", f"{number}.example")
-            best = min(best, (time.perf_counter() - begun) / 200)
+            best = min(best, (time.process_time() - begun) / 200)
     assert best < 100e-6  # a tenth of it on an idle machine
 
 

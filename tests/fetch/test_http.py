@@ -181,7 +181,7 @@ def test_an_endless_body_is_given_up(service: Loopback, monkeypatch: pytest.Monk
     service.script = lambda _: Answer(b"{", drip=b" ")
     started = time.monotonic()
     assert ask(source(service.home)).fault == http.TOO_SLOW
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 60  # and not for ever
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "gzip, gzip"])
@@ -301,7 +301,7 @@ def test_after_one_that_drips_the_next_one_is_answered(
     started = time.monotonic()
     with watched(monkeypatch):
         assert ask(source(service.home)).fault == http.TOO_SLOW
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 60  # and not for ever
 
 
 def test_certificates_are_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

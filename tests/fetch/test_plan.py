@@ -115,9 +115,9 @@ def test_a_plan_of_many_is_quick_and_small(service: Loopback, cache: Cache) -> N
         assert (made.requests, made.sources["loopback"].cached, made.indicators) == (many, 5, many + 5)
         return peak
 
-    started = time.monotonic()
+    started = time.process_time()
     plan(cache, sources, indicators(50_000))
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10
     assert memory_of(25_000) < memory_of(5_000) + (4 << 20)
 
 

@@ -29,7 +29,7 @@ class RedisServer:
         """Start it and wait until it listens."""
         command = ["redis-server", "--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder)]
         self.process = subprocess.Popen([*command, "--save", "", *self._options], stdout=subprocess.DEVNULL)
-        for _ in range(200):
+        while self.process.poll() is None:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
                     return

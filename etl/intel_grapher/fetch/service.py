@@ -163,8 +163,9 @@ class Service:
         """The fault of a connection that failed on this machine's side; empty if none has."""
 
     def begin(self, pending: Iterator[KeyQuestion]) -> None:
-        """Set the questions to ask, before threads start."""
+        """Set the questions to ask, before the first thread starts."""
         self._pending = pending
+        self._threads = 1
 
     def stop(self) -> None:
         """Send no further request. Those under way may end."""
@@ -186,8 +187,6 @@ class Service:
 
     def work(self) -> None:
         """Ask until no question is left, the source is set aside, or it is stopped."""
-        with self._counting:
-            self._threads += 1
         while (question := self._take()) is not None:
             todo, answered = [question], True
             while todo:
@@ -205,6 +204,7 @@ class Service:
             self.asked_since = self.asked_since or time.monotonic()
             self._waiting += 1
             short = self._waiting == self._threads < self.connections
+            self._threads += short  # before it begins, which may take a while: no other is started in its place
         if short:
             self._spawn(self)
         try:
