@@ -46,6 +46,7 @@ export class Actions {
       have: this.#have(id),
       ...(group.type ? { type: group.type, direction: group.direction, other: group.label } : {}),
     });
+    if (!this.model.graph.hasNode(id)) return 0; // it was hidden meanwhile
     this.model.lit = null; // what comes is not to be dim
     const rest = this.#rest(id, answer.groups);
     const stale = answer.groups.map((each) => moreId(id, each)).filter((each) => this.model.graph.hasNode(each));

@@ -9,6 +9,8 @@ const MOST_DRAWN = 200; // nodes of an answer that are drawn without a further c
 const MOST_ROWS = 500;
 
 export class Cypher {
+  #asked = 0;
+
   constructor(app) {
     this.app = app;
     this.saved = el(
@@ -106,14 +108,16 @@ export class Cypher {
     );
     const question = this.saved.value ? { saved: this.saved.value, parameters } : { cypher: this.text.value };
     const started = performance.now();
+    const mine = ++this.#asked;
     fill(this.answer, el("p", { class: "soft" }, "Asking…"));
     try {
       const answer = await ask("query", question);
+      if (mine !== this.#asked) return; // another one was asked meanwhile
       this.#tell(answer, number(Math.round(performance.now() - started)));
       const many = answer.nodes.length;
       if (this.draws.checked && many && many <= MOST_DRAWN) await this.#draw(answer.nodes);
     } catch (wrong) {
-      fill(this.answer, el("p", { class: "bad" }, wrong.message));
+      if (mine === this.#asked) fill(this.answer, el("p", { class: "bad" }, wrong.message));
     }
   }
 

@@ -20,6 +20,42 @@ export const fill = (element, ...children) => {
   return element;
 };
 
+// What a person knows a control by.
+const nameOf = (element) => element.getAttribute("aria-label") ?? (element.getAttribute("name") || element.textContent);
+const CONTROLS = "button, input, select, textarea, summary, pre[tabindex]";
+
+/**
+ * Changes what is in an element; the control in it that has the focus has it afterwards, or the one that took its
+ * place. Returns whether one has it.
+ * @param {HTMLElement} element
+ * @param {() => void} change
+ */
+export function keepFocus(element, change) {
+  const controls = () => /** @type {HTMLElement[]} */ ([...element.querySelectorAll(CONTROLS)]);
+  const before = controls();
+  const at = before.findIndex((each) => each === document.activeElement);
+  change();
+  if (at < 0) return false;
+  const now = controls();
+  const isSame = (each) => each && nameOf(each) === nameOf(before[at]);
+  const next = [before[at], now[at]].find((each) => now.includes(each) && isSame(each)) ?? now.find(isSame) ?? now[at];
+  next?.focus({ preventScroll: true });
+  return next !== undefined;
+}
+
+export const refill = (element, ...children) => keepFocus(element, () => fill(element, ...children));
+
+/**
+ * Waits until nothing in an element is pressed: a click that has begun is lost where what is under it is drawn anew.
+ * @param {HTMLElement} element
+ */
+export async function released(element) {
+  while (element.matches(":active"))
+    await new Promise((done) => {
+      setTimeout(done, 30);
+    });
+}
+
 export const button = (text, onclick, attributes = {}) =>
   el("button", { type: "button", onclick, ...attributes }, text);
 

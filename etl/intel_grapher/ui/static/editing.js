@@ -7,7 +7,7 @@ const AUTHOR = "intel-grapher author";
 export const CASE = "case: ";
 
 export class Editing {
-  #entries = null;
+  #entries = null; // a promise of them
   #told = new Set(); // ids of entries that the picture has followed
 
   constructor(app) {
@@ -63,11 +63,22 @@ export class Editing {
   }
 
   async entries() {
-    if (!this.#entries) {
-      this.#entries = (await ask("entries", {}, { quiet: true })).entries;
-      this.app.remarks.read(this.#entries);
-    }
+    this.#entries ??= this.#asked();
     return this.#entries;
+  }
+
+  #asked() {
+    const mine = ask("entries", {}, { quiet: true }).then(
+      ({ entries }) => {
+        if (mine === this.#entries) this.app.remarks.read(entries); // else there are newer ones
+        return entries;
+      },
+      (wrong) => {
+        if (mine === this.#entries) this.#entries = null;
+        throw wrong;
+      },
+    );
+    return mine;
   }
 
   // Another tab or person has said something, or what waited was added.

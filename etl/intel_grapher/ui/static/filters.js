@@ -1,5 +1,5 @@
 // The legend, which is also the filter: labels, relationship types, sources, hubs.
-import { button, el, fill, number } from "./dom.js";
+import { button, el, fill, number, refill, released } from "./dom.js";
 import { NO_VERDICT, NOT_WARNED } from "./model.js";
 import { AGE_GROUPS, COLOURED, RINGS, UNDATED, ageGroup, colourBy, css, mark, sign } from "./palette.js";
 
@@ -49,7 +49,8 @@ export class Filters {
 
   #later() {
     if (this.waiting) return;
-    this.waiting = setTimeout(() => {
+    this.waiting = setTimeout(async () => {
+      await released(this.parts);
       this.waiting = null;
       this.draw();
     }, 120);
@@ -76,9 +77,7 @@ export class Filters {
         edge.properties?.sources?.forEach((each) => count(sources, each));
       }
     });
-    const active = /** @type {HTMLInputElement | null} */ (document.activeElement);
-    const focus = this.parts.contains(active) ? active.name : null;
-    fill(
+    refill(
       this.parts,
       this.app.styles.rules.length ? this.app.styles.part() : null,
       this.#part(
@@ -132,9 +131,8 @@ export class Filters {
           )
         : null,
       tags.size ? [el("h2", {}, "Tags"), [...tags].sort().map(([tag, many]) => this.#tag(tag, many))] : null,
+      this.app.styles.rules.length ? null : el("div", {}, this.app.styles.part()),
     );
-    if (!this.app.styles.rules.length) this.parts.append(el("div", {}, this.app.styles.part()));
-    if (focus) this.parts.querySelector(`[name="${CSS.escape(focus)}"]`)?.focus();
     if (document.activeElement !== this.limit) this.limit.value = model.hub ?? "";
     fill(
       this.all,

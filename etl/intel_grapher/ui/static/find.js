@@ -16,9 +16,11 @@ export function setUpFind(app) {
   let at = -1;
   let timer = null;
   let latest = 0;
+  let drawn = ""; // what was typed when the options were found
 
   const close = () => {
     latest += 1; // what is still being looked for opens nothing any more
+    drawn = "";
     list.hidden = true;
     input.setAttribute("aria-expanded", "false");
     input.removeAttribute("aria-activedescendant");
@@ -117,7 +119,7 @@ export function setUpFind(app) {
       value,
     }));
   };
-  // What is found by key is shown at once; the values of properties follow.
+  // What is found by key is shown at once, and this ends; the values of properties follow.
   const search = async () => {
     const text = input.value.trim();
     if (!text) return close();
@@ -125,16 +127,18 @@ export function setUpFind(app) {
     try {
       const some = [...(await found(text)), ...(text.length < LEAST ? [] : named(text))];
       if (mine !== latest) return null;
-      if (some.length) draw(some);
-      const more = await byValue(text);
-      if (mine !== latest) return null;
-      if (more.length || !some.length) draw([...some, ...more]);
+      if (some.length) draw(some, text);
+      const values = byValue(text).then((more) => {
+        if (mine === latest && (more.length || !some.length)) draw([...some, ...more], text);
+      });
+      if (!some.length) await values;
     } catch (wrong) {
       tell(wrong);
     }
     return null;
   };
-  const draw = (options) => {
+  const draw = (options, text) => {
+    drawn = text;
     const kept = nodes.length && !list.hidden && options.length > nodes.length ? at : 0;
     nodes = options;
     fill(
@@ -171,6 +175,17 @@ export function setUpFind(app) {
     const whole = nodes.every((node) => node.value) && !app.schema.searched.includes(input.value.split(/\s*[:=]/)[0]);
     mark(whole ? -1 : Math.max(0, kept));
   };
+  // Enter is about what is typed: a person may be quicker than the options.
+  const enter = async () => {
+    const text = input.value.trim();
+    if (!text) return null;
+    if (drawn !== text) {
+      clearTimeout(timer);
+      await search();
+      if (drawn !== text || input.value.trim() !== text) return null; // typed on, left the field, or it failed
+    }
+    return list.hidden || !nodes[at] ? paste(input.value) : take(nodes[at]);
+  };
   input.addEventListener("input", () => {
     clearTimeout(timer);
     timer = setTimeout(search, 120);
@@ -190,11 +205,13 @@ export function setUpFind(app) {
     } else if (event.key === "ArrowUp" && options) {
       mark((at + options - 1) % options);
       event.preventDefault();
-    } else if (event.key === "Escape") close();
+    } else if (event.key === "Escape") {
+      close();
+      drawn = input.value.trim(); // Enter takes none of the options then, but reads what was typed as indicators
+    }
     else if (event.key === "Enter") {
       event.preventDefault();
-      if (options && at >= 0) take(nodes[at]);
-      else if (input.value.trim()) paste(input.value);
+      enter();
     }
   });
   input.addEventListener("blur", () => setTimeout(close, 150));

@@ -1,12 +1,13 @@
 // The panel: the properties, neighbours, notes and raw replies of what is selected, with sources and dates.
 import { ask, asked } from "./api.js";
 import { deedsOn, perform } from "./deeds.js";
-import { ARROW, button, day, el, fill, number, plural, shortened, tell } from "./dom.js";
+import { ARROW, button, el, fill, keepFocus, number, plural, refill, released, shortened, tell } from "./dom.js";
 import { foldText } from "./folds.js";
 import { idOf } from "./model.js";
 import { seenText } from "./edge-card.js";
 import { sign } from "./palette.js";
 import { rawReplies } from "./raw.js";
+import { remarksOf } from "./remark-list.js";
 import { whatStandsOut } from "./standing-out.js";
 import { STEP } from "./actions.js";
 
@@ -16,6 +17,7 @@ const PASSED_OVER = new Set(["sources", "precision"]);
 export class Panel {
   #showing = 0;
   #shown = Promise.resolve();
+  #about = ""; // what is shown
   #cypher = [];
 
   constructor(app) {
@@ -32,6 +34,10 @@ export class Panel {
   async show() {
     const { model } = this.app;
     const mine = ++this.#showing;
+    if (this.element.matches(":active")) {
+      await released(this.element);
+      if (mine !== this.#showing) return;
+    }
     const ids = [...model.chosen].filter((id) => model.graph.hasNode(id));
     if (model.fact && model.graph.hasEdge(model.fact)) return this.#fill(this.#fact(model.fact));
     if (!ids.length) return this.#fill(this.#nothing());
@@ -49,14 +55,29 @@ export class Panel {
     this.#fill(this.#one(ids[0], node, told));
   }
 
+  // What is shown of the same thing anew keeps what a person has opened, and the focus.
   #fill(...content) {
-    fill(this.element, whatStandsOut(this.app.model), content, (this.box = el("details", { class: "asked" })));
+    const { fact, chosen } = this.app.model;
+    const about = JSON.stringify([fact, ...chosen]);
+    const opened = about === this.#about ? [...this.element.querySelectorAll(":scope > details[open]")] : [];
+    this.#about = about;
+    const hadFocus = this.element.contains(document.activeElement);
+    this.box = el("details", { class: "asked" });
     this.#writeCypher();
+    const hasFocus = keepFocus(this.element, () => {
+      fill(this.element, whatStandsOut(this.app.model), content, this.box);
+      for (const before of opened) {
+        const now = this.element.querySelector(`:scope > details.${before.className}`);
+        if (before.matches(".raw")) now?.replaceWith(before); // with what was asked for
+        else if (now) /** @type {HTMLDetailsElement} */ (now).open = true;
+      }
+    });
+    if (hadFocus && !hasFocus) this.element.focus({ preventScroll: true });
   }
 
   #writeCypher() {
     if (!this.box) return;
-    fill(
+    refill(
       this.box,
       el("summary", {}, "Cypher of the last clicks"),
       this.#cypher.map(({ name, questions }) =>
@@ -357,6 +378,7 @@ export class Panel {
     const list = el(
       "details",
       {
+        class: "facts",
         ontoggle: () => {
           if (!list.open || list.children.length > 1) return;
           const edges = model.graph
@@ -406,49 +428,12 @@ export class Panel {
 
   #notes(node) {
     const { editing } = this.app;
-    const place = () => this.element.querySelector("#notes");
+    const mine = this.#showing;
     editing
       .about(node)
       .then((entries) => {
-        if (!place()) return;
-        const judged = new Set();
-        const current = ({ what, author }) => what !== "verdict" || (!judged.has(author) && judged.add(author));
-        const chips = entries.filter((entry) => entry.what !== "note" && current(entry));
-        const notes = entries.filter((entry) => entry.what === "note");
-        const by = (entry) => `${entry.author}, ${day(entry.at)}`;
-        fill(
-          place(),
-          chips.length
-            ? el(
-                "div",
-                { class: "row" },
-                chips.map((entry) =>
-                  el(
-                    "span",
-                    { class: `chip ${entry.body.verdict ?? ""}`, title: by(entry) },
-                    entry.body.verdict ?? entry.body.tag ?? entry.what.replace("_", " "),
-                    entry.waiting ? " (waiting)" : "",
-                    " ",
-                    button("×", () => editing.undo(entry), { class: "quiet", "aria-label": `undo ${entry.what}` }),
-                  ),
-                ),
-              )
-            : null,
-          notes.map((entry) =>
-            el(
-              "div",
-              { class: "note" },
-              entry.body.text,
-              el(
-                "div",
-                { class: "by" },
-                by(entry),
-                entry.waiting ? " (waiting)" : "",
-                button("undo", () => editing.undo(entry), { class: "quiet" }),
-              ),
-            ),
-          ),
-        );
+        const place = this.element.querySelector("#notes");
+        if (place && mine === this.#showing) refill(place, remarksOf(editing, entries));
       })
       .catch(() => {});
     return null;

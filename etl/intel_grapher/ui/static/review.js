@@ -1,6 +1,6 @@
 // The review of reports: what each mentions, and which of it is accepted as reported. One request decides of many.
 import { ask } from "./api.js";
-import { button, day, el, fill, number, plural, shortened, tell, toast } from "./dom.js";
+import { button, day, el, fill, number, plural, refill, shortened, tell, toast } from "./dom.js";
 import { idOf } from "./model.js";
 import { sign } from "./palette.js";
 
@@ -56,14 +56,10 @@ export class Review {
   }
 
   draw() {
-    const at = this.element.contains(document.activeElement) ? nameOf(document.activeElement) : null;
-    fill(this.element, this.#report ? this.#sheet() : this.#list());
-    if (at === null && !this.#entered) return;
+    const hasFocus = refill(this.element, this.#report ? this.#sheet() : this.#list());
+    if (this.#entered && !hasFocus)
+      /** @type {HTMLElement | null} */ (this.element.querySelector("button, input"))?.focus({ preventScroll: true });
     this.#entered = false;
-    const same = [...this.element.querySelectorAll("button, input")].find((each) => nameOf(each) === at);
-    /** @type {HTMLElement | null} */ (same ?? this.element.querySelector("button, input"))?.focus({
-      preventScroll: true,
-    });
   }
 
   async #choose(report) {
@@ -245,7 +241,6 @@ export class Review {
 }
 
 const titleOf = ({ title, paths, key }) => shortened(title || paths[0] || key, 100);
-const nameOf = (element) => element.getAttribute("aria-label") ?? element.textContent;
 
 const table = (name, columns, rows, attributes = {}) =>
   el(

@@ -1,5 +1,5 @@
 // The table of what the picture shows. Only the lines in view are elements.
-import { day, el, fill, number } from "./dom.js";
+import { day, el, fill, number, released } from "./dom.js";
 import { foldText } from "./folds.js";
 import { ageInDays } from "./palette.js";
 
@@ -63,7 +63,8 @@ export class Table {
 
   #later() {
     if (!this.kind || this.waiting) return;
-    this.waiting = setTimeout(() => {
+    this.waiting = setTimeout(async () => {
+      await released(this.body);
       this.waiting = null;
       if (this.kind) this.#fill();
     }, 80);

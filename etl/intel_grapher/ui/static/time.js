@@ -12,6 +12,7 @@ export class Time {
   to = this.#slider("seen until", "1000");
   first = el("span");
   last = el("span");
+  #open = [true, true]; // whether the window begins, and ends, where all does
   count = el("span", { class: "soft", id: "in-window", "aria-live": "polite" });
 
   constructor(model) {
@@ -94,8 +95,22 @@ export class Time {
     this.least = dated ? Math.floor(spans.reduce((least, [from]) => Math.min(least, from), Infinity) / DAY) * DAY : 0;
     this.most = dated ? Math.ceil(spans.reduce((most, [, to]) => Math.max(most, to), -Infinity) / DAY + 1) * DAY : 0;
     for (const each of [this.from, this.to]) each.disabled = !dated;
+    if (dated && this.model.window) this.#follow();
     this.#write();
     this.#bars();
+  }
+
+  // What came or went has moved the ends of all: the window stays, but for an end of it that was open.
+  #follow() {
+    const [from, to] = this.model.window.map(Date.parse);
+    const window = [this.#open[0] ? this.least : from, this.#open[1] ? this.most : to];
+    this.#place(window);
+    this.model.window = window.map((each) => this.#iso(each));
+  }
+
+  #place(moments) {
+    const place = (moment) => Math.round((1000 * (moment - this.least)) / (this.most - this.least || 1));
+    [this.from.value, this.to.value] = moments.map((each) => String(Math.max(0, Math.min(1000, place(each)))));
   }
 
   // A drag over the bars chooses a part of the time; one that begins within it moves it; a double click lets it go.
@@ -131,10 +146,9 @@ export class Time {
     });
   }
 
-  #choose([from, to]) {
-    const place = (moment) => Math.round((1000 * (moment - this.least)) / (this.most - this.least || 1));
-    [this.from.value, this.to.value] = [from, to].map((each) => String(Math.max(0, Math.min(1000, place(each)))));
-    this.#moved([from, to]);
+  #choose(moments) {
+    this.#place(moments);
+    this.#moved(moments);
   }
 
   #at(value) {
@@ -148,7 +162,8 @@ export class Time {
   #moved(exact = null) {
     const [a, b] = [Number(this.from.value), Number(this.to.value)];
     if (a > b) [this.from.value, this.to.value] = [String(b), String(a)];
-    const whole = this.from.value === "0" && this.to.value === "1000";
+    this.#open = [this.from.value === "0", this.to.value === "1000"];
+    const whole = this.#open[0] && this.#open[1];
     this.model.window = whole
       ? null
       : (exact ?? [this.from, this.to].map((each) => this.#at(Number(each.value)))).map((each) => this.#iso(each));
@@ -169,12 +184,10 @@ export class Time {
       this.last.textContent = "";
       return;
     }
-    const [least, most] = [this.from, this.to].map((each) => this.#at(Number(each.value)));
+    const [least, most] = this.model.window?.map(Date.parse) ?? [this.least, this.most];
     const inside = this.spans.filter(([from, to]) => from <= most && to >= least).length;
     if (this.model.window) this.count.textContent = `${number(inside)} of ${plural(this.spans.length, "date")}`;
-    [this.first.textContent, this.last.textContent] = [this.from, this.to].map((each) =>
-      this.#iso(this.#at(Number(each.value))).slice(0, 10),
-    );
+    [this.first.textContent, this.last.textContent] = [least, most].map((each) => this.#iso(each).slice(0, 10));
     this.from.setAttribute("aria-valuetext", this.first.textContent);
     this.to.setAttribute("aria-valuetext", this.last.textContent);
   }
@@ -229,9 +242,8 @@ export class Time {
     this.draw();
     const window = kept?.length === 2 && !kept.map(Date.parse).some(Number.isNaN) ? kept : null;
     this.model.window = window;
-    const place = (moment) =>
-      String(Math.round(((Date.parse(moment) - this.least) / (this.most - this.least || 1)) * 1000));
-    [this.from.value, this.to.value] = window ? window.map(place) : ["0", "1000"];
+    this.#place(window ? window.map(Date.parse) : [this.least, this.most]);
+    this.#open = [this.from.value === "0", this.to.value === "1000"];
     this.#write();
     this.#bars();
   }

@@ -1,6 +1,6 @@
 // The sheet of what was pasted: what is in the graph, what is not, what was left out and why; and what to do with it.
 import { ask } from "./api.js";
-import { button, el, fill, number, plural, shortened, tell } from "./dom.js";
+import { button, el, number, plural, refill, shortened, tell } from "./dom.js";
 import { idOf } from "./model.js";
 import { sign } from "./palette.js";
 
@@ -11,6 +11,7 @@ export class Triage {
   #text = "";
   #ticked = new Set();
   #sheet = null;
+  #asked = 0;
 
   constructor(app) {
     this.app = app;
@@ -20,7 +21,7 @@ export class Triage {
     try {
       this.#text = text;
       this.#ticked.clear();
-      await this.#read();
+      if (!(await this.#read())) return;
       for (const row of this.#sheet.rows) this.#ticked.add(idOf(row));
       this.app.drawer("pasted", { keep: true });
       this.draw();
@@ -34,13 +35,16 @@ export class Triage {
 
   // After a load: what was not in the graph may be there now.
   async renew() {
-    if (!this.#sheet) return;
-    await this.#read();
-    this.draw();
+    if (this.#sheet && (await this.#read())) this.draw();
   }
 
+  // Whether the answer is to what was pasted last.
   async #read() {
-    this.#sheet = await ask("paste", { text: this.#text });
+    const mine = ++this.#asked;
+    const sheet = await ask("paste", { text: this.#text });
+    if (mine !== this.#asked) return false;
+    this.#sheet = sheet;
+    return true;
   }
 
   #chosen(known = null) {
@@ -56,7 +60,7 @@ export class Triage {
       `${plural(prose, "other word")}`,
       beyond ? `${number(beyond)} more were not looked up: part the text` : "",
     ];
-    fill(
+    refill(
       this.element,
       el("div", { class: "row" }, el("strong", { role: "status" }, told.filter(Boolean).join("; ")), this.#deeds()),
       el(
@@ -179,7 +183,6 @@ export class Triage {
       onchange: () => {
         this.#ticked[box.checked ? "add" : "delete"](id);
         this.draw();
-        [...this.element.querySelectorAll("input")].find((each) => each.ariaLabel === row.key)?.focus();
       },
     });
     const lead = () => {
