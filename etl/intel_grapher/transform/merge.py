@@ -31,7 +31,7 @@ from intel_grapher.transform.interleave import Piece, interleaved
 from intel_grapher.transform.key_ranks import Keys, Ranked, rank
 from intel_grapher.transform.overriding import Overriding
 from intel_grapher.transform.rules import DUCKDB, aggregate
-from intel_grapher.transform.staged import COMPRESSION, Staged
+from intel_grapher.transform.staged import COMPRESSION, Staged, keys_of
 from intel_grapher.transform.store import BATCH_ROWS, Previous
 
 HALF = 32
@@ -130,6 +130,10 @@ class Merger:
     def _segments(self, group: Group) -> dict[int, Staged]:
         """Return the segments to read for a group, by index."""
         return self._new if self._previous and self._previous.has_rows(group) else self._staged
+
+    def staged_keys(self, label: str) -> int:
+        """Return the number of keys of a label in all segments: a key counts in each that has it."""
+        return sum(segment.rows(keys_of(label)) for segment in self._staged.values())
 
     def rank(self, label: str, groups: Iterable[Group]) -> None:
         """Rank a label's keys. `groups` are all groups that will be merged."""
@@ -297,7 +301,7 @@ class Merger:
     # --- merged tables and previous rows → rows -----------------------------------------------------------------------
 
     def pieces(self, group: Group) -> Iterator[Piece]:
-        """Yield all rows of a merged group, sorted by pair.
+        """Yield all rows of a merged group, sorted by pair. Call it once: the memory that they took is given back.
 
         Besides `pair` they have the columns `bits0` … (see `source_names`), `fetched_at`, and the properties that are
         known. A property that follows the newest observation is a struct of `at` and `value`.
@@ -327,7 +331,7 @@ class Merger:
                 yield with_pairs(batch, renumbered(batch["pair"], ranks))
 
     def _new_rows(self, group: Group) -> Iterator[pa.Table]:
-        """Yield the rows that were merged now, in order."""
+        """Yield the rows that were merged now, in order. Their tables are gone then."""
         for table in self._tables(group):
             if table in self._at_hand:
                 yield self._at_hand[table]
@@ -335,6 +339,7 @@ class Merger:
             with self._connection.cursor() as cursor:
                 for batch in cursor.sql(f"FROM {quoted(table)} ORDER BY pair").to_arrow_reader(BATCH_ROWS):
                     yield pa.table(batch)
+                cursor.execute(f"DROP TABLE {quoted(table)}")
 
     def _schema(self, group: Group) -> pa.Schema:
         """Return the columns of a group's rows, previous and new: not every part has all of them."""

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 OURS = {"manifest.json", "rejects.jsonl", "nodes", "relationships"}
 """The names in a set of flat files."""
+LARGE = 100_000
+"""Rows of a group that is made durable as soon as it is written. All others are at the end, many at once."""
 
 
 def transform(cache: Cache, folder: Path, registry: Registry, options: Options | None = None) -> Manifest:
@@ -179,10 +181,18 @@ class _Run:
             memory=self._options.memory,
             threads=self._options.processes,
         )
-        states |= self._written(publisher, merger, missing, list(states))
-        rejects = publisher.write_rejects(merger.cursor(), files, overriding.rejects())
+        with ThreadPoolExecutor(1) as aside:
+            rejects = aside.submit(publisher.write_rejects, merger.cursor(), files, overriding.rejects())
+            # Else all that was written would be waited for at the end, while no processor has work.
+            synced = [aside.submit(disk.sync_all, [Path(file.path) for file in files if is_whole])]
+            for group, state in self._written(publisher, merger, missing, list(states)):
+                states[group] = state
+                if state.content.rows >= LARGE:
+                    synced.append(aside.submit(disk.sync_all, self._files_of(group, state)))
+            for each in synced:
+                each.result()
         contents = {group: states[group].content for group in groups}
-        manifest = publisher.write_manifest(staged, contents, rejects, self._options, marks)
+        manifest = publisher.write_manifest(staged, contents, rejects.result(), self._options, marks)
         merger.close()
         if is_whole:
             labels = {label for group in groups for label in group.labels}
@@ -195,10 +205,15 @@ class _Run:
             self._store.clean(files)
         return manifest
 
+    def _files_of(self, group: Group, state: GroupState) -> list[Path]:
+        """Return the files that were made of a group."""
+        rows = [self._work / state.rows.name] if state.rows and state.rows.name else []
+        return [*(self._new.path(group, suffix) for suffix in self._options.formats), *rows]
+
     def _written(
         self, publisher: Publisher, merger: Merger, groups: list[Group], others: list[Group]
-    ) -> dict[Group, GroupState]:
-        """Merge and write some groups, the largest first, so that no thread is left with one at the end.
+    ) -> Iterator[tuple[Group, GroupState]]:
+        """Merge and write some groups, and yield them. The largest come first, so that no thread is left with one.
 
         Relationships among the `others` are merged too if they say something about the nodes.
         """
@@ -213,23 +228,20 @@ class _Run:
         merged = [*relationships, *nodes]
         labels = {label for group in merged for label in group.labels}
         with ThreadPoolExecutor(self._options.processes) as pool:
-            by_facts = sorted(
-                labels, key=lambda label: -sum(merger.facts(each) for each in merged if label in each.labels)
+            list(
+                pool.map(lambda label: merger.rank(label, merged), sorted(labels, key=merger.staged_keys, reverse=True))
             )
-            list(pool.map(lambda label: merger.rank(label, merged), by_facts))
             for kind in (relationships, nodes):
                 list(pool.map(merger.merge, chain.from_iterable(pool.map(merger.ranges, kind))))
             groups = sorted(groups, key=lambda group: -merger.rows(group))
             total = sum(map(merger.rows, groups))
-            states: dict[Group, GroupState] = {}
             done = 0
             for group, state in zip(
                 groups, pool.map(lambda group: publisher.write(merger, group, self._work), groups), strict=True
             ):
-                states[group] = state
                 done += merger.rows(group)
                 self._options.progress("write", done, total)
-        return states
+                yield group, state
 
 
 def _without_rows(state: GroupState, group: Group, merger: Merger, written: list[Group]) -> GroupState:
