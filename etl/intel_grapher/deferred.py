@@ -37,8 +37,16 @@ DEFERRED = frozenset(
     }
 )
 """Modules in Python, ours too; asyncio is for an interface of the embedded engine that no command uses."""
-OF_ONE_THREAD = frozenset({"rich.cells", "rich.text"})
-"""Those of them that no two threads look at, since only what prints does: `settle` leaves them. None is a package."""
+LEFT = frozenset(
+    {
+        *("duckdb", "http.client", "pyarrow.compute", "pyarrow.csv", "pyarrow.json", "pyarrow.parquet"),
+        *("rich.cells", "rich.text"),
+    }
+)
+"""Those of them that `settle` leaves. Threads can't block each other there: all wait for the one that fills a module.
+
+What it imports does not import it in turn, and nothing but itself imports a module that is within it.
+"""
 
 
 def defer() -> None:
@@ -49,9 +57,7 @@ def defer() -> None:
 def settle() -> None:
     """Fill what is deferred, and defer nothing more: for a command whose threads would meet within imports."""
     while waiting := [
-        module
-        for name, module in list(sys.modules.items())
-        if type(module) is DeferredModule and name not in OF_ONE_THREAD
+        module for name, module in list(sys.modules.items()) if type(module) is DeferredModule and name not in LEFT
     ]:
         for module in waiting:
             fill(module)

@@ -17,7 +17,7 @@ from intel_grapher.analyst import journal
 from intel_grapher.analyst.entries import SameAsEntry, TakeOutEntry
 from intel_grapher.cache import Cache, Entry, compact
 from intel_grapher.model import NodeRef
-from intel_grapher.transform import Options, key_ranks, merge, store
+from intel_grapher.transform import Options, key_ranks, merge, publish, store
 from intel_grapher.transform.store import Previous, Store
 
 RESOLUTIONS = '"resolutions":[{{"ip_address":"192.0.2.7","last_resolved":"2021-03-05"}}]'
@@ -50,31 +50,48 @@ def same_as_anew(cache: Cache, place: Path) -> None:
     assert bytes_of(place) == bytes_of(anew)
 
 
+def merge_in_python(patch: pytest.MonkeyPatch, *, few: bool) -> None:
+    """Let Python merge few facts, as it does, or DuckDB merge all."""
+    patch.setattr(merge, "FEW", merge.FEW if few else -1)
+    patch.setattr(publish, "FEW_REJECTS", publish.FEW_REJECTS if few else 0)
+
+
 @SLOW
 @given(
     parts=st.lists(entries, min_size=2, max_size=5),
     memory=st.sampled_from([1 << 14, 1 << 30]),
     at_a_time=st.sampled_from([1, 2, 3, 1 << 17]),
+    few=st.lists(st.booleans(), min_size=5, max_size=5),
 )
-def test_replies_come_in_parts(here: Path, parts: list[list[Entry]], memory: int, at_a_time: int) -> None:
+def test_replies_come_in_parts(
+    here: Path, parts: list[list[Entry]], memory: int, at_a_time: int, few: list[bool]
+) -> None:
     root = here / str(time.monotonic_ns())
     with pytest.MonkeyPatch.context() as patch:
         for module, name in ((store, "BATCH_ROWS"), (merge, "BATCH_ROWS"), (key_ranks, "AT_A_TIME")):
             patch.setattr(module, name, at_a_time)
-        for part in parts:
-            transform(filled(root, part), root / "import", Options(memory=memory))
-            same_as_anew(Cache(root), root / "import")
+        for part, in_python in zip(parts, few, strict=False):
+            with pytest.MonkeyPatch.context() as by:
+                merge_in_python(by, few=in_python)
+                transform(filled(root, part), root / "import", Options(memory=memory))
+            with pytest.MonkeyPatch.context() as by:
+                merge_in_python(by, few=not in_python)
+                same_as_anew(Cache(root), root / "import")
 
 
 def test_samples_come_in_parts(tmp_path: Path, added: list[bool]) -> None:
     samples = sorted(path for path in SAMPLES.rglob("*") if path.is_file() and "analyst" not in path.parts)
     random.Random(7).shuffle(samples)  # noqa: S311 - any order will do
     parts = [samples[start::4] for start in range(4)]
-    for part in parts:
+    for part, few in zip(parts, (True, False, True, True), strict=True):
         cache = adopted(tmp_path, *part)
-        transform(cache, tmp_path / "import")
+        with pytest.MonkeyPatch.context() as by:
+            merge_in_python(by, few=few)
+            transform(cache, tmp_path / "import")
     assert added == [False, True, True, True]
-    same_as_anew(cache, tmp_path / "import")
+    with pytest.MonkeyPatch.context() as by:
+        merge_in_python(by, few=False)
+        same_as_anew(cache, tmp_path / "import")
 
 
 def test_the_newest_observation_is_told_from_the_newest_reply(tmp_path: Path, added: list[bool]) -> None:

@@ -5,13 +5,15 @@ whose `entries` are requests with their responses; a content may be base64. Head
 and the encoding alone, and nothing of them is kept: they may hold secrets.
 """
 
+from __future__ import annotations
+
+import http.client
 import re
 import zlib
 from base64 import b64decode
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from http.client import HTTPException, HTTPMessage, parse_headers
 from io import BytesIO
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl
@@ -169,8 +171,8 @@ def answer(body: bytes) -> SavedAnswer | None:
     while match := _STATUS_LINE.match(body):
         stream = BytesIO(body[match.end() :])
         try:
-            headers = parse_headers(stream)
-        except HTTPException:
+            headers = http.client.parse_headers(stream)
+        except http.client.HTTPException:
             return None
         found = int(match[1]), headers
         body = stream.read()
@@ -180,7 +182,7 @@ def answer(body: bytes) -> SavedAnswer | None:
     return SavedAnswer(status, _date(headers), _unpacked(body, headers.get("Content-Encoding", "")))
 
 
-def _date(headers: HTTPMessage) -> int | None:
+def _date(headers: http.client.HTTPMessage) -> int | None:
     try:
         return int(parsedate_to_datetime(headers.get("Date", "")).timestamp())
     except ValueError:

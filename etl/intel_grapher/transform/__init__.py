@@ -7,6 +7,7 @@
 
     for each label:   keys and local_ids of all segments ─ sort ─▶ ranks                        (key_ranks)
     for each group:   facts with ranks ─ overrides ─▶ pairs ─ GROUP BY pair, merge rules ─▶ rows (overriding, merge)
+                                                             few of them in Python                  (few)
     rows ─▶ Parquet, CSV, checksum ─▶ .import.new ─ exchanged ─▶ import/                        (publish, run)
 
 Where a mapping says no more than columns (`traced`), a segment takes a shorter way to its facts:

@@ -3,7 +3,8 @@
 Every key is replaced by its rank. A relationship is then one integer, its `pair`: the rank of its start in the upper
 32 bits, that of its end in the lower, so that the order of pairs is the order of the files. A node's pair is its rank.
 DuckDB groups facts by pair, out of core; where memory does not hold all of a group, its facts are split into ranges of
-pairs that are merged one after the other.
+pairs that are merged one after the other. Few facts are merged in Python (`few`), and a run of nothing else begins no
+DuckDB.
 
 If there are rows of a previous run, only keys and facts of new segments are ranked and grouped, together with those
 previous rows that they are about; all others are taken as they are. A row has for each property that follows the
@@ -17,16 +18,20 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
+from threading import Lock
 from typing import NamedTuple
 
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from intel_grapher.files import NOTHING, Content, Group, content_of_table
+from intel_grapher.files import FEW as FEW_ROWS
+from intel_grapher.files import NOTHING, Content, Group, content_of_few, content_of_table
 from intel_grapher.model import Merge
 from intel_grapher.sql import connect, quoted
+from intel_grapher.transform import few
 from intel_grapher.transform.facts import ALIASES
+from intel_grapher.transform.few import WORD
 from intel_grapher.transform.interleave import Piece, interleaved
 from intel_grapher.transform.key_ranks import Keys, Ranked, rank
 from intel_grapher.transform.overriding import Overriding
@@ -35,7 +40,6 @@ from intel_grapher.transform.staged import COMPRESSION, Staged, keys_of
 from intel_grapher.transform.store import BATCH_ROWS, Previous
 
 HALF = 32
-WORD = 62  # sources in one BIGINT, a bit each; more sources take more columns
 PROCESS_BYTES = 256 << 20  # what the process needs before it has read anything
 LEAST = 256 << 20  # bytes; DuckDB can't sort with less
 ROW_BYTES = 128  # of one fact while it is grouped
@@ -43,6 +47,7 @@ NODE_BYTES = 256  # of one node while what relationships say of it is grouped
 LAST_PAIR = (1 << 63) - 1
 END_IN_SQL = (f"pair >> {HALF}", f"pair & {(1 << HALF) - 1}")
 """The rank of each end of a relationship."""
+FEW = 2_000  # facts of a group, and its previous rows, that Python merges sooner than DuckDB has begun
 AT_HAND = 10_000  # rows; what so few facts are merged into is kept in memory, because a table of DuckDB costs 5 ms
 
 
@@ -87,9 +92,11 @@ class Merger:
         self._folder = folder
         # What each thread may use of the memory; the other half is DuckDB's.
         self._memory = max(max(memory - PROCESS_BYTES, memory // 4) // 2 // threads, 1)
+        self._for_duckdb = max((memory - PROCESS_BYTES) // 2, LEAST)
         # Each of our threads runs queries itself, besides DuckDB's: as many more would only share out what one can do.
-        self._connection = connect(max((memory - PROCESS_BYTES) // 2, LEAST), folder / "spill", max(threads // 2, 1))
-        self._connection.execute("SET preserve_insertion_order = false")
+        self._threads = max(threads // 2, 1)
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._connecting = Lock()
         self._facts_of: dict[Group, int] = {}
         self._ranked: dict[str, Ranked] = {}
         self._merged: dict[Group, dict[str, int]] = {}  # tables of merged facts, in order, and their rows
@@ -98,10 +105,15 @@ class Merger:
 
     def close(self) -> None:
         """Close DuckDB."""
-        self._connection.close()
+        if self._connection is not None:
+            self._connection.close()
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
-        """Return a cursor of DuckDB within the merger's memory."""
+        """Return a cursor of DuckDB within the merger's memory. It is begun at the first call: few facts need none."""
+        with self._connecting:
+            if self._connection is None:
+                self._connection = connect(self._for_duckdb, self._folder / "spill", self._threads)
+                self._connection.execute("SET preserve_insertion_order = false")
         return self._connection.cursor()
 
     @property
@@ -195,16 +207,26 @@ class Merger:
         """Merge one range of a group's facts; for a node, relationships that start or end at it are facts too."""
         group, low, high, parts = within
         tables = list(self._facts(group) if parts is None else (pa.ipc.open_stream(part).read_all() for part in parts))
-        words = ", ".join(self._words)
-        arms = [
-            f"SELECT * FROM (SELECT {END_IN_SQL[end]} AS pair, {words}, fetched_at FROM {quoted(table)}) "
-            f"WHERE pair >= {low} AND pair < {high}"
+        ends = list(self._ends_at_hand(group))
+        rows_at_hand = sum(table.num_rows for table in (*tables, *ends))
+        in_duckdb = [
+            (table, end)
             for relationship, end in self._ends(group)
             for table in self._tables(relationship)
             if table not in self._at_hand
         ]
-        cursor = self._connection.cursor()
-        ends = list(self._ends_at_hand(group))
+        if parts is None and not in_duckdb and max(rows_at_hand, self.previous_content(group).rows) <= FEW:
+            if rows_at_hand:
+                rows = few.merged(group, [*tables, *ends], self._previous_rows(group), self._words)
+                self._at_hand[within.table], self._merged[group][within.table] = rows, rows.num_rows
+            return
+        words = ", ".join(self._words)
+        arms = [
+            f"SELECT * FROM (SELECT {END_IN_SQL[end]} AS pair, {words}, fetched_at FROM {quoted(table)}) "
+            f"WHERE pair >= {low} AND pair < {high}"
+            for table, end in in_duckdb
+        ]
+        cursor = self.cursor()
         if ends:
             cursor.register("ends", pa.concat_tables(ends))
             arms.append(f"SELECT pair, {words}, fetched_at FROM ends WHERE pair >= {low} AND pair < {high}")
@@ -224,7 +246,7 @@ class Merger:
                 names = [*names, *reader.schema.names]
                 query = self._with_previous(group, query, reader.schema.names)
             merged = f"SELECT pair, {self._aggregates(group, names)} FROM ({query}) GROUP BY pair"
-            if sum(table.num_rows for table in (*tables, *ends)) <= AT_HAND and len(arms) == bool(tables) + bool(ends):
+            if rows_at_hand <= AT_HAND and not in_duckdb:
                 rows = cursor.sql(f"{merged} ORDER BY pair").to_arrow_table()
                 self._at_hand[within.table], self._merged[group][within.table] = rows, rows.num_rows
             else:
@@ -314,7 +336,9 @@ class Merger:
 
     def content(self, group: Group, rows: pa.Table) -> Content:
         """Return the content of rows that have the columns of a group's files."""
-        with self._connection.cursor() as cursor:
+        if rows.num_rows <= FEW_ROWS:
+            return content_of_few(rows, group)
+        with self.cursor() as cursor:
             return content_of_table(cursor, rows, group)
 
     def _previous_rows(self, group: Group, low: int = 0, high: int = LAST_PAIR) -> Iterator[pa.Table]:
@@ -336,7 +360,7 @@ class Merger:
             if table in self._at_hand:
                 yield self._at_hand[table]
                 continue
-            with self._connection.cursor() as cursor:
+            with self.cursor() as cursor:
                 for batch in cursor.sql(f"FROM {quoted(table)} ORDER BY pair").to_arrow_reader(BATCH_ROWS):
                     yield pa.table(batch)
                 cursor.execute(f"DROP TABLE {quoted(table)}")
@@ -348,7 +372,7 @@ class Merger:
         schemas += [
             self._at_hand[table].schema
             if table in self._at_hand
-            else self._connection.cursor().sql(f"FROM {quoted(table)} LIMIT 0").to_arrow_table().schema
+            else self.cursor().sql(f"FROM {quoted(table)} LIMIT 0").to_arrow_table().schema
             for table in self._tables(group)
         ]
         return pa.unify_schemas(schemas)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
 import duckdb
@@ -30,6 +31,8 @@ from intel_grapher.transform.staged import REJECTS, Staged
 from intel_grapher.transform.store import Checksum, GroupState, RowsWriter, checksum
 
 MANIFEST_VERSION = 1
+FEW_REJECTS = 10_000
+"""Python sorts so many sooner than DuckDB has begun."""
 
 
 class Publisher:
@@ -103,24 +106,22 @@ class Publisher:
         return found
 
     def write_rejects(
-        self, connection: duckdb.DuckDBPyConnection, staged: list[Staged], others: list[Reject]
+        self, cursor: Callable[[], duckdb.DuckDBPyConnection], staged: list[Staged], others: list[Reject]
     ) -> dict[str, int]:
-        """Write the distinct rejects of all segments, and others, sorted; return their number by reason."""
+        """Write the distinct rejects of all segments, and others, sorted; return their number by reason.
+
+        `cursor` returns a cursor of DuckDB, which is asked for if there are many.
+        """
         reasons: Counter[str] = Counter()
         tables = [segment.read(REJECTS) for segment in staged if segment.rows(REJECTS)]
         tables += [Reject.table(others)] if others else []
         with (self._new.root / "rejects.jsonl").open("wb") as out:
-            if tables:
-                with connection.cursor() as cursor:
-                    cursor.register("rejects", pa.concat_tables(tables))
-                    rows = cursor.execute("SELECT DISTINCT * FROM rejects ORDER BY ALL")
-                    while chunk := rows.fetchmany(10_000):
-                        for reject in map(Reject._make, chunk):
-                            reasons[reject.reason] += reject.more or 1
-                            listed = reject._asdict()
-                            if not reject.more:
-                                del listed["more"]
-                            out.write(msgspec.json.encode(listed) + b"\n")
+            for reject in _distinct(tables, cursor):
+                reasons[reject.reason] += reject.more or 1
+                listed = reject._asdict()
+                if not reject.more:
+                    del listed["more"]
+                out.write(msgspec.json.encode(listed) + b"\n")
         return dict(sorted(reasons.items()))
 
     def write_manifest(
@@ -153,6 +154,19 @@ class Publisher:
         path = self._new.root / "manifest.json"
         path.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
         return manifest
+
+
+def _distinct(tables: list[pa.Table], cursor: Callable[[], duckdb.DuckDBPyConnection]) -> Iterator[Reject]:
+    """Yield the distinct rejects of some tables, sorted."""
+    if sum(table.num_rows for table in tables) <= FEW_REJECTS:
+        rows = (zip(*(column.to_pylist() for column in table.columns), strict=True) for table in tables)
+        yield from map(Reject._make, sorted(set(chain.from_iterable(rows))))
+        return
+    with cursor() as connection:
+        connection.register("rejects", pa.concat_tables(tables))
+        found = connection.execute("SELECT DISTINCT * FROM rejects ORDER BY ALL")
+        while chunk := found.fetchmany(10_000):
+            yield from map(Reject._make, chunk)
 
 
 def columns(merger: Merger, group: Group, rows: pa.Table, keys: list[pa.LargeStringArray]) -> pa.Table:

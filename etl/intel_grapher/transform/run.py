@@ -182,7 +182,7 @@ class _Run:
             threads=self._options.processes,
         )
         with ThreadPoolExecutor(1) as aside:
-            rejects = aside.submit(publisher.write_rejects, merger.cursor(), files, overriding.rejects())
+            rejects = aside.submit(publisher.write_rejects, merger.cursor, files, overriding.rejects())
             # Else all that was written would be waited for at the end, while no processor has work.
             synced = [aside.submit(disk.sync_all, [Path(file.path) for file in files if is_whole])]
             for group, state in self._written(publisher, merger, missing, list(states)):

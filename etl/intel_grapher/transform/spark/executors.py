@@ -29,9 +29,10 @@ from intel_grapher.files import NOTHING, Files, Group, GroupWriter, content_of_t
 from intel_grapher.objects import Objects
 from intel_grapher.registry import Registry
 from intel_grapher.sql import connect
+from intel_grapher.transform.few import WORD
 from intel_grapher.transform.fingerprint import code_of
 from intel_grapher.transform.interning import interned
-from intel_grapher.transform.merge import HALF, WORD, end_of, paired, source_names
+from intel_grapher.transform.merge import HALF, end_of, paired, source_names
 from intel_grapher.transform.overriding import Overriding
 from intel_grapher.transform.publish import published
 from intel_grapher.transform.retirement import Counting

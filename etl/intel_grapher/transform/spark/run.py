@@ -67,7 +67,7 @@ class SparkRun:
         found = {group: sum(contents[group].values(), NOTHING) for group in groups}
         publisher = Publisher(self._old, self._new, self._options.formats, {}, {})
         with connect(self._options.memory // 2, work / "spill", self._options.processes) as connection:
-            rejects = publisher.write_rejects(connection, files, Overriding(overrides).rejects())
+            rejects = publisher.write_rejects(connection.cursor, files, Overriding(overrides).rejects())
         staged = list(zip(segments, files, strict=True))
         manifest = publisher.write_manifest(staged, found, rejects, self._options, marks)
         Store(self._kept).clean(files)
