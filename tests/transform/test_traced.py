@@ -437,6 +437,7 @@ UNKNOWN_STATEMENTS = [
     "yield HOSTNAME.each(asked, jarm=(lambda: reply.status)())",
     "yield HOSTNAME.each(asked, nothing=1)",
     "told(asked, reply.seen)",
+    "unused = reply.score",
     "notes = (one.note for one in reply.seen)\n    yield HOSTNAME.each(list(notes), tags=list(notes))",
     "notes = zip(reply.files, reply.files, strict=True)\n    yield ALIAS_OF.each([a for a, _ in notes], list(notes))",
     "yield ASSOCIATED.each(asked, (each for each in reply.files))",

@@ -37,7 +37,9 @@ def trace(endpoint: Endpoint) -> Trace | None:
     mapping = endpoint.mapping
     if endpoint.format != "json" or endpoint.prepare or endpoint.of_files or endpoint.unmapped:
         return None
-    if not isinstance(mapping, FunctionType) or len(inspect.signature(mapping).parameters) != 2:  # noqa: PLR2004 - as usual
+    if not (isinstance(mapping, FunctionType) and inspect.isgeneratorfunction(mapping)):
+        return None
+    if len(inspect.signature(mapping).parameters) != 2:  # noqa: PLR2004 - as usual
         return None
     tracer = Tracer(source_of)
     try:
