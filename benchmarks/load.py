@@ -119,7 +119,7 @@ class Bench:
             shutil.rmtree(self.local.home / "data" / part / "neo4j", ignore_errors=True)
         server = self.local.up()
         with connected(server) as database:
-            database.constrain()
+            database.constrain(group for group, _ in self.manifest.groups())
         return server
 
     def _import(self, files: Files, name: str) -> Figures:
@@ -153,7 +153,7 @@ class Bench:
             self.local.admin("database", "check", "neo4j", f"--report-path={self.folder}")
             steps = {"check": time.perf_counter() - checking, "check_cpu": _children() - before}
             with connected(self.local.up()) as database:
-                database.constrain()
+                database.constrain(group for group, _ in Files(kept).manifest().groups())
         # The server was started anew meanwhile, and is no child.
         wall, cpu = time.perf_counter() - began, _children() - used + self._server()[0]
         return {"wall": wall, "cpu": cpu, "rows": self.replies, "steps": steps}

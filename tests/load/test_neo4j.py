@@ -234,6 +234,18 @@ def test_a_server_that_is_down_is_not_started_before_an_import(tmp_path: Path, m
         load(files, server, replace=True)
 
 
+def test_a_label_s_constraint_comes_with_its_first_rows(tmp_path: Path, server: Server) -> None:
+    def constrained() -> set[str]:
+        rows = cypher(server, "SHOW CONSTRAINTS YIELD labelsOrTypes AS labels RETURN labels[0] AS label")
+        return {row["label"] for row in rows}
+
+    load(write(tmp_path / "import", SAMPLE), server, method="admin", replace=True)
+    assert constrained() == {"Domain", "SubDomain", "IPAddress", "Hash"}
+    added = write(tmp_path / "more", {Group("Malware"): [{"name": "one"}]})
+    assert load(added, server, method="bolt").parity.held
+    assert constrained() == {"Domain", "SubDomain", "IPAddress", "Hash", "Malware"}
+
+
 def test_admin_replaces_nothing_unasked(tmp_path: Path, server: Server) -> None:
     cypher(server, "CREATE (:Elsewhere)")
     with pytest.raises(LoadError, match="holds 1 nodes"):

@@ -163,7 +163,7 @@ def test_after_a_batch_that_fails_for_good_nothing_is_committed(tmp_path: Path, 
 def another_writer(server: Server) -> Iterator[neo4j.Transaction]:
     """Give an open transaction that has made a node of the first batch of 7, in a database with constraints."""
     with connected(server) as database:
-        database.constrain()
+        database.constrain([Group("Domain")])
     with connect(local_of(server).connection()) as driver, driver.session(database=DATABASE) as session:
         other = session.begin_transaction()
         other.run("CREATE (:Domain {name: 'name-003.example'})").consume()

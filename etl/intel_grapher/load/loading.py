@@ -159,7 +159,7 @@ def _retract(files: Files, manifest: Manifest, database: Neo4jSession, retractio
     """Retract from a database that holds something; return how many rows went."""
     if not retraction or not any(retraction) or not database.nodes():
         return 0
-    database.constrain()  # whose indexes find nodes by their keys
+    database.constrain(group for group, _ in manifest.groups())  # whose indexes find nodes by their keys
     return pruning.retract(files, manifest, database, retraction)
 
 

@@ -49,7 +49,7 @@ def replace(files: Files, manifest: Manifest, server: Server, progress: parity.P
             local.swap_in(STORE)
             try:
                 progress("start", 0, total)
-                found = _prove(files, local.up(), progress)
+                found = _prove(files, manifest, local.up(), progress)
                 progress("check", 0, total)
                 wait()
             except BaseException:
@@ -92,7 +92,7 @@ def _checked_meanwhile(local: LocalNeo4j) -> Iterator[Callable[[], object]]:
         local.remove(CHECKED)
 
 
-def _prove(files: Files, server: Server, progress: parity.Progress) -> parity.Parity:
+def _prove(files: Files, manifest: Manifest, server: Server, progress: parity.Progress) -> parity.Parity:
     with connected(server) as database:
         database.reads_types = True  # what was imported is all that there is
         found = parity.check(files, database, progress)  # before any constraint: then few labels are in use yet
@@ -100,5 +100,5 @@ def _prove(files: Files, server: Server, progress: parity.Progress) -> parity.Pa
             lines = "\n  ".join(found.differences())
             raise LoadError(f"the imported store differs from the files, and the earlier one is back:\n  {lines}")
         progress("constraints", 0, 0)
-        database.constrain()
+        database.constrain(group for group, _ in manifest.groups())
     return found

@@ -7,7 +7,7 @@ positions in `$values` and `$moments`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from intel_grapher import schema
 from intel_grapher.files import ARRAY_DELIMITER, SEPARATOR, Group
@@ -24,10 +24,10 @@ _ROWS = "WITH [each IN $moments | datetime({epochSeconds: each})] AS moments\nUN
 _ENDS_BY_ID = "MATCH (a) WHERE id(a) = row[0]\nMATCH (b) WHERE id(b) = row[1]"
 
 
-def constraints() -> dict[str, str]:
+def constraints(labels: Container[str] = schema.LABELS) -> dict[str, str]:
     """Return the statement that makes each label's constraint where it is not there yet, by the constraint's name."""
     made = {}
-    for label in schema.LABELS.values():
+    for label in (each for each in schema.LABELS.values() if each.name in labels):
         constraint = f"intel_grapher_{label.name}_{label.key}"
         unique = f"(n:{quote(label.name)}) REQUIRE n.{quote(label.key)} IS UNIQUE"
         made[constraint] = f"CREATE CONSTRAINT {quote(constraint)} IF NOT EXISTS FOR {unique}"

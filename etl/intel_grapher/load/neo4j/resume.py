@@ -1,8 +1,8 @@
 """A set of flat files into a Neo4j; killed or refused, it goes on where it was.
 
-Constraints come first and are awaited: without them two merges at once would make a node twice, and every MERGE would
-scan its label. Nodes come before relationships. Into an empty database rows are created, else merged; relationships
-are created between ids that the server gave the nodes, which saves it two look-ups each.
+Constraints of the labels that have rows come first and are awaited: without them two merges at once would make a node
+twice, and every MERGE would scan its label. Nodes come before relationships. Into an empty database rows are created,
+else merged; relationships are created between ids that the server gave the nodes, which saves it two look-ups each.
 
 Into an empty database, a checkpoint is written beside the files after each commit: which files, which database, how
 far. The next load of those files into that database goes on from there, by merging. Where a database held something
@@ -109,7 +109,7 @@ class Sender:
 
         What is sent as a whole is read back by `reading`, while the next is sent.
         """
-        self.database.constrain()
+        self.database.constrain(self.contents)
         if self._adds:
             self._add(reading.connection, progress)
         else:

@@ -76,10 +76,11 @@ class Neo4jSession:
         """Run Cypher made of the schema's names alone, and return the whole answer."""
         return list(self.session.run(query, parameters))
 
-    def constrain(self) -> None:
-        """Make the schema's constraints and wait until they hold."""
+    def constrain(self, groups: Iterable[Group]) -> None:
+        """Make the constraints of the labels in some groups, and wait until they hold: each costs a server 60 ms."""
+        labels = {label for group in groups for label in group.labels}
         there = {record["name"] for record in self.run("SHOW CONSTRAINTS YIELD name")}
-        for name, statement in cypher.constraints().items():
+        for name, statement in cypher.constraints(labels).items():
             if name not in there:
                 self.run(statement)
         self.run("CALL db.awaitIndexes(600)")
