@@ -180,9 +180,8 @@ def _looked_up(it: Lookup | Result) -> Facts:
     known, service, where = it.scanner, it.service, it.scanner.metadata
     if known.found:
         seen = {"first_seen": known.first_seen, "last_seen": known.last_seen}
-        tags = [each.name for each in known.tags] + [
-            name for name, holds in (("noise", True), ("vpn", known.vpn), ("tor", known.tor)) if holds
-        ]
+        marks = (("noise", True), ("vpn", known.vpn), ("tor", known.tor))
+        tags = [*(each.name for each in known.tags), *(name for name, holds in marks if holds)]
         country = where.source_country_code
         yield ADDRESS.each(it.ip, classification=known.classification, country=country, tags=tags, **seen)
         if where.asn:

@@ -15,7 +15,6 @@ import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
 from types import BuiltinFunctionType, FunctionType, MethodDescriptorType
 from typing import Any, ClassVar, NewType, cast
 
@@ -38,7 +37,6 @@ from intel_grapher.transform.symbolic import (
     Value,
     is_concrete,
     is_flat,
-    is_list,
     names_given,
     unset,
 )
@@ -281,10 +279,7 @@ class Frame:
             case ast.FormattedValue(value=inner, conversion=-1, format_spec=None):
                 return self.value(inner, rows)
             case ast.BinOp(left=left, op=ast.Add(), right=right):
-                both = self.value(left, rows), self.value(right, rows)
-                if all(map(is_list, both)) and not any(isinstance(each, tuple) for each in both):
-                    return ListOf(rows, tuple(chain.from_iterable(self._tracer.parts(each, rows) for each in both)))
-                return self._made(operator.add, both, rows)
+                return self._made(operator.add, (self.value(left, rows), self.value(right, rows)), rows)
             case ast.Subscript(value=inner, slice=ast.Slice(lower=lower, upper=upper, step=None)):
                 bounds = [each and self.value(each, rows) for each in (lower, upper)]
                 if not is_concrete(bounds):
