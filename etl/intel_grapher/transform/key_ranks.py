@@ -21,7 +21,7 @@ from intel_grapher.transform.staged import Staged, keys_of
 KEY_BYTES = 64  # of one key while it is sorted, besides its characters
 NEAR = 16 << 20  # bytes of a range: what a processor's cache holds
 MOST_RANGES = 512  # with more, finding the ranges takes longer than it saves
-SAMPLED = 64  # segments
+SAMPLED = 8  # segments, each of which is decompressed as a whole for it
 SAMPLED_KEYS = 10_000  # of those
 AT_A_TIME = 1 << 20  # keys, where new ones are merged into the previous
 

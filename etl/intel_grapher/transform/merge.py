@@ -139,6 +139,11 @@ class Merger:
             self._facts_of[group] = sum(segment.rows(str(group)) for segment in self._segments(group).values())
         return self._facts_of[group]
 
+    def mentions(self, label: Group) -> int:
+        """Return the number of facts about a label's nodes and of merged relationships that start or end at them."""
+        merged = (sum(self._merged[relationship].values()) for relationship, _ in self._ends(label))
+        return self.facts(label) + sum(merged)
+
     def _segments(self, group: Group) -> dict[int, Staged]:
         """Return the segments to read for a group, by index."""
         return self._new if self._previous and self._previous.has_rows(group) else self._staged
@@ -160,12 +165,10 @@ class Merger:
 
     def ranges(self, group: Group) -> list[Range]:
         """Return the ranges in which a group's facts are merged. Relationships of a label come before its nodes."""
-        facts = self.facts(group)
-        needed = facts * ROW_BYTES
+        needed = self.facts(group) * ROW_BYTES
         total = max(self.keys(group.start).total, 1)
         if not group.type:
-            facts += sum(sum(self._merged[relationship].values()) for relationship, _ in self._ends(group))
-            needed = max(needed, min(total, facts) * NODE_BYTES)
+            needed = max(needed, min(total, self.mentions(group)) * NODE_BYTES)
         size = -(-total // (1 + needed // self._memory))
         lows = range(0, total, size)
         parts = self._parted(group, size) if len(lows) > 1 else None

@@ -224,15 +224,15 @@ class _Run:
             for group in others
             if group.type and merger.facts(group) and not labels_of_nodes.isdisjoint(group.labels)
         ]
-        relationships.sort(key=merger.facts, reverse=True)
         merged = [*relationships, *nodes]
         labels = {label for group in merged for label in group.labels}
         with ThreadPoolExecutor(self._options.processes) as pool:
             list(
                 pool.map(lambda label: merger.rank(label, merged), sorted(labels, key=merger.staged_keys, reverse=True))
             )
-            for kind in (relationships, nodes):
-                list(pool.map(merger.merge, chain.from_iterable(pool.map(merger.ranges, kind))))
+            for kind, size in ((relationships, merger.facts), (nodes, merger.mentions)):
+                largest_first = sorted(kind, key=size, reverse=True)
+                list(pool.map(merger.merge, chain.from_iterable(pool.map(merger.ranges, largest_first))))
             groups = sorted(groups, key=lambda group: -merger.rows(group))
             total = sum(map(merger.rows, groups))
             done = 0
