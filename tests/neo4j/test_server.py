@@ -109,17 +109,12 @@ def test_settings_keep_the_users_own_and_ports_that_are_free(tmp_path: Path, mon
     assert "only.this.release=knows\n" in conf.read_text()
     assert re.search(r"^server\.memory\.heap\.max_size=700m$", conf.read_text(), re.MULTILINE)
     conf.write_text(conf.read_text() + "server.memory.heap.max_size=3g\ndb.logs.query.enabled=OFF\n")
-    commands = home.conf / "neo4j-admin.conf"
-    commands.write_text(commands.read_text() + "server.jvm.additional=-Xss2m\n")
     bolt, http = home.address(BOLT), home.address(HTTP)
     home.write_settings("")
     assert (home.address(BOLT), home.address(HTTP)) == (bolt, http)
     ours, _, yours = conf.read_text().partition(YOURS)
     assert yours == "\nserver.memory.heap.max_size=3g\ndb.logs.query.enabled=OFF\n"
     assert "max_size" not in ours
-    ours, _, yours = commands.read_text().partition(YOURS)
-    assert yours == "\nserver.jvm.additional=-Xss2m\n"
-    assert ours.count("server.jvm.additional") == len((*OPENED, *LATE_C2))
 
     assert bolt is not None
     host, _, port = bolt.partition(":")
@@ -127,6 +122,20 @@ def test_settings_keep_the_users_own_and_ports_that_are_free(tmp_path: Path, mon
         home.write_settings("")
         assert home.address(BOLT) not in {None, bolt}
     assert home.address(HTTP) == http
+
+
+def test_settings_of_commands_keep_the_users_own_and_name_one_collector(tmp_path: Path) -> None:
+    home = Home(tmp_path, None, "64m")
+    home.make_folders()
+    home.write_admin_settings()
+    commands = home.conf / "neo4j-admin.conf"
+    assert re.findall(r"Use\w+GC", commands.read_text()) == ["UseParallelGC"]
+    added = "server.jvm.additional=-Xss2m\nserver.jvm.additional = -XX:+UseSerialGC\n"
+    commands.write_text(commands.read_text() + added)
+    home.write_admin_settings()
+    ours, _, yours = commands.read_text().partition(YOURS)
+    assert yours == f"\n{added}"
+    assert ours.count("server.jvm.additional") == len((*OPENED, *LATE_C2))  # Java starts with no two collectors
 
 
 def test_passwords_differ_and_are_for_the_owners_eyes(tmp_path: Path) -> None:

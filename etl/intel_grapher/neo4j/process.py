@@ -61,6 +61,7 @@ class Commands:
 
         Leaving the block ends it. Meanwhile another may be neither begun nor ended.
         """
+        self._home.write_admin_settings()
         with self._running("Neo4jAdminCommand", *arguments, lock=lock) as process:
             yield lambda: self._ended(arguments, process.wait())
 
