@@ -93,6 +93,10 @@ def test_it_works_by_keyboard_alone_with_names_for_screen_readers(page: Page) ->
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     expect(page.locator(".grid .line.selected:focus")).to_have_count(1)
+    page.keyboard.press("m")
+    expect(page.locator("dialog [name=text]")).to_be_focused()
+    expect(page.locator("dialog [name=text]")).to_have_value("")  # the key is not typed, too
+    page.keyboard.press("Escape")
     page.keyboard.press("?")
     expect(page.locator("dialog")).to_contain_text("undo, redo")
     page.keyboard.press("Escape")

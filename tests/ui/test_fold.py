@@ -81,9 +81,13 @@ def test_a_group_is_acted_on_as_its_members_are_and_networks_and_leaves_fold(pag
         page.keyboard.press("Escape")
         page.evaluate("app.model.select(null)")
         page.evaluate("app.menu({x: 300, y: 300})")
+        places = page.evaluate("app.model.nodes().map(id => app.model.node(id).x)")
         page.get_by_role("menuitem", name=name).click()
         folds = page.evaluate(FOLDS)
         assert folds, name
+        at = page.evaluate("app.model.folds().map(id => app.model.node(id).x)")
+        assert set(at) <= set(places)  # each in a place of its own, and not upon the node that its members surround
+        assert len(set(at)) == len(folds)
         assert sorted(nodes(page)) == before
         page.evaluate("app.model.select(app.model.folds()[0])")
         members = page.evaluate("app.model.members(app.model.folds().slice(0, 1))")

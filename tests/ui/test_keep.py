@@ -35,7 +35,7 @@ def test_an_investigation_is_saved_and_its_link_opens_it_again(small: Site, smal
     assert not page.evaluate("app.model.nodes().some(id => id.startsWith('Email:') && app.model.seesNode(id))")
     page.click("#open")
     page.get_by_role("button", name="New, empty picture").click()
-    assert nodes(page) == []
+    page.wait_for_function("() => app.model.nodes().length === 0")
     page.click("#open")
     page.locator("dialog").get_by_role("button", name="Paper lantern (1)", exact=True).click()
     page.wait_for_function("count => app.model.nodes().length === count", arg=len(kept))
@@ -83,6 +83,19 @@ def test_what_is_shown_is_exported_as_picture_table_and_graph(hostile_page: Page
     keys = {each.text for each in graph.iterfind(".//{*}node/{*}data[@key='node.key']")}
     assert keys == {each.partition(":")[2] for each in nodes(page)}
     assert len(json.loads(export("Investigation"))["nodes"]) == shown
+
+
+def test_names_in_a_picture_for_others_keep_off_other_nodes(page: Page) -> None:
+    page.evaluate(
+        """() => app.model.add({ nodes: [["one", 0, 0], ["two", 60, 0], ["far", 1200, 700]].map(([key, x, y]) => (
+          { label: "Domain", key: `${key}.example`, degree: 0, properties: {}, x, y })) })"""
+    )
+    idle(page)
+    svg = ET.fromstring(page.evaluate("app.exports().svg()"))  # noqa: S314 - our own
+    rows = {each.text: float(each.get("y", "")) for each in svg.findall(f"{SVG}text")}
+    nodes_row = float(svg.findall(f"{SVG}circle")[0].get("cy", "")) + 4
+    assert rows["two.example"] == pytest.approx(nodes_row, abs=0.2)
+    assert rows["one.example"] > nodes_row + 10  # below it: at its right is the other one
 
 
 @pytest.mark.both_targets

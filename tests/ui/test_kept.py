@@ -27,6 +27,8 @@ def test_a_picture_that_nobody_saved_is_there_after_a_reload_and_in_another_tab(
     page.wait_for_function("() => !app.keeper.unsaved")
     with opened(browser, small.link) as other:  # as after another start: nothing but the server has it
         assert nodes(other) == []
+        date = other.locator("#empty section", has_text="Last pictures").locator(".line .soft").first
+        assert date.evaluate("each => each.scrollWidth <= each.clientWidth")  # it is told whole
         other.click("#open")
         other.locator("dialog tr", has_text=f"{len(kept)} nodes").first.get_by_role("button").first.click()
         other.wait_for_function("count => app.model.nodes().length === count", arg=len(kept))
@@ -35,7 +37,7 @@ def test_a_picture_that_nobody_saved_is_there_after_a_reload_and_in_another_tab(
         other.click("#open")
         other.get_by_role("button", name="New, empty picture").click()
         expect(other.locator(".toast")).to_contain_text("under Open, as not saved")
-        assert nodes(other) == []
+        other.wait_for_function("() => app.model.nodes().length === 0")
         assert {each["nodes"] for each in small.ask("investigations")["unsaved"]} >= {len(kept) + 1}
 
 

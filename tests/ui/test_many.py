@@ -28,6 +28,7 @@ def test_many_are_chosen_and_judged_in_a_few_steps(small: Site, small_page: Page
     pick(page, "example.com")
     grow(page)
     page.evaluate("app.actions.grow('Domain:invoice-portal.example').catch(() => {})")
+    idle(page)  # nodes stay where they are from now on
     everything = sorted(nodes(page))
     page.keyboard.press("Control+a")
     assert page.evaluate(CHOSEN) == everything
@@ -202,6 +203,8 @@ def test_axe_finds_nothing(browser: Browser, site: Site, theme: str) -> None:
         page.get_by_role("button", name="Ask sources").click()
         expect(page.locator("dialog")).to_be_visible()
         assert axe_faults(page) == []
+        lines = "[...document.querySelectorAll('dialog .plan label')].map(each => each.getClientRects().length)"
+        assert set(page.evaluate(lines)) == {1}  # the names of sources are not broken
         page.keyboard.press("Escape")
         paste(page, "example.com 300.1.1.1")
         expect(page.locator(".triage")).to_contain_text("1 indicator")

@@ -16,6 +16,7 @@ FOCUSED = "document.activeElement.textContent"
 def pressed(page: Page, on: Locator) -> Iterator[None]:
     """Press something with the mouse; let go at the end of the block, when what could be drawn anew has been."""
     on.scroll_into_view_if_needed()
+    idle(page)
     box = on.bounding_box()
     assert box
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
@@ -75,7 +76,7 @@ def test_a_click_a_focus_and_what_is_open_outlive_what_comes_in(page: Page) -> N
     with pressed(page, page.get_by_role("button", name="Pin", exact=True)):
         page.evaluate("app.model.tell('select')")
     expect(page.get_by_role("button", name="Unpin", exact=True)).to_be_visible()
-    with pressed(page, page.locator(".grid .body .line").nth(1)):
+    with pressed(page, page.locator(".grid .line.selected + .line")):
         page.evaluate("app.model.tell('change', {})")
     assert page.evaluate("app.model.selected") != "Domain:example.com"
     page.evaluate("app.model.select('Domain:example.com')")

@@ -2,12 +2,15 @@
 import { askFile } from "./api.js";
 import { button, dialog, el, number, plural, shortened } from "./dom.js";
 import { foldText } from "./folds.js";
+import { Taken, beside } from "./labels.js";
 import { ruleText } from "./styles.js";
 import { RINGS, corners, css, colourOf, mark, shapeOf } from "./palette.js";
 
 const NAMES_FROM = 600; // with more nodes, a drawn picture has no names but the selected ones'
 const MARKINGS = ["", "TLP:CLEAR", "TLP:GREEN", "TLP:AMBER", "TLP:AMBER+STRICT", "TLP:RED"];
 const LEGEND_LINE = 18;
+const LEGEND_WIDE = 170;
+const FONT = "11px system-ui, DejaVu Sans, sans-serif";
 const SVG = "http://www.w3.org/2000/svg";
 
 export class Exports {
@@ -161,6 +164,20 @@ export class Exports {
     };
   }
 
+  // Where the names of nodes stand: beside them and off each other, as far as there is room; none is left out.
+  #names({ width, height, nodes, legend }) {
+    const taken = new Taken({ width, height });
+    for (const node of nodes) taken.addNode(node, node.radius);
+    taken.add([0, height - LEGEND_LINE * legend.length - 8, LEGEND_WIDE, height]);
+    const context = document.createElement("canvas").getContext("2d");
+    context.font = FONT;
+    return named(nodes, this.app.model).map((node) => {
+      const size = { gap: node.radius + 4, width: context.measureText(node.text).width, half: 7, forced: true };
+      const [x, y] = beside(taken, node, size);
+      return { text: node.text, x, y };
+    });
+  }
+
   // Drawn anew and not copied from the screen, so that it is sharp at any scale.
   png() {
     const { width, height, nodes, edges } = this.app.picture.seen();
@@ -192,7 +209,7 @@ export class Exports {
       context.lineWidth = 2.5;
       context.stroke();
     };
-    context.font = "11px system-ui, DejaVu Sans, sans-serif";
+    context.font = FONT;
     for (const edge of edges) {
       const { from, to, head } = arrow(edge);
       context.strokeStyle = css("--edge");
@@ -209,7 +226,7 @@ export class Exports {
     }
     for (const node of nodes) shape(node.shape, node.colour, node.x, node.y, node.radius);
     for (const { said, x, y, radius } of nodes) if (said.verdict) ring(said.verdict, x, y, radius + 2.5);
-    for (const node of named(nodes, this.app.model)) text(node.text, node.x + node.radius + 4, node.y + 4);
+    for (const name of this.#names({ width, height, nodes, legend })) text(name.text, name.x, name.y + 4);
     legend.forEach(({ label, verdict, rule }, i) => {
       const y = height - LEGEND_LINE * (legend.length - i) + 4;
       if (rule) shape("circle", rule.colour, 18, y, 5);
@@ -249,7 +266,7 @@ export class Exports {
       if (said.verdict) ring(said.verdict, x.toFixed(1), y.toFixed(1), (radius + 2.5).toFixed(1));
     const write = (text, x, y, fill_ = css("--text")) =>
       make("text", { x: x.toFixed(1), y: y.toFixed(1), fill: fill_ }, text);
-    for (const node of named(nodes, this.app.model)) write(node.text, node.x + node.radius + 4, node.y + 4);
+    for (const name of this.#names({ width, height, nodes, legend })) write(name.text, name.x, name.y + 4);
     legend.forEach(({ label, verdict, rule }, i) => {
       const y = height - LEGEND_LINE * (legend.length - i) + 4;
       if (rule) file.documentElement.append(mark("circle", rule.colour, 18, y, 5));

@@ -10,14 +10,16 @@ const LEAVES = 3; // nodes of one label that hang on one node alone, before they
 /** @typedef {{title: string, label: string, ids: string[]}} Group */
 
 /**
- * Returns a node that stands for a group, in the middle of its members.
+ * Returns a node that stands for a group. Its place is that of the member which is nearest to the middle of all: the
+ * middle itself may be another node's, as of the one that all of them surround.
  * @param {any} model
  * @param {Group} group
  */
 export function foldNode(model, { title, label, ids }) {
   const nodes = ids.map((id) => model.node(id));
-  const middle = (axis) => nodes.reduce((sum, node) => sum + node[axis], 0) / nodes.length;
-  const [x, y] = [middle("x"), middle("y")];
+  const [left, low] = ["x", "y"].map((axis) => nodes.reduce((sum, node) => sum + node[axis], 0) / nodes.length);
+  const far = (node) => Math.hypot(node.x - left, node.y - low);
+  const { x, y } = nodes.reduce((best, node) => (far(node) < far(best) ? node : best));
   const members = ids.map((id, i) => ({ id, dx: nodes[i].x - x, dy: nodes[i].y - y }));
   let key = `${label} ${title}`;
   while (model.graph.hasNode(`fold:${key}`)) key += " and";

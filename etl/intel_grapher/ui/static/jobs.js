@@ -202,7 +202,7 @@ export class Jobs {
     };
     const table = el(
       "table",
-      {},
+      { class: "plan" },
       el(
         "thead",
         {},

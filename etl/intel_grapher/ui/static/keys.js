@@ -69,9 +69,10 @@ export function setUpKeys(app) {
       return model.back();
     }
     if (typing || command || event.altKey) return null;
+    // A key that opens a dialog is not typed into its first field, too.
+    if (event.key.length === 1 && event.key !== " ") event.preventDefault();
     switch (event.key) {
       case "/":
-        event.preventDefault();
         return document.getElementById("find").focus();
       case "?":
         return help();

@@ -11,19 +11,27 @@ export class Taken {
   width = 0;
   height = 0;
 
-  constructor(sigma) {
+  constructor({ width, height }) {
+    [this.width, this.height] = [width, height];
+  }
+
+  /** Returns what the nodes of a picture take. */
+  static byNodes(sigma) {
+    const taken = new Taken(sigma.getDimensions());
     const all = sigma.nodeDataCache;
     const ids = Object.keys(all);
-    const { width, height } = sigma.getDimensions();
-    [this.width, this.height] = [width, height];
-    if (ids.length > MOST_NODES) return;
+    if (ids.length > MOST_NODES) return taken;
     for (const id of ids) {
       const node = all[id];
-      if (node.hidden) continue;
-      const { x, y } = sigma.framedGraphToViewport(node);
-      const r = sigma.scaleSize(node.size) * (node.ring ? 1.4 : 1);
-      if (x + r > 0 && y + r > 0 && x - r < width && y - r < height) this.add([x - r, y - r, x + r, y + r, NODE]);
+      if (!node.hidden)
+        taken.addNode(sigma.framedGraphToViewport(node), sigma.scaleSize(node.size) * (node.ring ? 1.4 : 1));
     }
+    return taken;
+  }
+
+  addNode({ x, y }, r) {
+    const { width, height } = this;
+    if (x + r > 0 && y + r > 0 && x - r < width && y - r < height) this.add([x - r, y - r, x + r, y + r, NODE]);
   }
 
   *#around([left, top, right, bottom]) {
@@ -48,6 +56,29 @@ export class Taken {
   }
 }
 
+/**
+ * Returns the place beside a node that a text takes: the text's left end, and its middle. It is the first of four that
+ * is free; if none is, null, or with `forced` one where it covers no node, if there is one.
+ * @param {Taken} taken
+ * @param {{x: number, y: number}} node
+ * @param {{gap: number, width: number, half: number, forced?: boolean}} text
+ */
+export function beside(taken, { x, y }, { gap, width, half, forced = false }) {
+  const middle = Math.max(2, Math.min(taken.width - width - 2, x - width / 2));
+  const places = [
+    [x + gap, y],
+    [x - gap - width, y],
+    [middle, y + gap + half - 2],
+    [middle, y - gap - half + 2],
+  ];
+  /** @type {(at: number[]) => [number, number, number, number]} */
+  const box = ([left, mid]) => [left - 1, mid - half, left + width + 1, mid + half];
+  const free = (of = 0) => places.find((each) => taken.free(box(each), of));
+  const place = free() ?? (forced ? (free(NODE) ?? places[0]) : null);
+  if (place) taken.add(box(place));
+  return place;
+}
+
 /** Draw a node's key, and how many of its relationships are not shown. `forced`: even where it covers something. */
 export function drawLabel(context, node, settings, taken, { forced = false, strong = false } = {}) {
   if (!node.label) return;
@@ -57,22 +88,10 @@ export function drawLabel(context, node, settings, taken, { forced = false, stro
   const wide = context.measureText(node.label).width;
   context.font = `${size - 2}px ${settings.labelFont}`;
   const badgeWide = badge ? context.measureText(badge).width + 11 : 0;
-  const width = wide + badgeWide;
   const half = size * 0.72;
   const gap = node.size * (node.ring ? 1.45 : 1) + 4;
-  const middle = Math.max(2, Math.min(taken.width - width - 2, node.x - width / 2));
-  const places = [
-    [node.x + gap, node.y],
-    [node.x - gap - width, node.y],
-    [middle, node.y + gap + half - 2],
-    [middle, node.y - gap - half + 2],
-  ];
-  /** @param {number[]} at */
-  const box = ([x, y]) => [x - 1, y - half, x + width + 1, y + half];
-  const noNode = () => places.find((each) => taken.free(box(each), NODE)) ?? places[0];
-  const place = places.find((each) => taken.free(box(each))) ?? (forced ? noNode() : null);
+  const place = beside(taken, node, { gap, width: wide + badgeWide, half, forced });
   if (!place) return;
-  taken.add(box(place));
   const [x, y] = place;
   context.fillStyle = css("--canvas");
   context.globalAlpha = strong ? 0.95 : 0.72;

@@ -70,13 +70,14 @@ export class Opening {
       if (nodes.length > 1) picture.fit();
     };
     const part = (title, lines) => (lines.length ? el("section", {}, el("h2", {}, title), lines.slice(0, 6)) : null);
+    // Where the key is what tells one from another, it has the room; a picture is told by when it was kept.
     const line = (text, run, more, icon = null) =>
       el(
         "div",
         { class: "line" },
         icon,
         button(text, run, { class: "quiet" }),
-        el("span", { class: more.length > 18 ? "soft" : "soft date", title: more }, more),
+        el("span", { class: icon && more.length > 18 ? "soft" : "soft date", title: more }, more),
       );
     const pictures = [
       ...kept.unsaved

@@ -241,7 +241,7 @@ export class Picture {
   }
 
   #label(context, node, settings, hovered = false) {
-    this.#taken ??= new Taken(this.sigma);
+    this.#taken ??= Taken.byNodes(this.sigma);
     const strong = node.ring || hovered;
     const forced = hovered || (strong && this.model.chosen.size <= MOST_FORCED);
     drawLabel(context, node, settings, this.#taken, { forced, strong });
@@ -258,7 +258,7 @@ export class Picture {
     const types = graph.edges(...ends).filter((id) => this.model.seesEdge(id));
     const named = types.map((id) => graph.getEdgeAttributes(id)).map((each) => typeText(each));
     const text = [...new Set(named)].join(", ");
-    this.#taken ??= new Taken(this.sigma);
+    this.#taken ??= Taken.byNodes(this.sigma);
     drawEdgeLabel(context, text, source, target, settings, this.#taken);
   }
 
