@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import ladybug
 import pytest
-from load_samples import HOSTILE, SAMPLE, write
+from load_samples import HOSTILE, MANY, SAMPLE, write
 
 from intel_grapher import schema
 from intel_grapher.errors import BusyError, LoadError, TransformError, UsageError
@@ -44,6 +44,17 @@ def test_what_is_loaded_is_what_is_in_the_files(tmp_path: Path) -> None:
     assert told[-1] == ("parity", sum(loaded.rows.values()), sum(loaded.rows.values()))
     found = ask(embedded(tmp_path), "MATCH (d:Domain)-[r:RESOLVES]->(i:IPAddress) RETURN d.name, i.address, r.sources")
     assert found == [["example.com", "192.0.2.1", ["doh", "threatcrowd"]]]
+
+
+def test_a_graph_is_read_back_in_slices_or_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = write(tmp_path / "import", MANY)
+    load(files, embedded(tmp_path))
+    nodes = sum(len(rows) for group, rows in MANY.items() if not group.type)
+    for size in (1, 7, nodes - 1, nodes):
+        monkeypatch.setattr("intel_grapher.load.embedded.store.SLICE", size)
+        for little in (0, 5_000):
+            monkeypatch.setattr("intel_grapher.load.parity.LITTLE", little)
+            assert verify(files, embedded(tmp_path)).equal
 
 
 def test_hostile_values_come_back_as_they_are(tmp_path: Path) -> None:

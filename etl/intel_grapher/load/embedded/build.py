@@ -24,6 +24,7 @@ from intel_grapher.load.embedded.statements import copy_statement, tables
 from intel_grapher.load.embedded.store import MANIFEST, PROOF, STORE, Embedded, EmbeddedStore
 from intel_grapher.lock import locked
 
+LITTLE = 10_000  # rows that one thread copies as soon as several, which take longer to end
 FEW = 100_000  # rows that are copied in one transaction: each commit takes as long as copying some thousands
 # The store, what the engine keeps beside it, the manifest and the proof: all that a load may delete.
 _OURS = re.compile(
@@ -102,7 +103,7 @@ def _build(files: Files, manifest: Manifest, target: Embedded, new: Path, progre
     if total <= FEW:
         copies = [begin, *copies, commit]
     statements = [*made, *copies, WriteStatement("CHECKPOINT")]
-    for rows in run(new / STORE, statements, memory):
+    for rows in run(new / STORE, statements, memory, threads=1 if total <= LITTLE else 0):
         done += rows
         if rows:
             progress("copy", done, total)

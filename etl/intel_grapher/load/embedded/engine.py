@@ -26,13 +26,16 @@ class WriteStatement(NamedTuple):
     rows: int = 0
 
 
-def run(store: Path, statements: Sequence[WriteStatement], memory: int, *, to_log: bool = False) -> Iterator[int]:
+def run(
+    store: Path, statements: Sequence[WriteStatement], memory: int, *, to_log: bool = False, threads: int = 0
+) -> Iterator[int]:
     """Run statements on a store, made where there is none; yield the rows of each when it is done.
 
     With `to_log` all that is written stays in the log beside the store, which is not touched; COPY can't be among the
-    statements then. Raises RuntimeError, with the engine's text, or with how the process ended.
+    statements then. `threads` is how many the engine has, 0: one for each processor. Raises RuntimeError, with the
+    engine's text, or with how the process ended.
     """
-    arguments = [str(store), str(max(memory, LEAST_POOL)), str(os.getpid()), str(int(to_log))]
+    arguments = [str(store), str(max(memory, LEAST_POOL)), str(os.getpid()), str(int(to_log)), str(threads)]
     with subprocess.Popen(  # noqa: S603 - our own script
         [sys.executable, "-P", str(_SCRIPT), *arguments],
         stdin=subprocess.PIPE,
