@@ -26,7 +26,7 @@ def add(home: Path, name: str) -> None:
         {"response_code": "1", "resolutions": [{"ip_address": "192.0.2.1", "last_resolved": "2020-01-01"}]}
     )
     with Cache(home / "data") as cache, cache.writer() as writer:
-        writer.add_once(
+        writer.place(
             Entry(source="threatcrowd", endpoint="domain", key=name, fetched_at=1, status=200, body=body.encode())
         )
 

@@ -15,6 +15,6 @@ def fill() -> Fill:
     def fill(root: Path, *numbers: int, segment_bytes: int = 1 << 30, endpoint: str = "a") -> None:
         with Cache(root, segment_bytes) as cache, cache.writer() as writer:
             for number in numbers:
-                writer.add_once(entry(number, endpoint))
+                writer.place(entry(number, endpoint))
 
     return fill

@@ -197,8 +197,8 @@ def test_few_descriptors_are_enough(tmp_path: Path) -> None:
         with Cache(tmp_path) as cache, cache.writer() as writer:
             for number in range(3):
                 for endpoint in range(60):
-                    assert writer.add_once(entry(number, f"e{endpoint}"))
-                    assert not writer.add_once(entry(number, f"e{endpoint}"))
+                    assert writer.place(entry(number, f"e{endpoint}")).is_new
+                    assert not writer.place(entry(number, f"e{endpoint}")).is_new
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, allowed)
     with Cache(tmp_path) as cache:

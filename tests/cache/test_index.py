@@ -156,10 +156,10 @@ def test_once_is_once_in_any_order(additions: list[Entry], chance: random.Random
     }
     with tempfile.TemporaryDirectory(dir=MEMORY) as folder, Cache(Path(folder), segment_bytes) as cache:
         with cache.writer() as writer:
-            assert sum(writer.add_once(entry) for entry in additions) == len(different)
+            assert sum(writer.place(entry).is_new for entry in additions) == len(different)
         chance.shuffle(additions)
         with cache.writer() as writer:
-            assert sum(writer.add_once(entry) for entry in additions) == 0
+            assert sum(writer.place(entry).is_new for entry in additions) == 0
         assert len(scan(cache)) == len(different)
 
 

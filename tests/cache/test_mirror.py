@@ -48,7 +48,7 @@ class Machines:
     def add(self, name: str, *numbers: int, segment_bytes: int = 1 << 30, endpoint: str = "a") -> None:
         with self.cache(name, segment_bytes) as cache, cache.writer() as writer:
             for number in numbers:
-                writer.add_once(entry(number, endpoint))
+                writer.place(entry(number, endpoint))
 
     def held(self, name: str) -> list[str]:
         """Return the keys of all replies that a machine sees, sorted; each as often as it is there."""
@@ -465,7 +465,7 @@ def test_processes_push_side_by_side_and_a_killed_one_loses_nothing(
     with Cache(place(URL, "data")) as cache, cache.writer() as writer:
         mine = {reply.key for segment in cache.segments() for reply in cache.replies(segment)}
         for number in range(40, 60):
-            writer.add_once(entry(number))
+            writer.place(entry(number))
     assert set(hosts(*range(40, 45))) <= mine
     assert shared.held("new") == hosts(*range(60))
 
@@ -611,7 +611,7 @@ def test_a_fault_of_the_disk_does_not_end_the_pushing(machines: Machines, monkey
     monkeypatch.setattr(Mirror, "push", failing)
     monkeypatch.setattr("intel_grapher.cache.mirror.PUSH_SECONDS", 0.01)
     with machines.cache("one") as cache, cache.writer() as writer:
-        writer.add_once(entry(1))
+        writer.place(entry(1))
         deadline = time.monotonic() + 20
         while len(calls) < 2 and time.monotonic() < deadline:
             time.sleep(0.01)

@@ -64,7 +64,7 @@ def add(data: Path, numbers: range) -> None:
     """Add replies that are not there yet, in small segments."""
     with Cache(data, SEGMENT) as cache, cache.writer("prove") as writer:
         for number in numbers:
-            writer.add_once(entry(number))
+            writer.place(entry(number))
 
 
 def shrink(data: Path) -> None:

@@ -157,12 +157,8 @@ class Writer:
         """Which replies are out of use, as of the writer's beginning."""
         return self._index.marks
 
-    def add_once(self, entry: Entry, area: Area = "raw") -> bool:
-        """Append a reply unless the same one is there: same key, parameters, time, status and body. False if it is."""
-        return self.place(entry, area).is_new
-
     def place(self, entry: Entry, area: Area = "raw", by: str = "") -> Placed:
-        """Append a reply that the import `by` brings, unless the same one is there."""
+        """Append a reply that the import `by` brings, unless one is there that is the same but for who brought it."""
         line = encode(entry, by)
         mark = digest(memoryview(line)[:-1])
         with self._lock:
