@@ -78,8 +78,8 @@ def _unnamed(made: Decoded, interning: Interning) -> list[int]:
         labels = interning.resolve(kind, encoded.dictionary).labels
         return pc.greater_equal(labels, 0).take(encoded.indices).fill_null(False)  # noqa: FBT003 - Arrow's own order
 
-    def told(is_told: Callable[[TracedFact, list[pa.Array], pa.Array], pa.Array], among: pa.Array) -> pa.Array:
-        """Return of which replies among some a first row tells something."""
+    def replies_where(holds: Callable[[TracedFact, list[pa.Array], pa.Array], pa.Array], among: pa.Array) -> pa.Array:
+        """Return the replies among some in which a condition holds for a first row."""
         found = pa.array([], pa.int64())
         for fact, rows in zip(made.trace.facts, rows_of, strict=True):
             replies = columns.of_replies(fact.rows).take(rows).cast(pa.int64())
@@ -87,7 +87,7 @@ def _unnamed(made: Decoded, interning: Interning) -> list[int]:
             sides = [columns.values(side, fact.rows).take(rows.filter(left)) for side in fact.sides]
             replies = replies.filter(left)
             if len(replies) and all(side.type == pa.string() for side in sides):
-                found = pa.concat_arrays([found, replies.filter(is_told(fact, sides, replies)).unique()])
+                found = pa.concat_arrays([found, replies.filter(holds(fact, sides, replies)).unique()])
         return found
 
     def is_at(fact: TracedFact, sides: list[pa.Array], replies: pa.Array) -> pa.Array:
@@ -106,8 +106,8 @@ def _unnamed(made: Decoded, interning: Interning) -> list[int]:
         kinds = [fact.what] if isinstance(fact.what, Kind) else [fact.what.start, fact.what.end]
         return reduce(pc.and_, map(has_key, kinds, sides))
 
-    left = numbers.filter(pc.invert(pc.is_in(numbers, value_set=told(is_at, numbers))))
-    unnamed: list[int] = told(begins_well, left).to_pylist() if len(left) else []
+    left = numbers.filter(pc.invert(pc.is_in(numbers, value_set=replies_where(is_at, numbers))))
+    unnamed: list[int] = replies_where(begins_well, left).to_pylist() if len(left) else []
     return sorted(unnamed)
 
 
@@ -135,15 +135,15 @@ def columns(made: Decoded, first: int) -> list[DecodedColumns] | None:
         for column in made.trace.columns:  # what a mapping makes, it may fail at, were it for nothing
             made.columns.values(column, column.rows)
         for fact in made.trace.facts:
-            told = _told(made.columns, fact, first)
-            if told is None:
+            facts = _facts(made.columns, fact, first)
+            if facts is None:
                 return None
             if id(fact.what) in several:
-                told.first_row = rows[id(fact.what)]
-                rows[id(fact.what)] += told.rows
-                if max(told.lengths, default=0) * len(made.trace.facts) > MAX_NOTED:
+                facts.first_row = rows[id(fact.what)]
+                rows[id(fact.what)] += facts.rows
+                if max(facts.lengths, default=0) * len(made.trace.facts) > MAX_NOTED:
                     return None  # of so many bad values the first would be listed
-            found.append(told)
+            found.append(facts)
     except (UnlikeError, pa.ArrowException, UnicodeEncodeError):
         return None
     for kind, places in made.marks.items():
@@ -155,8 +155,8 @@ def columns(made: Decoded, first: int) -> list[DecodedColumns] | None:
     return [each for each in found if each.rows]
 
 
-def _told(made: Evaluated, fact: TracedFact, first: int) -> DecodedColumns | None:
-    """Return what a mapping says in one place; None where a key is missing."""
+def _facts(made: Evaluated, fact: TracedFact, first: int) -> DecodedColumns | None:
+    """Return the facts of one `WHAT.each` of a mapping, replies numbered from `first`; None where a key is missing."""
     runs = pc.run_end_encode(made.of_replies(fact.rows).cast(pa.int64()))
     ends = pa.concat_arrays([pa.array([0], pa.int32()), runs.run_ends])
     replies, lengths = runs.values, pc.subtract(ends[1:], ends[:-1])
@@ -182,8 +182,8 @@ def _told(made: Evaluated, fact: TracedFact, first: int) -> DecodedColumns | Non
             values = made.values(side, fact.calls)
             if len(values) and (values.null_count or values.type != pa.string()):
                 return None
-    told = {name: taken(name, value) for name, value in fact.properties.items()}
-    return DecodedColumns(fact.what, sides, pc.add(replies, first).cast(pa.int32()), lengths, told)
+    properties = {name: taken(name, value) for name, value in fact.properties.items()}
+    return DecodedColumns(fact.what, sides, pc.add(replies, first).cast(pa.int32()), lengths, properties)
 
 
 def _has_all(shape: Shape, replies: pa.Array) -> pa.Array:
@@ -314,24 +314,24 @@ def _list(value: object) -> list[Any]:
 
 def _object(shape: Shape, values: Iterator[Any], *, in_full: bool) -> tuple[Any, bool]:
     """Return an object with these values, and whether it says nothing; None where one is missing."""
-    told: dict[str, Any] = {}
+    members: dict[str, Any] = {}
     is_blank = True
     is_missing = False
     for member in shape.members.values():
         value: Any = next(values)
         if member.shape.item is not None:
-            told[member.name] = None if value is None and member.shape.is_nullable else _list(value)
+            members[member.name] = None if value is None and member.shape.is_nullable else _list(value)
             is_blank = is_blank and not value
         elif member.shape.of is not None:
             inner, says_nothing = _object(member.shape, values, in_full=in_full)
-            told[member.name] = None if not value and member.shape.is_nullable else inner
+            members[member.name] = None if not value and member.shape.is_nullable else inner
             is_missing = is_missing or (inner is None and (value or not member.shape.is_nullable))
             is_blank = is_blank and (not value or (says_nothing and not member.shape.is_nullable))
         elif _is_by_presence(member, in_full=in_full):
-            told[member.name] = _SOME_TEXT if value else None if value is None and member.shape.is_nullable else ""
+            members[member.name] = _SOME_TEXT if value else None if value is None and member.shape.is_nullable else ""
             is_blank = is_blank and not value
         else:
-            told[member.name] = member.default if value is None else value
-            is_blank = is_blank and told[member.name] == member.default
-        is_missing = is_missing or (member.is_required and told[member.name] is None)
-    return (None if is_missing or shape.of is None else shape.of(**told)), is_blank
+            members[member.name] = member.default if value is None else value
+            is_blank = is_blank and members[member.name] == member.default
+        is_missing = is_missing or (member.is_required and members[member.name] is None)
+    return (None if is_missing or shape.of is None else shape.of(**members)), is_blank

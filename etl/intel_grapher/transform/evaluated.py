@@ -63,7 +63,7 @@ class Evaluated:
         return pa.arange(0, len(self.replies)) if found is None else found
 
     def path(self, column: Expression, row: int, value: object) -> str:
-        """Return the JSON path of a value that a column has in one of its rows; empty where that is not told."""
+        """Return the JSON path of a value that a column has in one of its rows; empty where it is not known."""
         if column.how == "reply":
             return "$"
         if column.how == "member":

@@ -106,7 +106,7 @@ class Frame:
     # --- statements ---------------------------------------------------------------------------------------------------
 
     def run(self, body: Sequence[ast.stmt], rows: RowSet) -> RowSet | None:
-        """Note what statements tell of some rows. Return the rows that go on after them, None if none does."""
+        """Add the facts of statements for some rows, and return the rows that go on after them; None if none does."""
         going_on: RowSet | None = rows
         for statement in body:
             if going_on is None:
@@ -141,7 +141,7 @@ class Frame:
             case ast.Constant():
                 return
             case ast.Yield(value=ast.expr() as value):
-                self._tracer.tell(self.value(value, rows), rows)
+                self._tracer.add_facts(self.value(value, rows), rows)
                 return
             case ast.YieldFrom(value=ast.IfExp(test=test, body=then, orelse=otherwise)):
                 both = [[cast("ast.stmt", ast.Expr(ast.YieldFrom(each)))] for each in (then, otherwise)]
@@ -155,7 +155,7 @@ class Frame:
     def _branch(
         self, test: ast.expr, then: Sequence[ast.stmt], otherwise: Sequence[ast.stmt], rows: RowSet
     ) -> RowSet | None:
-        """Note what is told of the rows that a test holds for, and of the others."""
+        """Add the facts of the rows that a test holds for, and of the others, and return the rows that go on."""
         tracer = self._tracer
         holds = self.holds(test, rows)
         if not isinstance(holds, Expression):
@@ -416,8 +416,8 @@ class Frame:
             return self._inlined(function, arguments, named, rows)
         if typing.get_origin(returns) is list:
             return self._made(function, arguments, rows, TEXTS)
-        told = {_plain(each) for each in typing.get_args(returns) or (returns,)}
-        if not told <= {str, int, bool, type(None)}:
+        kinds = {_plain(each) for each in typing.get_args(returns) or (returns,)}
+        if not kinds <= {str, int, bool, type(None)}:
             raise NotTracedError
         return self._made(function, arguments, rows)
 

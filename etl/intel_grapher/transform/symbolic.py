@@ -108,9 +108,9 @@ class Tracer:
         self.expressions: list[Expression] = []
         self._known: dict[Any, Any] = {}
 
-    def rows(self, above: RowSet, **told: Expression | RowSet) -> RowSet:
+    def rows(self, above: RowSet, **how: Expression | RowSet) -> RowSet:
         """Return rows beneath others."""
-        return self._once((above, *told.items()), lambda: RowSet(above, **cast("Any", told)))
+        return self._once((above, *how.items()), lambda: RowSet(above, **cast("Any", how)))
 
     def _once(self, key: object, make: Callable[[], T]) -> T:
         if key not in self._known:
@@ -177,7 +177,7 @@ class Tracer:
             return ListOf(rows, tuple(inner for part, value in parts for inner in self.parts(value, part)))
         if not all(map(is_flat, values)):
             return Choice(rows, tuple(parts))
-        return self.expression(rows, "merged", (), tuple((part, _told(value, part)) for part, value in parts))
+        return self.expression(rows, "merged", (), tuple((part, _scalar(value, part)) for part, value in parts))
 
     def parts(self, value: Value, rows: RowSet) -> list[tuple[RowSet, Value]]:
         """Return the parts of a list, of which each row has one."""
@@ -224,25 +224,25 @@ class Tracer:
             found.append((both, (one, other)))
         return OnceOf(rows, tuple(found))
 
-    def tell(self, told: Value, rows: RowSet) -> None:
-        """Note the facts of a call of `WHAT.each`."""
-        if not isinstance(told, EachCall) or not told.is_known:
+    def add_facts(self, call: Value, rows: RowSet) -> None:
+        """Add the facts of a call of `WHAT.each`, made for some rows. Raises NotTracedError for anything else."""
+        if not isinstance(call, EachCall) or not call.is_known:
             raise NotTracedError
-        lists = {place: self.parts(side, rows) for place, side in enumerate(told.sides) if is_list(side)}
+        lists = {place: self.parts(side, rows) for place, side in enumerate(call.sides) if is_list(side)}
         of_lists = {tuple(part for part, _ in parts) for parts in lists.values()} or {(rows,)}
         if len(of_lists) > 1:  # two lists need not be of one length
             raise NotTracedError
         all_rows = of_lists.pop()
         for number, inner in enumerate(all_rows):
             sides = tuple(
-                _told(lists[place][number][1] if place in lists else side, inner)
-                for place, side in enumerate(told.sides)
+                _scalar(lists[place][number][1] if place in lists else side, inner)
+                for place, side in enumerate(call.sides)
             )
             if not all(isinstance(side, Expression) for side in sides):
                 raise NotTracedError
             properties: dict[str, Expression | Constant] = {}
-            for name, value in told.properties.items():
-                type_ = property_of(told.what, name).type
+            for name, value in call.properties.items():
+                type_ = property_of(call.what, name).type
                 parts = self.parts(value, rows) if is_list(value) else []
                 if type_ is Type.TEXTS and is_list(value) and not any(is_list(item) for _, item in parts):
                     properties[name] = self._whole(value, rows)
@@ -252,7 +252,7 @@ class Tracer:
                     properties[name] = self._property(type_, parts[number][1], inner)
                 else:
                     raise NotTracedError
-            self.facts.append(TracedFact(told.what, rows, inner, all_rows[:number], sides, properties))
+            self.facts.append(TracedFact(call.what, rows, inner, all_rows[:number], sides, properties))
 
     def _property(self, type_: Type, value: Value, rows: RowSet) -> Expression | Constant:
         """Return a property of a row's fact."""
@@ -260,13 +260,13 @@ class Tracer:
             return self._whole(value, rows)
         if type_ is Type.TEXTS and value is not None:
             raise NotTracedError
-        told = _told(value, rows)
-        return told if isinstance(told, Expression) else Constant(told)
+        scalar = _scalar(value, rows)
+        return scalar if isinstance(scalar, Expression) else Constant(scalar)
 
     def _whole(self, value: Value, rows: RowSet) -> Expression:
-        """Return a list of texts as one value for each row."""
+        """Return a column of lists: all texts of a list in one value."""
         return self.expression(
-            rows, "whole", (), tuple((part, _told(item, part)) for part, item in self.parts(value, rows))
+            rows, "whole", (), tuple((part, _scalar(item, part)) for part, item in self.parts(value, rows))
         )
 
 
@@ -285,7 +285,7 @@ def _beneath(value: Value, rows: RowSet) -> Value:
     return value
 
 
-def _told(value: Value, rows: RowSet) -> Value:
+def _scalar(value: Value, rows: RowSet) -> Value:
     """Return a scalar. Raises NotTracedError for what a column can't have."""
     is_known = value is None or isinstance(value, str | bool) or (type(value) is int and value in _64_BITS)
     if not is_known and not (isinstance(value, Expression) and value.is_scalar):

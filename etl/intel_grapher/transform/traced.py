@@ -93,14 +93,14 @@ def _member(field: types.Field, within: tuple[type, ...]) -> Member:
 
 def _shape(type_: types.Type, within: tuple[type, ...]) -> Shape:
     options = type_.types if isinstance(type_, types.UnionType) else (type_,)
-    told = [each for each in options if each != types.NoneType()]
-    is_nullable = len(told) < len(options)
-    if {*map(type, told)} == _TEXT_OR_NUMBER:  # with a number in it, a reply is read by itself
+    known = [each for each in options if each != types.NoneType()]
+    is_nullable = len(known) < len(options)
+    if {*map(type, known)} == _TEXT_OR_NUMBER:  # with a number in it, a reply is read by itself
         return Shape(pa.string(), is_nullable)
-    lists = [each for each in told if isinstance(each, types.ListType)]  # with something else, it is likewise
-    (only,) = told if len(told) == 1 else lists if len(lists) == 1 else (None,)
-    for known, arrow in _SCALARS:
-        if only == known:
+    lists = [each for each in known if isinstance(each, types.ListType)]  # with something else, it is likewise
+    (only,) = known if len(known) == 1 else lists if len(lists) == 1 else (None,)
+    for scalar, arrow in _SCALARS:
+        if only == scalar:
             return Shape(arrow, is_nullable)
     if isinstance(only, types.ListType) and only == types.ListType(only.item_type):
         item = _shape(only.item_type, within)
