@@ -39,8 +39,8 @@ DEFERRED = frozenset(
 """Modules in Python, ours too; asyncio is for an interface of the embedded engine that no command uses."""
 LEFT = frozenset(
     {
-        *("duckdb", "http.client", "pyarrow.compute", "pyarrow.csv", "pyarrow.json", "pyarrow.parquet"),
-        *("rich.cells", "rich.text"),
+        *("duckdb", "http.client", "importlib.metadata", "rich.cells", "rich.text"),
+        *("pyarrow.compute", "pyarrow.csv", "pyarrow.json", "pyarrow.parquet"),
     }
 )
 """Those of them that `settle` leaves. Threads can't block each other there: all wait for the one that fills a module.

@@ -169,7 +169,7 @@ assert left <= deferred.LEFT, left
 import threading
 looks = {"duckdb": "connect", "http.client": "HTTPException", "rich.cells": "cell_len", "rich.text": "Text"}
 looks |= {"pyarrow.compute": "take", "pyarrow.csv": "write_csv", "pyarrow.json": "read_json"}
-looks |= {"pyarrow.parquet": "ParquetWriter"}
+looks |= {"pyarrow.parquet": "ParquetWriter", "importlib.metadata": "version"}
 threads = [threading.Thread(target=getattr, args=(sys.modules[name], look)) for name, look in [*looks.items()] * 2]
 for thread in threads: thread.start()
 for thread in threads: thread.join()
@@ -260,7 +260,12 @@ def imported(desk: Desk, *arguments: str) -> set[str]:
         (("fetch", "--help"), HEAVY - {"rich.console"} | BESIDE_A_QUESTION | {"msgspec", "intel_grapher.schema"}),
         (("plan", "example.com"), {"pyarrow", "duckdb", "requests", "pydantic", "ladybug", "rich.console"}),
         (("transform",), {"duckdb", "requests", "http.client", "pydantic", "neo4j", "ladybug", "rich.console"}),
-        (("load",), {"duckdb", "pyarrow.compute", "requests", "http.client", "pydantic", "neo4j", "rich.console"}),
+        (
+            ("load",),
+            HEAVY - {"pyarrow", "asyncio"}
+            | {"http.client", "importlib.metadata", "pyarrow.compute"}
+            | {"intel_grapher.cache", "intel_grapher.registry", "intel_grapher.transform"},
+        ),
         (("shwo", "example.com"), HEAVY - {"rich.console"} | {"msgspec"}),
         (("show", "invoice-portal.example"), HEAVY | BESIDE_A_QUESTION),
         (("show", "invoice-portal.example", "--json"), HEAVY | BESIDE_A_QUESTION),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -17,9 +17,11 @@ from intel_grapher.cards.knowledge import Knowledge
 from intel_grapher.cli.next_command import command
 from intel_grapher.cli.terminal import DIM, HEADING, KEY, Screen
 from intel_grapher.errors import BadValue, GrapherError
-from intel_grapher.fetch.asking import Indicator
 from intel_grapher.load import Embedded, Loaded, Server
 from intel_grapher.model import NodeRef
+
+if TYPE_CHECKING:
+    from intel_grapher.fetch.asking import Indicator
 
 ASKED: Final = "last-asked.json"
 """The file beside the raw cache that names the indicators of the last fetch."""

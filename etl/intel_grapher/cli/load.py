@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
@@ -16,10 +16,12 @@ from intel_grapher.cli.options import grouped
 from intel_grapher.cli.output import interruptible, is_terminal, print_json, print_line, print_table, progress, say
 from intel_grapher.cli.terminal import Screen
 from intel_grapher.errors import UsageError
-from intel_grapher.fetch.asking import Indicator
 from intel_grapher.files import Files
 from intel_grapher.load import SHARE, Embedded, Loaded, LoadOptions, Method, Server, load
 from intel_grapher.retraction import retraction
+
+if TYPE_CHECKING:
+    from intel_grapher.fetch.asking import Indicator
 
 app = typer.Typer(add_completion=False)
 
