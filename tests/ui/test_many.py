@@ -162,6 +162,19 @@ def test_layouts_keep_nodes_apart_and_in_their_places(browser: Browser, site: Si
             page.evaluate("app.model.graph.setNodeAttribute('Domain:example.com', 'pinned', true)")
 
 
+def test_many_of_one_date_are_no_line_in_the_layout_by_time(page: Page) -> None:
+    page.evaluate(
+        """() => app.model.add({ nodes: Array.from({ length: 900 }, (_, i) => ({ label: ["Domain", "Hash"][i % 2], key: `n${i}`,
+          degree: 0, properties: { first_seen: i % 3 ? "2026-01-01T00:00:00Z" : "2026-06-01T00:00:00Z" } })) })"""
+    )
+    page.locator("#layout-kind").select_option("time")
+    idle(page)
+    places = page.evaluate("app.model.nodes().map(id => [app.model.node(id).x, app.model.node(id).y])")
+    wide, tall = (max(axis) - min(axis) for axis in zip(*places, strict=True))
+    assert 0.5 < tall / wide < 2
+    assert len({tuple(place) for place in places}) == 900
+
+
 def test_a_line_tells_who_says_so_and_the_menu_opens_by_mouse_and_key(page: Page) -> None:
     pick(page, "example.com")
     page.get_by_label("show more RESOLVES IPAddress").click()

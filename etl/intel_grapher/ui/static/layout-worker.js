@@ -311,19 +311,31 @@ function time({ radii, groups, dates }) {
     dated.reduce((a, b) => Math.min(a, b), Infinity),
     dated.reduce((a, b) => Math.max(a, b), -Infinity),
   ];
+  const columns = Math.round(LONG / ROW);
   const column = (i) =>
-    Number.isNaN(dates[i]) ? -4 : Math.round(((dates[i] - least) / (most - least || 1)) * (LONG / ROW));
+    Number.isNaN(dates[i]) ? -4 : Math.round(((dates[i] - least) / (most - least || 1)) * columns);
+  // The lanes, each with the nodes of its columns.
+  const lanes = new Map();
+  groups.forEach((group, i) => {
+    if (!lanes.has(group)) lanes.set(group, new Map());
+    const lane = lanes.get(group);
+    const at = column(i);
+    if (!lane.has(at)) lane.set(at, []);
+    lane.get(at).push(i);
+  });
+  const tall = (lane) => Math.max(...[...lane.values()].map((some) => some.length));
+  // Many nodes of a column stand so many beside each other that the whole is no taller than it is wide.
+  const rows = [...lanes.values()].reduce((sum, lane) => sum + tall(lane), 0);
+  const beside = Math.max(1, Math.floor(Math.sqrt(rows / columns)));
+  const step = beside === 1 ? ROW : (beside + 1) * ROW;
   let base = 0;
-  for (const group of [...new Set(groups)].sort((a, b) => a - b)) {
-    const stacked = new Map();
-    groups.forEach((each, i) => {
-      if (each !== group) return;
-      const at = column(i);
-      const high = stacked.get(at) ?? 0;
-      stacked.set(at, high + 1);
-      [places[2 * i], places[2 * i + 1]] = [at * ROW, -(base + high * ROW)];
-    });
-    base += Math.max(...stacked.values()) * ROW + 2 * ROW;
+  for (const [, lane] of [...lanes].sort(([a], [b]) => a - b)) {
+    for (const [at, some] of lane)
+      some.forEach((i, high) => {
+        const [x, y] = [at * step + (high % beside) * ROW, -(base + Math.floor(high / beside) * ROW)];
+        [places[2 * i], places[2 * i + 1]] = [x, y];
+      });
+    base += Math.ceil(tall(lane) / beside) * ROW + 2 * ROW;
   }
   return places;
 }
