@@ -438,6 +438,14 @@ UNKNOWN_STATEMENTS = [
     "yield HOSTNAME.each(asked, nothing=1)",
     "told(asked, reply.seen)",
     "unused = reply.score",
+    (
+        "noted = [one for one in reply.seen if one.note]\n"
+        "    for one in noted: yield ALIAS_OF.each(Hostname(one.note), [Hostname(it.note) for it in noted])"
+    ),
+    (
+        "twice = [one for one in reply.seen for _ in reply.files]\n"
+        "    for one in reply.seen: yield ALIAS_OF.each(Hostname(one.note), [Hostname(it.note) for it in twice])"
+    ),
     "notes = (one.note for one in reply.seen)\n    yield HOSTNAME.each(list(notes), tags=list(notes))",
     "notes = zip(reply.files, reply.files, strict=True)\n    yield ALIAS_OF.each([a for a, _ in notes], list(notes))",
     "yield ASSOCIATED.each(asked, (each for each in reply.files))",

@@ -68,6 +68,10 @@ class RowSet:
         """Tell whether each of these rows has one of some other rows."""
         return self is other or any(each.reaches(other) for each in self.nearer)
 
+    def lists(self) -> set[RowSet]:
+        """Return the rows, of which each of these rows has one, that are items of a list."""
+        return ({self} if self.items else set()).union(*(each.lists() for each in self.nearer))
+
 
 REPLIES = RowSet()
 

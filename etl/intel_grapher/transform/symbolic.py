@@ -196,6 +196,9 @@ class Tracer:
             return list(value.parts)
         if not rows.reaches(value.base):
             raise NotTracedError
+        mine = rows.lists() - value.base.lists()
+        if any(not mine.isdisjoint(part.lists()) for part, _ in value.parts):  # an item of one list, or of the other?
+            raise NotTracedError
         return [
             (rows if part is value.base else self.rows(rows, spread=part, base=value.base), item)
             for part, item in value.parts
