@@ -51,8 +51,9 @@ def same_as_anew(cache: Cache, place: Path) -> None:
 
 
 def merge_in_python(patch: pytest.MonkeyPatch, *, few: bool) -> None:
-    """Let Python merge few facts, as it does, or DuckDB merge all."""
+    """Let Python merge few facts, as it does, or DuckDB merge all; few keys likewise are sorted at once, or parted."""
     patch.setattr(merge, "FEW", merge.FEW if few else -1)
+    patch.setattr(key_ranks, "FEW", key_ranks.FEW if few else -1)
     patch.setattr(publish, "FEW_REJECTS", publish.FEW_REJECTS if few else 0)
 
 

@@ -8,7 +8,7 @@ previous run has sorted keys of the label, the new ones are merged into those.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import chain, pairwise
+from itertools import accumulate, chain, pairwise
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -23,6 +23,7 @@ NEAR = 16 << 20  # bytes of a range: what a processor's cache holds
 MOST_RANGES = 512  # with more, finding the ranges takes longer than it saves
 SAMPLED = 8  # segments, each of which is decompressed as a whole for it
 SAMPLED_KEYS = 10_000  # of those
+FEW = 10_000  # keys that are sorted at once: to part them into files would take longer
 AT_A_TIME = 1 << 20  # keys, where new ones are merged into the previous
 
 
@@ -103,34 +104,51 @@ def rank(
     if previous is not None and not segments and not len(named):
         overriding.rank_named(label, {})
         return Ranked(previous, path, {})
-    pieces = path.with_suffix(".pieces")
     # The keys that overrides name are one more segment, the first.
-    parted = _parted(
-        chain([named], (segment.read(table)["key"].combine_chunks() for segment in segments.values())),
-        _bounds(list(segments.values()), table, memory),
-        path.with_suffix(".parted"),
-    )
-    with _Writer(path) as writer, pa.ipc.new_file(str(pieces), pa.schema({"rank": pa.int32()})) as pieces_file:
-        for keys in _ranges(parted):
-            encoded = keys.dictionary_encode()
-            order = pc.sort_indices(encoded.dictionary).cast(pa.int32())
-            rank_of = pc.add(pc.inverse_permutation(order), pa.scalar(writer.total, pa.int32()))
-            pieces_file.write_batch(pa.record_batch({"rank": rank_of.take(encoded.indices)}))
-            writer.write(encoded.dictionary.take(order))
-    all_keys, moved_to = Keys(path, writer.total), None
+    of_segments = chain([named], (segment.read(table)["key"].combine_chunks() for segment in segments.values()))
+    if len(named) + sum(segment.rows(table) for segment in segments.values()) <= FEW:
+        all_keys, ranks = _sorted_at_once(list(of_segments), path)
+    else:
+        bounds = _bounds(list(segments.values()), table, memory)
+        all_keys, ranks = _sorted_by_ranges(_parted(of_segments, bounds, path.with_suffix(".parted")), path)
     if previous is not None:
         all_keys, moved_to = _merged(previous, all_keys, folder / f"{label}.all.keys")
-    with pa.memory_map(str(pieces)) as source:
-        ranks = _in_order(parted, pa.ipc.open_file(source).read_all()["rank"].chunks)
-        if moved_to is not None:
-            ranks = map(moved_to.take, ranks)
-        overriding.rank_named(label, dict(zip(named.to_pylist(), next(ranks).to_pylist(), strict=True)))
-        with pa.ipc.new_file(str(path.with_suffix(".ranks")), pa.schema({"rank": pa.int32()})) as file:
-            for of_segment in ranks:
-                file.write_batch(pa.record_batch({"rank": overriding.survivors(label, of_segment)}))
-    pieces.unlink()
+        ranks = map(moved_to.take, ranks)
+    overriding.rank_named(label, dict(zip(named.to_pylist(), next(ranks).to_pylist(), strict=True)))
+    with pa.ipc.new_file(str(path.with_suffix(".ranks")), pa.schema({"rank": pa.int32()})) as file:
+        for of_segment in ranks:
+            file.write_batch(pa.record_batch({"rank": overriding.survivors(label, of_segment)}))
     batches = {index: batch for batch, index in enumerate(segments)}
     return Ranked(all_keys, path.with_suffix(".ranks"), batches)
+
+
+def _sorted_at_once(of_segments: list[pa.Array], path: Path) -> tuple[Keys, Iterator[pa.Array]]:
+    """Return the distinct keys of all segments, in files at `path`, and the ranks of each segment's keys."""
+    with _Writer(path) as writer:
+        ranks = _numbered(pa.concat_arrays(of_segments), writer)
+    ends = [0, *accumulate(map(len, of_segments))]
+    return Keys(path, writer.total), (ranks.slice(begin, end - begin) for begin, end in pairwise(ends))
+
+
+def _sorted_by_ranges(parted: list[Parted], path: Path) -> tuple[Keys, Iterator[pa.Array]]:
+    """Return the same for keys that are parted by range: a range is sorted at a time."""
+    pieces = path.with_suffix(".pieces")
+    with _Writer(path) as writer, pa.ipc.new_file(str(pieces), pa.schema({"rank": pa.int32()})) as pieces_file:
+        for keys in _ranges(parted):
+            pieces_file.write_batch(pa.record_batch({"rank": _numbered(keys, writer)}))
+    with pa.memory_map(str(pieces)) as source:
+        ranks = pa.ipc.open_file(source).read_all()["rank"].chunks
+    pieces.unlink()  # its mapped bytes stay
+    return Keys(path, writer.total), _in_order(parted, ranks)
+
+
+def _numbered(keys: pa.Array, writer: _Writer) -> pa.Array:
+    """Write the distinct keys of a range, sorted, and return the rank of each key (int32)."""
+    encoded = keys.dictionary_encode()
+    order = pc.sort_indices(encoded.dictionary).cast(pa.int32())
+    rank_of = pc.add(pc.inverse_permutation(order), pa.scalar(writer.total, pa.int32()))
+    writer.write(encoded.dictionary.take(order))
+    return rank_of.take(encoded.indices)
 
 
 def _merged(previous: Keys, new: Keys, path: Path) -> tuple[Keys, pa.Array]:
