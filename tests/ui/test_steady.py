@@ -96,6 +96,11 @@ def test_a_click_a_focus_and_what_is_open_outlive_what_comes_in(page: Page) -> N
     expect(page.locator("#panel > details.facts .piece").first).to_be_visible()
     assert page.evaluate("document.getElementById('panel').scrollTop") == place
     assert page.evaluate(FOCUSED).startswith("Relationships in the picture")
+    page.evaluate("app.model.remove(['IPAddress:192.0.2.10'])")  # then other replies are to be looked for
+    page.evaluate("app.model.tell('select')")
+    idle(page)
+    assert page.evaluate("document.querySelector('#panel > details.raw').dataset.of.includes('192.0.2.10\"')") is False
+    page.evaluate("app.model.undo()")
     page.evaluate("app.model.select('IPAddress:192.0.2.10')")
     expect(page.locator("#selected")).to_have_text("192.0.2.10")
     assert page.locator("#panel > details[open]").count() == 0
@@ -151,4 +156,5 @@ def test_the_time_that_is_chosen_stays_where_dates_come_in(page: Page) -> None:
         expect(page.locator("#time > span").first).to_have_text(day)
         assert page.evaluate("app.model.window[0]") == begin
     assert page.evaluate("app.model.window[1]") > end  # it was open there: what is new since is in it
+    page.wait_for_function("() => app.picture.sigma.getNodeDisplayData('IPAddress:192.0.2.77').hidden === false")
     expect(page.locator("#time > span").last).to_have_text(re.compile("^2031-03-0"))

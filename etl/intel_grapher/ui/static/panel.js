@@ -55,11 +55,15 @@ export class Panel {
     this.#fill(this.#one(ids[0], node, told));
   }
 
+  #opened() {
+    return /** @type {HTMLElement[]} */ ([...this.element.querySelectorAll(":scope > details[open]")]);
+  }
+
   // What is shown of the same thing anew keeps what a person has opened, and the focus.
   #fill(...content) {
     const { fact, chosen } = this.app.model;
     const about = JSON.stringify([fact, ...chosen]);
-    const opened = about === this.#about ? [...this.element.querySelectorAll(":scope > details[open]")] : [];
+    const opened = about === this.#about ? this.#opened() : [];
     this.#about = about;
     const hadFocus = this.element.contains(document.activeElement);
     this.box = el("details", { class: "asked" });
@@ -67,9 +71,11 @@ export class Panel {
     const hasFocus = keepFocus(this.element, () => {
       fill(this.element, whatStandsOut(this.app.model), content, this.box);
       for (const before of opened) {
+        /** @type {HTMLDetailsElement | null} */
         const now = this.element.querySelector(`:scope > details.${before.className}`);
-        if (before.matches(".raw")) now?.replaceWith(before); // with what was asked for
-        else if (now) /** @type {HTMLDetailsElement} */ (now).open = true;
+        const isSame = now?.matches(".raw") && now.dataset.of === before.dataset.of;
+        if (isSame) now.replaceWith(before); // with the replies that it shows
+        else if (now) now.open = true;
       }
     });
     if (hadFocus && !hasFocus) this.element.focus({ preventScroll: true });

@@ -8,6 +8,7 @@ export function rawReplies(keys, near, sources) {
     "details",
     {
       class: "raw",
+      "data-of": JSON.stringify([keys, near, sources]),
       ontoggle: async () => {
         if (!box.open || box.children.length > 1) return;
         try {

@@ -105,7 +105,10 @@ export class Time {
     const [from, to] = this.model.window.map(Date.parse);
     const window = [this.#open[0] ? this.least : from, this.#open[1] ? this.most : to];
     this.#place(window);
-    this.model.window = window.map((each) => this.#iso(each));
+    const told = window.map((each) => this.#iso(each));
+    if (told.join() === this.model.window.join()) return;
+    this.model.window = told;
+    this.model.filter();
   }
 
   #place(moments) {
