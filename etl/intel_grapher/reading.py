@@ -33,8 +33,9 @@ _WORD_ENDS = b" \t,;|"
 _LONG_LINE_ENDS = (b"\xc2\x85", b"\xe2\x80\xa8", b"\xe2\x80\xa9")
 WRONG_TYPE = "wrong type"
 _MISSING = "missing required field"
-_NULL = ""  # a member that is null says nothing, and is no fault
+_NULL = ""  # a member that is null, or an empty list or object, says nothing, and is no fault
 _AT = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?", re.DOTALL)
+_EXPECTED = re.compile("Expected `([^`]*)`, got")
 _STEP = re.compile(r"\.(?P<member>[^.\[]+)|\[(?P<index>\d+)\]|(?P<any>\[\.\.\.\])")
 
 
@@ -145,6 +146,8 @@ def _prune(type_: Any, reply: Any) -> tuple[Any, list[Fault]]:  # noqa: ANN401 -
         except msgspec.ValidationError as wrong:
             message = str(wrong)
         found = _take_out(reply, message, kept, refused, whole=turn >= MAX_TURNS)
+        if not found:
+            continue
         beneath = faults[-1].path.startswith(found[0].path + ".") if faults else False
         if not (beneath and _MISSING in message):  # an object that lost a member it can't be without
             faults += [fault for fault in found if fault.value != _NULL]
@@ -160,6 +163,8 @@ def _take_out(
     whole: bool,
 ) -> list[Fault]:
     """Delete the member or item that msgspec's message points at; return it with its path in the original reply.
+
+    One that has another meaning takes its place, and nothing is returned.
 
     Of a list, all items of a wrong JSON type go at once (texts do not: some may be read as numbers).
     """
@@ -177,6 +182,9 @@ def _take_out(
             break
         if whole:
             break
+    if inside is not None and not whole and (instead := _as_meant(here, message)) is not None:
+        inside[place] = instead
+        return []
     if isinstance(inside, list) and isinstance(place, int):
         originals = kept.setdefault(id(inside), list(range(len(inside))))
         alike = message.startswith("Expected `") and not isinstance(here, str)
@@ -192,8 +200,22 @@ def _take_out(
         return found
     if isinstance(inside, dict) and place in inside:
         value = inside.pop(place)
-        return [Fault(path, _NULL if value is None else shown(value), WRONG_TYPE)]
+        return [Fault(path, _NULL if value is None or value in ([], {}) else shown(value), WRONG_TYPE)]
     raise BadValue("wrong shape")
+
+
+def _as_meant(value: object, message: str) -> list[Any] | str | None:
+    """Return the value that one of a wrong type means: the list that PHP writes as {"0": …}, a number's digits.
+
+    0 is a number, and as a text rather nothing.
+    """
+    expected = _EXPECTED.match(message)
+    wanted = expected[1].split(" | ") if expected else []
+    if "array" in wanted and isinstance(value, dict) and all(map(str.isdecimal, value)):
+        return list(value.values())
+    if "str" in wanted and isinstance(value, int) and not isinstance(value, bool) and value:
+        return str(value)
+    return None
 
 
 def _faulty(among: dict[str, Any], message: str, refused: Callable[[], str]) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 import jsonschema
 import pytest
+from command import Desk
 from exporting import exported, exported_with
 from judged import DIGESTS, REPORT
 from neo4j import Driver
@@ -169,6 +170,19 @@ def test_what_was_seen_last_too_long_ago_is_left_out(files: Files) -> None:
 )
 def test_addresses_are_triggers_of_a_zone(key: str, trigger: str) -> None:
     assert rpz.address(key) == trigger
+
+
+def test_a_name_that_is_spelt_as_a_trigger_blocks_no_address(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    names = ["evil.example", "32.1.2.0.192.rpz-ip", "a.b.rpz-nsdname", "rpz-ip.example"]
+    reply = {"response_code": "1", "resolutions": [{"domain": name} for name in names]}
+    (tmp_path / "reply.json").write_text(json.dumps(reply))
+    place = ("--source", "threatcrowd", "--endpoint", "ip", "--key", "198.51.100.1")
+    assert desk.run("cache", "add", "reply.json", *place).code == 0
+    assert desk.run("transform").code == 0
+    zone = lines("rpz", Files(tmp_path / "import"), Settings(unjudged=True))[3:]
+    owners = {line.split()[0].removeprefix("*.") for line in zone}
+    assert owners == {"evil.example", "rpz-ip.example", "32.1.100.51.198.rpz-ip"}
 
 
 @pytest.mark.skipif(not shutil.which("named-checkzone"), reason="BIND's named-checkzone is not installed")

@@ -152,3 +152,30 @@ def test_what_is_no_answer_is_told_by_what_it_is() -> None:
     assert (none.outcome, none.edges, none.nodes) == ("not found", set(), set())
     kept = told("threatcrowd", "domain", "example.com", b'{"subdomains":["www.example.com"]}')  # its code is lost
     assert ("Domain example.com", "HOSTS", "SubDomain www.example.com", ()) in kept.edges
+
+
+def test_lists_as_php_writes_them_and_numbers_in_place_of_texts_are_read() -> None:
+    plain = {
+        "response_code": "1",
+        "resolutions": [{"ip_address": "192.0.2.1", "last_resolved": "2020-01-02"}],
+        "hashes": [],
+        "emails": ["a@example.com", "b@example.com"],
+        "subdomains": ["www.example.com"],
+    }
+    expected = told("threatcrowd", "domain", "example.com", json.dumps(plain).encode())
+    written = plain | {
+        "resolutions": {"3": {"ip_address": "192.0.2.1", "last_resolved": "2020-01-02"}},
+        "hashes": {},
+        "emails": {"0": "a@example.com", "2": "b@example.com"},
+        "subdomains": {"1": "www.example.com"},
+    }
+    assert told("threatcrowd", "domain", "example.com", json.dumps(written).encode()) == expected
+    faulty = written | {"emails": {"0": "a@example.com", "2": [7]}, "subdomains": {"name": "www.example.com"}}
+    found = told("threatcrowd", "domain", "example.com", json.dumps(faulty).encode())
+    assert found.rejects == {
+        ("$.emails[1]", "[7]", "wrong type"),
+        ("$.subdomains", '{"name":"www.example.com"}', "wrong type"),
+    }
+    asn = b'{"status_code":"200","results":[{"asn":64500,"asn_name":"Example"}]}'
+    announced = told("threatminer", "host_whois", "192.0.2.1", asn)
+    assert {edge("IPAddress 192.0.2.1", "ANNOUNCED_BY", "ASN AS64500")} == announced.edges

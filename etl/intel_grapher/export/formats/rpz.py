@@ -14,6 +14,8 @@ from intel_grapher.export.formats._blocking import ADDRESSES, NAMES, blocked
 from intel_grapher.export.part import Part
 from intel_grapher.sql import literal
 
+_TRIGGERS: Final = "rpz-"
+"""What the last label of a trigger begins with: a name in a reply that is spelt 32.1.2.0.192.rpz-ip blocks no address."""
 _LONGEST: Final = 240
 """Characters of a name, so that with the zone's own it is one that DNS can have."""
 
@@ -28,7 +30,7 @@ def write(part: Part, out: BinaryIO, settings: Settings) -> Written:
     for each in blocked(part, settings, (*NAMES, *ADDRESSES), written):
         if each.label in ADDRESSES:
             out.write(f"{address(each.key)}.rpz-ip CNAME .\n".encode())
-        elif len(each.key) <= _LONGEST:
+        elif len(each.key) <= _LONGEST and not each.key.rpartition(".")[2].startswith(_TRIGGERS):
             out.write(f"{each.key} CNAME .\n*.{each.key} CNAME .\n".encode())
         else:
             written.nodes -= 1
