@@ -368,3 +368,10 @@ def test_a_long_line_of_digits_and_colons_takes_no_longer_than_another() -> None
     began = time.process_time()
     assert read(("a" * 32 + ":1:") * 1500).mentions
     assert time.process_time() - began < 2  # it was 6 s, and four times as much for twice the length
+
+
+@pytest.mark.parametrize("line", ["x" * 400_000, "a." * 200_000, "(" * 400_000, "1.2:" * 100_000])
+def test_a_long_line_without_a_value_takes_no_longer_than_another(line: str) -> None:
+    began = time.process_time()
+    assert read(line).mentions == []
+    assert time.process_time() - began < 5  # it was 40 s, and four times as much for twice the length

@@ -70,10 +70,11 @@ _FIREWALL = (
     _compiled(r"set\s+\S+\s+\{\s*(.+?)\s*\}.*"),
 )
 _RANGE = re.compile(
-    r"(?:[^:]*[^:0-9A-Fa-f][^:]*:)?([0-9.]+|[0-9A-Fa-f:]{1,45}:[0-9A-Fa-f:.]{0,45})(\s*(?:-|\u2013|\s)\s*)"
+    r"([0-9.]+|[0-9A-Fa-f:]{1,45}:[0-9A-Fa-f:.]{0,45})(\s*(?:-|\u2013|\s)\s*)"
     r"([0-9.]+|[0-9A-Fa-f:]{1,45}:[0-9A-Fa-f:.]{0,45})"
     r"(?:\s+[0-9]+(?=\s|\Z))?"
 )
+_NAMED_RANGE = re.compile(r".*:([0-9.]{7,15}\s*-\s*[0-9.]{7,15})")  # as PeerGuardian has them
 _PADDED = re.compile(r"[0-9]{3}(?:\.[0-9]{3}){3}")  # as eMule has them, in decimal
 RULE_PATTERN = "a pattern of a rule, which is no name"
 BESIDE_RANGE = "beside a range, whose owner or comment it is"
@@ -90,6 +91,8 @@ def values_of(line: str) -> LineValues | None:
 
 
 def _range(line: str) -> LineValues | None:
+    named = _NAMED_RANGE.fullmatch(line)
+    line = named[1] if named else line
     match = _RANGE.match(line)
     if match is None:
         return None

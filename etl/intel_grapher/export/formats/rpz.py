@@ -15,7 +15,7 @@ from intel_grapher.export.part import Part
 from intel_grapher.sql import literal
 
 _TRIGGERS: Final = "rpz-"
-"""What the last label of a trigger begins with: a name in a reply that is spelt 32.1.2.0.192.rpz-ip blocks no address."""
+"""What the last label of a trigger begins with: a name 32.1.2.0.192.rpz-ip in a reply blocks no address."""
 _LONGEST: Final = 240
 """Characters of a name, so that with the zone's own it is one that DNS can have."""
 
