@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -117,6 +118,16 @@ REFUSED: dict[str, object] = {
     "large number": {**report(1), "votes": 1 << 63},
     "large reply": {**report(1), "permalink": "x" * (1 << 20)},
 }
+
+
+def test_a_line_that_is_no_envelope_though_its_checksum_holds_is_damage_as_one_by_one(tmp_path: Path) -> None:
+    rest = line(2, report(2))[18:].replace(b'"fetched_at"', b'"params":{"page":2},"fetched_at"')
+    crc = zlib.crc32(rest[:-1])
+    segment = opened(tmp_path / "data", [line(1, report(1)), b'{"crc":"%08x",' % crc + rest, line(3, report(3))])
+    singly = given(segment, tmp_path / "singly", one_by_one=True)
+    assert given(segment, tmp_path / "whole", one_by_one=False) == singly
+    assert singly[0].damaged == 1
+    assert singly[0].outcomes == {"found": 2}
 
 
 @pytest.mark.parametrize("form", [closed, opened])

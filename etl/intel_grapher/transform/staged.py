@@ -25,7 +25,7 @@ from intel_grapher.errors import BadValue
 from intel_grapher.files import Group
 from intel_grapher.reading import shown
 from intel_grapher.source import Endpoint
-from intel_grapher.transform.facts import Batch, Reject, Reply
+from intel_grapher.transform.facts import Batch, Encoded, Reject, Reply
 from intel_grapher.transform.interning import Interning
 from intel_grapher.transform.json_rows import DECODED_BYTES
 
@@ -131,21 +131,20 @@ def stage(
     not count either. `all_count`: all of them do, as they are (`Overriding.all_count`).
     """
     damage: list[Corruption] = []
-    unmapped: list[Reject] = []
     batch = Batch(endpoint, 0, interning) if endpoint else None
-    times = _take_whole(segment, content, batch) if batch and all_count else None
-    if times is None:
+    taken = _take_whole(segment, content, batch) if batch and all_count else None
+    if taken is None:
         replies = [Reply.of(each) for each in replies_of(segment, damage.append, content) if not leaves_out(each)]
-        times = [reply.fetched_at for reply in replies]
         if endpoint:
             batch = Batch(endpoint, 0, interning)
             batch.add(*replies)
-        else:
-            unmapped = [_unmapped(segment, reply) for reply in replies]
+        taken = [reply.fetched_at for reply in replies], batch.encode() if batch else Encoded({}, [])
+    times, encoded = taken
+    rejects = batch.rejects if batch else [_unmapped(segment, reply) for reply in replies]
     found = Staged(
         segment.source,
         len(times),
-        dict(+(batch.outcomes if batch else Counter({NO_MAPPING: len(unmapped)}))),
+        dict(+(batch.outcomes if batch else Counter({NO_MAPPING: len(rejects)}))),
         len(damage),
         min(times, default=0),
         max(times, default=0),
@@ -154,13 +153,13 @@ def stage(
     )
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")  # processes of two machines can have one number
     with pa.OSFile(str(temporary), "wb") as file:
-        _write(file, found, batch, unmapped)
+        _write(file, found, encoded, rejects)
     temporary.rename(path)
     return found
 
 
-def _take_whole(segment: Segment, content: bytes, batch: Batch) -> list[int] | None:
-    """Take all replies of a segment, and return when they came; None where its records must be read one by one.
+def _take_whole(segment: Segment, content: bytes, batch: Batch) -> tuple[list[int], Encoded] | None:
+    """Return when the replies of a segment came, and their facts; None where its records must be read one by one.
 
     The batch is of no use then.
     """
@@ -168,9 +167,10 @@ def _take_whole(segment: Segment, content: bytes, batch: Batch) -> list[int] | N
     try:
         for text in whole_texts(segment, content, DECODED_BYTES):
             times += batch.add_lines(text)
+        encoded = batch.encode()
     except BadValue:
         return None
-    return times if segment.records in {None, len(times)} else None
+    return (times, encoded) if segment.records in {None, len(times)} else None
 
 
 def whole_texts(segment: Segment, content: bytes, size: int) -> Iterator[bytes]:
@@ -206,7 +206,7 @@ def _unmapped(segment: Segment, reply: Reply) -> Reject:
     return Reject(segment.source, segment.endpoint, reply.key, "", shown(reply.begun), NO_MAPPING)
 
 
-def _write(file: pa.NativeFile, found: Staged, batch: Batch | None, rejects: list[Reject]) -> None:
+def _write(file: pa.NativeFile, found: Staged, encoded: Encoded, rejects: list[Reject]) -> None:
     crc = 0
 
     def put(data: pa.Buffer | bytes) -> None:
@@ -222,13 +222,10 @@ def _write(file: pa.NativeFile, found: Staged, batch: Batch | None, rejects: lis
         found.tables.setdefault(name, []).append(Extent(file.tell(), data.size, table.num_rows))
         put(data)
 
-    if batch is not None:
-        encoded = batch.encode()
-        for label, keys in encoded.keys.items():
-            put_table(keys_of(label), pa.table({"key": keys}))
-        for group, table in encoded.tables:
-            put_table(str(group), table)
-        rejects = [*rejects, *batch.rejects]
+    for label, keys in encoded.keys.items():
+        put_table(keys_of(label), pa.table({"key": keys}))
+    for group, table in encoded.tables:
+        put_table(str(group), table)
     if rejects:
         put_table(REJECTS, Reject.table(rejects))
     footer = msgspec.json.encode(msgspec.structs.replace(found, path=""))
