@@ -258,6 +258,8 @@ def test_a_failed_import_leaves_the_database_as_it_was(tmp_path: Path, server: S
     twice = write(tmp_path / "twice", {Group("Domain"): [{"name": "example.com"}, {"name": "example.com"}]})
     with pytest.raises(LoadError, match="neo4j-admin"):
         load(twice, server, method="admin", replace=True)
+    assert server.local is not None
+    assert not list((server.local.home / "data").glob("*/intel-grapher-*"))  # it would take the room that there is
     assert verify(files, server).equal
 
 

@@ -39,7 +39,7 @@ def replace(files: Files, manifest: Manifest, server: Server, progress: parity.P
     if local is None:
         raise LoadError(handoff.by_hand(files, manifest, server))
     total = sum(content.rows for _, content in manifest.groups())
-    with local.alone():
+    with local.alone(), _removed_at_the_end(local):
         progress("import", 0, total)
         _import(files, manifest, local)
         progress("check", 0, total)
@@ -62,9 +62,22 @@ def replace(files: Files, manifest: Manifest, server: Server, progress: parity.P
     return found
 
 
+@contextmanager
+def _removed_at_the_end(local: LocalNeo4j) -> Iterator[None]:
+    """Remove both stores beside the live one, before the block what a killed load left, and after it what is there.
+
+    What failed would take the room that the server needs: on a full disk, it could neither write nor stop.
+    """
+    try:
+        for database in (STORE, CHECKED):
+            local.remove(database)
+        yield
+    finally:
+        for database in (STORE, CHECKED):
+            local.remove(database)
+
+
 def _import(files: Files, manifest: Manifest, local: LocalNeo4j) -> None:
-    for database in (STORE, CHECKED):  # what a killed load left
-        local.remove(database)
     with tempfile.TemporaryDirectory(prefix="intel-grapher-") as folder:
         report = local.home / "logs" / "import.report"
         local.admin(*parquet_arguments(files, manifest, Path(folder)), f"--report-file={report}", STORE)
@@ -84,12 +97,9 @@ def _checked_meanwhile(local: LocalNeo4j) -> Iterator[Callable[[], object]]:
         local.admin(*command(STORE))
         yield lambda: None
         return
-    try:
-        local.copy(STORE, CHECKED)
-        with local.admin_beside(*command(CHECKED)) as wait:
-            yield wait
-    finally:
-        local.remove(CHECKED)
+    local.copy(STORE, CHECKED)
+    with local.admin_beside(*command(CHECKED)) as wait:
+        yield wait
 
 
 def _prove(files: Files, manifest: Manifest, server: Server, progress: parity.Progress) -> parity.Parity:
