@@ -370,8 +370,8 @@ def test_a_long_line_of_digits_and_colons_takes_no_longer_than_another() -> None
     assert time.process_time() - began < 2  # it was 6 s, and four times as much for twice the length
 
 
-@pytest.mark.parametrize("line", ["x" * 400_000, "a." * 200_000, "(" * 400_000, "1.2:" * 100_000])
-def test_a_long_line_without_a_value_takes_no_longer_than_another(line: str) -> None:
+@pytest.mark.parametrize("piece", ["x", "a.", "(", "1.2:"])
+def test_a_long_line_without_a_value_takes_no_longer_than_another(piece: str) -> None:
     began = time.process_time()
-    assert read(line).mentions == []
-    assert time.process_time() - began < 5  # it was 40 s, and four times as much for twice the length
+    assert read(piece * (200_000 // len(piece))).mentions == []
+    assert time.process_time() - began < 5  # it was 10 s, and four times as much for twice the length
