@@ -2,7 +2,8 @@
 
 Statements and expressions are read off the source, and so are functions that are called with lists or objects. A
 function of texts and numbers alone is an operation on columns: it is called later, once for each distinct value. What
-is not known here ends the trace. A list may be looped over, joined and paired, but what is in it is not counted.
+is not known here ends the trace. A list may be looped over, put into another and paired, but what is in it is not
+counted; and what gives its values once, as a generator does, has no name.
 """
 
 from __future__ import annotations
