@@ -67,6 +67,14 @@ def settle() -> None:
 class DeferredModule(ModuleType):
     """A module that is empty until something in it is looked up. A thread that looks while another fills it waits."""
 
+    def __getattribute__(self, name: str) -> object:
+        """Wait where another thread fills the module: a name may stand for something else until that is done."""
+        own = super().__getattribute__
+        if not name.startswith("__") and isinstance(loader := own("__dict__")["__loader__"], DeferringLoader):
+            with loader.lock:
+                pass
+        return own(name)
+
     def __getattr__(self, name: str) -> object:
         """Fill the module, and return what it has by that name."""
         if fill(self):

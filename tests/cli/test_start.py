@@ -131,6 +131,28 @@ def test_several_threads_fill_a_module_once() -> None:
     assert (found, filled()) == ([42] * 8, ["late"])
 
 
+def test_a_thread_sees_no_name_that_another_has_not_yet_given_its_meaning(
+    deferring: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So it is in `pyarrow.compute`, which has a general `cast` first, and then one of its own."""
+    begun, may_end = threading.Event(), threading.Event()
+    monkeypatch.setattr(sys, "begun", begun, raising=False)
+    monkeypatch.setattr(sys, "may_end", may_end, raising=False)
+    code = "import sys\nanswer = 41\nsys.begun.set()\nsys.may_end.wait(60)\nanswer = 42\n"
+    (deferring / "broken.py").write_text(code)
+    twice = importlib.import_module("broken")
+    found: list[int] = []
+    first, second = (threading.Thread(target=lambda: found.append(twice.answer)) for _ in range(2))
+    first.start()
+    assert begun.wait(60)
+    second.start()
+    second.join(0.2)
+    may_end.set()
+    for thread in (first, second):
+        thread.join()
+    assert found == [42, 42]
+
+
 @pytest.mark.usefixtures("deferring")
 def test_what_can_not_be_imported_says_so_at_each_look() -> None:
     broken = importlib.import_module("broken")
