@@ -46,6 +46,15 @@ def test_what_is_loaded_is_what_is_in_the_files(tmp_path: Path) -> None:
     assert found == [["example.com", "192.0.2.1", ["doh", "threatcrowd"]]]
 
 
+def test_files_that_are_not_the_manifest_s_are_told_as_such(tmp_path: Path) -> None:
+    files = write(tmp_path / "import", SAMPLE)
+    first, *rest = SAMPLE[Group("Domain")]
+    other = write(tmp_path / "other", SAMPLE | {Group("Domain"): [{**first, "votes": 7}, *rest]})
+    (other.root / "manifest.json").write_bytes((files.root / "manifest.json").read_bytes())
+    with pytest.raises(LoadError, match="Domain: 2 rows in the files, 2 in the database: those of the file, but not"):
+        load(other, embedded(tmp_path))
+
+
 def test_a_graph_is_read_back_in_slices_or_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = write(tmp_path / "import", MANY)
     load(files, embedded(tmp_path))

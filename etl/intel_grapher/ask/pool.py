@@ -14,8 +14,9 @@ from intel_grapher.ask.engines import EmbeddedGraph, Graph, Neo4jGraph
 from intel_grapher.ask.sandbox import Sandbox
 from intel_grapher.load import Embedded, Server, open_embedded
 from intel_grapher.load.embedded import MANIFEST, STORE, EmbeddedStore
-from intel_grapher.load.neo4j.session import open_driver, open_session
+from intel_grapher.load.neo4j.session import open_session
 from intel_grapher.machine import quarter_of_memory
+from intel_grapher.neo4j.connection import connect
 
 if TYPE_CHECKING:
     import neo4j
@@ -45,7 +46,7 @@ class GraphPool:
         else:
             with self._lock:
                 if self._driver is None:
-                    self._driver = open_driver(self.target)
+                    self._driver = connect(self.target)
                 if self._sandbox is None:
                     self._sandbox = Sandbox(self.target, quarter_of_memory())
                 sandbox = self._sandbox

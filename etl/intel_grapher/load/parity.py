@@ -34,7 +34,7 @@ from intel_grapher.sql import quoted
 JOINED = 1 << 20  # rows whose ends are looked up together
 LITTLE = 5_000  # rows of a whole set that are read with their keys: engines to join them would take longer to start
 Progress = Callable[[str, int, int], None]
-"""RecordingGraph of a step's name, the rows done, and the rows there are."""
+"""What is told of a step: its name, the rows done, and the rows there are."""
 
 
 class Compared(NamedTuple):
@@ -304,7 +304,9 @@ def _difference(each: Compared) -> str:
         for count, word in ((each.missing, "missing"), (each.extra, "extra"), (each.changed, "changed"))
         if count
     ]
-    return (
-        f"{each.group}: {each.files.rows} rows in the files, {each.database.rows} in the database"
-        f" ({', '.join(what) or 'some twice'}), such as {each.example!r}"
-    )
+    told = f"{each.group}: {each.files.rows} rows in the files, {each.database.rows} in the database"
+    if not what and each.files.rows == each.database.rows:
+        return (
+            f"{told}: those of the file, but not those that the manifest tells of: run `intel-grapher transform` again"
+        )
+    return f"{told} ({', '.join(what) or 'some twice'}), such as {each.example!r}"

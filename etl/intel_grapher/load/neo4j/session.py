@@ -43,11 +43,6 @@ def connected(server: Server) -> Iterator[Neo4jSession]:
             raise LoadError(f"{explained(server, wrong)}; then load again: nothing is doubled") from wrong
 
 
-def open_driver(server: Server) -> neo4j.Driver:
-    """Return a driver that was let in; the caller closes it. LoadError says what is in the way."""
-    return connect(server)
-
-
 def open_session(driver: neo4j.Driver) -> neo4j.Session:
     """Return a session with the server's database; the caller closes it."""
     # That a label or a type has no rows yet is nothing to warn of.
