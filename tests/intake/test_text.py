@@ -103,6 +103,7 @@ def left(text: str) -> list[tuple[str, str]]:
         ("a.example(192.0.2.1)", ["domain a.example", "ip 192.0.2.1"]),
         ("see 192.0.2.1[a.example] there", ["ip 192.0.2.1", "domain a.example"]),
         ("a.example's host", ["domain a.example"]),
+        ("see http://a.example/it's there", ["url http://a.example/it's"]),
         ("a.example\u2014the host", ["domain a.example"]),
         (f"file.exe:{MD5}", [f"hash {MD5}"]),
         ("<a href='http://a.example/x?y=1'>b</a>", ["url http://a.example/x?y=1"]),

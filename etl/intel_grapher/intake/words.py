@@ -100,7 +100,7 @@ def trimmed(word: str) -> str:
         word = word[:-1]
     for mark in ("_", "~~"):  # Markdown's
         word = word.removeprefix(mark).removesuffix(mark) if word.startswith(mark) and word.endswith(mark) else word
-    word = _POSSESSIVE.sub("", word)
+    word = word if "/" in word else _POSSESSIVE.sub("", word)  # in a path it may be the path's own
     return word if any(map(str.isalnum, word)) else ""
 
 
