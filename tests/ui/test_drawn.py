@@ -97,6 +97,7 @@ def test_it_works_by_keyboard_alone_with_names_for_screen_readers(page: Page) ->
     expect(page.locator("dialog [name=text]")).to_be_focused()
     expect(page.locator("dialog [name=text]")).to_have_value("")  # the key is not typed, too
     page.keyboard.press("Escape")
+    expect(page.locator("dialog")).to_have_count(0)
     page.keyboard.press("?")
     expect(page.locator("dialog")).to_contain_text("undo, redo")
     page.keyboard.press("Escape")
