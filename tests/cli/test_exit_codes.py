@@ -152,6 +152,12 @@ def test_one_service_alone_tells_a_lost_network_too(desk: Desk) -> None:
     assert found["messages"] == []  # that nothing is kept is no second fault
 
 
+def test_a_run_that_could_ask_nobody_tells_that_alone(desk: Desk) -> None:
+    ran = desk.run("run", "example.com", "--source", "threatcrowd", "--json")
+    found = error_of(ran)
+    assert (ran.code, found["error"], found["messages"]) == (1, "nobody could be asked: retired", [])
+
+
 def test_a_look_without_a_network_is_done_in_part_where_something_is_kept(loaded: Desk) -> None:
     cut = Desk(loaded.folder, more=NO_PROXY)
     ran = cut.run("look", "example.com", "--source", "rdap", "--source", "threatcrowd", "--refresh")

@@ -135,15 +135,10 @@ def transformed(
 
 def require_replies(data: Path) -> None:
     """Raise NoRepliesError if there is no cache at that place, or no reply in it."""
-    if not has_replies(data):
+    if not Cache(options.existing(data)).segments():
         raise NoRepliesError(
             f"no reply is kept in {objects.shown(data)}", "begin with intel-grapher fetch, or cache add"
         )
-
-
-def has_replies(data: Path) -> bool:
-    """Return whether a reply is kept. Raises NoRepliesError if there is no cache at that place."""
-    return bool(Cache(options.existing(data)).segments())
 
 
 def follow(code: int, data: Path) -> None:
@@ -151,10 +146,14 @@ def follow(code: int, data: Path) -> None:
 
     Raises Exit where the fetch failed and nothing is kept, and NoRepliesError where it did not fail and nothing is.
     """
-    if code == options.FAILED and not has_replies(data):
-        raise typer.Exit(code)
-    if code != options.INTERRUPTED:
+    if code == options.INTERRUPTED:
+        return
+    try:
         require_replies(data)
+    except NoRepliesError:
+        if code != options.FAILED:
+            raise
+        raise typer.Exit(code) from None  # the fetch has said why nobody answered
 
 
 def print_manifest(manifest: Manifest, import_: Path, *, all_: bool) -> None:
