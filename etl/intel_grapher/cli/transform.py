@@ -44,9 +44,9 @@ class TransformSettings:
 
     format_: Annotated[list[str] | None, typer.Option("--format", help="parquet or csv: only this one.")] = None
     memory: options.Memory = None
-    processes: Annotated[int | None, typer.Option(min=1, help="Number of processes. Default: the number of cores.")] = (
-        None
-    )
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Processes or threads that work at once. Default: the number of cores.")
+    ] = None
     as_of: Annotated[
         str | None,
         typer.Option("--as-of", help="Only what had been fetched by then: 2024-05-01T10:00:00Z, yesterday, 7d."),
