@@ -40,6 +40,15 @@ def test_a_value_is_found_by_itself_or_as_a_whole_word(value: str, path: str) ->
     assert (found[value] or ["$"]) == [path]
 
 
+def test_a_number_stands_for_the_text_of_its_digits() -> None:
+    reply = msgspec.json.encode({"list": [True, 7, "7", 1, 8, 7], "name": "7"})
+    assert paths(ENDPOINT, reply, {"7": 3, "1": 1}) == {
+        "7": ["$.list[1]", "$.list[2]", "$.list[5]"],
+        "1": ["$.list[3]"],
+    }
+    assert paths(ENDPOINT, reply, {"7": 9, 7: 9}) == {"7": ["$.list[2]", "$.name"], 7: ["$.list[1]", "$.list[5]"]}
+
+
 ROWS = ["$.a[0].ip", "$.a[0].seen", "$.a[1].ip", "$.a[2].ip"]
 
 

@@ -1,6 +1,7 @@
 """Dates become UTC seconds with their precision; whatever is none is refused with a reason, and with nothing else."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import format_datetime
@@ -113,6 +114,8 @@ def test_a_moment_beyond_the_calendar_has_no_text(seconds: int) -> None:
         times.text(seconds)
 
 
+SERIAL = re.compile("(19[89]|20.).(0[1-9]|1[0-2])(0[1-9]|[12].|3[01])..")
+"""A day with two digits more: as seconds it would be in 2033 to 2036, so it is ambiguous."""
 moments = st.integers(times.EARLIEST, times.LATEST)
 FRAGMENTS = [
     *"0129-/.:,+ TZ()\t\n\x00\u0661\u00a0\ud800",
@@ -136,7 +139,7 @@ def test_all_spellings_of_a_moment_meet(seconds: int, offset: int) -> None:
     spellings: list[str | float] = [
         seconds,
         float(seconds),
-        str(seconds),
+        *([] if SERIAL.fullmatch(str(seconds)) else [str(seconds)]),
         seconds * 1000 + 999,
         there.isoformat(),
         there.strftime("%Y-%m-%d %H:%M:%S %z"),

@@ -164,9 +164,8 @@ def _take_out(
 ) -> list[Fault]:
     """Delete the member or item that msgspec's message points at; return it with its path in the original reply.
 
-    One that has another meaning takes its place, and nothing is returned.
-
-    Of a list, all items of a wrong JSON type go at once (texts do not: some may be read as numbers).
+    Where another value is meant, that takes its place, and nothing is returned. Of a list, all items of a wrong JSON
+    type go at once (texts do not: some may be read as numbers).
     """
     at = _AT.fullmatch(message)
     inside, place, path, above = None, None, "$", "$"
@@ -182,8 +181,11 @@ def _take_out(
             break
         if whole:
             break
-    if inside is not None and not whole and (instead := _as_meant(here, message)) is not None:
-        inside[place] = instead
+    if inside is not None and not whole and (meant := _as_meant(here, message)) is not None:
+        if isinstance(inside, list):
+            inside[:] = [each if (instead := _as_meant(each, message)) is None else instead for each in inside]
+        else:
+            inside[place] = meant
         return []
     if isinstance(inside, list) and isinstance(place, int):
         originals = kept.setdefault(id(inside), list(range(len(inside))))

@@ -19,6 +19,7 @@ LONGEST_SOUGHT = 1_000
 """Characters. A longer value is not looked for inside of texts."""
 CANDIDATES = 16
 """Values that are compared with the text around one word, and values that are looked for without such a word."""
+_INTEGER = re.compile("(?!1$)-?[1-9][0-9]{0,18}")  # 1 would be found as true, which equals it
 _INDEX = re.compile(r"\[\d+\]")
 _WORD = re.compile(r"[\w-]+")
 _BEFORE, _AFTER = r"(?<![\w-])(?<!\w\.)", r"(?![\w-]|\.\w)"  # what a word, or a DNS name, is not a part of
@@ -60,9 +61,15 @@ def paths(endpoint: Endpoint, content: bytes | Any, wanted: Mapping[object, int]
         reply = plain(endpoint, content)
     except BadValue:  # what no mapping reads may be past reading: nested too deep, a number out of range
         return found
-    left = dict(wanted)
+    # A number stands for a text of its digits (`reading`), unless the number itself is wanted.
+    numbers: dict[object, str] = {
+        int(value): value for value in wanted if isinstance(value, str) and _INTEGER.fullmatch(value)
+    }
+    left = {**{number: wanted[value] for number, value in numbers.items()}, **wanted}
     for value, step in _places(reply, left):
-        found[value].append("$" if step is None else step.path())
+        meant = value if value in found else numbers[value]
+        if len(found[meant]) < wanted[meant]:
+            found[meant].append("$" if step is None else step.path())
     missing = sorted(value for value, places in found.items() if not places and isinstance(value, str) and value)
     for text_value, step in _inside(reply, missing) if missing else ():
         found[text_value].append("$" if step is None else step.path())

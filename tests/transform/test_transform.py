@@ -269,7 +269,7 @@ def test_what_cannot_be_read_is_listed_and_the_rest_goes_on(tmp_path: Path) -> N
             source="threatcrowd", endpoint="domain", key=key, fetched_at=1_700_000_000, status=status, body=body
         )
 
-    good = b'{"response_code":"1","resolutions":[{"ip_address":"192.0.2.7"},{"ip_address":7},{}],"hashes":null}'
+    good = b'{"response_code":"1","resolutions":[{"ip_address":"192.0.2.7"},{"ip_address":true},{},{"ip_address":7}]}'
     bad = {
         "a.example": (b"<html>", "HTML instead of JSON"),
         "b.example": (b"", "an empty body"),
@@ -287,6 +287,7 @@ def test_what_cannot_be_read_is_listed_and_the_rest_goes_on(tmp_path: Path) -> N
     assert {(each["path"], each["reason"]) for each in listed if each["path"]} == {
         ("$.resolutions[1].ip_address", "wrong type"),
         ("$.resolutions[2]", "wrong type"),
+        ("$.resolutions[3].ip_address", "not an IP address"),
     }
     assert rows(tmp_path / "import")["Domain-RESOLVES-IPAddress"].keys() == {("example.com", "192.0.2.7")}
 
