@@ -1,6 +1,6 @@
 """The same transform by hand, in DuckDB SQL: what a good engineer would write for these four endpoints alone.
 
-    python benchmarks/by_duckdb.py DATA OUT [--staged] [--csv] [--memory MIB]
+    python benchmarks/by_duckdb.py DATA OUT [--staged] [--memory MIB]
 
 It knows what the generated data are like: names lie in `.example`, so that two labels make a domain; there are no
 IPv6 addresses; every date is a day. Canonical forms and validation come after grouping wherever that is the same.
@@ -190,7 +190,7 @@ def rows(group: Group, has: set[str]) -> str:
     )
 
 
-def main(data: Path, out: Path, memory: int, *, staged: bool, csv: bool) -> None:
+def main(data: Path, out: Path, memory: int, *, staged: bool) -> None:
     """Write the files and a manifest of counts and checksums."""
     (out / "work").mkdir(parents=True)
     connection = duckdb.connect(str(out / "work" / "db"))
@@ -216,9 +216,6 @@ def main(data: Path, out: Path, memory: int, *, staged: bool, csv: bool) -> None
             f"COPY (SELECT {rows(group, has)} FROM {relation} ORDER BY {order}) TO {path} (COMPRESSION zstd)"
         )
         manifest[name] = content(connection, f"read_parquet({path})", group)
-        if csv:  # what neo4j-admin reads
-            text = literal(str(out / group.folder / f"{name}.csv"))
-            connection.execute(f"COPY (FROM read_parquet({path})) TO {text} (HEADER)")
 
     times = {"first_seen", "last_seen", "precision", "fetched_at"}
     for name, relation in relationships().items():
@@ -237,6 +234,5 @@ if __name__ == "__main__":
     parser.add_argument("out", type=Path)
     parser.add_argument("--memory", type=int, default=4096)
     parser.add_argument("--staged", action="store_true")
-    parser.add_argument("--csv", action="store_true")
     given = parser.parse_args()
-    main(given.data, given.out, given.memory, staged=given.staged, csv=given.csv)
+    main(given.data, given.out, given.memory, staged=given.staged)
