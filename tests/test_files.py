@@ -30,7 +30,7 @@ def test_python_arrow_and_duckdb_find_one_checksum(group: Group) -> None:
         connection.register("rows", rows)
         found = content(connection, "rows", group)
         assert content_of_few(rows, group) == found
-        assert content_of_table(connection, rows, group) == found
+        assert content_of_table(connection.cursor, rows, group) == found
 
 
 @pytest.mark.parametrize("group", GROUPS[::4], ids=str)
@@ -44,7 +44,7 @@ def test_columns_without_any_value_count_for_nothing(group: Group, every: int) -
         columns[each.name] = pa.nulls(count, values.type) if place % every == 0 else pa.concat_arrays([values] * times)
     rows = pa.table(columns)
     with duckdb.connect() as connection:
-        assert content_of_table(connection, rows, group) == content_of_few(rows, group)
+        assert content_of_table(connection.cursor, rows, group) == content_of_few(rows, group)
 
 
 def test_no_rows_have_the_checksum_of_nothing() -> None:

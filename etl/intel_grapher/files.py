@@ -15,7 +15,7 @@ order: it is the sum modulo 2^64 of each row's hash, and that is the second half
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import suppress
 from hashlib import md5
 from pathlib import Path
@@ -297,8 +297,11 @@ def content(connection: duckdb.DuckDBPyConnection, relation: str, group: Group) 
     return checksum(connection, f"SELECT {row_text(group)} AS text FROM {relation}")
 
 
-def content_of_table(connection: duckdb.DuckDBPyConnection, rows: pa.Table, group: Group) -> Content:
-    """Return what `content` does, of an Arrow table: its moments and lists are no work for DuckDB, a seventh less."""
+def content_of_table(cursor: Callable[[], duckdb.DuckDBPyConnection], rows: pa.Table, group: Group) -> Content:
+    """Return what `content` does, of an Arrow table: its moments and lists are no work for DuckDB, a seventh less.
+
+    `cursor` returns a cursor of DuckDB, which is asked for if there are many rows.
+    """
     if rows.num_rows <= FEW:
         return content_of_few(rows, group)
     made, absent = rows, set()
@@ -309,8 +312,9 @@ def content_of_table(connection: duckdb.DuckDBPyConnection, rows: pa.Table, grou
             made = made.set_column(place, field.name, rows[field.name].cast(pa.timestamp("s", "UTC")).cast(pa.int64()))
         elif pa.types.is_list(field.type):
             made = made.set_column(place, field.name, pc.binary_join(rows[field.name], ARRAY_DELIMITER))
-    connection.register("plain", made)
-    return checksum(connection, f"SELECT {row_text(group, is_plain=True, absent=absent)} AS text FROM plain")
+    with cursor() as connection:
+        connection.register("plain", made)
+        return checksum(connection, f"SELECT {row_text(group, is_plain=True, absent=absent)} AS text FROM plain")
 
 
 def content_of_few(rows: pa.Table, group: Group) -> Content:

@@ -13,9 +13,9 @@ from intel_grapher.errors import BadValue
 from intel_grapher.intake import words
 from intel_grapher.intake.lines import values_of
 from intel_grapher.intake.text import SHOWN, Leftover
+from intel_grapher.keys.addresses import GREATEST_PORT
 
 DELIMITERS = ",;\t|"
-_GREATEST_PORT = 65_535
 SAMPLE = 200  # rows that a column's meaning is read from
 LONGEST = 65_536  # characters of a line; a longer one is one cell
 ENOUGH = 0.5  # share of a column's cells that must be of one sort
@@ -349,7 +349,7 @@ def _read_row(number: int, line: str, row: list[str], table: Table) -> None:
     last = by_role.get(LAST) or first
     before = len(table.entries)
     port = by_role.get(PORT, "").removesuffix(".0")  # as pandas and Excel write it
-    if port.isdecimal() and int(port) > _GREATEST_PORT:
+    if port.isdecimal() and int(port) > GREATEST_PORT:
         table.leftovers.append(Leftover(number, port[:SHOWN], "an impossible port"))
     listed = len(table.leftovers)
     for column, cell in zip(table.columns, row, strict=False):
@@ -379,7 +379,7 @@ def _of_type(found: words.Identified | words.Unusable | None, kind: str) -> word
 
 
 def _with_port(found: words.Identified, port: str) -> words.Identified:
-    if found.kind == "ip" and not found.port and port.isdecimal() and 0 < int(port) <= _GREATEST_PORT:
+    if found.kind == "ip" and not found.port and port.isdecimal() and 0 < int(port) <= GREATEST_PORT:
         return found._replace(port=int(port))
     return found
 

@@ -10,6 +10,7 @@ from intel_grapher import keys
 from intel_grapher.errors import BadValue
 from intel_grapher.intake.suffixes import EXTENSIONS, ambiguous, top_level
 from intel_grapher.keys import IndicatorKind
+from intel_grapher.keys.addresses import GREATEST_PORT
 
 LONGEST = 4096  # characters of a word; a longer one is cut where it is listed
 FILE_NAME = "a file name"
@@ -183,7 +184,7 @@ def _with_port(word: str, is_value: bool) -> Identified | Unusable | None:  # no
             number = int(match[2])
             if pattern is _NAME_PORT and match[1].rpartition(".")[2].lower() not in top_level():
                 return None  # main.py:42
-            if not 0 < number <= 65_535:  # noqa: PLR2004 - the greatest port
+            if not 0 < number <= GREATEST_PORT:
                 return Unusable("an impossible port")
             found = _detected(match[1].strip("[]"))
             return found._replace(port=number) if isinstance(found, Identified) else found

@@ -17,7 +17,7 @@ _MAPPED_BITS = 96  # ::ffff:0:0/96 holds IPv4
 _ASN = re.compile(r"(?:ASN?\s*([0-9]{1,10})(?:\s.*)?|([0-9]{1,10}))", re.IGNORECASE | re.ASCII | re.DOTALL)
 _NO_ASN = frozenset({"na", "as", "asn", "asnone", "asna", "as-"}) | PLACEHOLDERS
 _GREATEST_ASN = 2**32 - 1
-_GREATEST_PORT = 65_535
+GREATEST_PORT = 65_535
 
 
 def ip_address(raw: str) -> str:
@@ -116,6 +116,6 @@ def bracketed(address: str) -> str:
 def port(digits: str) -> int:
     """Return a port's number; BadValue("an impossible port")."""
     number = int(digits)
-    if not 0 < number <= _GREATEST_PORT:
+    if not 0 < number <= GREATEST_PORT:
         raise BadValue("an impossible port")
     return number

@@ -25,8 +25,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from intel_grapher.files import FEW as FEW_ROWS
-from intel_grapher.files import NOTHING, Content, Group, content_of_few, content_of_table
+from intel_grapher.files import NOTHING, Content, Group, content_of_table
 from intel_grapher.model import Merge
 from intel_grapher.sql import connect, quoted
 from intel_grapher.transform import few
@@ -339,10 +338,7 @@ class Merger:
 
     def content(self, group: Group, rows: pa.Table) -> Content:
         """Return the content of rows that have the columns of a group's files."""
-        if rows.num_rows <= FEW_ROWS:
-            return content_of_few(rows, group)
-        with self.cursor() as cursor:
-            return content_of_table(cursor, rows, group)
+        return content_of_table(self.cursor, rows, group)
 
     def _previous_rows(self, group: Group, low: int = 0, high: int = LAST_PAIR) -> Iterator[pa.Table]:
         """Yield the previous rows with pairs in [low, high), and some more, in order, a batch at a time."""

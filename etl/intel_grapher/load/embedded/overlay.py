@@ -291,4 +291,4 @@ def _compared(
 
 def _named(connection: duckdb.DuckDBPyConnection, graph: EmbeddedStore, change: GroupChange) -> Content:
     """Return what the graph has of the rows that a change names."""
-    return content_of_table(connection, graph.rows_named(change.group, change.named), change.group)
+    return content_of_table(connection.cursor, graph.rows_named(change.group, change.named), change.group)

@@ -329,7 +329,7 @@ class _Part:
         ends = dict(zip(group.keys, (rows["start_key"], rows["end_key"]), strict=False))
         made = published(group, ends, properties, source_names(rows, sources)).select(group.arrow.names)
         self._writer.write(made)
-        self._content += content_of_table(self._connection, made.cast(group.arrow), group)
+        self._content += content_of_table(self._connection.cursor, made.cast(group.arrow), group)
 
     def close(self, root: Path) -> tuple[str, int | None, int, str]:
         """Move the files to their places below a root, and return what is in them."""
